@@ -1,0 +1,1 @@
+"""Video self-supervised pretraining with Similarity Contrastive Estimation."""

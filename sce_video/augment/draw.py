@@ -1,0 +1,96 @@
+"""Draws the random parameters of one view from a generator; nothing here touches a pixel."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sce_video.augment.recipes import ViewRecipe
+
+_CROP_TRIES = 10
+
+
+class ViewParameters(NamedTuple):
+    """What the device needs to make a view; one value per video, shared by all frames of its clip.
+
+    For one video the shapes are as listed; a batch has a leading B.
+    """
+
+    temporal_difference: Tensor  # bool ()
+    jitter: Tensor  # bool ()
+    jitter_factors: Tensor  # float (4,): brightness, contrast, saturation, hue shift in turns
+    jitter_order: Tensor  # int64 (4,): which of the four acts first, second, ...
+    grayscale: Tensor  # bool ()
+    blur: Tensor  # bool ()
+    blur_sigma: Tensor  # float (), pixels
+    solarize: Tensor  # bool ()
+    flip: Tensor  # bool ()
+
+
+class CropBox(NamedTuple):
+    """A rectangle in space, pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParameters:
+    """Parameters of one view. Every draw is made whatever the coins say, so later draws do not depend on them."""
+
+    def coin(probability: float) -> Tensor:
+        return torch.rand((), generator=generator) < probability
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand((), generator=generator)
+
+    *strengths, hue = recipe.jitter_strengths
+    factors = [uniform(max(0.0, 1 - strength), 1 + strength) for strength in strengths]
+    return ViewParameters(
+        temporal_difference=coin(recipe.temporal_difference_probability),
+        jitter=coin(recipe.jitter_probability),
+        jitter_factors=torch.stack([*factors, uniform(-hue, hue)]),
+        jitter_order=torch.randperm(4, generator=generator),
+        grayscale=coin(recipe.grayscale_probability),
+        blur=coin(recipe.blur_probability),
+        blur_sigma=uniform(*recipe.blur_sigma_pixels),
+        solarize=coin(recipe.solarize_probability),
+        flip=coin(recipe.flip_probability),
+    )
+
+
+def draw_crop(
+    height: int,
+    width: int,
+    *,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    generator: torch.Generator,
+) -> CropBox:
+    """A random box inside a frame of `height` x `width` pixels (Inception's random resized crop).
+
+    Args:
+        area: range of the box's share of the frame.
+        aspect: range of width / height, drawn log-uniformly.
+    Returns:
+        A box that fits; after ten that do not, the largest central box within the aspect range.
+    """
+    for _ in range(_CROP_TRIES):
+        share, shape = torch.rand(2, generator=generator).tolist()
+        pixels = height * width * (area[0] + (area[1] - area[0]) * share)
+        log_low, log_high = math.log(aspect[0]), math.log(aspect[1])
+        ratio = math.exp(log_low + (log_high - log_low) * shape)
+        box_width, box_height = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            top = _draw_below(height - box_height + 1, generator=generator)
+            left = _draw_below(width - box_width + 1, generator=generator)
+            return CropBox(top, left, box_height, box_width)
+    box_width = min(width, max(1, round(height * aspect[1])))
+    box_height = min(height, max(1, round(width / aspect[0])))
+    return CropBox((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+
+
+def _draw_below(bound: int, *, generator: torch.Generator) -> int:
+    return int(torch.randint(bound, (), generator=generator).item())

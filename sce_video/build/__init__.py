@@ -1,0 +1,1 @@
+"""CfgNode -> objects: the only room that reads the config and knows every constructor."""

@@ -1,0 +1,192 @@
+"""The tasks of `run_net.py`: pretrain, and three ways to evaluate frozen features."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.augment.apply import plain_view
+from sce_video.augment.batch import make_views
+from sce_video.build.data import (
+    build_num_workers,
+    build_pretrain_loader,
+    build_protocol,
+    build_recipes,
+    build_test_manifest,
+    build_train_manifest,
+    build_views_dataset,
+)
+from sce_video.build.model import build_evaluated_backbone, build_sce
+from sce_video.build.optim import build_optimizer, build_plan, build_schedules
+from sce_video.config import config_text
+from sce_video.data.failures import FailureLog
+from sce_video.data.manifest import Manifest
+from sce_video.errors import ManifestError
+from sce_video.evaluate.features import FeatureSet, extract_features
+from sce_video.evaluate.knn import knn_metrics
+from sce_video.evaluate.linear import linear_metrics
+from sce_video.evaluate.retrieval import retrieval_metrics
+from sce_video.models.weights import BACKBONE_FILE, CHECKPOINTS_DIR, save_backbone
+from sce_video.report.table import metrics_table
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.environment import environment
+from sce_video.runtime.files import write_json
+from sce_video.runtime.logging import LOGGER
+from sce_video.train.loop import Run, pretrain
+from sce_video.train.step import Precision
+
+
+def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
+    """Pretrain to the end, or to TRAIN.STOP_AT_STEP; the finished backbone is written as safetensors."""
+    run = build_run(cfg, device)
+    LOGGER.info(
+        "pretraining %s for %d steps (%d per epoch) on %s",
+        cfg.MODEL.BACKBONE,
+        run.plan.num_steps,
+        run.plan.steps_per_epoch,
+        device,
+    )
+    pretrain(run)
+    if run.plan.last_step < run.plan.num_steps:
+        LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", run.plan.last_step, run.plan.num_steps)
+    elif is_main_process():
+        path = run.output_dir / BACKBONE_FILE
+        save_backbone(run.model.backbone, path, name=cfg.MODEL.BACKBONE, step=run.plan.num_steps)
+        LOGGER.info("wrote %s", path)
+
+
+def build_run(cfg: CfgNode, device: torch.device) -> Run:
+    manifest = build_train_manifest(cfg)
+    recipes = build_recipes(cfg)
+    loader = build_pretrain_loader(cfg, manifest, recipes, device)
+    model = build_sce(cfg).to(device)
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    return Run(
+        model=model,
+        optimizer=build_optimizer(cfg, model),
+        precision=Precision(cfg.TRAIN.PRECISION, device),
+        loader=loader,
+        make_views=partial(make_views, recipes=recipes, device=device),
+        failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE),
+        name_video=manifest.path,
+        schedules=build_schedules(cfg, loader.steps_per_epoch),
+        plan=build_plan(cfg, loader.steps_per_epoch),
+        checkpoints=CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=cfg.TRAIN.NUM_CHECKPOINTS_KEPT),
+        output_dir=output_dir,
+        record={"backbone": cfg.MODEL.BACKBONE, "config": config_text(cfg), "environment": environment()},
+    )
+
+
+def knn_task(cfg: CfgNode, device: torch.device) -> None:
+    evaluate_task(cfg, device, build_knn(cfg))
+
+
+def linear_task(cfg: CfgNode, device: torch.device) -> None:
+    evaluate_task(cfg, device, build_linear(cfg))
+
+
+def retrieval_task(cfg: CfgNode, device: torch.device) -> None:
+    evaluate_task(cfg, device, build_retrieval(cfg))
+
+
+# (test features, test labels, train features, train labels) -> metrics
+Metrics = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], dict[str, float]]
+
+
+def build_knn(cfg: CfgNode) -> Metrics:
+    return partial(knn_metrics, num_neighbors=cfg.EVAL.KNN_NUM_NEIGHBORS, temperature=cfg.EVAL.KNN_TEMPERATURE)
+
+
+def build_linear(cfg: CfgNode) -> Metrics:
+    return partial(linear_metrics, weight_decay=cfg.EVAL.LINEAR_WEIGHT_DECAY)
+
+
+def build_retrieval(cfg: CfgNode) -> Metrics:
+    return partial(
+        retrieval_metrics, ranks=cfg.EVAL.RETRIEVAL_RANKS, center_features=cfg.EVAL.RETRIEVAL_CENTER_FEATURES
+    )
+
+
+def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Metrics) -> dict[str, float]:
+    """Extract features of training and test videos once, measure, write `results.json`, print the table."""
+    backbone = build_evaluated_backbone(cfg).to(device)
+    extract = partial(_extract, cfg, backbone, device)
+    train = extract(build_train_manifest(cfg), description="train features")
+    test = extract(build_test_manifest(cfg), description="test features")
+    metrics: dict[str, float] = {}
+    for measure in measures:
+        metrics |= measure(test.features, test.labels, train.features, train.labels)
+    results = _results(cfg, metrics, train=train, test=test)
+    if is_main_process():
+        path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
+        write_json(path, results)
+        LOGGER.info(
+            "%s\n%d of %d test videos evaluated against %d of %d training videos; wrote %s",
+            metrics_table(metrics),
+            len(test.features),
+            test.num_expected,
+            len(train.features),
+            train.num_expected,
+            path,
+        )
+    return metrics
+
+
+def _extract(
+    cfg: CfgNode, backbone: torch.nn.Module, device: torch.device, manifest: Manifest, *, description: str
+) -> FeatureSet:
+    features = extract_features(
+        backbone,
+        build_views_dataset(cfg, manifest),
+        manifest.require_labels(),
+        normalize=partial(plain_view, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD)),
+        local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
+        num_workers=build_num_workers(cfg),
+        device=device,
+        description=description,
+    )
+    if len(features.features) == 0:
+        raise ManifestError(f"none of the {len(manifest)} videos of {manifest.origin} can be decoded")
+    return features
+
+
+def _results(cfg: CfgNode, metrics: dict[str, float], *, train: FeatureSet, test: FeatureSet) -> dict[str, Any]:
+    return {
+        "task": cfg.TASK,
+        "metrics": metrics,
+        "num_evaluated": len(test.features),
+        "num_expected": test.num_expected,
+        "num_bank": len(train.features),
+        "num_bank_expected": train.num_expected,
+        "failures": [*train.failures, *test.failures],
+        "protocol": {**build_protocol(cfg)._asdict(), **_settings(cfg)},
+        "backbone": cfg.MODEL.BACKBONE,
+        "checkpoint": cfg.EVAL.CHECKPOINT or "random initialisation",
+        "environment": environment(),
+    }
+
+
+def _settings(cfg: CfgNode) -> dict[str, Any]:
+    """What the metrics depend on beside the views."""
+    return {
+        "source": cfg.DATA.SOURCE,
+        "split": cfg.DATA.SPLIT,
+        "decoder": cfg.DATA.DECODER,
+        "seed": cfg.RUN.SEED,
+        "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
+        "knn_temperature": cfg.EVAL.KNN_TEMPERATURE,
+        "linear_weight_decay": cfg.EVAL.LINEAR_WEIGHT_DECAY,
+        "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
+    }
+
+
+TASKS: dict[str, Callable[[CfgNode, torch.device], None]] = {
+    "pretrain": pretrain_task,
+    "linear": linear_task,
+    "knn": knn_task,
+    "retrieval": retrieval_task,
+}

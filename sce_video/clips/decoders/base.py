@@ -1,0 +1,99 @@
+"""What every decoder offers, whatever library reads the file."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import torch
+
+from sce_video.errors import UserError
+
+# Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
+_MAX_FPS = 240.0
+# For a video of one frame, or one without any time stamps, whose header says nothing either.
+_UNKNOWN_FPS = 25.0
+
+
+class DecodeError(UserError):
+    """A video that cannot be decoded; the message is one line: file and cause."""
+
+
+@dataclass(frozen=True)
+class VideoMetadata:
+    """Facts of one video: all positive, and duration x fps within a frame or so of `num_frames`.
+
+    Headers are off by a frame or two often enough: `num_frames` is what to sample from, not a promise. `height` and
+    `width` are those of the frames handed out, after rotation.
+    """
+
+    duration_seconds: float
+    fps: float
+    num_frames: int
+    height: int
+    width: int
+
+
+class VideoDecoder(Protocol):
+    """One open video, closed on leaving the `with`."""
+
+    @property
+    def metadata(self) -> VideoMetadata: ...
+
+    def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
+        """The frames on screen at the given times, uint8 (T, C, H, W), RGB.
+
+        Time 0 is the first frame. On screen at t is the last frame, in the order in which the video plays from its
+        start, that begins at or before t; before the first it is the first, past the end the last. Times may repeat
+        and come in any order. The result is a view of (T, H, W, C) memory.
+
+        Raises:
+            DecodeError: the file is damaged on the way to a wanted frame.
+            ValueError: no times, a time that is not a number, a video that is closed.
+        """
+        ...
+
+    def __enter__(self) -> "VideoDecoder": ...
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+@contextmanager
+def decode_errors(path: str, *library_errors: type[Exception]) -> Iterator[None]:
+    """Turn a library's errors into a `DecodeError` that names the file."""
+    try:
+        yield
+    except library_errors as error:
+        cause = " ".join(str(error).split())[:300]
+        raise DecodeError(f"{path}: cannot be decoded ({type(error).__name__}: {cause})") from error
+
+
+def check_times(times_seconds: Sequence[float]) -> None:
+    """Refuse what has no answer: no times at all, or NaN among them."""
+    if len(times_seconds) == 0:
+        raise ValueError("times_seconds is empty; ask for at least one time")
+    if any(math.isnan(time) for time in times_seconds):
+        raise ValueError(f"times_seconds is {list(times_seconds)}; every time must be a number")
+
+
+def is_consistent(duration_seconds: float, fps: float, num_frames: int) -> bool:
+    """Whether the three describe one and the same plausible video."""
+    return duration_seconds > 0 and 0 < fps <= _MAX_FPS and abs(num_frames - duration_seconds * fps) <= 1
+
+
+def even_timing(num_frames: int, last_start_seconds: float) -> tuple[float, float, int]:
+    """Duration in seconds, fps and number of frames, if the frames were equally long.
+
+    Args:
+        last_start_seconds: from the beginning of the first frame to that of the last; 0 if not known.
+    """
+    known = num_frames > 1 and last_start_seconds > 0
+    fps = (num_frames - 1) / last_start_seconds if known else _UNKNOWN_FPS
+    return num_frames / fps, fps, num_frames

@@ -1,0 +1,76 @@
+"""decord: fast on re-encoded mp4, and what most published numbers were read with. Optional: x86-64 Linux only.
+
+Frames of AVI files with B-frames can be the wrong ones (peers of ours report the same); transcode such files or use
+"pyav". Where the file is damaged decord repeats the last good frame instead of failing.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import numpy as np
+import torch
+
+from sce_video.clips.decoders.base import VideoMetadata, check_times, decode_errors, even_timing, is_consistent
+from sce_video.errors import UserError
+
+# decord keeps time stamps as float32; a frame that begins at t must still be found at t.
+_STAMP_SECONDS = 1e-4
+
+
+class DecordDecoder:
+    """One video read by decord; see `VideoDecoder`."""
+
+    def __init__(self, path: str) -> None:
+        """Raises DecodeError for a file decord cannot read, UserError where decord is not installed."""
+        try:
+            import decord
+        except (ImportError, OSError) as error:
+            raise UserError(
+                f'decoder "decord" cannot be loaded ({error}); pip install decord (x86-64 Linux), or use "pyav"'
+            ) from error
+        self._path = path
+        self._errors = (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError)
+        with decode_errors(path, *self._errors):
+            self._reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
+            height, width, _ = self._reader[0].shape
+            intervals = self._reader.get_frame_timestamp(range(len(self._reader))).astype(np.float64)  # (N, 2)
+            fps = self._reader.get_avg_fps()
+        self.metadata, self._starts = _timing(intervals, fps, height, width)
+
+    def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
+        """See `VideoDecoder.frames_at`."""
+        if self._reader is None:
+            raise ValueError(f"{self._path} is closed")
+        check_times(times_seconds)
+        indices = np.searchsorted(self._starts - _STAMP_SECONDS, np.asarray(times_seconds), side="right") - 1
+        with decode_errors(self._path, *self._errors):
+            frames = self._reader.get_batch(np.maximum(indices, 0)).asnumpy()  # (T, H, W, C)
+        return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def __enter__(self) -> "DecordDecoder":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reader = None  # decord frees a reader with its last reference
+
+
+def _timing(intervals: np.ndarray, fps: float, height: int, width: int) -> tuple[VideoMetadata, np.ndarray]:
+    """Metadata, and the second at which each frame begins, (N,), never decreasing.
+
+    Args:
+        intervals: begin and end of each frame in seconds, (N, 2). decord gives huge negative numbers for frames
+            without time stamps (AVI with B-frames); the frames are then taken as equally long.
+    """
+    count = len(intervals)
+    if (np.abs(intervals) > 1e9).any():
+        intervals = np.arange(count)[:, None] / fps + np.array([0.0, 1.0]) / fps
+    starts = np.maximum.accumulate(intervals[:, 0] - intervals[0, 0])
+    duration = float(intervals[-1, 1] - intervals[0, 0])
+    if not is_consistent(duration, fps, count):
+        duration, fps, count = even_timing(count, float(starts[-1]))
+    return VideoMetadata(duration, fps, count, height, width), starts

@@ -1,0 +1,57 @@
+"""Opening a file with PyAV, and what to believe about its length when the header is silent or wrong."""
+
+import av
+import av.container
+import av.video.stream
+
+from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
+
+
+def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+    """Open a local file and its main video stream, to be decoded in one thread.
+
+    Raises:
+        DecodeError: no video stream.
+        av.error.FFmpegError, ValueError: not a video that PyAV can open.
+    """
+    # "file:" keeps a name such as "a:b.mp4" from being read as a protocol; titles need not be UTF-8.
+    container = av.open(f"file:{path}", metadata_errors="replace")
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.video.stream.VideoStream):
+        container.close()
+        raise DecodeError(f"{path}: has no video stream")
+    # "AUTO" can hang for good on a damaged frame, and the workers already fill the cores.
+    stream.codec_context.thread_type = "SLICE"
+    stream.codec_context.thread_count = 1
+    return container, stream
+
+
+def video_timing(
+    path: str, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> tuple[float, float, int]:
+    """Duration in seconds, frames per second, number of frames: all positive and consistent.
+
+    The header's, where its numbers fit together; else from the packets, which costs a second opening and one pass
+    over the file without decoding, a few milliseconds.
+    """
+    if stream.duration and stream.time_base:
+        duration = float(stream.duration * stream.time_base)
+    else:
+        duration = (container.duration or 0) / av.time_base
+    fps = float(stream.average_rate or 0)
+    num_frames = stream.frames or max(round(duration * fps), 1)  # mkv, webm, flv and ts do not count
+    if is_consistent(duration, fps, num_frames):
+        return duration, fps, num_frames
+    return _packet_timing(path)
+
+
+def _packet_timing(path: str) -> tuple[float, float, int]:
+    container, stream = open_stream(path)
+    with container:
+        # Discarded packets are decoded but not shown (edit lists); two packets can share one shown frame (VP9).
+        packets = [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+    stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
+    known = {stamp for stamp in stamps if stamp is not None}
+    if not known or stream.time_base is None:
+        return even_timing(max(len(packets), 1), 0.0)
+    return even_timing(len(known), float((max(known) - min(known)) * stream.time_base))

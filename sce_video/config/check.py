@@ -1,0 +1,170 @@
+"""What a config must satisfy beyond types: ranges, choices and keys that contradict each other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from sce_video.errors import ConfigError
+
+TASKS = ("pretrain", "linear", "knn", "retrieval")
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "TASK": TASKS,
+    "DATA.SOURCE": ("list", "ucf101", "hmdb51", "class_folders", "folder"),
+    "DATA.SPLIT": (1, 2, 3),
+    "DATA.DECODER": ("pyav", "decord"),
+    "MODEL.BACKBONE": ("r2plus1d_18", "r3d_18", "s3d", "slow_r50", "r2plus1d_mini"),
+    "OPTIM.NAME": ("lars", "sgd", "adamw"),
+    "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
+    "EVAL.NUM_CROPS": (1, 3),
+    "RUN.DEVICE": ("auto", "cpu", "cuda"),
+}
+
+_AT_LEAST: dict[str, float] = {
+    "DATA.NUM_WORKERS": -1,
+    "DATA.PREFETCH_BATCHES": 1,
+    "CLIP.NUM_FRAMES": 1,
+    "CLIP.SIZE_PIXELS": 32,
+    "MODEL.PREDICTOR_HIDDEN_DIM": 0,
+    "METHOD.QUEUE_LENGTH": 0,
+    "METHOD.COEFF_WARMUP_EPOCHS": 0,
+    "METHOD.TEMPERATURE_WARMUP_EPOCHS": 0,
+    "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS": 0,
+    "OPTIM.BASE_LR": 0,
+    "OPTIM.WARMUP_EPOCHS": 0,
+    "OPTIM.WEIGHT_DECAY": 0,
+    "TRAIN.NUM_EPOCHS": 1,
+    "TRAIN.GLOBAL_BATCH_SIZE": 1,
+    "TRAIN.ACCUMULATION_STEPS": 1,
+    "TRAIN.LOG_EVERY_STEPS": 1,
+    "TRAIN.CHECKPOINT_EVERY_STEPS": 0,
+    "TRAIN.CHECKPOINT_EVERY_EPOCHS": 0,
+    "TRAIN.NUM_CHECKPOINTS_KEPT": 1,
+    "TRAIN.STOP_AT_STEP": 0,
+    "EVAL.NUM_CLIPS": 1,
+    "EVAL.SIZE_PIXELS": 32,
+    "EVAL.LOCAL_BATCH_SIZE": 1,
+    "EVAL.KNN_NUM_NEIGHBORS": 1,
+    "EVAL.LINEAR_WEIGHT_DECAY": 0,
+}
+
+_ABOVE_ZERO = (
+    "CLIP.SECONDS",
+    "METHOD.TEMPERATURE",
+    "METHOD.TARGET_TEMPERATURE",
+    "METHOD.TEMPERATURE_START",
+    "METHOD.TARGET_TEMPERATURE_START",
+    "EVAL.KNN_TEMPERATURE",
+)
+
+_SHARES = (
+    "DATA.MAX_FAILED_SHARE",
+    "AUG.TEMPORAL_DIFFERENCE_PROBABILITY",
+    "AUG.JITTER_PROBABILITY",
+    "AUG.GRAYSCALE_PROBABILITY",
+    "AUG.BLUR_PROBABILITIES",
+    "AUG.SOLARIZE_PROBABILITIES",
+    "AUG.FLIP_PROBABILITY",
+    "AUG.CROP_AREA",
+    "METHOD.COEFF",
+    "METHOD.COEFF_START",
+    "METHOD.EMA_MOMENTUM",
+    "OPTIM.SGD_MOMENTUM",
+)
+
+_LENGTHS = {
+    "AUG.CROP_AREA": 2,
+    "AUG.CROP_ASPECT": 2,
+    "AUG.BLUR_PROBABILITIES": 2,
+    "AUG.BLUR_SIGMA_PIXELS": 2,
+    "AUG.SOLARIZE_PROBABILITIES": 2,
+    "AUG.MEAN": 3,
+    "AUG.STD": 3,
+}
+
+_RISING = ("AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS")
+
+_ALL_ABOVE_ZERO = (*_RISING, "AUG.STD", "MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS")
+
+
+def check_config(cfg: CfgNode) -> None:
+    """Raise ConfigError, naming key, value and way out, for a config that cannot be run as it says."""
+    for key, choices in _CHOICES.items():
+        _require(_get(cfg, key) in choices, cfg, key, f"choose one of {', '.join(map(str, choices))}")
+    for key, least in _AT_LEAST.items():
+        _require(_get(cfg, key) >= least, cfg, key, f"it must be at least {least}")
+    for key in _ABOVE_ZERO:
+        _require(_get(cfg, key) > 0, cfg, key, "it must be above 0")
+    for key, length in _LENGTHS.items():
+        _require(len(_get(cfg, key)) == length, cfg, key, f"it must have {length} values")
+    for key in _SHARES:
+        _require(all(0 <= v <= 1 for v in _values(_get(cfg, key))), cfg, key, "it must lie between 0 and 1")
+    for key in _ALL_ABOVE_ZERO:
+        _require(all(v > 0 for v in _get(cfg, key)), cfg, key, "every value must be above 0")
+    for key in _RISING:
+        low, high = _get(cfg, key)
+        _require(low <= high, cfg, key, "the first value must not exceed the second")
+    _check_pretraining(cfg)
+    _check_views(cfg)
+    _check_data(cfg)
+
+
+def _check_pretraining(cfg: CfgNode) -> None:
+    if cfg.METHOD.QUEUE_LENGTH == 0 and not cfg.METHOD.IN_BATCH_KEYS:
+        raise ConfigError(
+            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
+            "give one of them"
+        )
+    parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
+    _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
+    _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")
+    epochs = cfg.TRAIN.NUM_EPOCHS
+    for key in (
+        "OPTIM.WARMUP_EPOCHS",
+        "METHOD.COEFF_WARMUP_EPOCHS",
+        "METHOD.TEMPERATURE_WARMUP_EPOCHS",
+        "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS",
+    ):
+        _require(_get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
+    if cfg.RUN.DEVICE == "cpu":
+        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu computes in fp32 or bf16")
+
+
+def _check_views(cfg: CfgNode) -> None:
+    kernel, side = cfg.AUG.BLUR_KERNEL_PIXELS, cfg.CLIP.SIZE_PIXELS
+    _require(kernel >= 1 and kernel % 2 == 1, cfg, "AUG.BLUR_KERNEL_PIXELS", "it must be odd and above 0")
+    _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")
+    strength = cfg.AUG.COLOR_STRENGTH
+    _require(0 <= strength <= 2.5, cfg, "AUG.COLOR_STRENGTH", "it must lie between 0 and 2.5 (hue 0.5)")
+
+
+def _check_data(cfg: CfgNode) -> None:
+    source, evaluates = cfg.DATA.SOURCE, cfg.TASK != "pretrain"
+    _require(not (evaluates and source == "folder"), cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
+    if source in ("ucf101", "hmdb51"):
+        for key in ("DATA.ROOT", "DATA.SPLITS_DIR"):
+            _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs this folder")
+    elif source == "list":
+        _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", "give the list of training videos")
+    if source in ("list", "class_folders") and evaluates:
+        _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
+        same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
+        _require(not same, cfg, "DATA.TEST", "these are the training videos; test on others")
+
+
+def _require(holds: bool, cfg: CfgNode, key: str, way_out: str) -> None:
+    if not holds:
+        raise ConfigError(f"{key} is {_get(cfg, key)!r}; {way_out}")
+
+
+def _get(cfg: CfgNode, key: str) -> Any:
+    node: Any = cfg
+    for name in key.split("."):
+        node = node[name]
+    return node
+
+
+def _values(value: Any) -> Iterable[float]:
+    return value if isinstance(value, list) else [value]

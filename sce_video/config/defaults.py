@@ -1,0 +1,152 @@
+"""Every config key once: default, unit, source.
+
+The defaults are the K400 recipe of SCE (arXiv:2212.11187; sce.md 2.3) on R(2+1)D-18 with 16 frames of 112 pixels.
+"""
+
+from fvcore.common.config import CfgNode
+
+_C = CfgNode()
+
+# What to do: pretrain, linear, knn or retrieval.
+_C.TASK = "pretrain"
+
+_C.DATA = CfgNode()
+# How the videos are listed: "list" (lines `path label` or `path,label`), "ucf101", "hmdb51" (official split files
+# over the official folders), "class_folders" (one folder per class), "folder" (videos without labels).
+_C.DATA.SOURCE = "list"
+# Folder that video paths are relative to.
+_C.DATA.ROOT = ""
+# Training and test videos: a list file (source "list") or a folder below ROOT (sources "class_folders", "folder").
+# Pretraining reads TRAIN only.
+_C.DATA.TRAIN = ""
+_C.DATA.TEST = ""
+# Folder of the official split files (sources "ucf101" and "hmdb51"), and which of the splits 1, 2, 3.
+_C.DATA.SPLITS_DIR = ""
+_C.DATA.SPLIT = 1
+# Which library decodes: "pyav" or "decord".
+_C.DATA.DECODER = "pyav"
+# Share of the list, in [0, 1], that may fail to open or decode before pretraining stops.
+_C.DATA.MAX_FAILED_SHARE = 0.05
+# Loader processes; -1 is one per core that this process may run on, 0 loads in the main process.
+_C.DATA.NUM_WORKERS = -1
+# Batches that each worker prepares ahead.
+_C.DATA.PREFETCH_BATCHES = 2
+
+_C.CLIP = CfgNode()
+# Length of a clip in the video, seconds (SCE: 2.56).
+_C.CLIP.SECONDS = 2.56
+# Frames kept of it, evenly spaced.
+_C.CLIP.NUM_FRAMES = 16
+# Side of the square that the network sees in pretraining, pixels, at least 32.
+_C.CLIP.SIZE_PIXELS = 112
+
+# Pretraining views (sce.md 2.3). Pairs of probabilities are for view 1 and view 2.
+_C.AUG = CfgNode()
+# Random resized crop: share of the frame's area, and width / height.
+_C.AUG.CROP_AREA = [0.2, 0.766]
+_C.AUG.CROP_ASPECT = [0.75, 1.3333]
+# Probability of replacing a clip by its frame differences.
+_C.AUG.TEMPORAL_DIFFERENCE_PROBABILITY = 0.2
+# Color strength s: brightness 0.8 s, contrast 0.8 s, saturation 0.4 s, hue 0.2 s; at most 2.5 (hue 0.5).
+_C.AUG.COLOR_STRENGTH = 1.0
+_C.AUG.JITTER_PROBABILITY = 0.8
+_C.AUG.GRAYSCALE_PROBABILITY = 0.2
+_C.AUG.BLUR_PROBABILITIES = [1.0, 0.1]
+# Gaussian kernel (odd) and range of its standard deviation, pixels.
+_C.AUG.BLUR_KERNEL_PIXELS = 23
+_C.AUG.BLUR_SIGMA_PIXELS = [0.1, 2.0]
+# Values at or above 0.5 are inverted.
+_C.AUG.SOLARIZE_PROBABILITIES = [0.0, 0.2]
+_C.AUG.FLIP_PROBABILITY = 0.5
+# Per-channel mean and standard deviation of values in [0, 1].
+_C.AUG.MEAN = [0.45, 0.45, 0.45]
+_C.AUG.STD = [0.225, 0.225, 0.225]
+
+_C.MODEL = CfgNode()
+# r2plus1d_18, r3d_18, s3d, slow_r50 (the paper's R3D-50), r2plus1d_mini (demo).
+_C.MODEL.BACKBONE = "r2plus1d_18"
+# Widths of the projector's linear layers after the backbone's feature; the last is the embedding (SCE R3D-18).
+_C.MODEL.PROJECTOR_DIMS = [1024, 1024, 256]
+# Width of the predictor's hidden layer; 0 leaves the predictor out.
+_C.MODEL.PREDICTOR_HIDDEN_DIM = 1024
+
+_C.METHOD = CfgNode()
+# SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
+_C.METHOD.COEFF = 0.5
+# Sharpness of query similarities (tau) and of key similarities (tau_m).
+_C.METHOD.TEMPERATURE = 0.1
+_C.METHOD.TARGET_TEMPERATURE = 0.05
+# Linear ramps from a start value over the first epochs; 0 epochs is none (every official run). sce.md 1.7.
+_C.METHOD.COEFF_START = 1.0
+_C.METHOD.COEFF_WARMUP_EPOCHS = 0
+_C.METHOD.TEMPERATURE_START = 0.1
+_C.METHOD.TEMPERATURE_WARMUP_EPOCHS = 0
+_C.METHOD.TARGET_TEMPERATURE_START = 0.05
+_C.METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS = 0
+# Past keys to contrast with; 0 is no queue (then IN_BATCH_KEYS is needed).
+_C.METHOD.QUEUE_LENGTH = 65536
+# Also contrast with the other keys of the batch (off in every official run).
+_C.METHOD.IN_BATCH_KEYS = False
+# EMA momentum of the momentum encoder at the first step; rises to 1 by a cosine.
+_C.METHOD.EMA_MOMENTUM = 0.99
+
+_C.OPTIM = CfgNode()
+# lars, sgd or adamw.
+_C.OPTIM.NAME = "lars"
+# Peak learning rate for 256 videos; the rate used is BASE_LR * GLOBAL_BATCH_SIZE / 256.
+_C.OPTIM.BASE_LR = 2.4
+# Epochs of linear warm-up; then a cosine to 0.
+_C.OPTIM.WARMUP_EPOCHS = 35
+# Momentum of LARS and SGD.
+_C.OPTIM.SGD_MOMENTUM = 0.9
+# Never applied to biases and norms.
+_C.OPTIM.WEIGHT_DECAY = 1e-6
+
+_C.TRAIN = CfgNode()
+_C.TRAIN.NUM_EPOCHS = 200
+# Videos per optimiser step, over all ranks and accumulated parts.
+_C.TRAIN.GLOBAL_BATCH_SIZE = 512
+# Parts that a batch is computed in, one after the other, to save memory; batch norm sees one part.
+_C.TRAIN.ACCUMULATION_STEPS = 1
+# fp32, bf16 or fp16 (autocast; fp16 scales the loss).
+_C.TRAIN.PRECISION = "bf16"
+# Optimiser steps between log lines; the only time the loop waits for the device.
+_C.TRAIN.LOG_EVERY_STEPS = 10
+# A checkpoint every so many steps, and every so many epochs; 0 is never. The last step always has one.
+_C.TRAIN.CHECKPOINT_EVERY_STEPS = 0
+_C.TRAIN.CHECKPOINT_EVERY_EPOCHS = 1
+# Newest checkpoints kept.
+_C.TRAIN.NUM_CHECKPOINTS_KEPT = 2
+# Save and end the program at this step, to go on later; 0 is to train to the end. Schedules do not change.
+_C.TRAIN.STOP_AT_STEP = 0
+
+_C.EVAL = CfgNode()
+# Weights to evaluate: a run's folder, a checkpoint (.pt) or a backbone (.safetensors); "" is random initialisation.
+_C.EVAL.CHECKPOINT = ""
+# Views of a video, features averaged: evenly spaced clips, and 1 (center) or 3 crops along the longer side.
+_C.EVAL.NUM_CLIPS = 10
+_C.EVAL.NUM_CROPS = 3
+# Shorter side after resizing and side of the crops, pixels.
+_C.EVAL.SIZE_PIXELS = 128
+# Videos per forward pass on this rank; each has NUM_CLIPS * NUM_CROPS views.
+_C.EVAL.LOCAL_BATCH_SIZE = 4
+# Weighted kNN: neighbours and temperature of their votes (Wu et al., arXiv:1805.01978: 200, 0.07).
+_C.EVAL.KNN_NUM_NEIGHBORS = 20
+_C.EVAL.KNN_TEMPERATURE = 0.07
+# Linear probe: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy.
+_C.EVAL.LINEAR_WEIGHT_DECAY = 1e-4
+# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (sce.md 3.4: yes).
+_C.EVAL.RETRIEVAL_RANKS = [1, 5, 10, 20, 50]
+_C.EVAL.RETRIEVAL_CENTER_FEATURES = True
+
+_C.RUN = CfgNode()
+# Everything that a run writes goes here; a second start goes on from the newest checkpoint in it.
+_C.RUN.OUTPUT_DIR = "runs/unnamed"
+_C.RUN.SEED = 42
+# auto (the GPU if there is one), cpu or cuda.
+_C.RUN.DEVICE = "auto"
+
+
+def default_config() -> CfgNode:
+    """A fresh copy of the schema with its defaults."""
+    return _C.clone()

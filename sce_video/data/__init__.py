@@ -1,0 +1,1 @@
+"""Video lists, the pretraining data set and its loader."""

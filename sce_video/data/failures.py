@@ -1,0 +1,47 @@
+"""Broken videos: each named once, all counted, too many stop the run."""
+
+from collections.abc import Iterable
+
+from sce_video.augment.batch import Failure
+from sce_video.data.manifest import Manifest
+from sce_video.errors import ManifestError
+from sce_video.runtime.logging import LOGGER
+
+
+class FailureLog:
+    """Collects the videos of a run that could not be used.
+
+    Args:
+        max_failed_share: of the manifest's videos, in [0, 1].
+    """
+
+    def __init__(self, manifest: Manifest, *, max_failed_share: float) -> None:
+        self._manifest = manifest
+        self._max_failed_share = max_failed_share
+        self._failed: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._failed)
+
+    def record(self, failures: Iterable[Failure]) -> None:
+        """Log the videos not seen failing before.
+
+        Raises:
+            ManifestError: more than the allowed share has failed; the message lists all.
+        """
+        for failure in failures:
+            if failure.video not in self._failed:
+                self._failed.add(failure.video)
+                LOGGER.warning("replaced: %s", failure.reason)
+        if len(self._failed) > self._max_failed_share * len(self._manifest):
+            names = ", ".join(str(self._manifest.path(video)) for video in sorted(self._failed))
+            raise ManifestError(
+                f"{len(self._failed)} of {len(self._manifest)} videos cannot be decoded, more than "
+                f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}"
+            )
+
+    def state_dict(self) -> dict[str, list[int]]:
+        return {"failed": sorted(self._failed)}
+
+    def load_state_dict(self, state: dict[str, list[int]]) -> None:
+        self._failed = set(state["failed"])

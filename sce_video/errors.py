@@ -1,0 +1,24 @@
+"""The errors that are a user's to mend: one clear line, exit code 2, no traceback.
+
+The one module outside the rooms, below every floor: each room raises its own kind, `tools/` catches them all.
+"""
+
+
+class UserError(Exception):
+    """Something the user gave cannot be used; the message is one line: name, value, way out."""
+
+
+class ConfigError(UserError):
+    """A config file or override that cannot be run."""
+
+
+class ManifestError(UserError):
+    """A list of videos that cannot be read, or of which too few videos can."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint that is missing, damaged or made for another model."""
+
+
+class NonFiniteLossError(UserError):
+    """Training diverged; the message names step, learning rate and videos."""

@@ -1,0 +1,47 @@
+"""Weighted k nearest neighbours (Wu et al., arXiv:1805.01978)."""
+
+import torch
+from torch import Tensor
+
+from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.evaluate.neighbors import nearest
+
+
+def knn_votes(
+    query: Tensor, bank: Tensor, bank_labels: Tensor, *, num_neighbors: int, temperature: float, num_classes: int
+) -> Tensor:
+    """Each of the nearest bank videos votes for its label with exp(cosine similarity / temperature).
+
+    Args:
+        query: float (n, D); bank: float (m, D); bank_labels: int64 (m,).
+        num_neighbors: at most m are used.
+    Returns:
+        Shares of the vote, float (n, num_classes), rows sum to 1.
+    """
+    chunks = []
+    for similarities, rows in nearest(query, bank, k=num_neighbors):
+        weights = (similarities / temperature).softmax(dim=1)  # (chunk, k)
+        votes = weights.new_zeros(len(weights), num_classes)
+        chunks.append(votes.scatter_add_(1, bank_labels[rows], weights))
+    return torch.cat(chunks)
+
+
+def knn_metrics(
+    query: Tensor,
+    query_labels: Tensor,
+    bank: Tensor,
+    bank_labels: Tensor,
+    *,
+    num_neighbors: int,
+    temperature: float,
+) -> dict[str, float]:
+    """Top-1, top-5 and mean class accuracy of kNN, in [0, 1]."""
+    num_classes = int(max(query_labels.max(), bank_labels.max())) + 1
+    votes = knn_votes(
+        query, bank, bank_labels, num_neighbors=num_neighbors, temperature=temperature, num_classes=num_classes
+    )
+    return {
+        "knn_top1": topk_accuracy(votes, query_labels, k=1),
+        "knn_top5": topk_accuracy(votes, query_labels, k=5),
+        "knn_mean_class": mean_class_accuracy(votes.argmax(dim=1), query_labels),
+    }

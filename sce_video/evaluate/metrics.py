@@ -1,0 +1,31 @@
+"""Numbers from scores and labels."""
+
+import torch
+from torch import Tensor
+
+
+def topk_accuracy(scores: Tensor, labels: Tensor, *, k: int) -> float:
+    """Share of rows, in [0, 1], whose label is among the k highest scores.
+
+    Args:
+        scores: (n, classes), higher is better.
+        labels: int64 (n,).
+    """
+    best = scores.topk(min(k, scores.shape[1]), dim=1).indices
+    return (best == labels[:, None]).any(dim=1).double().mean().item()
+
+
+def recall_at(ranked_labels: Tensor, labels: Tensor, *, k: int) -> float:
+    """R@k: share of queries, in [0, 1], with their own label among the first k of the bank.
+
+    Args:
+        ranked_labels: (queries, >= k), labels of the bank's videos, nearest first.
+        labels: (queries,).
+    """
+    return (ranked_labels[:, :k] == labels[:, None]).any(dim=1).double().mean().item()
+
+
+def mean_class_accuracy(predicted: Tensor, labels: Tensor) -> float:
+    """Accuracy of each class that occurs in `labels`, averaged over classes; both (n,)."""
+    correct = (predicted == labels).double()
+    return torch.stack([correct[labels == label].mean() for label in labels.unique()]).mean().item()

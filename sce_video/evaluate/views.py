@@ -1,0 +1,90 @@
+"""The views of evaluation: evenly spaced clips times crops along the longer side, nothing random."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+from sce_video.clips.decoders import DecodeError, open_video
+from sce_video.clips.frames import frame_indices, frame_times
+from sce_video.clips.samplers import evenly_spaced_spans
+
+
+class Protocol(NamedTuple):
+    """How a video is seen in evaluation; stands beside every number."""
+
+    num_clips: int
+    clip_seconds: float
+    num_frames: int
+    num_crops: int
+    size_pixels: int
+
+
+class VideoViews(NamedTuple):
+    """All views of one video, or why there are none."""
+
+    video: int
+    views: Tensor  # uint8 (num_clips * num_crops, T, C, S, S); (0,) after a failure
+    failure: str | None
+
+
+class ViewsDataset(Dataset[VideoViews]):
+    """All views of each video. A video that cannot be decoded is reported, never replaced."""
+
+    def __init__(self, paths: Sequence[Path], *, protocol: Protocol, decoder: str) -> None:
+        self._paths = paths
+        self._protocol = protocol
+        self._decoder = decoder
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, video: int) -> VideoViews:
+        try:
+            return VideoViews(video, self._views(self._paths[video]), None)
+        except DecodeError as error:
+            return VideoViews(video, torch.empty(0, dtype=torch.uint8), str(error))
+
+    def _views(self, path: Path) -> Tensor:
+        protocol = self._protocol
+        crops = []
+        with open_video(path, decoder=self._decoder) as video:
+            about = video.metadata
+            for span in evenly_spaced_spans(
+                about.duration_seconds, protocol.clip_seconds, num_clips=protocol.num_clips
+            ):
+                indices = frame_indices(
+                    span, fps=about.fps, num_video_frames=about.num_frames, num_frames=protocol.num_frames
+                )
+                clip = video.frames_at(frame_times(indices, fps=about.fps))
+                crops += spatial_crops(clip, num_crops=protocol.num_crops, size_pixels=protocol.size_pixels)
+        return torch.stack(crops)
+
+
+def spatial_crops(clip: Tensor, *, num_crops: int, size_pixels: int) -> list[Tensor]:
+    """Resize the shorter side to `size_pixels`, then cut squares along the longer one.
+
+    Args:
+        clip: uint8 (T, C, H, W).
+        num_crops: 1 (center) or 3 (left, center, right, or top, center, bottom).
+    Returns:
+        `num_crops` of uint8 (T, C, size_pixels, size_pixels).
+    Raises:
+        ValueError: another number of crops.
+    """
+    if num_crops not in (1, 3):
+        raise ValueError(f"num_crops is {num_crops}; it must be 1 or 3")
+    height, width = clip.shape[-2:]
+    scale = size_pixels / min(height, width)
+    size = [max(size_pixels, round(height * scale)), max(size_pixels, round(width * scale))]
+    clip = TF.resize(clip, size, interpolation=InterpolationMode.BILINEAR, antialias=False)
+    slack = [side - size_pixels for side in clip.shape[-2:]]  # one of the two is 0
+    shares = (0.5,) if num_crops == 1 else (0.0, 0.5, 1.0)
+    return [
+        TF.crop(clip, round(slack[0] * share), round(slack[1] * share), size_pixels, size_pixels) for share in shares
+    ]

@@ -1,0 +1,1 @@
+"""Ways to start a task: in this process now; processes and Slurm jobs live here too."""

@@ -1,0 +1,80 @@
+"""Run a config's task in this process."""
+
+from pathlib import Path
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.build.task import TASKS
+from sce_video.config import changed_keys, config_text, load_config
+from sce_video.errors import ConfigError
+from sce_video.models.weights import CHECKPOINTS_DIR
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.files import write_text
+from sce_video.runtime.logging import set_up_logging
+from sce_video.runtime.seeds import seed_everything
+
+# A run may go on with other values of these; any other change would make its saved config a lie.
+_FREE_TO_CHANGE = {
+    "DATA.ROOT",
+    "DATA.NUM_WORKERS",
+    "DATA.PREFETCH_BATCHES",
+    "DATA.MAX_FAILED_SHARE",
+    "TRAIN.LOG_EVERY_STEPS",
+    "TRAIN.CHECKPOINT_EVERY_STEPS",
+    "TRAIN.CHECKPOINT_EVERY_EPOCHS",
+    "TRAIN.NUM_CHECKPOINTS_KEPT",
+    "TRAIN.STOP_AT_STEP",
+    "RUN.OUTPUT_DIR",
+    "RUN.DEVICE",
+}
+
+
+def run_task(cfg: CfgNode) -> None:
+    """Do what the config says; everything written goes below its RUN.OUTPUT_DIR.
+
+    Raises:
+        UserError: the config, a path, a video list or a checkpoint cannot be used.
+    """
+    device = choose_device(cfg)
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    if cfg.TASK == "pretrain":
+        _refuse_other_config(cfg, output_dir)
+    set_up_logging(output_dir)
+    if is_main_process():
+        write_text(
+            output_dir / "config.yaml",
+            f"# Resolved config of a run. To run it again: python tools/run_net.py --cfg {output_dir}/config.yaml\n"
+            + config_text(cfg),
+        )
+    seed_everything(cfg.RUN.SEED)
+    TASKS[cfg.TASK](cfg, device)
+
+
+def choose_device(cfg: CfgNode) -> torch.device:
+    """The device that RUN.DEVICE asks for.
+
+    Raises:
+        ConfigError: it is not there, or cannot compute in TRAIN.PRECISION.
+    """
+    wanted = cfg.RUN.DEVICE
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("RUN.DEVICE is cuda, but torch sees no GPU here; check the driver, or use RUN.DEVICE cpu")
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
+        raise ConfigError("TRAIN.PRECISION is fp16, but there is no GPU here; use fp32 or bf16 on a CPU")
+    return device
+
+
+def _refuse_other_config(cfg: CfgNode, output_dir: Path) -> None:
+    """A folder with checkpoints goes on with its own config only."""
+    saved = output_dir / "config.yaml"
+    if not saved.is_file() or not CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1).steps():
+        return
+    changed = [key for key in changed_keys(load_config(saved), cfg) if key not in _FREE_TO_CHANGE]
+    if changed:
+        raise ConfigError(
+            f"{output_dir} holds a run with another value of {', '.join(changed)}; "
+            f"choose another RUN.OUTPUT_DIR, or delete that folder to start anew"
+        )

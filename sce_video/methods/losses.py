@@ -1,0 +1,90 @@
+"""The loss of Similarity Contrastive Estimation (arXiv:2111.14585, 2212.11187), as pure functions.
+
+Where a query points must match where its key says it should: `coeff` on the key itself and the rest over the other
+keys, by their similarity to the key. coeff = 1 is InfoNCE, coeff = 0 is relational.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sce_loss(
+    query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
+) -> Tensor:
+    """SCE with the queue as negatives: every official recipe (sce.md 1.2, setting A).
+
+        target_i = coeff * onehot(own key) + (1 - coeff) * softmax_j(key_i . queue_j / target_temperature)
+        loss     = mean_i cross_entropy(target_i, softmax([query_i . key_i, query_i . queue_j] / temperature))
+
+    The own key is excluded from the relational softmax, as in the paper (the reference code leaves it in with
+    similarity 0).
+
+    Args:
+        query, key: unit vectors, (B, D). `key` carries no gradient.
+        queue: unit vectors, (K, D), K >= 1.
+    Returns:
+        The mean over the batch, a scalar.
+    Raises:
+        ValueError: coeff outside [0, 1], a temperature that is not positive, shapes that do not fit.
+    """
+    _check(query, key, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
+    if len(queue) == 0:
+        raise ValueError("queue is empty; sce_loss needs at least one past key")
+    key = key.detach()
+    positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
+    logits = torch.cat([positive, query @ queue.T], dim=1) / temperature  # (B, 1+K), column 0 is the positive
+    relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)
+    target = F.pad((1 - coeff) * relations, (1, 0), value=coeff)  # (B, 1+K)
+    return _soft_cross_entropy(logits, target)
+
+
+def sce_loss_in_batch(
+    query: Tensor,
+    keys: Tensor,
+    queue: Tensor,
+    *,
+    positive_index: Tensor,
+    coeff: float,
+    temperature: float,
+    target_temperature: float,
+) -> Tensor:
+    """SCE with the batch's other keys, and the queue if there is one, as negatives (sce.md 1.2, setting B).
+
+    Args:
+        query: unit vectors, (B, D).
+        keys: unit vectors of the whole batch, (N, D), without gradient.
+        queue: unit vectors, (K, D); K = 0 is no queue.
+        positive_index: int64 (B,), the row of `keys` that belongs to each query.
+    Returns:
+        The mean over the batch, a scalar.
+    Raises:
+        ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all.
+    """
+    _check(query, keys, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
+    if len(keys) + len(queue) < 2:
+        raise ValueError(f"{len(keys)} key and {len(queue)} in the queue; two are needed to contrast")
+    candidates = torch.cat([keys, queue]).detach()  # (N+K, D)
+    column = positive_index[:, None]
+    logits = query @ candidates.T / temperature  # (B, N+K)
+    similarities = candidates[positive_index] @ candidates.T / target_temperature
+    relations = F.softmax(similarities.scatter(1, column, float("-inf")), dim=1)
+    target = ((1 - coeff) * relations).scatter(1, column, coeff)
+    return _soft_cross_entropy(logits, target)
+
+
+def _soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
+def _check(
+    query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
+) -> None:
+    if not 0 <= coeff <= 1:
+        raise ValueError(f"coeff is {coeff}; it must lie between 0 and 1")
+    for name, value in (("temperature", temperature), ("target_temperature", target_temperature)):
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; it must be above 0")
+    for name, tensor in (("key", key), ("queue", queue)):
+        if tensor.ndim != 2 or tensor.shape[1] != query.shape[1]:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}; (*, {query.shape[1]}) was expected")

@@ -1,0 +1,96 @@
+"""Similarity Contrastive Estimation: the whole step on one screen (arXiv:2111.14585, 2212.11187)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sce_video.methods.losses import sce_loss, sce_loss_in_batch
+from sce_video.methods.momentum import momentum_copy, update_momentum
+from sce_video.methods.queue import KeyQueue
+
+
+class SCERates(NamedTuple):
+    """The method's scalars at one step."""
+
+    coeff: float
+    temperature: float
+    target_temperature: float
+    ema_momentum: float
+
+
+class SCE(nn.Module):
+    """Online backbone -> projector -> predictor against momentum backbone -> projector and a queue; symmetric.
+
+    Args:
+        backbone: (B, C, T, H, W) -> (B, F).
+        projector: (B, F) -> (B, D).
+        predictor: (B, D) -> (B, D); `nn.Identity()` for none.
+        embedding_dim: D.
+        queue_length: K >= 0 past keys.
+        in_batch_keys: also contrast with the other keys of the batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        embedding_dim: int,
+        queue_length: int,
+        in_batch_keys: bool,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.projector = projector
+        self.predictor = predictor
+        self.momentum_backbone = momentum_copy(backbone)
+        self.momentum_projector = momentum_copy(projector)
+        self.queue = KeyQueue(queue_length, embedding_dim)
+        self.in_batch_keys = in_batch_keys
+        self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this optimiser step, one pair per accumulated part
+
+    def forward(self, view_1: Tensor, view_2: Tensor, *, rates: SCERates) -> Tensor:
+        """Mean loss of the two directions, a float32 scalar; the keys wait until `finish_step`.
+
+        Args:
+            view_1, view_2: float (B, C, T, H, W), views of the same B videos.
+        """
+        query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
+        key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)
+        self._waiting_keys.append((key_1, key_2))
+        return (self._loss(query_2, key_1, rates) + self._loss(query_1, key_2, rates)) / 2
+
+    def encode_query(self, view: Tensor) -> Tensor:
+        return _unit(self.predictor(self.projector(self.backbone(view))))
+
+    @torch.no_grad()
+    def encode_key(self, view: Tensor) -> Tensor:
+        return _unit(self.momentum_projector(self.momentum_backbone(view)))
+
+    @torch.no_grad()
+    def finish_step(self, *, rates: SCERates) -> None:
+        """After the optimiser's step: the momentum branch follows, the keys enter the queue (view 1's, then 2's)."""
+        update_momentum(self.momentum_backbone, self.backbone, ema_momentum=rates.ema_momentum)
+        update_momentum(self.momentum_projector, self.projector, ema_momentum=rates.ema_momentum)
+        for keys in zip(*self._waiting_keys, strict=True):
+            self.queue.enqueue(torch.cat(keys))
+        self._waiting_keys.clear()
+
+    def _loss(self, query: Tensor, key: Tensor, rates: SCERates) -> Tensor:
+        scalars = {
+            "coeff": rates.coeff,
+            "temperature": rates.temperature,
+            "target_temperature": rates.target_temperature,
+        }
+        with torch.autocast(query.device.type, enabled=False):  # similarities and softmax in float32
+            if self.in_batch_keys:
+                own = torch.arange(len(key), device=key.device)
+                return sce_loss_in_batch(query, key, self.queue.keys, positive_index=own, **scalars)
+            return sce_loss(query, key, self.queue.keys, **scalars)
+
+
+def _unit(embedding: Tensor) -> Tensor:
+    return F.normalize(embedding.float(), dim=1)

@@ -1,0 +1,40 @@
+"""The face that every backbone shows: views in, one pooled feature vector per view out."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class PooledBackbone(nn.Module):
+    """Named parts applied one after the other, then a mean over frames and pixels.
+
+    The parts keep the names they are given, so the state dict is that of the library they come from, less its
+    classifier, and published weights load by name. An image is a video of one frame: T = 1 is a valid input.
+
+    Args:
+        parts: name -> module, in the order of application; together (B, C, T, H, W) -> (B, D, T', H', W').
+        feature_dim: D, the channels that the last part gives.
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module], *, feature_dim: int) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+        self.feature_dim = feature_dim
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Features of a batch of views.
+
+        Args:
+            views: float, (B, C, T, H, W), any T >= 1 and any H, W >= 32.
+        Returns:
+            (B, D), D = `feature_dim`.
+        Raises:
+            ValueError: `views` does not have five dimensions.
+        """
+        if views.ndim != 5:
+            raise ValueError(f"expected (B, C, T, H, W), got shape {tuple(views.shape)}")
+        maps = views
+        for part in self.children():
+            maps = part(maps)
+        return maps.mean(dim=(2, 3, 4))

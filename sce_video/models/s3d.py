@@ -1,0 +1,35 @@
+"""torchvision's S3D for clips of any length."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.video import s3d as torchvision_s3d
+
+from sce_video.models.pooled import PooledBackbone
+
+
+class ShortClipMaxPool3d(nn.Module):
+    """nn.MaxPool3d(2) whose window covers at most the frames there are.
+
+    S3D has one such pool, without padding; of a clip of 1 to 4 frames only one is left by then, too few for
+    nn.MaxPool3d. With two or more frames the numbers are the same.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C, max(T // 2, 1), H // 2, W // 2)."""
+        return F.max_pool3d(maps, (min(maps.shape[2], 2), 2, 2), stride=2)
+
+
+def s3d() -> PooledBackbone:
+    """torchvision's S3D (arXiv:1712.04851), 1,024 features; names `features.*`.
+
+    torchvision averages windows of 2x7x7 and then those averages; here it is one mean over all frames and pixels.
+    The two are the same when the last map is a single window: 16 frames of 224x224.
+    """
+    model = torchvision_s3d(weights=None)
+    (short_pool,) = (
+        index
+        for index, part in enumerate(model.features)
+        if isinstance(part, nn.MaxPool3d) and part.kernel_size == (2, 2, 2)
+    )
+    model.features[short_pool] = ShortClipMaxPool3d()
+    return PooledBackbone({"features": model.features}, feature_dim=model.classifier[1].in_channels)

@@ -1,0 +1,76 @@
+"""Residual networks of torchvision's blocks: R(2+1)D-18, R3D-18 and a small R(2+1)D."""
+
+from collections.abc import Sequence
+
+from torch import nn
+from torchvision.models.video import VideoResNet
+from torchvision.models.video import r2plus1d_18 as torchvision_r2plus1d_18
+from torchvision.models.video import r3d_18 as torchvision_r3d_18
+from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+
+from sce_video.models.pooled import PooledBackbone
+
+
+def r2plus1d_18() -> PooledBackbone:
+    """torchvision's R(2+1)D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`."""
+    return _without_classifier(torchvision_r2plus1d_18(weights=None))
+
+
+def r3d_18() -> PooledBackbone:
+    """torchvision's R3D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`.
+
+    This is not the R3D-18 of the SCE paper, which has temporal kernels of 1 in the stem and most blocks.
+    """
+    return _without_classifier(torchvision_r3d_18(weights=None))
+
+
+def r2plus1d_mini() -> PooledBackbone:
+    """A small R(2+1)D, 128 features, about 0.8 M parameters: for demos and tests on two CPU cores."""
+    return small_r2plus1d(widths=(16, 32, 64, 128), stem_width=12)
+
+
+def small_r2plus1d(*, widths: Sequence[int], stem_width: int) -> PooledBackbone:
+    """An R(2+1)D with one block per stage, named like R(2+1)D-18.
+
+    The stem halves H and W; every stage after the first halves T, H and W (rounding up).
+
+    Args:
+        widths: channels of each stage; the last one is the feature dimension.
+        stem_width: channels between the spatial and the temporal half of the stem (45 in R(2+1)D-18).
+    """
+    parts: dict[str, nn.Module] = {"stem": _stem(stem_width, widths[0])}
+    for index, width in enumerate(widths):
+        parts[f"layer{index + 1}"] = _stage(widths[max(index - 1, 0)], width, stride=1 if index == 0 else 2)
+    backbone = PooledBackbone(parts, feature_dim=widths[-1])
+    # As torchvision initialises its VideoResNets; batch norms keep torch's weight 1, bias 0.
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return backbone
+
+
+def _without_classifier(model: VideoResNet) -> PooledBackbone:
+    names = ("stem", "layer1", "layer2", "layer3", "layer4")
+    return PooledBackbone({name: getattr(model, name) for name in names}, feature_dim=model.fc.in_features)
+
+
+def _stem(middle: int, width: int) -> nn.Sequential:
+    """R(2+1)D's stem with free widths: 7x7 over pixels, stride 2, then 3 over frames."""
+    return nn.Sequential(
+        nn.Conv3d(3, middle, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False),
+        nn.BatchNorm3d(middle),
+        nn.ReLU(inplace=True),
+        nn.Conv3d(middle, width, (3, 1, 1), padding=(1, 0, 0), bias=False),
+        nn.BatchNorm3d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _stage(width_in: int, width: int, *, stride: int) -> nn.Sequential:
+    """One residual block; a strided 1x1x1 convolution on the shortcut where the shape changes."""
+    shortcut: nn.Module | None = None
+    if stride != 1 or width_in != width:
+        shortcut = nn.Sequential(
+            nn.Conv3d(width_in, width, kernel_size=1, stride=stride, bias=False), nn.BatchNorm3d(width)
+        )
+    return nn.Sequential(BasicBlock(width_in, width, Conv2Plus1D, stride, shortcut))

@@ -1,0 +1,50 @@
+"""Curves of a run as a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sce_video.errors import UserError
+
+
+def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
+    """The lines of a `metrics.jsonl`.
+
+    Raises:
+        UserError: no such file, or nothing in it.
+    """
+    if not metrics_file.is_file():
+        raise UserError(f"{metrics_file} does not exist; has the run logged anything yet?")
+    lines: list[dict[str, float]] = [json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines()]
+    if not lines:
+        raise UserError(f"{metrics_file} is empty; has the run logged anything yet?")
+    return lines
+
+
+def plot_curves(metrics_file: Path, picture: Path, *, names: Sequence[str], title: str) -> None:
+    """Draw the named scalars of a run over its steps, one panel each, to a PNG.
+
+    Raises:
+        UserError: matplotlib (extra `plots`) is not installed; no metrics yet.
+    """
+    lines = read_metrics(metrics_file)
+    figure, axes = _panels(len(names))
+    steps = [line["step"] for line in lines]
+    for axis, name in zip(axes, names, strict=True):
+        axis.plot(steps, [line[name] for line in lines], color="tab:blue")
+        axis.set_title(name.replace("_", " "))
+        axis.set_xlabel("optimiser step")
+        axis.grid(alpha=0.3)
+    figure.suptitle(title)
+    figure.savefig(picture, dpi=110)
+
+
+def _panels(count: int) -> tuple[Any, Any]:
+    """A figure without a window, and its axes in a row."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError("curves need matplotlib: pip install 'sce_video[plots]'") from error
+    figure = Figure(figsize=(3.6 * count, 3.2), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]

@@ -1,0 +1,21 @@
+"""Tables for the terminal."""
+
+from collections.abc import Sequence
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell, the first to the left and the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+
+    def fit(line: Sequence[str]) -> str:
+        first, *others = line
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([fit(header), "  ".join("-" * width for width in widths), *map(fit, rows)])
+
+
+def metrics_table(metrics: dict[str, float]) -> str:
+    """One line per metric; shares as percentages."""
+    return text_table(["metric", "%"], [[name, f"{100 * value:.2f}"] for name, value in metrics.items()])

@@ -1,0 +1,1 @@
+"""Process plumbing: seeds, ranks, log files, progress, checkpoint files."""

@@ -1,0 +1,90 @@
+"""Where a run speaks: the terminal and `run.log` (text), `metrics.jsonl`, TensorBoard. Main process only."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from sce_video.runtime.distributed import is_main_process
+
+LOGGER = logging.getLogger("sce_video")
+
+
+class _TqdmHandler(logging.Handler):
+    """Terminal lines that do not tear a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def set_up_logging(folder: Path) -> None:
+    """Send the package's log lines to the terminal and to `folder/run.log`; other ranks stay silent."""
+    for handler in list(LOGGER.handlers):
+        LOGGER.removeHandler(handler)
+        handler.close()
+    LOGGER.propagate = False
+    if not is_main_process():
+        LOGGER.addHandler(logging.NullHandler())
+        return
+    LOGGER.setLevel(logging.INFO)
+    terminal = _TqdmHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    folder.mkdir(parents=True, exist_ok=True)
+    text_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    text_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOGGER.addHandler(terminal)
+    LOGGER.addHandler(text_file)
+
+
+class MetricsLog:
+    """Scalars per optimiser step, as JSON lines and for TensorBoard; does nothing off the main process.
+
+    Args:
+        folder: gets `metrics.jsonl` and `tensorboard/`.
+        start_step: lines of an interrupted run at or past this step are dropped, since they come again.
+    """
+
+    def __init__(self, folder: Path, *, start_step: int) -> None:
+        self._file = None
+        if not is_main_process():
+            return
+        path = folder / "metrics.jsonl"
+        kept = _lines_before(path, start_step)
+        path.write_text("".join(kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
+
+    def write(self, step: int, scalars: dict[str, float]) -> None:
+        if self._file is None:
+            return
+        self._file.write(json.dumps({"step": step, **scalars}) + "\n")
+        self._file.flush()
+        for name, value in scalars.items():
+            self._tensorboard.add_scalar(name, value, step)
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._tensorboard.close()
+
+
+def _lines_before(path: Path, step: int) -> list[str]:
+    """The lines of `path` written for steps below `step`; a torn last line is dropped."""
+    kept = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] < step:
+                    kept.append(line + "\n")
+            except (json.JSONDecodeError, KeyError):
+                continue
+    return kept

@@ -1,0 +1,147 @@
+"""Pretraining, from the newest checkpoint to the last step."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from sce_video.augment.batch import Failure, PretrainBatch
+from sce_video.errors import CheckpointError
+from sce_video.methods.sce import SCE
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.logging import LOGGER, MetricsLog
+from sce_video.runtime.meters import ThroughputMeter
+from sce_video.runtime.progress import progress_bar
+from sce_video.train.plan import Plan, Rates, Schedules
+from sce_video.train.step import Precision, train_step
+from sce_video.train.watch import LossWatch
+
+
+class Loader(Protocol):
+    """Gives the epoch and the parts of the batch for each optimiser step from `step` on."""
+
+    def batches_from(self, step: int, *, num_steps: int) -> Iterator[tuple[int, list[PretrainBatch]]]: ...
+
+
+class Failures(Protocol):
+    """Counts the videos that could not be used, and stops the run when they are too many."""
+
+    def __len__(self) -> int: ...
+
+    def record(self, failures: Iterable[Failure]) -> None: ...
+
+    def state_dict(self) -> dict[str, list[int]]: ...
+
+    def load_state_dict(self, state: dict[str, list[int]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a pretraining run consists of; what changes while it runs is in its checkpoints.
+
+    `record` is stored in every checkpoint beside the state: config, versions. `name_video` gives a video's path.
+    """
+
+    model: SCE
+    optimizer: Optimizer
+    precision: Precision
+    loader: Loader
+    make_views: Callable[[PretrainBatch], list[Tensor]]
+    failures: Failures
+    name_video: Callable[[int], Path]
+    schedules: Schedules
+    plan: Plan
+    checkpoints: CheckpointFolder
+    output_dir: Path
+    record: dict[str, Any]
+
+
+def pretrain(run: Run) -> None:
+    """Train from the newest checkpoint, or from the start, to the plan's last step."""
+    plan = run.plan
+    step = _resume(run)
+    watch, meter = LossWatch(), ThroughputMeter()
+    run.model.train()
+    with (
+        MetricsLog(run.output_dir, start_step=step) as log,
+        progress_bar(total=plan.num_steps, initial=step, description="pretrain", unit="step") as bar,
+    ):
+        batches = run.loader.batches_from(step, num_steps=plan.last_step)
+        for epoch, parts in meter.waiting_for(batches):
+            rates = run.schedules.at(step)
+            loss = train_step(
+                run.model,
+                parts,
+                run.optimizer,
+                rates=rates,
+                precision=run.precision,
+                make_views=run.make_views,
+            )
+            watch.add(step, loss, lr=rates.lr, videos=[run.name_video(v) for part in parts for v in part.videos])
+            meter.add_clips(sum(len(part.videos) * len(part.views) for part in parts))
+            run.failures.record(failure for part in parts for failure in part.failures)
+            step += 1
+            bar.update()
+            if plan.should_log(step) or plan.should_save(step):  # the only places that wait for the device
+                scalars = _scalars(watch.mean(), epoch, rates, meter, run.failures)
+                log.write(step - 1, scalars)
+                _show(bar, scalars)
+                meter.reset()
+            if plan.should_save(step):
+                _save(run, step)
+
+
+def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, failures: Failures) -> dict[str, float]:
+    return {
+        "loss": loss,
+        "epoch": epoch,
+        "lr": rates.lr,
+        **rates.method._asdict(),
+        **meter.read(),
+        "failed_videos": len(failures),
+    }
+
+
+def _show(bar: "tqdm[Any]", scalars: dict[str, float]) -> None:
+    bar.set_postfix_str(
+        f"loss {scalars['loss']:.3f}, {scalars['clips_per_second']:.1f} clips/s, "
+        f"data wait {scalars['data_wait_share']:.0%}"
+    )
+
+
+def _save(run: Run, step: int) -> None:
+    run.checkpoints.save(
+        step,
+        {
+            "model": run.model.state_dict(),
+            "optimizer": run.optimizer.state_dict(),
+            "scaler": run.precision.scaler.state_dict(),
+            "failures": run.failures.state_dict(),
+            **run.record,
+        },
+    )
+
+
+def _resume(run: Run) -> int:
+    """Load the newest checkpoint if there is one; the number of steps already done."""
+    state = run.checkpoints.load_newest()
+    if state is None:
+        return 0
+    try:
+        run.model.load_state_dict(state["model"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.precision.scaler.load_state_dict(state["scaler"])
+        run.failures.load_state_dict(state["failures"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"the checkpoint in {run.checkpoints.folder} does not fit this config ({reason}); "
+            f"use the run's own config or another RUN.OUTPUT_DIR"
+        ) from error
+    step: int = state["step"]
+    LOGGER.info("resumed from %s", run.checkpoints.path(step))
+    return step

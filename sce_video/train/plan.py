@@ -1,0 +1,76 @@
+"""The scalars of a run, as functions of the optimiser step."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sce_video.methods.sce import SCERates
+from sce_video.optim.schedules import ema_momentum, ramp, warmup_cosine
+
+
+class Rates(NamedTuple):
+    """Every scheduled scalar at one step."""
+
+    lr: float
+    method: SCERates
+
+
+class Ramp(NamedTuple):
+    """From `start` to `end` over the first steps, then `end`."""
+
+    start: float
+    end: float
+    num_steps: int
+
+    def at(self, step: int) -> float:
+        return ramp(step, num_steps=self.num_steps, start=self.start, end=self.end, shape="linear")
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """Learning rate with warm-up and cosine, EMA momentum by cosine, ramps of the method's scalars (sce.md 1.5-1.8)."""
+
+    num_steps: int
+    warmup_steps: int
+    peak_lr: float
+    ema_momentum_start: float
+    coeff: Ramp
+    temperature: Ramp
+    target_temperature: Ramp
+
+    def at(self, step: int) -> Rates:
+        return Rates(
+            lr=warmup_cosine(step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak_lr),
+            method=SCERates(
+                coeff=self.coeff.at(step),
+                temperature=self.temperature.at(step),
+                target_temperature=self.target_temperature.at(step),
+                ema_momentum=ema_momentum(step, num_steps=self.num_steps, start=self.ema_momentum_start),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run logs, saves and ends; all in optimiser steps.
+
+    `checkpoint_every_*` 0 is never. A run that has `stop_at_step` above 0 ends there, to be gone on with later.
+    """
+
+    num_steps: int
+    steps_per_epoch: int
+    log_every_steps: int
+    checkpoint_every_steps: int
+    checkpoint_every_epochs: int
+    stop_at_step: int
+
+    @property
+    def last_step(self) -> int:
+        """The step count at which this start of the program ends."""
+        return min(self.num_steps, self.stop_at_step or self.num_steps)
+
+    def should_log(self, steps_done: int) -> bool:
+        return steps_done % self.log_every_steps == 0 or steps_done == self.last_step
+
+    def should_save(self, steps_done: int) -> bool:
+        periods = (self.checkpoint_every_steps, self.checkpoint_every_epochs * self.steps_per_epoch)
+        return steps_done == self.last_step or any(period and steps_done % period == 0 for period in periods)

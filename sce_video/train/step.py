@@ -1,0 +1,62 @@
+"""One optimiser step."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from sce_video.augment.batch import PretrainBatch
+from sce_video.methods.sce import SCE
+from sce_video.train.plan import Rates
+
+_AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Precision:
+    """Autocast and, for fp16, the scaling of the loss.
+
+    Args:
+        name: "fp32", "bf16" or "fp16".
+    """
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        if name not in _AUTOCAST_DTYPES:
+            raise ValueError(f"precision is {name!r}; choose one of {', '.join(_AUTOCAST_DTYPES)}")
+        self._device = device
+        self._dtype = _AUTOCAST_DTYPES[name]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype is torch.float16)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None)
+
+
+def train_step(
+    model: SCE,
+    parts: Sequence[PretrainBatch],
+    optimizer: Optimizer,
+    *,
+    rates: Rates,
+    precision: Precision,
+    make_views: Callable[[PretrainBatch], list[Tensor]],
+) -> Tensor:
+    """Gradients over the parts of one batch, one update, then the momentum branch and the queue move once.
+
+    Returns:
+        The loss, a scalar still on the device.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rates.lr
+    optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=next(model.parameters()).device)
+    for part in parts:
+        view_1, view_2 = make_views(part)
+        with precision.autocast():
+            loss = model(view_1, view_2, rates=rates.method) / len(parts)
+        precision.scaler.scale(loss).backward()
+        total += loss.detach()
+    precision.scaler.step(optimizer)
+    precision.scaler.update()
+    model.finish_step(rates=rates.method)
+    return total

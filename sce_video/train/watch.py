@@ -1,0 +1,46 @@
+"""Losses on their way from the device to the log."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sce_video.errors import NonFiniteLossError
+
+
+class _Step(NamedTuple):
+    step: int
+    loss: Tensor
+    lr: float
+    videos: list[Path]
+
+
+class LossWatch:
+    """Holds the losses since the last look, so that only a look waits for the device."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Step] = []
+
+    def add(self, step: int, loss: Tensor, *, lr: float, videos: Sequence[Path]) -> None:
+        """Args: loss: a scalar on the device."""
+        self._steps.append(_Step(step, loss, lr, list(videos)))
+
+    def mean(self) -> float:
+        """Mean of the losses added since the last call, which must be some.
+
+        Raises:
+            NonFiniteLossError: one is not finite; names its step, learning rate and videos.
+        """
+        steps, self._steps = self._steps, []
+        losses: list[float] = torch.stack([step.loss for step in steps]).tolist()
+        for step, loss in zip(steps, losses, strict=True):
+            if not math.isfinite(loss):
+                names = ", ".join(map(str, step.videos))
+                raise NonFiniteLossError(
+                    f"the loss is {loss} at step {step.step} with learning rate {step.lr:.6g}; lower OPTIM.BASE_LR or "
+                    f"use another TRAIN.PRECISION; the step's videos: {names}"
+                )
+        return sum(losses) / len(losses)

@@ -1,0 +1,119 @@
+"""Files that cannot be read, names that are wrong, videos that are closed."""
+
+import importlib.util
+import os
+import sys
+
+import pytest
+
+from sce_video.clips.decoders import DECODERS, DecodeError, open_video
+from sce_video.errors import UserError
+
+needs_decord = pytest.mark.skipif(importlib.util.find_spec("decord") is None, reason="decord is not installed")
+BOTH = pytest.mark.parametrize("decoder", ["pyav", pytest.param("decord", marks=needs_decord)])
+
+
+def _assert_one_line_that_names(error, path):
+    assert str(error).startswith(f"{path}: ")
+    assert "\n" not in str(error)
+    assert isinstance(error, UserError)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 40, id="html"),
+        pytest.param(bytes(range(256)) * 64, id="noise"),
+        pytest.param(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost:9/a.ts\n", id="playlist"),
+    ],
+)
+def test_content_that_is_no_video(tmp_path, decoder, content):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(content)
+    with pytest.raises(DecodeError) as caught:
+        open_video(path, decoder=decoder)
+    _assert_one_line_that_names(caught.value, path)
+
+
+@BOTH
+def test_a_truncated_video(numbered_video, tmp_path, decoder):
+    whole = numbered_video("mp4").path.read_bytes()  # its index is at the end
+    path = tmp_path / "truncated.mp4"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DecodeError) as caught:
+        open_video(path, decoder=decoder)
+    _assert_one_line_that_names(caught.value, path)
+
+
+def test_damage_is_an_error_only_where_it_is_needed(numbered_video, read_numbers, tmp_path):
+    content = bytearray(numbered_video("mp4 b-frames").path.read_bytes())
+    begin = content.index(b"mdat")
+    end = content.index(b"moov")
+    middle = begin + (end - begin) // 2
+    content[middle : middle + 400] = b"\xff" * 400
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(bytes(content))
+    with open_video(path, decoder="pyav") as opened:
+        assert read_numbers(opened.frames_at([0.0])) == [0]
+        with pytest.raises(DecodeError) as caught:
+            opened.frames_at([i / 30 for i in range(150)])
+        assert read_numbers(opened.frames_at([0.0])) == [0]
+    _assert_one_line_that_names(caught.value, path)
+
+
+@pytest.mark.parametrize("decoder", list(DECODERS))
+def test_a_missing_file_and_a_folder(tmp_path, decoder):
+    for path in (tmp_path / "absent.mp4", tmp_path):
+        with pytest.raises(DecodeError, match="no such file") as caught:
+            open_video(path, decoder=decoder)
+        _assert_one_line_that_names(caught.value, path)
+
+
+def test_an_unknown_decoder_lists_the_known_ones(numbered_video):
+    with pytest.raises(ValueError, match="decoder is 'opencv'; it must be one of 'pyav', 'decord'"):
+        open_video(numbered_video("mp4").path, decoder="opencv")
+
+
+def test_without_decord_the_way_out_is_named(numbered_video, monkeypatch):
+    monkeypatch.setitem(sys.modules, "decord", None)  # import decord now raises ImportError
+    with pytest.raises(UserError, match='decoder "decord" cannot be loaded') as caught:
+        open_video(numbered_video("mp4").path, decoder="decord")
+    assert not isinstance(caught.value, DecodeError)  # the dataset must not take it for a broken video
+    with open_video(numbered_video("mp4").path, decoder="pyav") as opened:
+        assert opened.metadata.num_frames == 150
+
+
+@BOTH
+def test_leaving_the_with_closes(numbered_video, decoder):
+    with open_video(numbered_video("mp4").path, decoder=decoder) as opened:
+        opened.frames_at([0.0])
+    with pytest.raises(ValueError, match="is closed"):
+        opened.frames_at([0.0])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_pyav_leaves_no_file_open(numbered_video, tmp_path):
+    def open_files():
+        return [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+
+    good = numbered_video("avi b-frames").path
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    with open_video(good, decoder="pyav") as opened:
+        opened.frames_at([1.0])  # opens the file a second time
+        assert open_files().count(str(good)) == 1
+    with pytest.raises(DecodeError) as caught:
+        open_video(broken, decoder="pyav")
+    assert caught.value is not None  # kept alive, with its traceback
+    assert str(good) not in open_files()
+    assert str(broken) not in open_files()
+
+
+def test_a_name_that_looks_like_a_protocol(numbered_video, tmp_path, monkeypatch, read_numbers):
+    monkeypatch.chdir(tmp_path)
+    for name in ("rtsp:%03d.mp4", "-dash.mp4"):
+        (tmp_path / name).write_bytes(numbered_video("mp4").path.read_bytes())
+        with open_video(name, decoder="pyav") as opened:
+            assert read_numbers(opened.frames_at([1.01])) == [30]

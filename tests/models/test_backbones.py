@@ -1,0 +1,194 @@
+"""Backbones against the libraries they come from, and at the edges of their input."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytorchvideo.models.hub.resnet import slow_r50 as library_slow_r50
+from torch import Tensor, nn
+from torchvision.models import video
+from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
+
+from sce_video.models.backbones import BACKBONES, make_backbone
+from sce_video.models.pooled import PooledBackbone
+from sce_video.models.s3d import ShortClipMaxPool3d
+from sce_video.models.video_resnet import small_r2plus1d
+
+# name -> the library's own model and the prefix of its classifier's names.
+LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "r2plus1d_18": (video.r2plus1d_18, "fc."),
+    "r3d_18": (video.r3d_18, "fc."),
+    "s3d": (video.s3d, "classifier."),
+    "slow_r50": (library_slow_r50, "blocks.5."),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(BACKBONES))
+def backbone(request: pytest.FixtureRequest) -> PooledBackbone:
+    torch.manual_seed(0)
+    return make_backbone(request.param).eval()
+
+
+@pytest.fixture(scope="module", params=sorted(LIBRARIES))
+def pair(request: pytest.FixtureRequest) -> tuple[str, nn.Module, PooledBackbone]:
+    """A library's model with random weights everywhere, and ours with the same ones loaded by name."""
+    torch.manual_seed(0)
+    library, head = LIBRARIES[request.param][0](), LIBRARIES[request.param][1]
+    randomise_norms(library)
+    ours = make_backbone(request.param)
+    ours.load_state_dict({k: v for k, v in library.state_dict().items() if not k.startswith(head)}, strict=True)
+    return request.param, library.eval(), ours.eval()
+
+
+def randomise_norms(model: nn.Module) -> None:
+    """Fresh norms are the identity, or 0 at the end of a residual block: they would hide errors."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+
+
+def library_features(name: str, library: nn.Module, views: Tensor) -> Tensor:
+    """The library's own forward as far as its classifier, averaged over what is left of time and space."""
+    headless = copy.deepcopy(library)
+    if name == "slow_r50":
+        headless.blocks[5] = nn.AdaptiveAvgPool3d(1)
+        return headless(views).flatten(1)
+    if name == "s3d":
+        headless.avgpool, headless.classifier = nn.AdaptiveAvgPool3d(1), nn.Identity()
+    else:
+        headless.fc = nn.Identity()
+    return headless(views)
+
+
+def assert_close(actual: Tensor, expected: Tensor) -> None:
+    assert expected.std() > 0
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("shape", [(8, 32, 32), (5, 33, 47)])
+@torch.no_grad()
+def test_same_weights_give_the_features_of_the_library(
+    pair: tuple[str, nn.Module, PooledBackbone], shape: tuple[int, int, int]
+) -> None:
+    name, library, ours = pair
+    views = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1))
+    assert_close(ours(views), library_features(name, library, views))
+
+
+@torch.no_grad()
+def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.Module, PooledBackbone]) -> None:
+    name, library, ours = pair
+    head = LIBRARIES[name][1]
+    assert list(ours.state_dict()) == [key for key in library.state_dict() if not key.startswith(head)]
+
+
+# Published totals (torchvision's model table, sce.md 2.3), less a classifier of 400 classes with bias.
+@pytest.mark.parametrize(
+    ("name", "num_parameters"),
+    [
+        ("r2plus1d_18", 31_505_325 - 512 * 400 - 400),
+        ("r3d_18", 33_371_472 - 512 * 400 - 400),
+        ("s3d", 8_320_048 - 1024 * 400 - 400),
+        ("slow_r50", 31_634_496),
+    ],
+)
+def test_number_of_parameters(name: str, num_parameters: int) -> None:
+    assert sum(p.numel() for p in make_backbone(name).parameters()) == num_parameters
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (2, 33, 47), (3, 32, 64)])
+@torch.no_grad()
+def test_short_clips_and_odd_sizes(backbone: PooledBackbone, shape: tuple[int, int, int]) -> None:
+    features = backbone(torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1)))
+    assert features.shape == (2, backbone.feature_dim)
+    assert features.isfinite().all()
+    assert not torch.equal(features[0], features[1])
+
+
+def test_every_parameter_gets_a_gradient(backbone: PooledBackbone) -> None:
+    trained = copy.deepcopy(backbone)
+    trained(torch.randn(1, 3, 2, 32, 32)).sum().backward()
+    assert [name for name, p in trained.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 32, 32), (2, 3, 32, 32), (1, 2, 3, 8, 32, 32)])
+def test_wrong_number_of_dimensions(backbone: PooledBackbone, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected \(B, C, T, H, W\), got shape \(" + str(shape[0])):
+        backbone(torch.zeros(shape))
+
+
+def test_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'resnet'.*r2plus1d_18.*r2plus1d_mini.*r3d_18.*s3d.*slow_r50"):
+        make_backbone("resnet")
+
+
+def test_parts_run_in_order_and_are_averaged() -> None:
+    backbone = PooledBackbone({"crop": nn.MaxPool3d((1, 2, 2)), "bend": nn.ReLU()}, feature_dim=1)
+    views = torch.tensor([[-9.0, -8.0], [-7.0, -1.0]]).expand(1, 1, 1, 2, 2)
+    both = torch.cat([views, -views], dim=2)  # frame 0: max -1 -> 0, frame 1: max 9
+    assert backbone(both).tolist() == [[4.5]]
+
+
+def test_slow_r50_starts_with_residual_blocks_that_do_nothing() -> None:
+    slow = make_backbone("slow_r50")
+    final = [n for n, _ in slow.named_parameters() if n.endswith("branch2.norm_c.weight")]
+    assert len(final) == 3 + 4 + 6 + 3
+    for name, parameter in slow.named_parameters():
+        if "norm" in name:
+            expected = 1.0 if name.endswith("weight") and name not in final else 0.0
+            assert (parameter == expected).all(), name
+    assert len(slow.state_dict()) == 318
+
+
+def test_slow_r50_temporal_kernels() -> None:
+    shapes = {k: tuple(v.shape) for k, v in make_backbone("slow_r50").state_dict().items()}
+    assert shapes["blocks.0.conv.weight"] == (64, 3, 1, 7, 7)
+    assert shapes["blocks.2.res_blocks.0.branch2.conv_a.weight"] == (128, 256, 1, 1, 1)
+    assert shapes["blocks.3.res_blocks.0.branch2.conv_a.weight"] == (256, 512, 3, 1, 1)
+    assert shapes["blocks.3.res_blocks.5.branch2.conv_a.weight"] == (256, 1024, 3, 1, 1)
+
+
+@torch.no_grad()
+def test_small_r2plus1d_is_torchvision_s_network_at_torchvision_s_widths() -> None:
+    torch.manual_seed(0)
+    library = VideoResNet(BasicBlock, [Conv2Plus1D] * 4, [1, 1, 1, 1], R2Plus1dStem)
+    randomise_norms(library)
+    library.fc = nn.Identity()
+    ours = small_r2plus1d(widths=(64, 128, 256, 512), stem_width=45)
+    ours.load_state_dict(library.state_dict(), strict=True)
+    views = torch.randn(2, 3, 5, 33, 47)
+    assert_close(ours.eval()(views), library.eval()(views))
+
+
+def test_small_r2plus1d_draws_convolutions_by_fan_out() -> None:
+    torch.manual_seed(0)
+    weight = make_backbone("r2plus1d_mini").get_parameter("layer4.0.conv2.0.0.weight")
+    middle, width, *kernel = weight.shape
+    assert (width, kernel) == (128, [1, 3, 3])
+    assert weight.std().item() == pytest.approx((2 / (middle * 9)) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@torch.no_grad()
+def test_s3d_of_a_short_clip_pools_over_space_only(frames: int) -> None:
+    torch.manual_seed(0)
+    library, ours = video.s3d(), make_backbone("s3d").eval()
+    randomise_norms(library)
+    ours.load_state_dict(library.state_dict(), strict=False)
+    parts = library.eval().features
+    views = torch.randn(1, 3, frames, 64, 64)
+    maps = parts[:13](views)  # (1, 832, 1, 4, 4)
+    with pytest.raises(RuntimeError):
+        parts[13](maps)
+    tiles = maps.reshape(1, 832, 1, 2, 2, 2, 2)  # (B, C, T, row, row in tile, column, column in tile)
+    assert_close(ours(views), parts[14:](tiles.amax(dim=(4, 6))).mean(dim=(2, 3, 4)))
+
+
+@pytest.mark.parametrize("frames", [2, 3, 4])
+def test_short_clip_pool_is_the_plain_one_for_longer_clips(frames: int) -> None:
+    maps = torch.randn(2, 3, frames, 5, 4)
+    assert torch.equal(ShortClipMaxPool3d()(maps), nn.MaxPool3d(2)(maps))

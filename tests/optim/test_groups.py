@@ -1,0 +1,49 @@
+"""Which tensors decay."""
+
+import pytest
+import torch
+from torch import nn
+
+from sce_video.optim.groups import decay_groups
+
+
+def make_module() -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4), nn.Linear(4, 2))
+
+
+def test_only_tensors_with_two_or_more_dimensions_decay() -> None:
+    module = make_module()
+    decayed, kept = decay_groups(module, weight_decay=0.1)
+    assert decayed["weight_decay"] == 0.1
+    assert kept["weight_decay"] == 0
+    assert [id(p) for p in decayed["params"]] == [id(module[0].weight), id(module[2].weight)]
+    vectors = [module[0].bias, module[1].weight, module[1].bias, module[2].bias]
+    assert [id(p) for p in kept["params"]] == [id(p) for p in vectors]
+
+
+def test_an_optimiser_decays_accordingly() -> None:
+    module = make_module()
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    for p in module.parameters():
+        p.grad = torch.zeros_like(p)
+    torch.optim.SGD(decay_groups(module, weight_decay=0.5), lr=0.1).step()
+    for name, p in module.named_parameters():
+        factor = 0.95 if name in ("0.weight", "2.weight") else 1.0
+        torch.testing.assert_close(p.detach(), factor * before[name])
+
+
+def test_frozen_parameters_are_in_neither_group() -> None:
+    module = make_module()
+    module[0].requires_grad_(False)
+    assert [len(group["params"]) for group in decay_groups(module, weight_decay=0.1)] == [1, 3]
+
+
+def test_the_layout_does_not_depend_on_the_module() -> None:
+    groups = decay_groups(nn.Linear(2, 2, bias=False), weight_decay=0.1)
+    assert [len(group["params"]) for group in groups] == [1, 0]
+    assert len(torch.optim.AdamW(groups).state_dict()["param_groups"]) == 2
+
+
+def test_negative_weight_decay() -> None:
+    with pytest.raises(ValueError, match=r"weight_decay is -0\.1; it must be at least 0"):
+        decay_groups(make_module(), weight_decay=-0.1)
