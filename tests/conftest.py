@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sce_video.data.motion import write_motion_dataset
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 torch.set_num_threads(1)  # tests run in parallel processes; more threads only fight over the cores
@@ -20,3 +22,11 @@ def shared_data() -> Path:
             pytest.fail(f"SCE_REQUIRE_SHARED=1, but {folder} does not exist")
         pytest.skip(f"{folder} does not exist")
     return folder
+
+
+@pytest.fixture(scope="session")
+def motion_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real encoded videos: `train/<class>/NNNN.mp4`, 3 per class, and `test/<class>/NNNN.mp4`, 1 per class."""
+    root = tmp_path_factory.mktemp("motion")
+    write_motion_dataset(root, num_train_videos_per_class=3, num_test_videos_per_class=1, seed=0)
+    return root

@@ -77,10 +77,10 @@ def draw_crop(
     Returns:
         A box that fits; after ten that do not, the largest central box within the aspect range.
     """
+    log_low, log_high = math.log(aspect[0]), math.log(aspect[1])
     for _ in range(_CROP_TRIES):
         share, shape = torch.rand(2, generator=generator).tolist()
         pixels = height * width * (area[0] + (area[1] - area[0]) * share)
-        log_low, log_high = math.log(aspect[0]), math.log(aspect[1])
         ratio = math.exp(log_low + (log_high - log_low) * shape)
         box_width, box_height = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
         if 0 < box_width <= width and 0 < box_height <= height:

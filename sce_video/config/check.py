@@ -10,7 +10,7 @@ from sce_video.errors import ConfigError
 
 TASKS = ("pretrain", "linear", "knn", "retrieval")
 
-_CHOICES: dict[str, tuple[Any, ...]] = {
+CHOICES: dict[str, tuple[Any, ...]] = {
     "TASK": TASKS,
     "DATA.SOURCE": ("list", "ucf101", "hmdb51", "class_folders", "folder"),
     "DATA.SPLIT": (1, 2, 3),
@@ -91,7 +91,7 @@ _ALL_ABOVE_ZERO = (*_RISING, "AUG.STD", "MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_
 
 def check_config(cfg: CfgNode) -> None:
     """Raise ConfigError, naming key, value and way out, for a config that cannot be run as it says."""
-    for key, choices in _CHOICES.items():
+    for key, choices in CHOICES.items():
         _require(_get(cfg, key) in choices, cfg, key, f"choose one of {', '.join(map(str, choices))}")
     for key, least in _AT_LEAST.items():
         _require(_get(cfg, key) >= least, cfg, key, f"it must be at least {least}")
@@ -148,6 +148,9 @@ def _check_data(cfg: CfgNode) -> None:
             _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs this folder")
     elif source == "list":
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", "give the list of training videos")
+    else:
+        given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
+        _require(given, cfg, "DATA.ROOT", f"DATA.SOURCE {source} needs a folder of videos")
     if source in ("list", "class_folders") and evaluates:
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)

@@ -1,6 +1,7 @@
 """A YAML file, its `_BASE_` and overrides -> one frozen config, or one clear line about what is wrong."""
 
 import difflib
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """Safe YAML that refuses a key written twice (YAML would silently take the last)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: dict[Any, int] = {}
+        seen: dict[str, int] = {}
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise ConfigError(f"line {line}: {key!r} is not the name of a key")
             if key in seen:
                 raise ConfigError(f"key {key} is written twice, in lines {seen[key]} and {line}; keep one")
             seen[key] = line
@@ -87,7 +90,7 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
         raise ConfigError(f"config {path} cannot be read ({error})") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: the 31st of February
         raise ConfigError(f"config {path} is not YAML: {' '.join(str(error).split())}") from error
     if content is None:
         return {}
@@ -121,10 +124,11 @@ def _set(cfg: CfgNode, key: str, value: Any, *, origin: str) -> None:
 
 
 def _suggestion(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key.upper(), known, n=1, cutoff=0.5)
-    if not near:  # a key without its section, or in the wrong one
-        last = {k.split(".")[-1]: k for k in known}
-        near = [last[n] for n in difflib.get_close_matches(key.upper().split(".")[-1], last, n=1, cutoff=0.6)]
+    if any(name.startswith(f"{key}.") for name in known):
+        return ": it is a section; write keys below it, or leave it out"
+    wanted = key.upper()
+    namesakes = [name for name in known if name.split(".")[-1] == wanted.split(".")[-1]]  # section wrong or missing
+    near = difflib.get_close_matches(wanted, namesakes or known, n=1, cutoff=0.0 if namesakes else 0.5)
     return f"; did you mean {near[0]}?" if near else "; sce_video/config/defaults.py lists all keys"
 
 
@@ -139,9 +143,9 @@ def _coerce(value: Any, default: Any, *, key: str, origin: str) -> Any:
             return [_coerce(item, default[0], key=key, origin=origin) for item in items]
     else:
         parsed = _parse(value, default) if isinstance(value, str) else value
-        if isinstance(default, float) and isinstance(parsed, int) and not isinstance(parsed, bool):
-            return float(parsed)
-        if type(parsed) is type(default):
+        if isinstance(default, float) and type(parsed) is int:
+            parsed = float(parsed)
+        if type(parsed) is type(default) and abs(parsed) < math.inf:
             return parsed
     raise ConfigError(f"{origin}: {key} is {value!r}; {_expected(default)} was expected (for example {default!r})")
 
@@ -154,10 +158,10 @@ def _parse(text: str, default: Any) -> Any:
             return text
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 
 def _expected(default: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+    names = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text", list: "a list"}
     return names[type(default)]

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 GRID_CELLS = 8  # the texture's random colours per side; the plane repeats after them
 CELLS_PER_FRAME = 6  # that many are across the frame, at the middle zoom
 TEXELS_PER_CELL = 32
-ZOOM_OCTAVES = 1.5  # the nearest camera shows things 2 ** 1.5 times as large as the farthest
+ZOOM_OCTAVES = 1.0  # the nearest camera shows things twice as large as the farthest
 SPLITS = ("train", "test")
 
 
@@ -117,7 +117,7 @@ def write_motion_dataset(
 
 def render_video(motion: Motion, draw: np.random.Generator, videos: MotionVideos) -> NDArray[np.uint8]:
     """The frames of one video, RGB, (T, H, W, C)."""
-    pace = draw.uniform(0.75, 1.35)
+    pace = 2.0 ** draw.uniform(-0.7, 0.7)
     time = np.arange(videos.shot_frames) / videos.fps * pace
     shots = [_render_shot(motion, time, draw, videos.size_pixels) for _ in range(videos.num_shots)]
     return np.concatenate(shots)

@@ -28,7 +28,7 @@ class FeatureSet:
         return len(self.features) + len(self.failures)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: the linear probe fits on what comes out
 def extract_features(
     backbone: nn.Module,
     dataset: ViewsDataset,

@@ -29,6 +29,8 @@ def sce_loss(
         ValueError: coeff outside [0, 1], a temperature that is not positive, shapes that do not fit.
     """
     _check(query, key, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
+    if len(key) != len(query):  # one key would silently be the key of all
+        raise ValueError(f"{len(key)} keys and {len(query)} queries; every query needs its key")
     if len(queue) == 0:
         raise ValueError("queue is empty; sce_loss needs at least one past key")
     key = key.detach()
@@ -59,9 +61,12 @@ def sce_loss_in_batch(
     Returns:
         The mean over the batch, a scalar.
     Raises:
-        ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all.
+        ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all, shapes that
+            do not fit.
     """
     _check(query, keys, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
+    if positive_index.shape != (len(query),):
+        raise ValueError(f"positive_index has shape {tuple(positive_index.shape)}; ({len(query)},) was expected")
     if len(keys) + len(queue) < 2:
         raise ValueError(f"{len(keys)} key and {len(queue)} in the queue; two are needed to contrast")
     candidates = torch.cat([keys, queue]).detach()  # (N+K, D)

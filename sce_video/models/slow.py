@@ -1,6 +1,7 @@
 """The slow pathway of SlowFast: the R3D-50 of the SCE paper."""
 
-from pytorchvideo.models.resnet import create_resnet
+import warnings
+
 from torch import nn
 
 from sce_video.models.pooled import PooledBackbone
@@ -13,6 +14,10 @@ def slow_r50() -> PooledBackbone:
     four stages; no stage skips frames, T stays as it is. pytorchvideo initialises convolutions by fan-out (MSRA)
     and the last batch norm of every residual block with weight 0, as in the SCE paper.
     """
+    with warnings.catch_warnings():  # fvcore, which it imports, still scripts its losses as older torch liked it
+        warnings.simplefilter("ignore", FutureWarning)
+        from pytorchvideo.models.resnet import create_resnet
+
     net = create_resnet(model_depth=50, stem_conv_kernel_size=(1, 7, 7), head=None)
     last_block = net.blocks[-1].res_blocks[-1]
     return PooledBackbone({"blocks": nn.Sequential(*net.blocks)}, feature_dim=last_block.branch2.conv_c.out_channels)

@@ -64,8 +64,8 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str, str]:
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
     state = load_checkpoint(file)
-    if "model" not in state or "backbone" not in state:
-        raise CheckpointError(f"{file} is not a checkpoint of this toolkit (no model and backbone in it)")
+    if not {"model", "backbone", "step"} <= state.keys():
+        raise CheckpointError(f"{file} is not a checkpoint of this toolkit (no model, backbone and step in it)")
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
     return tensors, state["backbone"], str(state["step"])
 

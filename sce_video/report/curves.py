@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ from sce_video.errors import UserError
 
 
 def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
-    """The lines of a `metrics.jsonl`.
+    """The lines of a `metrics.jsonl`; one torn by a crash is left out.
 
     Raises:
         UserError: no such file, or nothing in it.
     """
     if not metrics_file.is_file():
         raise UserError(f"{metrics_file} does not exist; has the run logged anything yet?")
-    lines: list[dict[str, float]] = [json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines()]
+    lines: list[dict[str, float]] = []
+    for line in metrics_file.read_text(encoding="utf-8").splitlines():
+        with suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
     if not lines:
-        raise UserError(f"{metrics_file} is empty; has the run logged anything yet?")
+        raise UserError(f"{metrics_file} holds no metrics; has the run logged anything yet?")
     return lines
 
 
@@ -26,13 +30,15 @@ def plot_curves(metrics_file: Path, picture: Path, *, names: Sequence[str], titl
     """Draw the named scalars of a run over its steps, one panel each, to a PNG.
 
     Raises:
-        UserError: matplotlib (extra `plots`) is not installed; no metrics yet.
+        UserError: matplotlib (extra `plots`) is not installed; no metrics yet, or none of a name.
     """
     lines = read_metrics(metrics_file)
     figure, axes = _panels(len(names))
-    steps = [line["step"] for line in lines]
     for axis, name in zip(axes, names, strict=True):
-        axis.plot(steps, [line[name] for line in lines], color="tab:blue")
+        logged = [line for line in lines if name in line]
+        if not logged:
+            raise UserError(f"{metrics_file} has no {name!r}; it has {', '.join(lines[-1])}")
+        axis.plot([line["step"] for line in logged], [line[name] for line in logged], color="tab:blue")
         axis.set_title(name.replace("_", " "))
         axis.set_xlabel("optimiser step")
         axis.grid(alpha=0.3)

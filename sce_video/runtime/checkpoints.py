@@ -23,7 +23,7 @@ class CheckpointFolder:
 
     Args:
         folder: made on the first save.
-        num_kept: files left after a save, at least 1; the older ones are deleted.
+        num_kept: files left after a save, at least 1: the one saved and those just before it.
     """
 
     def __init__(self, folder: Path, *, num_kept: int) -> None:
@@ -45,7 +45,8 @@ class CheckpointFolder:
             return
         with atomic_path(self.path(step)) as partial:
             torch.save({"step": step, **state}, partial)
-        for old in self.steps()[: -self.num_kept]:
+        done = [known for known in self.steps() if known <= step]  # a later file is a damaged one that was passed over
+        for old in done[: -self.num_kept]:
             self.path(old).unlink(missing_ok=True)
 
     def load_newest(self) -> dict[str, Any] | None:
@@ -76,14 +77,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch does not check the checksums itself
-        if damaged:
-            raise CheckpointError(f"checkpoint {path} is damaged (checksum of {damaged} is wrong)")
+        _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and plain types; it is not loaded, since that could run code"
+        ) from error
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"checkpoint {path} cannot be read ({reason})") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint {path} holds a {type(state).__name__}; a dict was expected")
     return state
+
+
+def _check_archive(path: Path) -> None:
+    """Compare headers and checksums, which torch.load does not: it fills tensors with whatever is there."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():  # as torch writes every one: not compressed, an ordinary file
+            if (entry.compress_type, entry.compress_size, entry.external_attr) != (0, entry.file_size, 0):
+                raise zipfile.BadZipFile(f"wrong header of {entry.filename}")
+        damaged = archive.testzip()
+    if damaged:
+        raise zipfile.BadZipFile(f"wrong checksum of {damaged}")

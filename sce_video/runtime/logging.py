@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.files import write_text
 
 LOGGER = logging.getLogger("sce_video")
 
@@ -54,7 +55,7 @@ class MetricsLog:
             return
         path = folder / "metrics.jsonl"
         kept = _lines_before(path, start_step)
-        path.write_text("".join(kept), encoding="utf-8")
+        write_text(path, "".join(kept))
         self._file = path.open("a", encoding="utf-8")
         self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
 

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 import torch
@@ -57,7 +58,7 @@ def test_indices_are_valid_ordered_and_inside_the_span(span, fps, num_video_fram
     indices = frame_indices(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames)
     assert len(indices) == num_frames
     assert indices == sorted(indices)
-    assert 0 <= indices[0]
+    assert indices[0] >= 0
     assert indices[-1] <= num_video_frames - 1
     inside = [i for i in range(num_video_frames) if span.start_seconds <= i / fps < span.end_seconds]
     if inside:  # up to one frame of rounding at either end
@@ -82,7 +83,7 @@ def test_difference_pairs_select_from_the_differences_of_all_frames(span, fps, n
     first = kept[0]
     num_native = max(min(_stop(span, fps), num_video_frames) - first, 1)
     native = list(range(first, first + num_native))
-    differences = list(zip(native, native[1:], strict=False)) or [(first, first)]
+    differences = list(pairwise(native)) or [(first, first)]
     if num_native > 1:
         differences.append(differences[-1])
     expected = [differences[index - first] for index in kept]

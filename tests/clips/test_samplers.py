@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -49,7 +51,7 @@ def test_evenly_spaced_spans_cover_both_ends_in_equal_steps(video, clip, num_cli
     assert len(spans) == num_clips
     assert spans[0].start_seconds == 0
     assert spans[-1].end_seconds == pytest.approx(max(video, clip))
-    steps = [b.start_seconds - a.start_seconds for a, b in zip(spans, spans[1:], strict=False)]
+    steps = [b.start_seconds - a.start_seconds for a, b in pairwise(spans)]
     assert steps == pytest.approx([max(video - clip, 0) / (num_clips - 1)] * (num_clips - 1), abs=1e-9)
 
 

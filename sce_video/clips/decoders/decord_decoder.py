@@ -1,7 +1,7 @@
 """decord: fast on re-encoded mp4, and what most published numbers were read with. Optional: x86-64 Linux only.
 
-Frames of AVI files with B-frames can be the wrong ones (peers of ours report the same); transcode such files or use
-"pyav". Where the file is damaged decord repeats the last good frame instead of failing.
+It hands out wrong frames of AVI with B-frames, MPEG-TS and H.264 with open GOPs, repeats the last good frame where a
+file is damaged, and can wait for good on a playlist of a live stream: use "pyav" for such files, or transcode them.
 """
 
 from collections.abc import Sequence

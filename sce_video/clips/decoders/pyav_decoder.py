@@ -103,7 +103,7 @@ class PyAVDecoder:
                 self._container.seek(offset, stream=self._stream)
                 frames = self._timed_frames()
                 first = next(frames, None)
-                if first is not None and first[0] <= latest and first[1].key_frame:
+                if first is not None and first[0] <= latest:
                     return chain([first], frames)
         self._container.close()
         self._container, self._stream = open_stream(self._path)

@@ -37,7 +37,9 @@ def video_timing(
     if stream.duration and stream.time_base:
         duration = float(stream.duration * stream.time_base)
     else:
-        duration = (container.duration or 0) / av.time_base
+        # What mkv, webm and flv call duration is the time of their end; the video may begin later than at 0.
+        start = float((stream.start_time or 0) * (stream.time_base or 0))
+        duration = (container.duration or 0) / av.time_base - start
     fps = float(stream.average_rate or 0)
     num_frames = stream.frames or max(round(duration * fps), 1)  # mkv, webm, flv and ts do not count
     if is_consistent(duration, fps, num_frames):

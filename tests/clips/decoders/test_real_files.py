@@ -54,17 +54,17 @@ def test_pyav_reads_whatever_can_be_read(shared_data):
 @needs_decord
 @pytest.mark.timeout(120)
 def test_decord_reads_or_refuses(shared_data):
-    num_read = 0
+    num_read, refusals = 0, {}
     for row in _manifest(shared_data):
         began = time.monotonic()
         try:
             _start_middle_end(shared_data / "odd" / row["file"], "decord")
             num_read += 1
         except DecodeError as error:
-            assert row["file"] in str(error)
-            assert "\n" not in str(error)
+            refusals[row["file"]] = str(error)
         assert time.monotonic() - began < 20, f"{row['file']} took too long"
     assert num_read >= 30
+    assert all(file in message and "\n" not in message for file, message in refusals.items())
 
 
 @needs_decord

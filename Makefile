@@ -1,0 +1,36 @@
+# Two commands do everything, each on a fresh machine too: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+
+# Threads that wait actively slow each other down on few cores by a factor of ten and more.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test lint types unit clean
+
+demo: $(INSTALLED)
+	$(RUN) tools/demo.py
+
+test: lint types unit
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(INSTALLED)
+	$(RUN) -m mypy
+
+unit: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto
+
+# Made anew when it is missing or its Python is gone; brought up to date when the package's needs have changed.
+$(INSTALLED): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: $(PYTHON) is older than 3.10; run make with PYTHON=python3.12 or the like"; exit 2; }
+	@$(RUN) -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs

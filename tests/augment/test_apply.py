@@ -1,0 +1,256 @@
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+import torch
+from torch.utils.data import default_collate
+from torchvision.transforms.v2 import functional as TF
+
+from sce_video.augment.apply import apply_view, flip, gaussian_blur, plain_view, solarize
+from sce_video.augment.draw import ViewParameters, draw_view
+
+OFF = ViewParameters(
+    temporal_difference=torch.tensor(False),
+    jitter=torch.tensor(False),
+    jitter_factors=torch.tensor([0.5, 1.5, 0.2, 0.2]),
+    jitter_order=torch.tensor([0, 1, 2, 3]),
+    grayscale=torch.tensor(False),
+    blur=torch.tensor(False),
+    blur_sigma=torch.tensor(1.0),
+    solarize=torch.tensor(False),
+    flip=torch.tensor(False),
+)
+ALL_COINS = ("temporal_difference", "jitter", "grayscale", "blur", "solarize", "flip")
+
+
+def video(*coins, order=(0, 1, 2, 3), factors=(0.5, 1.5, 0.2, 0.2), sigma=1.0):
+    """Parameters of one video with the named coins on."""
+    return OFF._replace(
+        **{name: torch.tensor(True) for name in coins},
+        jitter_order=torch.tensor(order),
+        jitter_factors=torch.tensor(factors),
+        blur_sigma=torch.tensor(sigma),
+    )
+
+
+def random_clips(num_videos, num_frames=3, height=12, width=10, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (num_videos, num_frames, 3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def gray_clips(*levels):
+    """One video per level, 2 frames of 3 x 3 pixels, all in that gray."""
+    return torch.stack([torch.full((2, 3, 3, 3), level, dtype=torch.uint8) for level in levels])
+
+
+def views_of(clips, videos, recipe, successors=None):
+    """What is tested: clips of B videos and their parameters, one by one, as a batch."""
+    successors = clips[:0] if successors is None else successors
+    return apply_view(clips, successors, default_collate(videos), recipe)
+
+
+def slow_views(clips, videos, recipe, successors=None):
+    """Each frame of each video by itself, with torchvision's functions in the order of sce.md 2.3."""
+    waiting = list(successors) if successors is not None else []
+    views = []
+    for clip, parameters in zip(clips, videos, strict=True):
+        following = waiting.pop(0) if parameters.temporal_difference else [None] * len(clip)
+        frames = [slow_frame(*pair, parameters, recipe) for pair in zip(clip, following, strict=True)]
+        views.append(torch.stack(frames, dim=1))
+    assert not waiting
+    return torch.stack(views)
+
+
+def slow_frame(frame, successor, parameters, recipe):
+    image = TF.to_dtype(frame, torch.float32, scale=True)
+    if parameters.temporal_difference:
+        gray = TF.rgb_to_grayscale(image, num_output_channels=3)
+        next_gray = TF.rgb_to_grayscale(TF.to_dtype(successor, torch.float32, scale=True), num_output_channels=3)
+        image = (gray - next_gray + 1) / 2
+    if parameters.jitter:
+        brightness, contrast, saturation, hue = parameters.jitter_factors.tolist()
+        for op in parameters.jitter_order.tolist():
+            if op == 0:
+                image = TF.adjust_brightness(image, brightness)
+            elif op == 1:
+                image = TF.adjust_contrast(image, contrast)
+            elif op == 2:
+                image = TF.adjust_saturation(image, saturation)
+            else:
+                image = TF.adjust_hue(image, hue)
+    if parameters.grayscale:
+        image = TF.rgb_to_grayscale(image, num_output_channels=3)
+    if parameters.blur:
+        kernel, sigma = recipe.blur_kernel_pixels, parameters.blur_sigma.item()
+        image = TF.gaussian_blur(image, [kernel, kernel], [sigma, sigma])
+    if parameters.solarize:
+        image = TF.solarize(image, 0.5)
+    if parameters.flip:
+        image = TF.horizontal_flip(image)
+    return TF.normalize(image, recipe.mean, recipe.std)
+
+
+def assert_views_close(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=0, atol=5e-5)  # normalising multiplies rounding by 5
+
+
+def test_four_videos_that_share_no_choice(recipe):
+    videos = [
+        video("jitter", "blur", "flip", order=(3, 1, 0, 2), factors=(1.7, 0.3, 1.4, -0.2), sigma=0.4),
+        video("temporal_difference", "jitter", "solarize", order=(1, 0, 2, 3), factors=(0.6, 1.8, 0.7, 0.1)),
+        video(),
+        video(*ALL_COINS, order=(2, 3, 1, 0), factors=(0.9, 1.2, 0.0, 0.5), sigma=2.0),
+    ]
+    clips, successors = random_clips(4), random_clips(2, seed=1)
+    assert_views_close(
+        views_of(clips, videos, recipe, successors), slow_views(clips, videos, recipe, successors)
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_drawn_parameters(recipe, seed):
+    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
+    generator = torch.Generator().manual_seed(seed)
+    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    clips = random_clips(8, seed=seed)
+    num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
+    successors = random_clips(num_differences, seed=seed + 100)
+    assert_views_close(
+        views_of(clips, videos, recipe, successors), slow_views(clips, videos, recipe, successors)
+    )
+
+
+def test_the_jitter_acts_in_every_drawn_order(recipe):
+    orders = list(permutations(range(4)))
+    videos = [video("jitter", order=order, factors=(1.6, 0.3, 1.4, 0.2)) for order in orders]
+    clips = random_clips(1).expand(24, -1, -1, -1, -1)
+    views = views_of(clips, videos, recipe)
+    assert_views_close(views, slow_views(clips, videos, recipe))
+    # Hue commutes with brightness while nothing is clipped; most orders do differ, or this test says nothing.
+    assert len({tuple(view.flatten().tolist()) for view in views}) > 12
+
+
+def test_an_untouched_video_is_only_normalised(recipe):
+    clips = random_clips(2)
+    mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (recipe.mean, recipe.std))
+    expected = (clips.transpose(1, 2) / 255 - mean) / std
+    views = views_of(clips, [video(), video()], recipe)
+    assert views.dtype == torch.float32
+    assert views.shape == (2, 3, 3, 12, 10)
+    torch.testing.assert_close(views, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(plain_view(clips, mean=recipe.mean, std=recipe.std), expected, rtol=0, atol=1e-6)
+
+
+def test_inputs_are_left_as_they_are(recipe):
+    clips, successors = random_clips(2), random_clips(2, seed=1)
+    parameters = default_collate([video(*ALL_COINS), video(*ALL_COINS)])
+    tensors = (clips, successors, *parameters)
+    before = [tensor.clone() for tensor in tensors]
+    apply_view(clips, successors, parameters, recipe)
+    plain_view(clips, mean=recipe.mean, std=recipe.std)
+    assert all(torch.equal(tensor, copy) for tensor, copy in zip(tensors, before, strict=True))
+
+
+def test_all_frames_of_a_clip_are_treated_alike(recipe):
+    generator = torch.Generator().manual_seed(0)
+    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
+    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    still = random_clips(8, num_frames=1).expand(-1, 4, -1, -1, -1)
+    num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
+    successors = random_clips(num_differences, num_frames=1, seed=1).expand(-1, 4, -1, -1, -1)
+    views = views_of(still, videos, recipe, successors)
+    assert torch.equal(views, views[:, :, :1].expand_as(views))
+
+
+def test_a_clip_of_one_frame(recipe):
+    videos = [video(*ALL_COINS), video("jitter", "blur"), video("temporal_difference")]
+    clips, successors = random_clips(3, num_frames=1), random_clips(2, num_frames=1, seed=1)
+    views = views_of(clips, videos, recipe, successors)
+    assert views.shape == (3, 3, 1, 12, 10)
+    assert_views_close(views, slow_views(clips, videos, recipe, successors))
+
+
+def test_a_video_does_not_see_the_others_of_its_batch(recipe):
+    generator = torch.Generator().manual_seed(1)
+    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
+    videos = [draw_view(even, generator=generator) for _ in range(6)]
+    clips, following = random_clips(6), random_clips(6, seed=1)
+    chosen = torch.stack([parameters.temporal_difference for parameters in videos])
+    assert 0 < chosen.sum() < 6
+    together = views_of(clips, videos, recipe, following[chosen])
+    for i in range(6):
+        alone = views_of(clips[i : i + 1], videos[i : i + 1], recipe, following[i : i + 1][chosen[i : i + 1]])
+        torch.testing.assert_close(together[i], alone[0], rtol=0, atol=1e-5)
+
+
+def test_frames_may_lie_in_memory_with_channels_last_as_decoders_leave_them(recipe):
+    videos = [video(*ALL_COINS), video("jitter")]
+    clips, successors = random_clips(2), random_clips(1, seed=1)
+    strange = clips.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    assert strange.stride() != clips.stride()
+    views = views_of(strange, videos, recipe, successors)
+    assert views.is_contiguous()
+    assert torch.equal(views, views_of(clips, videos, recipe, successors))
+
+
+def test_temporal_differences_by_hand_go_to_the_right_videos(recipe):
+    raw = replace(recipe, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    on, off = video("temporal_difference"), video()
+    clips = gray_clips(51, 102, 153, 204)  # 0.2, 0.4, 0.6, 0.8
+    successors = gray_clips(204, 0)  # for the videos 1 and 3: 0.8 and 0
+    views = views_of(clips, [off, on, off, on], raw, successors)
+    # (0.4 - 0.8 + 1) / 2 = 0.3 and (0.8 - 0 + 1) / 2 = 0.9; torchvision's gray weights sum to 0.9999
+    for view, expected in zip(views, (0.2, 0.3, 0.6, 0.9), strict=True):
+        torch.testing.assert_close(view, torch.full((3, 2, 3, 3), expected), rtol=0, atol=2e-4)
+
+
+def test_a_video_that_does_not_move_has_difference_one_half(recipe):
+    raw = replace(recipe, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    clips = random_clips(1)
+    view = views_of(clips, [video("temporal_difference")], raw, clips)
+    assert torch.equal(view, torch.full_like(view, 0.5))
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), [(12, 9, 7), (9, 12, 23), (12, 12, 23), (8, 8, 1), (1, 5, 1)])
+def test_blur_with_a_sigma_per_video_is_torchvisions(height, width, kernel):
+    if kernel // 2 >= min(height, width):  # a kernel may reach as far as a reflection does, not further
+        kernel = 2 * min(height, width) - 1
+    views = torch.rand(3, 3, 2, height, width, generator=torch.Generator().manual_seed(0))
+    sigmas = [0.1, 0.9, 2.0]
+    blurred = gaussian_blur(views, torch.tensor(sigmas), kernel_pixels=kernel)
+    for view, sigma, result in zip(views, sigmas, blurred, strict=True):
+        expected = TF.gaussian_blur(view.transpose(0, 1), [kernel, kernel], [sigma, sigma]).transpose(0, 1)
+        torch.testing.assert_close(result, expected, rtol=0, atol=2e-6)
+
+
+def test_blur_keeps_flat_frames_and_the_sum_of_a_point():
+    flat = torch.full((1, 3, 1, 10, 10), 0.3)
+    torch.testing.assert_close(gaussian_blur(flat, torch.tensor([1.5]), kernel_pixels=7), flat)
+    point = torch.zeros(1, 3, 1, 11, 11)
+    point[..., 5, 5] = 1
+    blurred = gaussian_blur(point, torch.tensor([1.5]), kernel_pixels=7)
+    torch.testing.assert_close(blurred.sum(dim=(-2, -1)), torch.ones(1, 3, 1))
+    assert torch.equal((blurred[0, 0, 0] > 0).nonzero().amin(0), torch.tensor([2, 2]))  # 3 pixels each way
+    torch.testing.assert_close(blurred, blurred.flip(-1).transpose(-1, -2))
+
+
+def test_solarize_inverts_from_one_half_on():
+    views = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]).view(1, 1, 1, 1, 5)
+    assert solarize(views).flatten().tolist() == [0.0, 0.25, 0.5, 0.25, 0.0]
+
+
+def test_flip_mirrors_left_and_right_only():
+    views = torch.arange(4.0).view(1, 1, 1, 2, 2)
+    assert flip(views).flatten().tolist() == [1.0, 0.0, 3.0, 2.0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_makes_the_same_views(recipe):
+    generator = torch.Generator().manual_seed(1)
+    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
+    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
+    clips, successors = random_clips(8), random_clips(num_differences, seed=1)
+    on_gpu = views_of(clips.cuda(), videos, recipe, successors.cuda())
+    assert on_gpu.is_cuda
+    assert_views_close(on_gpu.cpu(), views_of(clips, videos, recipe, successors))

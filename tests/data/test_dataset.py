@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sce_video.augment.batch import PretrainSample
+from sce_video.augment.recipes import ViewRecipe
+from sce_video.clips.decoders import open_video
+from sce_video.data.dataset import ClipFormat, PretrainDataset, VideoRequest
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources import read_folder
+from sce_video.errors import ManifestError
+
+FORMAT = ClipFormat(seconds=0.5, num_frames=4, size_pixels=32)
+
+
+def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> ViewRecipe:
+    return ViewRecipe(
+        temporal_difference_probability=temporal_difference,
+        crop_area=(1.0, 1.0) if whole_frame else (0.2, 0.766),
+        crop_aspect=(1.0, 1.0) if whole_frame else (0.75, 1.3333),
+        jitter_probability=0.8,
+        color_strength=1.0,
+        grayscale_probability=0.2,
+        blur_probability=0.5,
+        blur_kernel_pixels=23,
+        blur_sigma_pixels=(0.1, 2.0),
+        solarize_probability=0.2,
+        flip_probability=0.5,
+        mean=(0.45, 0.45, 0.45),
+        std=(0.225, 0.225, 0.225),
+    )
+
+
+@pytest.fixture
+def dataset(motion_videos: Path) -> Callable[..., PretrainDataset]:
+    def make(*, seed: int = 0, clip_format: ClipFormat = FORMAT, **options: object) -> PretrainDataset:
+        manifest = read_folder(motion_videos, "train")
+        recipes = [recipe(**options), recipe(**options)]  # type: ignore[arg-type]
+        return PretrainDataset(manifest, recipes=recipes, clip_format=clip_format, decoder="pyav", seed=seed)
+
+    return make
+
+
+def same(first: PretrainSample, second: PretrainSample) -> bool:
+    return all(
+        torch.equal(one.clip, other.clip)
+        and all(torch.equal(a, b) for a, b in zip(one.parameters, other.parameters, strict=True))
+        for one, other in zip(first.views, second.views, strict=True)
+    )
+
+
+def test_a_sample_is_a_function_of_seed_epoch_and_video(dataset: Callable[..., PretrainDataset]) -> None:
+    videos = dataset()
+    sample = videos[VideoRequest(3, 5)]
+    torch.manual_seed(1)  # what ran before does not matter
+    _ = videos[VideoRequest(0, 0)]
+    assert same(sample, videos[VideoRequest(3, 5)])
+    assert not same(sample, videos[VideoRequest(4, 5)])
+    assert not same(sample, videos[VideoRequest(3, 6)])
+    assert not same(sample, dataset(seed=1)[VideoRequest(3, 5)])
+
+
+def test_the_two_views_are_drawn_apart(dataset: Callable[..., PretrainDataset]) -> None:
+    first, second = dataset()[VideoRequest(0, 0)].views
+    assert first.clip.shape == second.clip.shape == (4, 3, 32, 32)
+    assert first.clip.dtype == torch.uint8
+    assert not torch.equal(first.clip, second.clip)
+    assert not torch.equal(first.parameters.jitter_factors, second.parameters.jitter_factors)
+
+
+def test_starts_cover_the_video_uniformly(dataset: Callable[..., PretrainDataset], motion_videos: Path) -> None:
+    """Whole, unscaled frames tell which frame of the video a clip begins with."""
+    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+        about = video.metadata
+        frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
+    side = about.height
+    videos = dataset(whole_frame=True, clip_format=ClipFormat(seconds=0.5, num_frames=1, size_pixels=side))
+    starts = []
+    for epoch in range(60):
+        for view in videos[VideoRequest(epoch, 0)].views:
+            distances = (frames.float() - view.clip.float()).abs().mean(dim=(1, 2, 3))
+            assert distances.min() == 0
+            starts.append(int(distances.argmin()) / about.fps)
+    latest = about.duration_seconds - 0.5
+    assert min(starts) < 0.15 * latest
+    assert max(starts) > 0.85 * latest
+    assert abs(sum(starts) / len(starts) / latest - 0.5) < 0.15
+
+
+def test_frame_differences_bring_the_next_native_frame(
+    dataset: Callable[..., PretrainDataset], motion_videos: Path
+) -> None:
+    view = dataset(temporal_difference=1.0)[VideoRequest(0, 0)].views[0]
+    assert view.successors is not None
+    assert view.successors.shape == view.clip.shape
+    assert dataset()[VideoRequest(0, 0)].views[0].successors is None
+    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+        about = video.metadata
+        frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
+    whole = dataset(
+        temporal_difference=1.0,
+        whole_frame=True,
+        clip_format=ClipFormat(seconds=0.5, num_frames=4, size_pixels=about.height),
+    )[VideoRequest(0, 0)].views[0]
+    assert whole.successors is not None
+    for kept, following in zip(whole.clip, whole.successors, strict=True):
+        index = int((frames.float() - kept.float()).abs().mean(dim=(1, 2, 3)).argmin())
+        assert torch.equal(frames[index], kept)
+        assert torch.equal(frames[index + 1], following)
+
+
+def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: Path) -> None:
+    good = [motion_videos / path for path in read_folder(motion_videos, "train").paths]
+    (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
+    paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
+    manifest = Manifest(root=Path("/"), paths=paths, labels=None, origin="list")
+    videos = PretrainDataset(manifest, recipes=[recipe()], clip_format=FORMAT, decoder="pyav", seed=0)
+    sample = videos[VideoRequest(0, 0)]
+    assert sample.failures[0].video == 0
+    assert "broken.mp4" in sample.failures[0].reason
+    assert sample.video != 0
+    again = videos[VideoRequest(0, 0)]
+    assert again.video == sample.video
+    assert same(sample, again)
+    replacements = {videos[VideoRequest(epoch, 0)].video for epoch in range(10)}
+    assert len(replacements) > 3  # another one each epoch, not always the same neighbour
+
+
+def test_nothing_but_broken_videos_stops(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
+    videos = PretrainDataset(manifest, recipes=[recipe()], clip_format=FORMAT, decoder="pyav", seed=0)
+    with pytest.raises(ManifestError, match=r"11 videos in a row.*a.mp4"):
+        _ = videos[VideoRequest(0, 0)]

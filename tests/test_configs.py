@@ -1,0 +1,101 @@
+"""Every published config: loads, builds as it says, and trains or evaluates for one step, shrunk to a CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from sce_video.build.model import build_sce
+from sce_video.build.optim import build_optimizer, build_plan, build_schedules
+from sce_video.build.task import TASKS as TASK_FUNCTIONS
+from sce_video.clips.decoders import DECODERS
+from sce_video.config import load_config
+from sce_video.config.check import CHOICES
+from sce_video.config.defaults import default_config
+from sce_video.launch.local import run_task
+from sce_video.models.backbones import BACKBONES
+
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
+NAMES = [file.stem for file in CONFIGS]
+OPENING_WORDS = ("Command:", "Hardware:", "Duration:", "Result:")
+
+
+def test_there_are_the_promised_configs() -> None:
+    promised = {
+        *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_linear"),
+        *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_knn"),
+        *("jhmdb_sce", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "demo_sce"),
+    }
+    assert promised <= set(NAMES)
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_opens_with_what_a_reader_needs(file: Path) -> None:
+    opening = file.read_text().split("\n\n")[0].splitlines()
+    assert all(line.startswith("#") for line in opening)
+    for word in OPENING_WORDS:
+        assert any(word in line for line in opening), f"{file.name} does not say its {word}"
+    assert f"configs/{file.name}" in "\n".join(opening)
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_is_at_most_one_base_away(file: Path) -> None:
+    base = yaml.safe_load(file.read_text()).get("_BASE_")
+    if base is not None:
+        assert "_BASE_" not in yaml.safe_load((file.parent / base).read_text())
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_builds_at_full_size(file: Path) -> None:
+    cfg = load_config(file)
+    with torch.device("meta"):
+        model = build_sce(cfg)
+        optimizer = build_optimizer(cfg, model)
+    schedules, plan = build_schedules(cfg, steps_per_epoch=7), build_plan(cfg, steps_per_epoch=7)
+    assert schedules.at(plan.num_steps - 1).method.ema_momentum == pytest.approx(1.0)
+    num_optimized = sum(len(group["params"]) for group in optimizer.param_groups)
+    assert num_optimized == sum(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: Path) -> None:
+    cfg = load_config(file)
+    shrunk = {
+        "DATA.SOURCE": "class_folders",
+        "DATA.ROOT": motion_videos,
+        "DATA.TRAIN": "train",
+        "DATA.TEST": "test",
+        "DATA.NUM_WORKERS": 0,
+        "CLIP.SECONDS": 0.4,
+        "CLIP.NUM_FRAMES": 2,
+        "CLIP.SIZE_PIXELS": 32,
+        "METHOD.QUEUE_LENGTH": 8,
+        "TRAIN.GLOBAL_BATCH_SIZE": 2,
+        "TRAIN.STOP_AT_STEP": 1,
+        "EVAL.CHECKPOINT": "",
+        "EVAL.NUM_CLIPS": 1,
+        "EVAL.NUM_CROPS": 1,
+        "EVAL.SIZE_PIXELS": 32,
+        "RUN.DEVICE": "cpu",
+        "RUN.OUTPUT_DIR": tmp_path,
+    }
+    if cfg.TRAIN.PRECISION == "fp16":
+        shrunk["TRAIN.PRECISION"] = "bf16"
+    overrides = [str(text) for pair in shrunk.items() for text in pair]
+    run_task(load_config(file, overrides))
+    if cfg.TASK == "pretrain":
+        assert (tmp_path / "checkpoints" / "step_00000001.pt").is_file()
+    else:
+        assert (tmp_path / "results.json").is_file()
+
+
+def test_choices_are_those_of_the_code() -> None:
+    assert set(CHOICES["MODEL.BACKBONE"]) == set(BACKBONES)
+    assert set(CHOICES["DATA.DECODER"]) == set(DECODERS)
+    assert set(CHOICES["TASK"]) == set(TASK_FUNCTIONS)
+
+
+def test_schema_has_about_a_hundred_keys_at_most() -> None:
+    sections = default_config().values()
+    assert sum(len(section) if isinstance(section, dict) else 1 for section in sections) <= 100

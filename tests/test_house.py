@@ -1,0 +1,89 @@
+"""The plan of the house, read from the code: imports go downwards, only some rooms see the config."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "sce_video"
+FLOORS = [
+    {"runtime", "config"},
+    {"clips", "augment", "models", "methods", "optim", "zoo"},
+    {"data", "train", "evaluate", "report"},
+    {"build"},
+    {"launch"},
+]
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+GROUND = {"errors"}  # the one module outside the rooms
+MAY_SEE_CONFIG = {"config", "build", "launch"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(file: Path) -> str | None:
+    parts = file.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def imported_rooms(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import; write sce_video.room.module"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "sce_video" and len(parts) > 1:
+                yield node.lineno, parts[1]
+
+
+def violations(file: Path, source: str) -> list[str]:
+    room = room_of(file)
+    found = []
+    for line, other in imported_rooms(ast.parse(source)):
+        if other in GROUND or other == room:
+            continue
+        if room is None or other not in FLOOR_OF or FLOOR_OF[other] >= FLOOR_OF[room]:
+            found.append(f"{file.relative_to(PACKAGE)}:{line} imports {other}")
+    return found
+
+
+def config_names(source: str) -> list[int]:
+    """Lines that name `cfg` or CfgNode."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        names = [getattr(node, field, None) for field in ("id", "arg", "name")]
+        if "cfg" in names or "CfgNode" in names:
+            lines.append(getattr(node, "lineno", 0))
+    return lines
+
+
+def test_every_module_is_in_a_known_room() -> None:
+    strays = [str(file) for file in FILES if room_of(file) is not None and room_of(file) not in FLOOR_OF]
+    outside = [file.stem for file in FILES if room_of(file) is None]
+    assert strays == []
+    assert set(outside) == {"__init__", *GROUND}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_downwards(file: Path) -> None:
+    assert violations(file, file.read_text()) == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_config_is_seen_only_where_it_may_be(file: Path) -> None:
+    if room_of(file) not in MAY_SEE_CONFIG:
+        assert config_names(file.read_text()) == []
+
+
+def test_the_checks_themselves_can_fail() -> None:
+    method = PACKAGE / "methods" / "new.py"
+    assert violations(method, "from sce_video.models.heads import mlp") == ["methods/new.py:1 imports models"]
+    assert violations(method, "import sce_video.train.loop") == ["methods/new.py:1 imports train"]
+    assert violations(method, "from sce_video import build") == ["methods/new.py:1 imports build"]
+    assert violations(method, "from sce_video.runtime.seeds import seed_from") == []
+    assert config_names("def f(cfg):\n    pass") == [1]
+    assert config_names("x = 1\ny = cfg.METHOD") == [2]

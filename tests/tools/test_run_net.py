@@ -1,0 +1,107 @@
+"""The program as a user runs it: from a folder of videos to a number; every mistake one line, exit code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = {
+    "DATA.NUM_WORKERS": "0",
+    "CLIP.SECONDS": "0.5",
+    "CLIP.NUM_FRAMES": "2",
+    "CLIP.SIZE_PIXELS": "32",
+    "METHOD.QUEUE_LENGTH": "40",
+    "TRAIN.NUM_EPOCHS": "1",
+    "TRAIN.GLOBAL_BATCH_SIZE": "8",
+    "OPTIM.WARMUP_EPOCHS": "0",
+    "EVAL.NUM_CLIPS": "2",
+    "EVAL.NUM_CROPS": "1",
+    "EVAL.SIZE_PIXELS": "32",
+    "RUN.DEVICE": "cpu",
+}
+
+
+def run_net(*arguments: str, config: str = "configs/demo_sce.yaml") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "tools/run_net.py", "--cfg", config, *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+
+
+def overrides(videos: Path, output_dir: Path, **changes: str) -> list[str]:
+    settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
+    settings |= {key.replace("__", "."): value for key, value in changes.items()}
+    return [text for pair in settings.items() for text in pair]
+
+
+def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
+    pretrained = run_net(*overrides(motion_videos, tmp_path / "pretrain"))
+    assert pretrained.returncode == 0, pretrained.stderr
+    assert "clips/s" in pretrained.stderr
+    assert "data wait" in pretrained.stderr
+    for task, name in [("knn", "knn_top1"), ("linear", "linear_top1"), ("retrieval", "retrieval_r1")]:
+        checkpoint = str(tmp_path / "pretrain")
+        evaluated = run_net(*overrides(motion_videos, tmp_path / task, TASK=task, EVAL__CHECKPOINT=checkpoint))
+        assert evaluated.returncode == 0, evaluated.stderr
+        assert name in evaluated.stderr
+        assert "8 of 8 test videos evaluated against 24 of 24 training videos" in evaluated.stderr
+        results = json.loads((tmp_path / task / "results.json").read_text())
+        assert 0 <= results["metrics"][name] <= 1
+        assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
+        assert results["protocol"]["num_clips"] == 2
+        assert results["checkpoint"] == checkpoint
+        assert "Traceback" not in evaluated.stderr
+
+
+def test_evaluation_counts_a_broken_video_and_replaces_none(motion_videos: Path, tmp_path: Path) -> None:
+    train = sorted((motion_videos / "train").rglob("*.mp4"))
+    (tmp_path / "torn.mp4").write_bytes(train[0].read_bytes()[:300])
+    for name, videos in [("train.txt", train), ("test.txt", [*train[:3], tmp_path / "torn.mp4"])]:
+        (tmp_path / name).write_text("\n".join(f"{video} {i % 3}" for i, video in enumerate(videos)))
+    lists = {"DATA__TRAIN": str(tmp_path / "train.txt"), "DATA__TEST": str(tmp_path / "test.txt")}
+    evaluated = run_net(*overrides(Path("/"), tmp_path / "knn", TASK="knn", DATA__SOURCE="list", **lists))
+    assert evaluated.returncode == 0, evaluated.stderr
+    results = json.loads((tmp_path / "knn" / "results.json").read_text())
+    assert (results["num_evaluated"], results["num_expected"]) == (3, 4)
+    assert "torn.mp4" in results["failures"][0]
+    assert "left out: " in evaluated.stderr
+
+
+MISTAKES = {
+    "unknown key": (["METHOD.TEMPRATURE", "0.1"], "METHOD.TEMPRATURE; did you mean METHOD.TEMPERATURE?"),
+    "wrong type": (["TRAIN.NUM_EPOCHS", "many"], "TRAIN.NUM_EPOCHS is 'many'; a whole number was expected"),
+    "no value": (["TRAIN.NUM_EPOCHS"], "TRAIN.NUM_EPOCHS has no value"),
+    "contradiction": (["METHOD.QUEUE_LENGTH", "0"], "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False"),
+    "split": (["DATA.SPLIT", "4"], "DATA.SPLIT is 4; choose one of 1, 2, 3"),
+    "no such folder": (["DATA.ROOT", "/nowhere"], "/nowhere/train holds no class folders"),
+    "clip longer than the videos": (["CLIP.SECONDS", "60"], "CLIP.SECONDS is 60.0, but the longest of the first 8"),
+    "batch larger than the set": (["TRAIN.GLOBAL_BATCH_SIZE", "64"], "24 videos, fewer than TRAIN.GLOBAL_BATCH_SIZE"),
+    "no GPU": (["RUN.DEVICE", "cuda"], "torch sees no GPU here"),
+    "fp16 on a CPU": (["RUN.DEVICE", "auto", "TRAIN.PRECISION", "fp16"], "TRAIN.PRECISION is fp16"),
+    "no such checkpoint": (["TASK", "knn", "EVAL.CHECKPOINT", "/nowhere.pt"], "/nowhere.pt does not exist"),
+    "empty run": (["TASK", "knn", "EVAL.CHECKPOINT", "/"], "has the run saved anything?"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(motion_videos: Path, tmp_path: Path, mistake: str) -> None:
+    arguments, message = MISTAKES[mistake]
+    outcome = run_net(*overrides(motion_videos, tmp_path), *arguments)
+    assert outcome.returncode == 2
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_missing_config_is_named(tmp_path: Path) -> None:
+    outcome = run_net(config=str(tmp_path / "no.yaml"))
+    assert outcome.returncode == 2
+    assert outcome.stderr.strip() == f"error: config {tmp_path / 'no.yaml'} does not exist"

@@ -1,0 +1,198 @@
+"""Whole runs through the task: resumed runs are the run that was never stopped, to the bit."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sce_video.build.task import build_run
+from sce_video.config import load_config
+from sce_video.errors import ConfigError, ManifestError, NonFiniteLossError
+from sce_video.launch.local import run_task
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.seeds import seed_everything
+from sce_video.train.loop import pretrain
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+NUM_STEPS = 20  # 5 epochs of 4 steps
+
+
+def config(videos: Path, output_dir: Path, **changes: object) -> CfgNode:
+    settings: dict[str, object] = {
+        "DATA.ROOT": videos,
+        "DATA.NUM_WORKERS": 0,
+        "CLIP.SECONDS": 0.5,
+        "CLIP.NUM_FRAMES": 2,
+        "CLIP.SIZE_PIXELS": 32,
+        "METHOD.QUEUE_LENGTH": 40,
+        "OPTIM.NAME": "lars",
+        "OPTIM.BASE_LR": 20.0,
+        "OPTIM.WARMUP_EPOCHS": 1,
+        "TRAIN.NUM_EPOCHS": 5,
+        "TRAIN.GLOBAL_BATCH_SIZE": 6,
+        "TRAIN.LOG_EVERY_STEPS": 3,
+        "TRAIN.CHECKPOINT_EVERY_STEPS": 4,
+        "RUN.OUTPUT_DIR": output_dir,
+        "RUN.DEVICE": "cpu",
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    return load_config(CONFIG, [str(text) for pair in settings.items() for text in pair])
+
+
+def final_state(output_dir: Path) -> dict[str, Any]:
+    state = CheckpointFolder(output_dir / "checkpoints", num_kept=1).load_newest()
+    assert state is not None
+    assert state["step"] == NUM_STEPS
+    return state
+
+
+def tensors(state: object, name: str = "") -> dict[str, Tensor]:
+    if isinstance(state, Tensor):
+        return {name: state}
+    parts = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else []
+    return {key: value for k, part in parts for key, value in tensors(part, f"{name}/{k}").items()}
+
+
+def losses(output_dir: Path) -> dict[int, float]:
+    lines = [json.loads(line) for line in (output_dir / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines]
+    assert steps == sorted(set(steps))
+    return {line["step"]: line["loss"] for line in lines}
+
+
+def assert_same_to_the_bit(first: dict[str, Any], second: dict[str, Any]) -> None:
+    ours, theirs = tensors(first), tensors(second)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 300  # online and momentum branch, queue, and the optimiser's buffers
+    different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
+    assert different == []
+
+
+@pytest.fixture(scope="module")
+def undisturbed(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output_dir = tmp_path_factory.mktemp("undisturbed")
+    run_task(config(motion_videos, output_dir))
+    return output_dir
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_stopped_at_step_11_and_resumed(
+    undisturbed: Path, motion_videos: Path, tmp_path: Path, num_workers: int
+) -> None:
+    """Step 11 is the last but one of an epoch: the resumed run begins in the middle of it."""
+    run_task(config(motion_videos, tmp_path, DATA__NUM_WORKERS=num_workers, TRAIN__STOP_AT_STEP=11))
+    assert not (tmp_path / "backbone.safetensors").exists()
+    run_task(config(motion_videos, tmp_path, DATA__NUM_WORKERS=num_workers))
+    assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
+    assert losses(tmp_path)[NUM_STEPS - 1] == losses(undisturbed)[NUM_STEPS - 1]
+    ours, theirs = (load_file(folder / "backbone.safetensors") for folder in (tmp_path, undisturbed))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
+    undisturbed: Path, motion_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dies after 14 steps; the checkpoint of step 12 is torn, so it goes on from step 8, with two workers."""
+    cfg = config(motion_videos, tmp_path)
+    seed_everything(cfg.RUN.SEED)
+    run = build_run(cfg, torch.device("cpu"))
+    calls = []
+
+    def die(failures: object) -> None:
+        calls.append(failures)
+        if len(calls) == 14:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.failures, "record", die)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(run)
+    folder = CheckpointFolder(tmp_path / "checkpoints", num_kept=2)
+    assert folder.steps() == [8, 12]
+    os.truncate(folder.path(12), 1000)
+    run_task(config(motion_videos, tmp_path, DATA__NUM_WORKERS=2))
+    assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
+
+
+def test_training_moves_every_part(undisturbed: Path, motion_videos: Path) -> None:
+    cfg = config(motion_videos, undisturbed)
+    torch.manual_seed(0)
+    model = build_run(cfg, torch.device("cpu")).model
+    start, end = model.state_dict(), final_state(undisturbed)["model"]
+    for part in ("backbone.", "projector.", "predictor.", "momentum_backbone.", "momentum_projector."):
+        names = [name for name in start if name.startswith(part) and "num_batches" not in name]
+        assert all(not torch.equal(start[name], end[name]) for name in names), part
+    assert end["queue.position"] == 2 * 6 * NUM_STEPS % 40
+
+
+def test_the_record_tells_what_it_was_made_with(undisturbed: Path) -> None:
+    state = final_state(undisturbed)
+    assert state["backbone"] == "r2plus1d_mini"
+    assert "QUEUE_LENGTH: 40" in state["config"]
+    assert state["environment"]["torch"].startswith(torch.__version__.split("+")[0])
+
+
+def test_metrics_are_logged(undisturbed: Path) -> None:
+    lines = [json.loads(line) for line in (undisturbed / "metrics.jsonl").read_text().splitlines()]
+    # every 3 steps, before each checkpoint (every 4 steps and every epoch of 4), and at the end
+    assert [line["step"] + 1 for line in lines] == [3, 4, 6, 8, 9, 12, 15, 16, 18, 20]
+    assert {"loss", "lr", "coeff", "temperature", "target_temperature", "ema_momentum"} <= lines[0].keys()
+    assert all(0 <= line["data_wait_share"] <= 1 and line["clips_per_second"] > 0 for line in lines)
+    assert list((undisturbed / "tensorboard").glob("events.*"))
+
+
+def test_a_run_goes_on_only_with_its_own_config(undisturbed: Path, motion_videos: Path) -> None:
+    with pytest.raises(ConfigError, match="another value of METHOD.TEMPERATURE; choose another RUN.OUTPUT_DIR"):
+        run_task(config(motion_videos, undisturbed, METHOD__TEMPERATURE=0.2))
+    run_task(config(motion_videos, undisturbed, TRAIN__LOG_EVERY_STEPS=1))  # nothing left to do
+
+
+def test_the_saved_config_gives_the_same_run(undisturbed: Path, tmp_path: Path) -> None:
+    run_task(load_config(undisturbed / "config.yaml", ["RUN.OUTPUT_DIR", str(tmp_path)]))
+    assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
+
+
+def test_a_diverging_run_stops_and_keeps_its_last_good_checkpoint(motion_videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLossError, match=r"step \d+ with learning rate .*train/"):
+        run_task(config(motion_videos, tmp_path, OPTIM__NAME="sgd", OPTIM__BASE_LR=1e38, OPTIM__WARMUP_EPOCHS=0))
+    newest = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).load_newest()
+    if newest is not None:
+        assert all(torch.isfinite(value).all() for value in tensors(newest["model"]).values())
+
+
+def broken_list(videos: Path, folder: Path, *, num_good: int, num_broken: int) -> Path:
+    """A list of `num_good` good lines and `num_broken` files that are no videos."""
+    good = sorted((videos / "train").rglob("*.mp4"))
+    lines = [f"{good[i % len(good)]} 0" for i in range(num_good)]
+    for i in range(num_broken):
+        file = folder / f"broken {i}.mp4"
+        file.write_bytes(good[0].read_bytes()[:200] if i % 2 else b"")
+        lines.insert(30 * i, f"{file} 0")
+    listed = folder / "list.txt"
+    listed.write_text("\n".join(lines))
+    return listed
+
+
+def test_three_percent_broken_videos_are_replaced_and_named(motion_videos: Path, tmp_path: Path) -> None:
+    listed = broken_list(motion_videos, tmp_path, num_good=97, num_broken=3)
+    changes = {"DATA__NUM_WORKERS": 2, "TRAIN__NUM_EPOCHS": 2, "TRAIN__GLOBAL_BATCH_SIZE": 10}
+    run_task(config(motion_videos, tmp_path, DATA__SOURCE="list", DATA__TRAIN=listed, **changes))
+    log = (tmp_path / "run.log").read_text().splitlines()
+    for i in range(3):
+        assert sum(f"broken {i}.mp4" in line for line in log) == 1
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == 19
+    assert lines[-1]["failed_videos"] == 3
+
+
+def test_too_many_broken_videos_stop_the_run_with_their_list(motion_videos: Path, tmp_path: Path) -> None:
+    listed = broken_list(motion_videos, tmp_path, num_good=91, num_broken=9)
+    with pytest.raises(ManifestError, match=r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*broken") as caught:
+        run_task(config(motion_videos, tmp_path, DATA__SOURCE="list", DATA__TRAIN=listed, TRAIN__GLOBAL_BATCH_SIZE=4))
+    assert str(caught.value).count("broken ") == 6

@@ -1,0 +1,65 @@
+import pytest
+
+from sce_video.train.plan import Plan, Ramp, Schedules
+
+
+def plan(**changes: int) -> Plan:
+    numbers = {
+        "num_steps": 20,
+        "steps_per_epoch": 5,
+        "log_every_steps": 4,
+        "checkpoint_every_steps": 0,
+        "checkpoint_every_epochs": 0,
+        "stop_at_step": 0,
+    }
+    return Plan(**{**numbers, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "saved_at"),
+    [
+        ({}, [20]),
+        ({"checkpoint_every_epochs": 1}, [5, 10, 15, 20]),
+        ({"checkpoint_every_epochs": 3}, [15, 20]),
+        ({"checkpoint_every_steps": 7}, [7, 14, 20]),
+        ({"checkpoint_every_steps": 7, "checkpoint_every_epochs": 2}, [7, 10, 14, 20]),
+        ({"stop_at_step": 11}, [11]),
+        ({"stop_at_step": 30}, [20]),
+    ],
+)
+def test_when_it_saves(changes: dict[str, int], saved_at: list[int]) -> None:
+    numbers = plan(**changes)
+    assert [step for step in range(1, numbers.last_step + 1) if numbers.should_save(step)] == saved_at
+
+
+def test_when_it_logs() -> None:
+    numbers = plan(stop_at_step=11)
+    assert [step for step in range(1, 12) if numbers.should_log(step)] == [4, 8, 11]
+
+
+def schedules(num_steps: int) -> Schedules:
+    return Schedules(
+        num_steps=num_steps,
+        warmup_steps=350,
+        peak_lr=4.8,
+        ema_momentum_start=0.99,
+        coeff=Ramp(1.0, 0.5, 100),
+        temperature=Ramp(0.3, 0.1, 0),
+        target_temperature=Ramp(0.04, 0.07, 100),
+    )
+
+
+def test_rates_are_those_of_the_recipe() -> None:
+    rates = schedules(2000)
+    assert rates.at(1).lr == pytest.approx(0.01375, abs=1e-5)  # measured on the reference, sce.md 1.8
+    assert rates.at(349).lr == rates.at(350).lr == 4.8
+    assert rates.at(1999).lr < 1e-4
+    assert rates.at(0).method.ema_momentum == pytest.approx(0.99)
+    assert rates.at(1999).method.ema_momentum == pytest.approx(1.0)
+
+
+def test_ramps_go_up_and_down_and_end() -> None:
+    rates = schedules(2000)
+    assert rates.at(0).method[:3] == (1.0, 0.1, 0.04)
+    assert rates.at(50).method[:3] == pytest.approx((0.75, 0.1, 0.055))
+    assert rates.at(100).method[:3] == rates.at(1500).method[:3] == (0.5, 0.1, 0.07)
