@@ -152,6 +152,7 @@ def _check_data(cfg: CfgNode) -> None:
         given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
         _require(given, cfg, "DATA.ROOT", f"DATA.SOURCE {source} needs a folder of videos")
     if source in ("list", "class_folders") and evaluates:
+        _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
         _require(not same, cfg, "DATA.TEST", "these are the training videos; test on others")

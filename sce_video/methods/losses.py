@@ -21,7 +21,7 @@ def sce_loss(
     similarity 0).
 
     Args:
-        query, key: unit vectors, (B, D). `key` carries no gradient.
+        query, key: unit vectors, (B, D). Only `query` carries a gradient.
         queue: unit vectors, (K, D), K >= 1.
     Returns:
         The mean over the batch, a scalar.
@@ -33,7 +33,7 @@ def sce_loss(
         raise ValueError(f"{len(key)} keys and {len(query)} queries; every query needs its key")
     if len(queue) == 0:
         raise ValueError("queue is empty; sce_loss needs at least one past key")
-    key = key.detach()
+    key, queue = key.detach(), queue.detach()
     positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
     logits = torch.cat([positive, query @ queue.T], dim=1) / temperature  # (B, 1+K), column 0 is the positive
     relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ from typing import Any
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name, synced to disk, when the block ends well."""
+    """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
+
+    The temporary name is always the same, so what a kill leaves behind is written over by the next attempt.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
         with partial.open("rb") as file:
@@ -27,5 +30,5 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any, *, default: Callable[[Any], Any] | None = None) -> None:
-    write_text(path, json.dumps(value, indent=2, default=default) + "\n")
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")

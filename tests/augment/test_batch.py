@@ -135,9 +135,7 @@ def test_views_are_made_each_by_its_own_recipe(recipe, samples):
 def test_frame_differences_reach_their_videos(recipe, samples):
     off = {name: torch.tensor(False) for name in ("jitter", "grayscale", "blur", "solarize")}
     only_differences = [
-        sample._replace(
-            views=tuple(clip._replace(parameters=clip.parameters._replace(**off)) for clip in sample.views)
-        )
+        sample._replace(views=tuple(clip._replace(parameters=clip.parameters._replace(**off)) for clip in sample.views))
         for sample in samples
     ]
     raw = replace(recipe, mean=(0.0,) * 3, std=(1.0,) * 3)

@@ -1,0 +1,95 @@
+"""The text of a config, written to a file and read again, is the same config."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sce_video.config import changed_keys, config_text, load_config
+
+finite = st.floats(min_value=1e-300, max_value=1e300)
+share = st.floats(min_value=0, max_value=1)
+folder = st.text(max_size=12)
+
+# Keys whose valid values do not hang together with those of others.
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "TASK": st.sampled_from(["pretrain", "linear", "knn", "retrieval"]),
+    "DATA.ROOT": folder,
+    "DATA.NUM_WORKERS": st.integers(-1, 64),
+    "DATA.MAX_FAILED_SHARE": share,
+    "CLIP.SECONDS": finite,
+    "AUG.CROP_AREA": st.lists(share.filter(lambda v: v > 0), min_size=2, max_size=2).map(sorted),
+    "AUG.MEAN": st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3),
+    "MODEL.PROJECTOR_DIMS": st.lists(st.integers(1, 10**6), min_size=1, max_size=5),
+    "METHOD.IN_BATCH_KEYS": st.booleans(),
+    "METHOD.TEMPERATURE": finite,
+    "OPTIM.NAME": st.sampled_from(["lars", "sgd", "adamw"]),
+    "OPTIM.WEIGHT_DECAY": st.sampled_from([0.0, 1e-6, 5e-324, 1e22]) | finite,
+    "EVAL.CHECKPOINT": folder,
+    "EVAL.RETRIEVAL_RANKS": st.lists(st.integers(1, 10**6), min_size=1, max_size=5),
+    "RUN.OUTPUT_DIR": folder,
+    "RUN.SEED": st.integers(-(2**63), 2**63 - 1),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("configs")
+    (path / "config.yaml").write_text("DATA: {TRAIN: train.txt, TEST: test.txt}\n")
+    return path
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=st.fixed_dictionaries({}, optional=VALUES))
+def test_any_config_comes_back_from_its_text(files: Path, drawn: dict[str, Any]) -> None:
+    overrides = [text for key, value in drawn.items() for text in (key, str(value))]
+    cfg = load_config(files / "config.yaml", overrides)
+    for key, value in drawn.items():
+        section = cfg[key.split(".")[0]]
+        assert (section[key.split(".")[1]] if "." in key else section) == value
+    again = reloaded(cfg, files)
+    assert changed_keys(cfg, again) == []
+    assert again == cfg
+    assert config_text(again) == config_text(cfg)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(max_size=30))
+@example("null")
+@example("~")
+@example("yes")
+@example("1e-6")
+@example("12")
+@example("0x10")
+@example("2024-01-01")
+@example(" lead and trail ")
+@example("a: b # c")
+@example("[1, 2]")
+@example("!!python/name:os.system")
+@example("line\nbreak\r\n\ttab \x85\u2028")
+@example("<<")
+@example("=")
+@example("Größe 日本 \N{GRINNING FACE}")
+def test_texts_that_yaml_would_read_as_something_else_stay_texts(files: Path, text: str) -> None:
+    cfg = load_config(files / "config.yaml", ["RUN.OUTPUT_DIR", text])
+    assert text == cfg.RUN.OUTPUT_DIR
+    assert text == reloaded(cfg, files).RUN.OUTPUT_DIR
+
+
+def test_the_text_is_complete_and_plain(files: Path) -> None:
+    """Every key is in it, and YAML alone can read it: the record of a run outlives this package."""
+    cfg = load_config(files / "config.yaml", ["OPTIM.WEIGHT_DECAY", "1e-6"])
+    content = yaml.safe_load(config_text(cfg))
+    assert content["OPTIM"]["WEIGHT_DECAY"] == 1e-6
+    assert content["DATA"]["TRAIN"] == "train.txt"
+    assert content == cfg
+    assert "_BASE_" not in content
+
+
+def reloaded(cfg: Any, folder: Path) -> Any:
+    path = folder / "again.yaml"
+    path.write_text(config_text(cfg), encoding="utf-8")
+    return load_config(path)

@@ -1,0 +1,120 @@
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from sce_video.evaluate.features import extract_features
+from sce_video.evaluate.linear import linear_metrics
+from sce_video.evaluate.views import Protocol, VideoViews, ViewsDataset
+
+
+class TinyBackbone(nn.Module):
+    """(n, C, T, H, W) -> (n, 2): mean and its square, so that the mean of features is not the feature of means."""
+
+    def forward(self, views):
+        mean = views.mean(dim=(1, 2, 3, 4))
+        return torch.stack([mean, mean.square()], dim=1)
+
+
+def as_float(views):
+    return views.transpose(1, 2).float()
+
+
+def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0):
+    return extract_features(
+        backbone or TinyBackbone(),
+        dataset,
+        labels,
+        normalize=as_float,
+        local_batch_size=local_batch_size,
+        num_workers=num_workers,
+        device=torch.device("cpu"),
+        description="features",
+    )
+
+
+def flat_views(video, *levels):
+    """One view of (T, C, H, W) = (2, 3, 4, 4) per level, in that gray."""
+    return VideoViews(video, torch.stack([torch.full((2, 3, 4, 4), x, dtype=torch.uint8) for x in levels]), None)
+
+
+def failed(video):
+    return VideoViews(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
+
+
+@pytest.fixture
+def real_dataset(videos):
+    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    return ViewsDataset(videos, protocol=protocol, decoder="pyav")
+
+
+def test_a_video_is_the_mean_of_its_views_features():
+    features = extract([flat_views(0, 1, 2, 6), flat_views(1, 10, 10, 10)], [4, 2])
+    # mean(1, 2, 6) = 3 and mean(1, 4, 36) = 41 / 3
+    torch.testing.assert_close(features.features, torch.tensor([[3.0, 41 / 3], [10.0, 100.0]]))
+    assert features.labels.tolist() == [4, 2]
+    assert (features.features.dtype, features.labels.dtype) == (torch.float32, torch.int64)
+    assert (features.failures, features.num_expected) == ([], 2)
+
+
+@pytest.mark.parametrize("local_batch_size", [1, 2, 3, 10])
+def test_failed_videos_are_left_out_and_counted(local_batch_size):
+    dataset = [failed(0), flat_views(1, 10), failed(2), failed(3), flat_views(4, 40), flat_views(5, 50), failed(6)]
+    features = extract(dataset, [0, 1, 2, 3, 4, 5, 6], local_batch_size=local_batch_size)
+    assert features.features[:, 0].tolist() == [10.0, 40.0, 50.0]
+    assert features.labels.tolist() == [1, 4, 5]
+    assert features.failures == [f"video{video}.mp4: broken" for video in (0, 2, 3, 6)]
+    assert features.num_expected == 7
+
+
+def test_a_failed_video_is_named_in_the_log(caplog):
+    logger = logging.getLogger("sce_video")
+    logger.addHandler(caplog.handler)  # whatever other tests made of its propagation
+    try:
+        extract([flat_views(0, 10), failed(1)], [0, 1])
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "video1.mp4: broken" in caplog.text
+
+
+def test_nothing_but_failures_gives_an_empty_set():
+    features = extract([failed(0), failed(1)], [0, 1])
+    assert len(features.features) == len(features.labels) == 0
+    assert features.num_expected == 2
+
+
+def test_the_backbone_is_in_eval_mode_and_left_as_it_was():
+    backbone = nn.Sequential(TinyBackbone(), nn.BatchNorm1d(2), nn.Dropout(0.9))
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    features = extract([flat_views(0, 10), flat_views(1, 20)], [0, 1], backbone=backbone.train())
+    # running mean 0 and variance 1: the norm does nothing
+    torch.testing.assert_close(features.features, torch.tensor([[10.0, 100.0], [20.0, 400.0]]), rtol=1e-4, atol=0)
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(("local_batch_size", "num_workers"), [(1, 0), (4, 0), (100, 0), (1, 1), (4, 1)])
+def test_real_videos_whatever_the_batches_and_workers(videos, real_dataset, local_batch_size, num_workers):
+    features = extract(
+        real_dataset, [10, 11, 12, 13, 14, 15], local_batch_size=local_batch_size, num_workers=num_workers
+    )
+    # Clips from 0 and 3 s keep the frames 0, 3, 6, 9 and 30, 33, 36, 39, on average 19.5; columns of squares are 1.5.
+    # The short video gives its frames 0, 1, 2, 4 twice, on average 1.75.
+    expected = [19.5 * 4 + 30, 30 + 1.75 * 4 + 30, 30 + 19.5 * 4 + 30, 15 + 19.5 * 4 + 30]
+    torch.testing.assert_close(features.features[:, 0], torch.tensor(expected), rtol=0, atol=3)
+    assert features.labels.tolist() == [10, 12, 14, 15]
+    assert [str(path) in line for path, line in zip((videos[1], videos[3]), features.failures, strict=True)] == [
+        True
+    ] * 2
+    assert features.num_expected == 6
+    alone = extract(real_dataset, [10, 11, 12, 13, 14, 15], local_batch_size=1)
+    torch.testing.assert_close(features.features, alone.features, rtol=1e-5, atol=0)
+
+
+def test_a_linear_probe_can_be_fitted_on_what_comes_out():
+    """Tensors made under `torch.inference_mode` cannot: autograd refuses to save them."""
+    dataset = [flat_views(video, 10 * video) for video in range(6)]
+    features = extract(dataset, [0, 0, 0, 1, 1, 1])
+    assert not features.features.requires_grad
+    sets = (features.features, features.labels)
+    assert linear_metrics(*sets, *sets, weight_decay=1e-3)["linear_top1"] == 1.0

@@ -1,0 +1,143 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sce_video.evaluate.views import Protocol, ViewsDataset, spatial_crops
+
+
+def across(height, width, step):
+    """uint8 (T, C, H, W) of two frames: each pixel is `step` brighter than the one to its left."""
+    row = torch.arange(width, dtype=torch.uint8) * step
+    return row.expand(2, 3, height, width)
+
+
+def values(crop):
+    """The row of a crop of `across`, after checking that all its rows, channels and frames are alike."""
+    assert torch.equal(crop, crop[:1, :1, :1].expand_as(crop))
+    return crop[0, 0, 0].tolist()
+
+
+def test_three_crops_of_a_landscape_clip():
+    left, center, right = spatial_crops(across(4, 10, 10), num_crops=3, size_pixels=4)
+    assert values(left) == [0, 10, 20, 30]
+    assert values(center) == [30, 40, 50, 60]
+    assert values(right) == [60, 70, 80, 90]
+
+
+def test_three_crops_of_a_portrait_clip():
+    top, center, bottom = spatial_crops(across(4, 10, 10).transpose(-1, -2), num_crops=3, size_pixels=4)
+    assert values(top.transpose(-1, -2)) == [0, 10, 20, 30]
+    assert values(center.transpose(-1, -2)) == [30, 40, 50, 60]
+    assert values(bottom.transpose(-1, -2)) == [60, 70, 80, 90]
+
+
+def test_the_shorter_side_is_resized_first():
+    # 8 x 20 -> 4 x 10: each pixel becomes the mean of two neighbours, 20 i + 5 * (0 + 1) ... = 10, 30, 50
+    left, center, right = spatial_crops(across(8, 20, 10), num_crops=3, size_pixels=4)
+    assert values(left) == [5, 25, 45, 65]
+    assert values(center) == [65, 85, 105, 125]
+    assert values(right) == [125, 145, 165, 185]
+
+
+def test_resizing_down_does_not_antialias():
+    # 3 -> 1: bilinear looks at the middle pixel only; with antialiasing its neighbours would count as well.
+    clip = torch.zeros(1, 3, 3, 9, dtype=torch.uint8)
+    clip[..., 1::3] = 200  # the middle column of each third
+    (crop,) = spatial_crops(clip, num_crops=1, size_pixels=1)
+    assert crop.unique().tolist() == [200]
+
+
+def test_odd_slack_puts_the_center_within_half_a_pixel():
+    # 5 x 8: 3 columns to spare, so that the central crop begins at 1 or 2.
+    left, center, right = spatial_crops(across(5, 8, 10), num_crops=3, size_pixels=5)
+    assert values(left) == [0, 10, 20, 30, 40]
+    assert values(center)[0] in (10, 20)
+    assert values(right) == [30, 40, 50, 60, 70]
+
+
+def test_a_square_clip_gives_the_whole_frame_three_times():
+    clip = across(6, 6, 10)
+    assert all(torch.equal(crop, clip) for crop in spatial_crops(clip, num_crops=3, size_pixels=6))
+
+
+@settings(max_examples=100, deadline=None)
+@given(height=st.integers(1, 80), width=st.integers(1, 80), size=st.integers(1, 48), stands=st.booleans())
+def test_crops_are_squares_of_the_size_for_any_frame(height, width, size, stands):
+    clip = across(height, width, 3)
+    clip = clip.transpose(-1, -2) if stands else clip
+    crops = spatial_crops(clip, num_crops=3, size_pixels=size)
+    assert [(crop.shape, crop.dtype) for crop in crops] == [((2, 3, size, size), torch.uint8)] * 3
+    (center,) = spatial_crops(clip, num_crops=1, size_pixels=size)
+    assert torch.equal(center, crops[1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(height=st.integers(4, 60), width=st.integers(4, 60), size=st.integers(4, 48))
+def test_a_mirrored_clip_gives_mirrored_crops_in_reverse(height, width, size):
+    generator = torch.Generator().manual_seed(height * 100 + width)
+    clip = torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=generator)
+    first, _, last = spatial_crops(clip, num_crops=3, size_pixels=size)
+    mirrored_first, _, mirrored_last = spatial_crops(clip.flip(-1, -2), num_crops=3, size_pixels=size)
+    for crop, other in ((first, mirrored_last), (last, mirrored_first)):
+        difference = crop.int() - other.flip(-1, -2).int()
+        assert difference.abs().max() <= 1  # rounding of the resize
+
+
+def test_other_numbers_of_crops_are_refused():
+    with pytest.raises(ValueError, match="num_crops is 2; it must be 1 or 3"):
+        spatial_crops(across(4, 10, 10), num_crops=2, size_pixels=4)
+
+
+def brightness(views):
+    """Mean of each view's frames, (views, T)."""
+    return views.float().mean(dim=(2, 3, 4))
+
+
+def test_views_are_evenly_spaced_clips_times_crops(videos):
+    protocol = Protocol(num_clips=3, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
+    assert (view.video, view.failure) == (0, None)
+    assert view.views.shape == (9, 4, 3, 16, 16)
+    assert view.views.dtype == torch.uint8
+    # 4 s at 10 fps: clips from 0, 1.5 and 3 s, of 10 frames each; of those 0, 3, 6, 9 are kept.
+    # A crop shows two of the four columns of squares: 0 and 1, half of 0 with 1 2 and half of 3, or 2 and 3.
+    expected = [
+        [4 * (start + kept) + 20 * column for kept in (0, 3, 6, 9)]
+        for start in (0, 15, 30)
+        for column in (0.5, 1.5, 2.5)
+    ]
+    torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
+
+
+def test_one_clip_and_one_crop_are_central(videos):
+    protocol = Protocol(num_clips=1, clip_seconds=1.0, num_frames=4, num_crops=1, size_pixels=16)
+    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
+    expected = [[4 * (15 + kept) + 20 * 1.5 for kept in (0, 3, 6, 9)]]
+    torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
+
+
+def test_a_video_shorter_than_the_clip_repeats_frames(videos):
+    protocol = Protocol(num_clips=2, clip_seconds=2.0, num_frames=9, num_crops=1, size_pixels=16)
+    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[2]
+    # 5 frames, 9 kept: floor(i / 2) of 0..8, the same in both clips
+    expected = [[30 + 4 * (i // 2) + 30 for i in range(9)]] * 2
+    torch.testing.assert_close(brightness(view.views), torch.tensor(expected, dtype=torch.float32), rtol=0, atol=3)
+
+
+@pytest.mark.parametrize("broken", [1, 3])
+def test_a_broken_video_is_named_and_never_replaced(videos, broken):
+    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    dataset = ViewsDataset(videos, protocol=protocol, decoder="pyav")
+    assert len(dataset) == len(videos)
+    view = dataset[broken]
+    assert view.video == broken
+    assert view.views.numel() == 0
+    assert str(videos[broken]) in view.failure
+    assert "\n" not in view.failure
+
+
+def test_an_unknown_decoder_is_not_taken_for_a_broken_video(videos):
+    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    with pytest.raises(ValueError, match="decoder is 'vhs'"):
+        ViewsDataset(videos, protocol=protocol, decoder="vhs")[0]

@@ -1,0 +1,197 @@
+"""Backbone weights over files: to the bit, from every kind of file, and one line when they do not fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sce_video.errors import CheckpointError
+from sce_video.models.backbones import make_backbone
+from sce_video.models.pooled import PooledBackbone
+from sce_video.models.weights import load_backbone, save_backbone
+from sce_video.runtime.checkpoints import CheckpointFolder
+
+NAME = "r2plus1d_mini"
+
+
+def backbone(seed: int) -> PooledBackbone:
+    """Weights and running statistics that tell one seed from another."""
+    torch.manual_seed(seed)
+    made = make_backbone(NAME)
+    for buffer in made.buffers():
+        buffer.copy_(buffer + seed)
+    return made
+
+
+def save_checkpoint(folder: Path, step: int, weights: nn.Module, *, name: str = NAME) -> Path:
+    """As the training loop saves: the backbone among the rest of the model."""
+    model = {f"backbone.{key}": value for key, value in weights.state_dict().items()}
+    model |= {f"momentum_{key}": torch.zeros_like(value) for key, value in model.items()}
+    model |= {"projector.0.weight": torch.ones(2, 2), "queue.keys": torch.ones(3, 2)}
+    checkpoints = CheckpointFolder(folder, num_kept=3)
+    checkpoints.save(step, {"model": model, "backbone": name, "config": "TASK: pretrain\n"})
+    return checkpoints.path(step)
+
+
+def as_safetensors(folder: Path, weights: PooledBackbone) -> Path:
+    save_backbone(weights, folder / "any name.safetensors", name=NAME, step=7)
+    return folder / "any name.safetensors"
+
+
+def as_checkpoint(folder: Path, weights: PooledBackbone) -> Path:
+    return save_checkpoint(folder, 7, weights)
+
+
+def as_finished_run(folder: Path, weights: PooledBackbone) -> Path:
+    """The backbone file is the end of training; checkpoints beside it are not looked at."""
+    save_backbone(weights, folder / "backbone.safetensors", name=NAME, step=7)
+    save_checkpoint(folder / "checkpoints", 6, backbone(99))
+    return folder
+
+
+def as_running_run(folder: Path, weights: PooledBackbone) -> Path:
+    """The newest checkpoint counts."""
+    save_checkpoint(folder / "checkpoints", 6, backbone(99))
+    save_checkpoint(folder / "checkpoints", 7, weights)
+    return folder
+
+
+def refusal(path: Path, *, name: str = NAME) -> str:
+    """The message; a refused file leaves the backbone as it was."""
+    target = backbone(2)
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    with pytest.raises(CheckpointError) as caught:
+        load_backbone(target, path, name=name)
+    assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run, as_running_run])
+def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+    source, target = backbone(1), backbone(2)
+    said = load_backbone(target, write(tmp_path, source), name=NAME)
+    expected = source.state_dict()
+    assert target.state_dict().keys() == expected.keys()
+    for key, value in target.state_dict().items():
+        assert value.dtype == expected[key].dtype
+        assert torch.equal(value, expected[key]), key
+    assert f"{len(expected)} tensors of {NAME} after 7 steps" in said
+    views = torch.randn(2, 3, 4, 32, 32)
+    assert torch.equal(target.eval()(views), source.eval()(views))
+
+
+def test_the_file_can_be_read_by_safetensors_alone(tmp_path: Path) -> None:
+    source = backbone(1)
+    save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7)
+    assert load_file(tmp_path / "new" / "b.safetensors").keys() == source.state_dict().keys()
+    content = (tmp_path / "new" / "b.safetensors").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert header["__metadata__"] == {"backbone": NAME, "step": "7"}
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.safetensors"]
+
+
+def test_saving_takes_weights_that_are_laid_out_otherwise(tmp_path: Path) -> None:
+    """channels_last_3d, as used on GPUs, is not contiguous."""
+    source, target = backbone(1).to(memory_format=torch.channels_last_3d), backbone(2)
+    assert not source.layer1[0].conv1[0][0].weight.is_contiguous()
+    load_backbone(target, as_safetensors(tmp_path, source), name=NAME)
+    assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
+
+
+@pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run])
+def test_another_backbone_is_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+    message = refusal(write(tmp_path, backbone(1)), name="r3d_18")
+    assert f"holds the backbone {NAME}; MODEL.BACKBONE is r3d_18" in message
+
+
+def drop_one(tensors: dict[str, Tensor]) -> None:
+    del tensors["layer2.0.conv1.0.0.weight"]
+
+
+def reshape_one(tensors: dict[str, Tensor]) -> None:
+    tensors["layer2.0.conv1.0.0.weight"] = tensors["layer2.0.conv1.0.0.weight"][:-1].clone()
+
+
+def flatten_one(tensors: dict[str, Tensor]) -> None:
+    tensors["layer2.0.conv1.0.0.weight"] = tensors["layer2.0.conv1.0.0.weight"].flatten()
+
+
+def add_one(tensors: dict[str, Tensor]) -> None:
+    tensors["fc.weight"] = torch.zeros(2, 2)
+
+
+def rename_all(tensors: dict[str, Tensor]) -> None:
+    for key in list(tensors):
+        tensors[f"module.{key}"] = tensors.pop(key)
+
+
+@pytest.mark.parametrize("as_run_checkpoint", [False, True])
+@pytest.mark.parametrize(
+    ("change", "num_unfit", "num_unknown", "example"),
+    [
+        (drop_one, 1, 0, "layer2.0.conv1.0.0.weight"),
+        (reshape_one, 1, 0, "layer2.0.conv1.0.0.weight"),
+        (flatten_one, 1, 0, "layer2.0.conv1.0.0.weight"),
+        (add_one, 0, 1, "fc.weight"),
+        (rename_all, 126, 126, "stem.0.weight"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_counted(
+    tmp_path: Path,
+    change: Callable[[dict[str, Tensor]], None],
+    num_unfit: int,
+    num_unknown: int,
+    example: str,
+    as_run_checkpoint: bool,
+) -> None:
+    tensors = dict(backbone(1).state_dict())
+    change(tensors)
+    path = tmp_path / "changed.safetensors"
+    if as_run_checkpoint:
+        path = tmp_path / "step_00000001.pt"
+        model = {f"backbone.{key}": value for key, value in tensors.items()}
+        torch.save({"model": model, "backbone": NAME, "step": 1}, path)
+    else:
+        save_file(tensors, path, metadata={"backbone": NAME, "step": "1"})
+    message = refusal(path)
+    assert f"{num_unfit} of 126 tensors" in message
+    assert f"{num_unknown} are unknown, for example {example}" in message
+
+
+@pytest.mark.parametrize("length", [0, 4, 5000, -1])
+@pytest.mark.parametrize("write", [as_safetensors, as_checkpoint])
+def test_a_shortened_file_is_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path], length: int) -> None:
+    path = write(tmp_path, backbone(1))
+    path.write_bytes(path.read_bytes()[:length])
+    assert f"{path} cannot be read" in refusal(path)
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "video.safetensors").write_bytes(b"\xff" * 1000)
+    assert "video.safetensors cannot be read" in refusal(tmp_path / "video.safetensors")
+    (tmp_path / "notes.txt").write_text("top-1 was 53.1")
+    assert "notes.txt cannot be read" in refusal(tmp_path / "notes.txt")
+    save_file(dict(backbone(1).state_dict()), tmp_path / "foreign.safetensors")
+    assert "holds the backbone of unknown name" in refusal(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize("missing", ["model", "backbone", "step"])
+def test_a_foreign_checkpoint_is_named(tmp_path: Path, missing: str) -> None:
+    state = {"model": {}, "backbone": NAME, "step": 3}
+    del state[missing]
+    torch.save(state, tmp_path / "foreign.pt")
+    assert "foreign.pt is not a checkpoint of this toolkit" in refusal(tmp_path / "foreign.pt")
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    for name in ("none.safetensors", "none.pt", "none"):
+        assert f"{tmp_path / name} does not exist" in refusal(tmp_path / name)
+    message = refusal(tmp_path)
+    assert str(tmp_path) in message
+    assert "holds neither backbone.safetensors nor checkpoints/" in message

@@ -1,0 +1,121 @@
+"""`run.log`, `metrics.jsonl` and TensorBoard, over interruptions."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sce_video.runtime.logging import MetricsLog, set_up_logging
+
+
+def json_lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def write_steps(folder: Path, steps: range, *, loss: float) -> None:
+    with MetricsLog(folder, start_step=steps.start) as log:
+        for step in steps:
+            log.write(step, {"loss": loss + step, "lr": 0.5})
+
+
+def test_one_json_line_per_step(tmp_path: Path) -> None:
+    write_steps(tmp_path, range(2), loss=4.0)
+    assert json_lines(tmp_path) == [{"step": 0, "loss": 4.0, "lr": 0.5}, {"step": 1, "loss": 5.0, "lr": 0.5}]
+
+
+def test_lines_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, start_step=0) as log:
+        log.write(0, {"loss": 1.0})
+        assert json_lines(tmp_path) == [{"step": 0, "loss": 1.0}]
+
+
+def test_a_resumed_run_writes_its_steps_once(tmp_path: Path) -> None:
+    """Interrupted after step 4, resumed from a checkpoint of step 3: steps 3 and 4 come again."""
+    write_steps(tmp_path, range(5), loss=0.0)
+    write_steps(tmp_path, range(3, 6), loss=100.0)
+    assert [(line["step"], line["loss"]) for line in json_lines(tmp_path)] == [
+        (0, 0.0),
+        (1, 1.0),
+        (2, 2.0),
+        (3, 103.0),
+        (4, 104.0),
+        (5, 105.0),
+    ]
+
+
+@pytest.mark.parametrize("torn", ['{"step": 2, "lo', '{"step": 2, "loss": 1.0', '{"loss": 1.0}\n', "\x00\x00\x00"])
+def test_a_torn_last_line_is_dropped(tmp_path: Path, torn: str) -> None:
+    write_steps(tmp_path, range(2), loss=0.0)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(torn)
+    write_steps(tmp_path, range(7, 8), loss=0.0)
+    assert [line["step"] for line in json_lines(tmp_path)] == [0, 1, 7]
+
+
+def test_a_run_from_the_start_forgets_the_old_lines(tmp_path: Path) -> None:
+    write_steps(tmp_path, range(5), loss=0.0)
+    write_steps(tmp_path, range(1), loss=7.0)
+    assert json_lines(tmp_path) == [{"step": 0, "loss": 7.0, "lr": 0.5}]
+
+
+def test_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
+    write_steps(tmp_path, range(5), loss=0.0)
+    write_steps(tmp_path, range(3, 6), loss=100.0)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert sorted(events.Tags()["scalars"]) == ["loss", "lr"]
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [
+        (0, 0.0),
+        (1, 1.0),
+        (2, 2.0),
+        (3, 103.0),
+        (4, 104.0),
+        (5, 105.0),
+    ]
+
+
+@pytest.mark.usefixtures("second_process")
+def test_other_processes_write_no_metrics(tmp_path: Path) -> None:
+    write_steps(tmp_path, range(2), loss=0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_log_and_terminal_get_the_same_messages(
+    tmp_path: Path, restored_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging(tmp_path / "runs" / "new")
+    restored_logger.info("loaded %d videos", 12)
+    restored_logger.warning("Größe")
+    restored_logger.debug("not shown")
+    lines = (tmp_path / "runs" / "new" / "run.log").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == ["INFO loaded 12 videos", "WARNING Größe"]
+    shown = capsys.readouterr()
+    assert shown.err == "loaded 12 videos\nGröße\n"
+    assert shown.out == ""
+
+
+def test_a_second_start_appends_and_does_not_say_things_twice(tmp_path: Path, restored_logger: logging.Logger) -> None:
+    set_up_logging(tmp_path / "first")
+    restored_logger.info("one")
+    for _ in range(2):
+        set_up_logging(tmp_path / "second")
+    restored_logger.info("two")
+    set_up_logging(tmp_path / "first")
+    restored_logger.info("three")
+    messages = {
+        name: [line.split()[-1] for line in (tmp_path / name / "run.log").read_text().splitlines()]
+        for name in ("first", "second")
+    }
+    assert messages == {"first": ["one", "three"], "second": ["two"]}
+
+
+@pytest.mark.usefixtures("second_process")
+def test_other_processes_are_silent(
+    tmp_path: Path, restored_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging(tmp_path)
+    restored_logger.error("of rank 1")
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr() == ("", "")

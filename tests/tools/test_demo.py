@@ -1,0 +1,44 @@
+"""The demo program, shrunk: every step of it is taken, only the numbers mean nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from torchvision.io import decode_image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "tools/demo.py", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def test_the_demo_leaves_table_results_and_curves(tmp_path: Path) -> None:
+    size = ["--train", "4", "--test", "1", "--seed", "3"]
+    outcome = demo("--output", str(tmp_path), *size, "TRAIN.NUM_EPOCHS", "2", "DATA.NUM_WORKERS", "0")
+    assert outcome.returncode == 0, outcome.stderr
+    for words in ("random initialisation", "SCE", "kNN top-1 %", "retrieval R@1 %"):
+        assert words in outcome.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    for name in ("random", "sce"):
+        assert results[name].keys() == {"knn_top1", "retrieval_r1"}
+        assert all(0 <= share <= 1 for share in results[name].values())
+    assert results["seed"] == 3
+    assert results["clips_per_second"] > 0
+    assert decode_image(str(tmp_path / "curves.png")).shape[1:].numel() > 100_000
+    assert len(list((tmp_path / "videos" / "train").rglob("*.mp4"))) == 32
+
+
+def test_the_demo_reports_a_mistake_in_one_line(tmp_path: Path) -> None:
+    outcome = demo("--output", str(tmp_path / "out"), "TRAIN.EPOCHS", "2")
+    assert outcome.returncode == 2
+    assert outcome.stderr.strip() == ("error: command line: unknown key TRAIN.EPOCHS; did you mean TRAIN.NUM_EPOCHS?")
+
+
+def test_the_demo_deletes_nothing_but_demos(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    outcome = demo("--output", str(tmp_path))
+    assert outcome.returncode == 2
+    assert "holds files that no demo wrote" in outcome.stderr
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"

@@ -1,0 +1,36 @@
+#!/usr/bin/env python
+"""Pretrain on videos made on the spot and show what was learnt: python tools/demo.py [KEY VALUE ...]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sce_video.launch.demo import run_demo
+from sce_video.launch.program import exit_code_of
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cfg", type=Path, default=Path("configs/demo_sce.yaml"))
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/demo"), help="folder for everything; an earlier demo there goes"
+    )
+    parser.add_argument("--train", type=int, default=60, metavar="N", help="training videos per motion")
+    parser.add_argument("--test", type=int, default=20, metavar="N", help="held-out videos per motion")
+    parser.add_argument("--seed", type=int, default=0, help="of the videos, the initial weights and the training")
+    parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 10")
+    arguments = parser.parse_args()
+    return exit_code_of(
+        lambda: run_demo(
+            arguments.cfg,
+            arguments.output,
+            num_train_videos_per_class=arguments.train,
+            num_test_videos_per_class=arguments.test,
+            seed=arguments.seed,
+            overrides=arguments.overrides,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
