@@ -34,9 +34,14 @@ def apply_view(clips: Tensor, successors: Tensor, parameters: ViewParameters, re
         parameters: on the CPU, so that choosing videos does not wait for the device.
     Returns:
         float32 (B, C, T, H, W), normalised.
+    Raises:
+        ValueError: another number of successors than of frame differences.
     """
+    difference = _chosen(parameters.temporal_difference)
+    if len(difference) != len(successors):
+        raise ValueError(f"there are {len(successors)} clips of successors for {len(difference)} frame differences")
     views = _to_float(clips)
-    _update(views, _chosen(parameters.temporal_difference), temporal_difference, _to_float(successors))
+    _update(views, difference, temporal_difference, _to_float(successors))
     _jitter(views, parameters)
     _update(views, _chosen(parameters.grayscale), color.grayscale)
     blurred = _chosen(parameters.blur)

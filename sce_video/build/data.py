@@ -19,7 +19,7 @@ from sce_video.data.sources import (
     read_ucf101,
 )
 from sce_video.errors import ConfigError
-from sce_video.evaluate.views import Protocol, ViewsDataset
+from sce_video.evaluate.views import ViewProtocol, ViewsDataset
 
 _NUM_PROBED = 8
 
@@ -108,8 +108,8 @@ def build_num_workers(cfg: CfgNode) -> int:
     return available_cores() if workers < 0 else workers
 
 
-def build_protocol(cfg: CfgNode) -> Protocol:
-    return Protocol(
+def build_protocol(cfg: CfgNode) -> ViewProtocol:
+    return ViewProtocol(
         num_clips=cfg.EVAL.NUM_CLIPS,
         clip_seconds=cfg.CLIP.SECONDS,
         num_frames=cfg.CLIP.NUM_FRAMES,

@@ -82,7 +82,6 @@ class PretrainLoader:
             num_workers=self._num_workers,
             prefetch_factor=self._prefetch_batches if self._num_workers else None,
             pin_memory=self._pin_memory,
-            worker_init_fn=_one_thread,
         )
         parts = iter(loader)
         for current in range(step, num_steps):
@@ -109,7 +108,3 @@ class _PartSampler(Sampler[list[VideoRequest]]):
             requests = self._loader.requests_of(step)
             for start in range(0, len(requests), self._part_size):
                 yield requests[start : start + self._part_size]
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)  # as many workers as cores already; more threads would only fight

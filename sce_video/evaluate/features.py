@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from sce_video.errors import CheckpointError
 from sce_video.evaluate.views import VideoViews, ViewsDataset
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
@@ -49,6 +50,8 @@ def extract_features(
         normalize: uint8 views (n, T, C, H, W) -> float (n, C, T, H, W) as in pretraining.
         local_batch_size: videos in one forward pass.
         description: for the progress bar.
+    Raises:
+        CheckpointError: a feature is not finite.
     """
     backbone.eval()
     loader = DataLoader(dataset, batch_size=local_batch_size, num_workers=num_workers, collate_fn=list)
@@ -65,6 +68,8 @@ def extract_features(
                 LOGGER.warning("left out: %s", failed.failure)
                 failures.append(failed.failure)
             bar.update(len(videos))
+    if not all(torch.isfinite(part).all() for part in features):
+        raise CheckpointError("the backbone gives features that are not finite; were its weights from a diverged run?")
     return FeatureSet(
         features=torch.cat(features) if features else torch.empty(0, 0),
         labels=torch.tensor([labels[video] for video in kept], dtype=torch.int64),

@@ -35,7 +35,10 @@ def knn_metrics(
     num_neighbors: int,
     temperature: float,
 ) -> dict[str, float]:
-    """Top-1, top-5 and mean class accuracy of kNN, in [0, 1]."""
+    """Top-1, top-5 and mean class accuracy of kNN, in [0, 1].
+
+    Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
+    """
     num_classes = int(max(query_labels.max(), bank_labels.max())) + 1
     votes = knn_votes(
         query, bank, bank_labels, num_neighbors=num_neighbors, temperature=temperature, num_classes=num_classes

@@ -15,7 +15,7 @@ from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
 
 
-class Protocol(NamedTuple):
+class ViewProtocol(NamedTuple):
     """How a video is seen in evaluation; stands beside every number."""
 
     num_clips: int
@@ -36,7 +36,7 @@ class VideoViews(NamedTuple):
 class ViewsDataset(Dataset[VideoViews]):
     """All views of each video. A video that cannot be decoded is reported, never replaced."""
 
-    def __init__(self, paths: Sequence[Path], *, protocol: Protocol, decoder: str) -> None:
+    def __init__(self, paths: Sequence[Path], *, protocol: ViewProtocol, decoder: str) -> None:
         self._paths = paths
         self._protocol = protocol
         self._decoder = decoder

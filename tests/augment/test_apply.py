@@ -200,6 +200,13 @@ def test_temporal_differences_by_hand_go_to_the_right_videos(recipe):
         torch.testing.assert_close(view, torch.full((3, 2, 3, 3), expected), rtol=0, atol=2e-4)
 
 
+def test_a_missing_successor_is_refused(recipe):
+    clips = random_clips(2)
+    videos = [video("temporal_difference"), video("temporal_difference")]
+    with pytest.raises(ValueError, match="1 clips of successors for 2 frame differences"):
+        views_of(clips, videos, recipe, successors=clips[:1])
+
+
 def test_a_video_that_does_not_move_has_difference_one_half(recipe):
     raw = replace(recipe, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     clips = random_clips(1)

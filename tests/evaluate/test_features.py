@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from sce_video.errors import CheckpointError
 from sce_video.evaluate.features import extract_features
 from sce_video.evaluate.linear import linear_metrics
-from sce_video.evaluate.views import Protocol, VideoViews, ViewsDataset
+from sce_video.evaluate.views import VideoViews, ViewProtocol, ViewsDataset
 
 
 class TinyBackbone(nn.Module):
@@ -45,7 +46,7 @@ def failed(video):
 
 @pytest.fixture
 def real_dataset(videos):
-    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     return ViewsDataset(videos, protocol=protocol, decoder="pyav")
 
 
@@ -76,6 +77,15 @@ def test_a_failed_video_is_named_in_the_log(caplog):
     finally:
         logger.removeHandler(caplog.handler)
     assert "video1.mp4: broken" in caplog.text
+
+
+def test_features_of_a_diverged_backbone_are_refused():
+    class Diverged(TinyBackbone):
+        def forward(self, views):
+            return super().forward(views) / 0
+
+    with pytest.raises(CheckpointError, match="not finite"):
+        extract([flat_views(0, 10)], [0], backbone=Diverged())
 
 
 def test_nothing_but_failures_gives_an_empty_set():

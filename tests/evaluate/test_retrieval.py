@@ -88,8 +88,8 @@ def test_the_order_of_the_bank_does_not_matter():
 def test_ranks_rise_and_the_whole_bank_finds_every_label_it_has():
     query, query_labels = clusters(30, 0, noise=5.0)
     bank, bank_labels = clusters(40, 1, noise=5.0)
-    metrics = retrieval_metrics(query, query_labels, bank, bank_labels, ranks=[40, 1, 20, 500], center_features=True)
-    assert list(metrics) == ["retrieval_r40", "retrieval_r1", "retrieval_r20", "retrieval_r500"]
+    metrics = retrieval_metrics(query, query_labels, bank, bank_labels, ranks=[500, 40, 20, 1], center_features=True)
+    assert list(metrics) == ["retrieval_r500", "retrieval_r40", "retrieval_r20", "retrieval_r1"]
     assert 0 < metrics["retrieval_r1"] < metrics["retrieval_r20"] <= metrics["retrieval_r40"] == 1.0
     assert metrics["retrieval_r500"] == 1.0  # more than there are: all of them
 

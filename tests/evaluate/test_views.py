@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.evaluate.views import Protocol, ViewsDataset, spatial_crops
+from sce_video.evaluate.views import ViewProtocol, ViewsDataset, spatial_crops
 
 
 def across(height, width, step):
@@ -95,7 +95,7 @@ def brightness(views):
 
 
 def test_views_are_evenly_spaced_clips_times_crops(videos):
-    protocol = Protocol(num_clips=3, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    protocol = ViewProtocol(num_clips=3, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
     assert (view.video, view.failure) == (0, None)
     assert view.views.shape == (9, 4, 3, 16, 16)
@@ -111,14 +111,14 @@ def test_views_are_evenly_spaced_clips_times_crops(videos):
 
 
 def test_one_clip_and_one_crop_are_central(videos):
-    protocol = Protocol(num_clips=1, clip_seconds=1.0, num_frames=4, num_crops=1, size_pixels=16)
+    protocol = ViewProtocol(num_clips=1, clip_seconds=1.0, num_frames=4, num_crops=1, size_pixels=16)
     view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
     expected = [[4 * (15 + kept) + 20 * 1.5 for kept in (0, 3, 6, 9)]]
     torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
 
 
 def test_a_video_shorter_than_the_clip_repeats_frames(videos):
-    protocol = Protocol(num_clips=2, clip_seconds=2.0, num_frames=9, num_crops=1, size_pixels=16)
+    protocol = ViewProtocol(num_clips=2, clip_seconds=2.0, num_frames=9, num_crops=1, size_pixels=16)
     view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[2]
     # 5 frames, 9 kept: floor(i / 2) of 0..8, the same in both clips
     expected = [[30 + 4 * (i // 2) + 30 for i in range(9)]] * 2
@@ -127,7 +127,7 @@ def test_a_video_shorter_than_the_clip_repeats_frames(videos):
 
 @pytest.mark.parametrize("broken", [1, 3])
 def test_a_broken_video_is_named_and_never_replaced(videos, broken):
-    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     dataset = ViewsDataset(videos, protocol=protocol, decoder="pyav")
     assert len(dataset) == len(videos)
     view = dataset[broken]
@@ -138,6 +138,6 @@ def test_a_broken_video_is_named_and_never_replaced(videos, broken):
 
 
 def test_an_unknown_decoder_is_not_taken_for_a_broken_video(videos):
-    protocol = Protocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+    protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     with pytest.raises(ValueError, match="decoder is 'vhs'"):
         ViewsDataset(videos, protocol=protocol, decoder="vhs")[0]

@@ -11,6 +11,7 @@ import av.error
 import av.video.frame
 import numpy as np
 import torch
+from av.video.reformatter import VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors
 from sce_video.clips.decoders.pyav_file import open_stream, video_timing
@@ -19,6 +20,9 @@ from sce_video.clips.decoders.pyav_file import open_stream, video_timing
 # at a key frame. Elsewhere (AVI with B-frames: half of the frames wrong) the file is decoded from its start.
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})  # "mov" and "webm" are the same two readers
 _SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"})
+
+# PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
+_ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 
 _TimedFrame = tuple[float, av.video.frame.VideoFrame]  # begins at so many seconds after the first frame
 
@@ -30,6 +34,7 @@ class PyAVDecoder:
         """Raises DecodeError for a file without a video stream or without a frame that can be decoded."""
         self._path = path
         self._closed = False
+        self._converter = VideoReformatter()  # one for all frames: to make one costs more than to convert a small frame
         with decode_errors(path, av.error.FFmpegError, ValueError):
             self._container, self._stream = open_stream(path)
         try:
@@ -129,5 +134,5 @@ class PyAVDecoder:
 
     def _to_rgb(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
         """(H, W, C) upright; a frame of another size, as streams that adapt have them, is scaled to the first's."""
-        image = frame.to_ndarray(format="rgb24", width=self._width, height=self._height)
-        return np.rot90(image, self._quarter_turns)
+        rgb = self._converter.reformat(frame, self._width, self._height, "rgb24", **_ONE_THREAD)
+        return np.rot90(rgb.to_ndarray(), self._quarter_turns)
