@@ -1,12 +1,12 @@
 """A small labelled video data set that is written, not downloaded: the class is how things move.
 
-Bright sprites on a dark background. The state of a sprite is its place, its size and its angle; each is drawn
+Bright striped sprites on a dark background. The state of a sprite is its place, its size and its angle; each is drawn
 uniformly on a circle (places wrap around the frame, sizes around an interval of octaves), and a motion only adds a
 function of time to it. A uniform draw stays uniform under such a shift, so a single frame has the same distribution
 in every class: it cannot tell the class, two frames can.
 
-A video is a row of shots. All shots of a video share its motion and its pace; colours, places, sizes, angles and,
-where a motion has a sense (left or right, clockwise or not), the sense are drawn anew in each. Two clips from
+A video is a row of shots. All shots of a video share its motion and its pace; textures, colours, places, sizes,
+angles and, where a motion has a sense (left or right, clockwise or not), the sense are drawn anew in each. Two clips from
 different shots have nothing but the motion in common. No class is named by left or right, so a horizontal flip keeps
 the class.
 """
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Pixels = NDArray[np.float32]
 
 NUM_SPRITES = 4
 SMALLEST_RADIUS = 0.1  # half a sprite's length, of the frame's side
@@ -129,13 +130,23 @@ def _render_shot(motion: Motion, time: Array, draw: np.random.Generator, size: i
     background = draw.integers(0, 50, 3)
     frames = np.full((len(time), size, size, 3), background, dtype=np.uint8)
     for _ in range(NUM_SPRITES):
-        inside = np.broadcast_to(_is_inside_sprite(shift, draw, size), frames.shape[:3])
-        frames[inside] = draw.integers(150, 256, 3)
+        across, down = _sprite_coordinates(shift, draw, size)
+        inside = np.broadcast_to(np.square(across * across) + np.square(down * down) < 1, frames.shape[:3])
+        shade = np.broadcast_to(_stripes(across, down, draw), frames.shape[:3])
+        frames[inside] = shade[inside, None] * draw.integers(150, 256, 3)  # a rounded rectangle
     return frames
 
 
-def _is_inside_sprite(shift: Shift, draw: np.random.Generator, size: int) -> NDArray[np.bool_]:
-    """The pixels of a rounded rectangle, bool (T or 1, H, W)."""
+def _stripes(across: Pixels, down: Pixels, draw: np.random.Generator) -> Pixels:
+    """A sprite's texture: light and dark stripes of random width, direction, place and depth, in [0.4, 1]."""
+    across_turns, down_turns = draw.uniform(-0.8, 0.8, 2).astype(np.float32)
+    phase, depth = draw.random(dtype=np.float32), np.float32(draw.uniform(0.0, 0.3))
+    waves: Pixels = np.sin(2 * np.pi * (across_turns * across + down_turns * down + phase))
+    return 1 - depth * (1 + waves)
+
+
+def _sprite_coordinates(shift: Shift, draw: np.random.Generator, size: int) -> tuple[Pixels, Pixels]:
+    """Where each pixel is, seen from the sprite: along its length, its width; (T or 1, H, W), -1 to 1 inside."""
     state = (shift.x, shift.y, np.asarray(shift.octaves) / SIZE_OCTAVES, shift.turns)
     starts = draw.random(len(state))
     x, y, octaves, turns = (
@@ -147,9 +158,7 @@ def _is_inside_sprite(shift: Shift, draw: np.random.Generator, size: int) -> NDA
     across = ((place[None, None, :] - x + 0.5) % 1 - 0.5) / radius  # (T or 1, 1, W)
     down = ((place[None, :, None] - y + 0.5) % 1 - 0.5) / radius  # (T or 1, H, 1)
     cos, sin = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
-    u, v = cos * across + sin * down, (cos * down - sin * across) / ASPECT
-    inside: NDArray[np.bool_] = np.square(u * u) + np.square(v * v) < 1  # ** 4 is many times slower
-    return inside
+    return cos * across + sin * down, (cos * down - sin * across) / ASPECT
 
 
 def write_h264(path: Path, frames: NDArray[np.uint8], *, fps: int) -> None:
