@@ -55,7 +55,7 @@ def config_names(source: str) -> list[int]:
     """Lines that name `cfg` or CfgNode."""
     lines = []
     for node in ast.walk(ast.parse(source)):
-        names = [getattr(node, field, None) for field in ("id", "arg", "name")]
+        names = [getattr(node, field, None) for field in ("id", "arg", "name", "attr")]
         if "cfg" in names or "CfgNode" in names:
             lines.append(getattr(node, "lineno", 0))
     return lines
@@ -87,3 +87,4 @@ def test_the_checks_themselves_can_fail() -> None:
     assert violations(method, "from sce_video.runtime.seeds import seed_from") == []
     assert config_names("def f(cfg):\n    pass") == [1]
     assert config_names("x = 1\ny = cfg.METHOD") == [2]
+    assert config_names("self.cfg = 3") == [1]

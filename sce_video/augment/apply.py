@@ -45,7 +45,7 @@ def apply_view(clips: Tensor, successors: Tensor, parameters: ViewParameters, re
     _jitter(views, parameters)
     _update(views, _chosen(parameters.grayscale), color.grayscale)
     blurred = _chosen(parameters.blur)
-    sigma = parameters.blur_sigma[blurred].to(views.device)
+    sigma = _send(parameters.blur_sigma[blurred], views.device)
     _update(views, blurred, partial(gaussian_blur, kernel_pixels=recipe.blur_kernel_pixels), sigma)
     _update(views, _chosen(parameters.solarize), solarize)
     _update(views, _chosen(parameters.flip), flip)
@@ -88,7 +88,8 @@ def solarize(views: Tensor) -> Tensor:
 def normalize(views: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(views - mean) / std per channel, in place; views are float (B, C, T, H, W)."""
     shape = (1, -1, 1, 1, 1)
-    return views.sub_(views.new_tensor(mean).view(shape)).div_(views.new_tensor(std).view(shape))
+    shift, scale = (_send(torch.tensor(values).view(shape), views.device) for values in (mean, std))
+    return views.sub_(shift).div_(scale)
 
 
 def _to_float(clips: Tensor) -> Tensor:
@@ -100,8 +101,13 @@ def _jitter(views: Tensor, parameters: ViewParameters) -> None:
     for position in range(len(_JITTER_OPS)):
         for op, adjust in enumerate(_JITTER_OPS):
             chosen = _chosen(parameters.jitter & (parameters.jitter_order[:, position] == op))
-            factors = parameters.jitter_factors[chosen, op].to(views.device)
+            factors = _send(parameters.jitter_factors[chosen, op], views.device)
             _update(views, chosen, adjust, factors)
+
+
+def _send(values: Tensor, device: torch.device) -> Tensor:
+    """A small CPU tensor to the device; from pinned memory, so that the CPU need not wait for the GPU."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def _chosen(coins: Tensor) -> Tensor:
@@ -111,7 +117,7 @@ def _chosen(coins: Tensor) -> Tensor:
 def _update(views: Tensor, chosen: Tensor, op: Callable[..., Tensor], *arguments: Tensor) -> None:
     """Replace the chosen videos (indices) by `op(them, *arguments)`; one channel becomes three."""
     if len(chosen):
-        index = chosen.to(views.device)
+        index = _send(chosen, views.device)
         part = views[index]
         views[index] = op(part, *arguments).expand_as(part)
 

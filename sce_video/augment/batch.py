@@ -10,6 +10,7 @@ from torch.utils.data import default_collate
 from sce_video.augment.apply import apply_view
 from sce_video.augment.draw import ViewParameters
 from sce_video.augment.recipes import ViewRecipe
+from sce_video.errors import ManifestError
 
 
 class ClipForView(NamedTuple):
@@ -27,8 +28,11 @@ class Failure(NamedTuple):
     reason: str
 
 
-class PretrainSample(NamedTuple):
-    """A video's clips, one per view. `video` is the one decoded, which differs from the asked one after a failure."""
+class VideoClips(NamedTuple):
+    """A video's clips, one per view; none if it and all those chosen in its place failed.
+
+    `video` is the one decoded, which differs from the one asked for after a failure.
+    """
 
     video: int
     views: tuple[ClipForView, ...]
@@ -49,10 +53,14 @@ class PretrainBatch(NamedTuple):
     failures: list[Failure]
 
 
-def collate(samples: Sequence[PretrainSample]) -> PretrainBatch:
-    views = [_collate_view(clips) for clips in zip(*(sample.views for sample in samples), strict=True)]
-    failures = [failure for sample in samples for failure in sample.failures]
-    return PretrainBatch([sample.video for sample in samples], views, failures)
+def collate(videos: Sequence[VideoClips]) -> PretrainBatch:
+    """Stack the clips of each view; one video without clips leaves the batch without views."""
+    failures = [failure for video in videos for failure in video.failures]
+    numbers = [video.video for video in videos]
+    if not all(video.views for video in videos):
+        return PretrainBatch(numbers, [], failures)
+    views = [_collate_view(clips) for clips in zip(*(video.views for video in videos), strict=True)]
+    return PretrainBatch(numbers, views, failures)
 
 
 def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
@@ -66,7 +74,14 @@ def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
 
 
 def make_views(batch: PretrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:
-    """V float tensors (B, C, T, H, W) on the device, each by its own recipe."""
+    """V float tensors (B, C, T, H, W) on the device, each by its own recipe.
+
+    Raises:
+        ManifestError: the batch has no views: a video and all those chosen in its place failed.
+    """
+    if not batch.views:
+        reasons = "; ".join(failure.reason for failure in batch.failures)
+        raise ManifestError(f"a video and all those chosen in its place cannot be decoded: {reasons}")
     return [
         apply_view(
             view.clips.to(device, non_blocking=True),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """Strengths and probabilities of one view, in the order in which the ops act (sce.md 2.3).
+    """Strengths and probabilities of one view, in the order in which the ops act (arXiv:2212.11187).
 
     `crop_area` is a share of the frame, `crop_aspect` width / height; blur is in pixels.
     """

@@ -1,5 +1,7 @@
 """Manifests, recipes, data sets and loaders from the config."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -25,36 +27,44 @@ _NUM_PROBED = 8
 
 
 def build_train_manifest(cfg: CfgNode) -> Manifest:
-    root = Path(cfg.DATA.ROOT)
-    source = cfg.DATA.SOURCE
-    if source == "list":
-        manifest = read_list(Path(cfg.DATA.TRAIN), root)
-    elif source == "class_folders":
-        manifest = read_class_folders(root, cfg.DATA.TRAIN)
-    elif source == "folder":
-        manifest = read_folder(root, cfg.DATA.TRAIN)
-    else:
-        manifest, _ = _official_split(cfg)
-    manifest.require_files()
-    return manifest
+    return _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
 
 
 def build_test_manifest(cfg: CfgNode) -> Manifest:
-    root = Path(cfg.DATA.ROOT)
-    source = cfg.DATA.SOURCE
-    if source == "list":
-        manifest = read_list(Path(cfg.DATA.TEST), root)
-    elif source == "class_folders":
-        manifest = read_class_folders(root, cfg.DATA.TEST, class_names=class_folders(root, cfg.DATA.TRAIN))
-    else:
-        _, manifest = _official_split(cfg)
+    return _existing(TEST_SOURCES[cfg.DATA.SOURCE](cfg))
+
+
+def _existing(manifest: Manifest) -> Manifest:
     manifest.require_files()
     return manifest
 
 
-def _official_split(cfg: CfgNode) -> tuple[Manifest, Manifest]:
-    read = {"ucf101": read_ucf101, "hmdb51": read_hmdb51}[cfg.DATA.SOURCE]
-    return read(Path(cfg.DATA.ROOT), Path(cfg.DATA.SPLITS_DIR), cfg.DATA.SPLIT)
+def _class_folders_test(cfg: CfgNode) -> Manifest:
+    root = Path(cfg.DATA.ROOT)
+    return read_class_folders(root, cfg.DATA.TEST, class_names=class_folders(root, cfg.DATA.TRAIN))
+
+
+def _ucf101(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+    return read_ucf101(Path(cfg.DATA.ROOT), Path(cfg.DATA.SPLITS_DIR), cfg.DATA.SPLIT)
+
+
+def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+    return read_hmdb51(Path(cfg.DATA.ROOT), Path(cfg.DATA.SPLITS_DIR), cfg.DATA.SPLIT)
+
+
+TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+    "list": lambda cfg: read_list(Path(cfg.DATA.TRAIN), Path(cfg.DATA.ROOT)),
+    "ucf101": lambda cfg: _ucf101(cfg)[0],
+    "hmdb51": lambda cfg: _hmdb51(cfg)[0],
+    "class_folders": lambda cfg: read_class_folders(Path(cfg.DATA.ROOT), cfg.DATA.TRAIN),
+    "folder": lambda cfg: read_folder(Path(cfg.DATA.ROOT), cfg.DATA.TRAIN),
+}
+TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+    "list": lambda cfg: read_list(Path(cfg.DATA.TEST), Path(cfg.DATA.ROOT)),
+    "ucf101": lambda cfg: _ucf101(cfg)[1],
+    "hmdb51": lambda cfg: _hmdb51(cfg)[1],
+    "class_folders": _class_folders_test,
+}
 
 
 def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
@@ -120,13 +130,15 @@ def build_protocol(cfg: CfgNode) -> ViewProtocol:
 
 def build_views_dataset(cfg: CfgNode, manifest: Manifest) -> ViewsDataset:
     paths = [manifest.path(video) for video in range(len(manifest))]
+    with suppress(DecodeError):  # a decoder that is not installed is reported here, not by every loader process
+        open_video(paths[0], decoder=cfg.DATA.DECODER).__exit__(None, None, None)
     return ViewsDataset(paths, protocol=build_protocol(cfg), decoder=cfg.DATA.DECODER)
 
 
 def _require_long_enough(cfg: CfgNode, manifest: Manifest) -> None:
     """Refuse clips longer than the videos: both views would always be the same frames."""
     lengths = []
-    for video in range(min(len(manifest), _NUM_PROBED)):
+    for video in range(0, len(manifest), max(1, len(manifest) // _NUM_PROBED)):
         try:
             with open_video(manifest.path(video), decoder=cfg.DATA.DECODER) as opened:
                 lengths.append(opened.metadata.duration_seconds)
@@ -134,6 +146,6 @@ def _require_long_enough(cfg: CfgNode, manifest: Manifest) -> None:
             continue  # counted and named when its turn comes
     if cfg.CLIP.NUM_FRAMES > 1 and lengths and max(lengths) < cfg.CLIP.SECONDS:
         raise ConfigError(
-            f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of the first {len(lengths)} videos of "
+            f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of {len(lengths)} videos looked at in "
             f"{manifest.origin} lasts {max(lengths):.2f} s; give a shorter clip"
         )

@@ -27,11 +27,22 @@ def build_sce(cfg: CfgNode) -> SCE:
     )
 
 
-def build_evaluated_backbone(cfg: CfgNode) -> PooledBackbone:
-    """The backbone with the weights that EVAL.CHECKPOINT names, or at random."""
-    backbone = make_backbone(cfg.MODEL.BACKBONE)
-    if cfg.EVAL.CHECKPOINT:
-        LOGGER.info("loaded %s", load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=cfg.MODEL.BACKBONE))
-    else:
-        LOGGER.info("EVAL.CHECKPOINT is empty: %s with random weights", cfg.MODEL.BACKBONE)
-    return backbone
+def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:
+    """The backbone with the weights that EVAL.CHECKPOINT names, or at random; and which these are, in words."""
+    name = cfg.MODEL.BACKBONE
+    backbone = make_backbone(name)
+    if not cfg.EVAL.CHECKPOINT:
+        return backbone, f"{name}, random initialisation"
+    weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
+    network_input = describe_input(cfg)
+    if weights.network_input != network_input:
+        LOGGER.warning(
+            "%s was trained on %s; this evaluates on %s", weights.source, weights.network_input, network_input
+        )
+    return backbone, f"{name} after {weights.step} steps, {weights.source}"
+
+
+def describe_input(cfg: CfgNode) -> str:
+    """What the network sees of a video, in words; kept with the weights so that evaluation can compare."""
+    numbers = (cfg.CLIP.NUM_FRAMES, cfg.CLIP.SECONDS, cfg.AUG.MEAN, cfg.AUG.STD)
+    return "{} frames in {} s, mean {}, std {}".format(*numbers)

@@ -1,5 +1,7 @@
 """Optimiser, schedules and plan from the config."""
 
+from collections.abc import Callable
+
 from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -11,14 +13,24 @@ from sce_video.train.plan import Plan, Ramp, Schedules
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     """The optimiser; its learning rate is set anew at every step."""
-    decay, momentum = cfg.OPTIM.WEIGHT_DECAY, cfg.OPTIM.SGD_MOMENTUM
-    if cfg.OPTIM.NAME == "lars":
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        return LARS(trained, lr=0.0, sgd_momentum=momentum, weight_decay=decay)
-    groups = decay_groups(model, weight_decay=decay)
-    if cfg.OPTIM.NAME == "sgd":
-        return SGD(groups, lr=0.0, momentum=momentum)
-    return AdamW(groups, lr=0.0)
+    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, model)
+
+
+def _lars(cfg: CfgNode, model: nn.Module) -> Optimizer:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return LARS(trained, lr=0.0, sgd_momentum=cfg.OPTIM.SGD_MOMENTUM, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+
+
+def _sgd(cfg: CfgNode, model: nn.Module) -> Optimizer:
+    groups = decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+    return SGD(groups, lr=0.0, momentum=cfg.OPTIM.SGD_MOMENTUM)
+
+
+def _adamw(cfg: CfgNode, model: nn.Module) -> Optimizer:
+    return AdamW(decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY), lr=0.0)
+
+
+OPTIMIZERS: dict[str, Callable[[CfgNode, nn.Module], Optimizer]] = {"lars": _lars, "sgd": _sgd, "adamw": _adamw}
 
 
 def build_schedules(cfg: CfgNode, steps_per_epoch: int) -> Schedules:

@@ -19,11 +19,11 @@ from sce_video.build.data import (
     build_train_manifest,
     build_views_dataset,
 )
-from sce_video.build.model import build_evaluated_backbone, build_sce
+from sce_video.build.model import build_evaluated_backbone, build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_plan, build_schedules
 from sce_video.config import config_text
 from sce_video.data.failures import FailureLog
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureSet, extract_features
 from sce_video.evaluate.knn import knn_metrics
@@ -37,7 +37,7 @@ from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, pretrain
-from sce_video.train.step import Precision
+from sce_video.train.precision import Precision
 
 
 def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
@@ -55,7 +55,13 @@ def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
         LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", run.plan.last_step, run.plan.num_steps)
     elif is_main_process():
         path = run.output_dir / BACKBONE_FILE
-        save_backbone(run.model.backbone, path, name=cfg.MODEL.BACKBONE, step=run.plan.num_steps)
+        save_backbone(
+            run.model.backbone,
+            path,
+            name=cfg.MODEL.BACKBONE,
+            step=run.plan.num_steps,
+            network_input=describe_input(cfg),
+        )
         LOGGER.info("wrote %s", path)
 
 
@@ -64,11 +70,13 @@ def build_run(cfg: CfgNode, device: torch.device) -> Run:
     recipes = build_recipes(cfg)
     loader = build_pretrain_loader(cfg, manifest, recipes, device)
     model = build_sce(cfg).to(device)
+    precision = Precision(cfg.TRAIN.PRECISION, device)
+    precision.require_right_gradients()
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     return Run(
         model=model,
         optimizer=build_optimizer(cfg, model),
-        precision=Precision(cfg.TRAIN.PRECISION, device),
+        precision=precision,
         loader=loader,
         make_views=partial(make_views, recipes=recipes, device=device),
         failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE),
@@ -77,7 +85,13 @@ def build_run(cfg: CfgNode, device: torch.device) -> Run:
         plan=build_plan(cfg, loader.steps_per_epoch),
         checkpoints=CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=cfg.TRAIN.NUM_CHECKPOINTS_KEPT),
         output_dir=output_dir,
-        record={"backbone": cfg.MODEL.BACKBONE, "config": config_text(cfg), "environment": environment()},
+        record={
+            "backbone": cfg.MODEL.BACKBONE,
+            "network_input": describe_input(cfg),
+            "config": config_text(cfg),
+            "videos": manifest.digest(),
+            "environment": environment(),
+        },
     )
 
 
@@ -113,14 +127,17 @@ def build_retrieval(cfg: CfgNode) -> Metrics:
 
 def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Metrics) -> dict[str, float]:
     """Extract features of training and test videos once, measure, write `results.json`, print the table."""
-    backbone = build_evaluated_backbone(cfg).to(device)
-    extract = partial(_extract, cfg, backbone, device)
-    train = extract(build_train_manifest(cfg), description="train features")
-    test = extract(build_test_manifest(cfg), description="test features")
+    train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
+    require_comparable(train_manifest, test_manifest)
+    backbone, weights = build_evaluated_backbone(cfg)
+    LOGGER.info("evaluating %s on %s", weights, device)
+    extract = partial(_extract, cfg, backbone.to(device), device)
+    train = extract(train_manifest, description="train features")
+    test = extract(test_manifest, description="test features")
     metrics: dict[str, float] = {}
     for measure in measures:
         metrics |= measure(test.features, test.labels, train.features, train.labels)
-    results = _results(cfg, metrics, train=train, test=test)
+    results = _results(cfg, metrics, train=train, test=test) | {"weights": weights}
     if is_main_process():
         path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
         write_json(path, results)
@@ -164,8 +181,6 @@ def _results(cfg: CfgNode, metrics: dict[str, float], *, train: FeatureSet, test
         "num_bank_expected": train.num_expected,
         "failures": [*train.failures, *test.failures],
         "protocol": {**build_protocol(cfg)._asdict(), **_settings(cfg)},
-        "backbone": cfg.MODEL.BACKBONE,
-        "checkpoint": cfg.EVAL.CHECKPOINT or "random initialisation",
         "environment": environment(),
     }
 
@@ -173,8 +188,7 @@ def _results(cfg: CfgNode, metrics: dict[str, float], *, train: FeatureSet, test
 def _settings(cfg: CfgNode) -> dict[str, Any]:
     """What the metrics depend on beside the views."""
     return {
-        "source": cfg.DATA.SOURCE,
-        "split": cfg.DATA.SPLIT,
+        **_videos(cfg),
         "decoder": cfg.DATA.DECODER,
         "seed": cfg.RUN.SEED,
         "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
@@ -182,6 +196,13 @@ def _settings(cfg: CfgNode) -> dict[str, Any]:
         "linear_weight_decay": cfg.EVAL.LINEAR_WEIGHT_DECAY,
         "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
     }
+
+
+def _videos(cfg: CfgNode) -> dict[str, Any]:
+    """Which videos the numbers are of: an official split, or the two lists or folders."""
+    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+        return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
+    return {"source": cfg.DATA.SOURCE, "train": cfg.DATA.TRAIN, "test": cfg.DATA.TEST}
 
 
 TASKS: dict[str, Callable[[CfgNode, torch.device], None]] = {

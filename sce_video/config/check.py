@@ -128,7 +128,7 @@ def _check_pretraining(cfg: CfgNode) -> None:
         "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS",
     ):
         _require(_get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
-    if cfg.RUN.DEVICE == "cpu":
+    if cfg.TASK == "pretrain" and cfg.RUN.DEVICE == "cpu":
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu computes in fp32 or bf16")
 
 

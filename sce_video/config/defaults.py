@@ -1,6 +1,6 @@
 """Every config key once: default, unit, source.
 
-The defaults are the K400 recipe of SCE (arXiv:2212.11187; sce.md 2.3) on R(2+1)D-18 with 16 frames of 112 pixels.
+The defaults are the K400 recipe of SCE (arXiv:2212.11187) on R(2+1)D-18 with 16 frames of 112 pixels.
 """
 
 from fvcore.common.config import CfgNode
@@ -40,7 +40,7 @@ _C.CLIP.NUM_FRAMES = 16
 # Side of the square that the network sees in pretraining, pixels, at least 32.
 _C.CLIP.SIZE_PIXELS = 112
 
-# Pretraining views (sce.md 2.3). Pairs of probabilities are for view 1 and view 2.
+# Pretraining views (arXiv:2212.11187). Pairs of probabilities are for view 1 and view 2.
 _C.AUG = CfgNode()
 # Random resized crop: share of the frame's area, and width / height.
 _C.AUG.CROP_AREA = [0.2, 0.766]
@@ -76,7 +76,7 @@ _C.METHOD.COEFF = 0.5
 # Sharpness of query similarities (tau) and of key similarities (tau_m).
 _C.METHOD.TEMPERATURE = 0.1
 _C.METHOD.TARGET_TEMPERATURE = 0.05
-# Linear ramps from a start value over the first epochs; 0 epochs is none (every official run). sce.md 1.7.
+# Linear ramps from a start value over the first epochs; 0 epochs is none (every official run).
 _C.METHOD.COEFF_START = 1.0
 _C.METHOD.COEFF_WARMUP_EPOCHS = 0
 _C.METHOD.TEMPERATURE_START = 0.1
@@ -135,7 +135,7 @@ _C.EVAL.KNN_NUM_NEIGHBORS = 20
 _C.EVAL.KNN_TEMPERATURE = 0.07
 # Linear probe: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy.
 _C.EVAL.LINEAR_WEIGHT_DECAY = 1e-4
-# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (sce.md 3.4: yes).
+# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (SCE: yes).
 _C.EVAL.RETRIEVAL_RANKS = [1, 5, 10, 20, 50]
 _C.EVAL.RETRIEVAL_CENTER_FEATURES = True
 

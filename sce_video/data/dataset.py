@@ -10,14 +10,13 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from sce_video.augment.batch import ClipForView, Failure, PretrainSample
+from sce_video.augment.batch import ClipForView, Failure, VideoClips
 from sce_video.augment.draw import CropBox, draw_crop, draw_view
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import DecodeError, VideoDecoder, open_video
 from sce_video.clips.frames import difference_pairs, frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
 from sce_video.data.manifest import Manifest
-from sce_video.errors import ManifestError
 from sce_video.runtime.seeds import generator_from
 
 _REPLACEMENT_TRIES = 10
@@ -39,13 +38,12 @@ class ClipFormat:
     size_pixels: int
 
 
-class PretrainDataset(Dataset[PretrainSample]):
+class PretrainDataset(Dataset[VideoClips]):
     """One independent random clip per recipe from each video.
 
-    A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported in the sample.
-
-    Raises:
-        ManifestError: a video and the ten chosen in its place all fail.
+    A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported. When the ten
+    chosen in its place fail too, the reports are all there is: an error raised in a loader process would reach the
+    user as a traceback.
     """
 
     def __init__(
@@ -60,17 +58,16 @@ class PretrainDataset(Dataset[PretrainSample]):
     def __len__(self) -> int:
         return len(self._manifest)
 
-    def __getitem__(self, request: VideoRequest) -> PretrainSample:
+    def __getitem__(self, request: VideoRequest) -> VideoClips:
         failures: list[Failure] = []
         video = request.video
         for attempt in range(_REPLACEMENT_TRIES + 1):
             try:
-                return PretrainSample(video, self._clips(video, request), failures)
+                return VideoClips(video, self._clips(video, request), failures)
             except DecodeError as error:
                 failures.append(Failure(video, str(error)))
                 video = self._replacement(request, attempt)
-        names = ", ".join(str(self._manifest.path(failure.video)) for failure in failures)
-        raise ManifestError(f"{len(failures)} videos in a row cannot be decoded: {names}")
+        return VideoClips(request.video, (), failures)
 
     def _replacement(self, request: VideoRequest, attempt: int) -> int:
         generator = generator_from(self._seed, "replacement", request.epoch, request.video, attempt)
@@ -102,7 +99,7 @@ class PretrainDataset(Dataset[PretrainSample]):
 
 
 def _crop(frames: Tensor, box: CropBox, size_pixels: int) -> Tensor:
-    """Cut the box out of every frame and resize it, bilinear without antialiasing as in the recipe (sce.md 2.3)."""
+    """Cut the box out of every frame and resize it, bilinear without antialiasing as SCE does for videos."""
     return TF.resized_crop(
         frames, *box, size=[size_pixels, size_pixels], interpolation=InterpolationMode.BILINEAR, antialias=False
     )

@@ -90,9 +90,9 @@ class PretrainLoader:
     def requests_of(self, step: int) -> list[VideoRequest]:
         """The videos of one optimiser step, in order."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        batch_size = self._part_size * self.accumulation_steps
+        num_videos = self._part_size * self.accumulation_steps
         order = epoch_order(len(self._dataset), seed=self._seed, epoch=epoch)
-        return [VideoRequest(epoch, video) for video in order[place * batch_size : (place + 1) * batch_size]]
+        return [VideoRequest(epoch, video) for video in order[place * num_videos : (place + 1) * num_videos]]
 
 
 class _PartSampler(Sampler[list[VideoRequest]]):

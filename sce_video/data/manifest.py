@@ -1,5 +1,6 @@
 """A list of videos, with or without labels."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def digest(self) -> str:
+        """Identifies the videos and their order, wherever the root is."""
+        return hashlib.sha256("\n".join(self.paths).encode("utf-8", "surrogateescape")).hexdigest()
+
     def path(self, video: int) -> Path:
         return self.root / self.paths[video]
 
@@ -55,3 +60,19 @@ class Manifest:
             raise ManifestError(
                 f"{self.origin}: none of the first {len(first)} videos exists, for example {first[0]}; check DATA.ROOT"
             )
+
+
+def require_comparable(train: Manifest, test: Manifest) -> None:
+    """Refuse pairs that give meaningless numbers, before hours go into them.
+
+    Raises:
+        ManifestError: no labels, a test label without a training video, a video in both.
+    """
+    unseen = sorted(set(test.require_labels()) - set(train.require_labels()))
+    if unseen:
+        raise ManifestError(
+            f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0?"
+        )
+    shared = {train.path(i) for i in range(len(train))} & {test.path(i) for i in range(len(test))}
+    if shared:
+        raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {min(shared)}")

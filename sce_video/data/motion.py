@@ -6,9 +6,9 @@ function of time to it. A uniform draw stays uniform under such a shift, so a si
 in every class: it cannot tell the class, two frames can.
 
 A video is a row of shots. All shots of a video share its motion and its pace; textures, colours, places, sizes,
-angles and, where a motion has a sense (left or right, clockwise or not), the sense are drawn anew in each. Two clips from
-different shots have nothing but the motion in common. No class is named by left or right, so a horizontal flip keeps
-the class.
+angles and, where a motion has a sense (left or right, clockwise or not), the sense are drawn anew in each. Two clips
+from different shots have nothing but the motion in common. No class is named by left or right, so a horizontal flip
+keeps the class.
 """
 
 from collections.abc import Callable

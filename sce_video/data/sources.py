@@ -1,5 +1,6 @@
 """Ways in which videos are listed: text lists, UCF101's and HMDB51's official splits, folders."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,11 +12,14 @@ VIDEO_SUFFIXES = frozenset(
     [".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"]
 )
 _PARTS = ("train", "test")
+_LABEL = re.compile(r"(?P<path>.*\S)(?:\s*,\s*|\s+)(?P<label>-?[0-9]+)")
 _HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
 
 
 def read_list(list_file: Path, root: Path) -> Manifest:
-    """Lines `path label`, `path,label` (Kinetics style) or, all of them, `path`. Paths may hold spaces.
+    """Lines `path label`, `path,label` (Kinetics style), either with a third column, or, all of them, `path`.
+
+    Paths may hold blanks and commas. A third column (number of frames) is not used.
 
     Raises:
         ManifestError: unreadable file, some lines with a label and some without, a label that is no number.
@@ -135,9 +139,14 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _split_label(line: str) -> tuple[str, int | None]:
-    """The number behind the last comma or blank is the label; a line that does not end so is all path."""
-    for separator in (",", None):
-        parts = line.rsplit(separator, 1)
-        if len(parts) == 2 and parts[1].strip().lstrip("-").isdigit():
-            return parts[0].strip(), int(parts[1])
-    return line, None
+    """The number behind the last comma or blank is the label; a line that does not end so is all path.
+
+    A third column, `path label num_frames`, is left out; it is told from a path with a blank by the path's ending.
+    """
+    found = _LABEL.fullmatch(line)
+    if found is None:
+        return line, None
+    inner = _LABEL.fullmatch(found["path"])
+    if inner is not None and Path(inner["path"]).suffix.lower() in VIDEO_SUFFIXES:
+        found = inner
+    return found["path"], int(found["label"])

@@ -43,7 +43,7 @@ def extract_features(
 ) -> FeatureSet:
     """Run the backbone, in eval mode and float32, over all views of all videos.
 
-    Raw features are averaged over a video's views (sce.md 3.4).
+    Raw features are averaged over a video's views as in SCE.
 
     Args:
         labels: of every video of the data set.

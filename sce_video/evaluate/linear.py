@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.runtime.logging import LOGGER
 
 _MAX_ITERATIONS = 1000
 
@@ -39,6 +40,8 @@ def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_dec
         return loss
 
     optimizer.step(closure)
+    if optimizer.state[weights]["n_iter"] >= _MAX_ITERATIONS:
+        LOGGER.warning("the linear probe has not converged after %d iterations", _MAX_ITERATIONS)
     return weights.detach(), bias.detach()
 
 

@@ -22,7 +22,7 @@ def retrieval_metrics(
 
     Args:
         query: float (n, D); bank: float (m, D).
-        center_features: query and bank each lose their own mean first, as in the reference (sce.md 3.4).
+        center_features: query and bank each lose their own mean first, as in SCE's reference code.
     """
     if center_features:
         query, bank = query - query.mean(dim=0), bank - bank.mean(dim=0)

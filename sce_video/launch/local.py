@@ -18,6 +18,7 @@ from sce_video.runtime.seeds import seed_everything
 # A run may go on with other values of these; any other change would make its saved config a lie.
 _FREE_TO_CHANGE = {
     "DATA.ROOT",
+    "DATA.TEST",
     "DATA.NUM_WORKERS",
     "DATA.PREFETCH_BATCHES",
     "DATA.MAX_FAILED_SHARE",
@@ -39,8 +40,7 @@ def run_task(cfg: CfgNode) -> None:
     """
     device = choose_device(cfg)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
-    if cfg.TASK == "pretrain":
-        _refuse_other_config(cfg, output_dir)
+    _refuse_foreign_folder(cfg, output_dir)
     set_up_logging(output_dir)
     if is_main_process():
         write_text(
@@ -62,19 +62,21 @@ def choose_device(cfg: CfgNode) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError("RUN.DEVICE is cuda, but torch sees no GPU here; check the driver, or use RUN.DEVICE cpu")
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-    if device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
+    if cfg.TASK == "pretrain" and device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
         raise ConfigError("TRAIN.PRECISION is fp16, but there is no GPU here; use fp32 or bf16 on a CPU")
     return device
 
 
-def _refuse_other_config(cfg: CfgNode, output_dir: Path) -> None:
-    """A folder with checkpoints goes on with its own config only."""
+def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
+    """A folder with checkpoints belongs to its own pretraining run."""
     saved = output_dir / "config.yaml"
     if not saved.is_file() or not CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1).steps():
         return
-    changed = [key for key in changed_keys(load_config(saved), cfg) if key not in _FREE_TO_CHANGE]
+    if cfg.TASK != "pretrain":
+        raise ConfigError(f"{output_dir} holds a pretraining run; give TASK {cfg.TASK} another RUN.OUTPUT_DIR")
+    different = changed_keys(load_config(saved), cfg)
+    changed = [key for key in different if key not in _FREE_TO_CHANGE and not key.startswith("EVAL.")]
     if changed:
         raise ConfigError(
-            f"{output_dir} holds a run with another value of {', '.join(changed)}; "
-            f"choose another RUN.OUTPUT_DIR, or delete that folder to start anew"
+            f"{output_dir} holds a run with another value of {', '.join(changed)}; choose another RUN.OUTPUT_DIR"
         )

@@ -3,17 +3,37 @@
 import sys
 from collections.abc import Callable
 
+import torch
+
 from sce_video.errors import UserError
+from sce_video.runtime.logging import LOGGER
 
 
 def exit_code_of(action: Callable[[], None]) -> int:
-    """Run `action`: 0 done, 2 something the user gave cannot be used (one line says what), 130 stopped by Ctrl-C."""
+    """Run `action`: 0 done, 2 something that the user can mend (one line says what), 130 stopped by Ctrl-C."""
     try:
         action()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error))
+    except torch.OutOfMemoryError:
+        return _failed("the GPU's memory is full; raise TRAIN.ACCUMULATION_STEPS or lower EVAL.LOCAL_BATCH_SIZE")
+    except OSError as error:  # a folder that cannot be written, a full disk
+        return _failed(str(error))
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        return _failed(f"{error}; lower DATA.NUM_WORKERS or DATA.PREFETCH_BATCHES, or give more shared memory")
     except KeyboardInterrupt:
-        print("stopped; pretraining goes on from its newest checkpoint when it is started again", file=sys.stderr)
+        print("stopped; checkpoints, if there are any, are kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _failed(reason: str) -> int:
+    """One line on the terminal and, once a run has begun, in its log."""
+    line = "error: " + " ".join(reason.split())
+    if LOGGER.handlers:
+        LOGGER.error("%s", line)
+    else:
+        print(line, file=sys.stderr)
+    return 2

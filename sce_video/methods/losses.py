@@ -12,7 +12,7 @@ from torch import Tensor
 def sce_loss(
     query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
 ) -> Tensor:
-    """SCE with the queue as negatives: every official recipe (sce.md 1.2, setting A).
+    """SCE with the queue as negatives: every official recipe.
 
         target_i = coeff * onehot(own key) + (1 - coeff) * softmax_j(key_i . queue_j / target_temperature)
         loss     = mean_i cross_entropy(target_i, softmax([query_i . key_i, query_i . queue_j] / temperature))
@@ -51,7 +51,7 @@ def sce_loss_in_batch(
     temperature: float,
     target_temperature: float,
 ) -> Tensor:
-    """SCE with the batch's other keys, and the queue if there is one, as negatives (sce.md 1.2, setting B).
+    """SCE with the batch's other keys, and the queue if there is one, as negatives.
 
     Args:
         query: unit vectors, (B, D).

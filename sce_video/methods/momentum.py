@@ -10,7 +10,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def momentum_copy(online: Module) -> Module:
-    """A copy without gradients. It stays in training mode and keeps its own batch-norm statistics (sce.md 1.5)."""
+    """A copy without gradients. It stays in training mode and keeps its own batch-norm statistics as in SCE."""
     copied = copy.deepcopy(online)
     copied.requires_grad_(False)
     return copied

@@ -1,6 +1,7 @@
 """Backbone weights in files: written as safetensors, read from those, from checkpoints and from run folders."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import safetensors
 from safetensors.torch import save
@@ -15,62 +16,75 @@ BACKBONE_FILE = "backbone.safetensors"
 _PREFIX = "backbone."
 
 
-def save_backbone(backbone: nn.Module, path: Path, *, name: str, step: int) -> None:
-    """Write a backbone's weights; its name and the steps it was trained for go along."""
+class BackboneWeights(NamedTuple):
+    """Tensors by the backbone's own names, and where they come from."""
+
+    tensors: dict[str, Tensor]
+    backbone: str
+    step: str
+    network_input: str  # what the network was trained on, in words
+    source: Path
+
+
+def save_backbone(backbone: nn.Module, path: Path, *, name: str, step: int, network_input: str) -> None:
+    """Write a backbone's weights; its name, the steps it was trained for and on what go along."""
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
+    about = {"backbone": name, "step": str(step), "network_input": network_input}
     with atomic_path(path) as partial:
-        partial.write_bytes(save(state, metadata={"backbone": name, "step": str(step)}))
+        partial.write_bytes(save(state, metadata=about))
 
 
-def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> str:
+def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeights:
     """Fill a backbone with weights; every tensor must be there and fit.
 
     Args:
         path: a run's folder, a checkpoint (.pt) or a backbone (.safetensors).
         name: of the backbone, which must be that of the file.
     Returns:
-        What was loaded, in words.
+        What was loaded.
     Raises:
         CheckpointError: no such file, damaged, another backbone, tensors missing or left over.
     """
-    file = _newest_file(path) if path.is_dir() else path
-    state, stored_name, step = _read(file)
-    if stored_name != name:
-        raise CheckpointError(f"{file} holds the backbone {stored_name}; MODEL.BACKBONE is {name}")
+    weights = _read(path)
+    if weights.backbone != name:
+        raise CheckpointError(f"{path} holds the backbone {weights.backbone}; MODEL.BACKBONE is {name}")
+    state = weights.tensors
     expected = {key: value.shape for key, value in backbone.state_dict().items()}
     unfit = [key for key, shape in expected.items() if key not in state or state[key].shape != shape]
     unknown = [key for key in state if key not in expected]
     if unfit or unknown:
         example = (unfit + unknown)[0]
         raise CheckpointError(
-            f"{file}: {len(unfit)} of {len(expected)} tensors of {name} are missing or of another shape and "
+            f"{path}: {len(unfit)} of {len(expected)} tensors of {name} are missing or of another shape and "
             f"{len(unknown)} are unknown, for example {example}"
         )
     backbone.load_state_dict(state)
-    return f"{len(expected)} tensors of {name} after {step} steps from {file}"
+    return weights
 
 
-def _newest_file(folder: Path) -> Path:
-    checkpoints = CheckpointFolder(folder / CHECKPOINTS_DIR, num_kept=1)
-    newest = [checkpoints.path(step) for step in checkpoints.steps()[-1:]]
-    for file in [folder / BACKBONE_FILE, *newest]:
-        if file.is_file():
-            return file
-    raise CheckpointError(f"{folder} holds neither {BACKBONE_FILE} nor {CHECKPOINTS_DIR}/; has the run saved anything?")
+def _read(path: Path) -> BackboneWeights:
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if (path / BACKBONE_FILE).is_file():
+        return _read_safetensors(path / BACKBONE_FILE)
+    if path.is_dir():
+        state = CheckpointFolder(path / CHECKPOINTS_DIR, num_kept=1).load_newest()
+        if state is None:
+            raise CheckpointError(
+                f"{path} holds neither {BACKBONE_FILE} nor {CHECKPOINTS_DIR}/; has the run saved anything?"
+            )
+        return _from_checkpoint(state, path)
+    return _from_checkpoint(load_checkpoint(path), path)
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], str, str]:
-    """Tensors by the backbone's own names, name of the backbone, steps trained."""
-    if file.suffix == ".safetensors":
-        return _read_safetensors(file)
-    state = load_checkpoint(file)
-    if not {"model", "backbone", "step"} <= state.keys():
-        raise CheckpointError(f"{file} is not a checkpoint of this toolkit (no model, backbone and step in it)")
+def _from_checkpoint(state: dict[str, Any], path: Path) -> BackboneWeights:
+    if not {"model", "backbone", "step", "network_input"} <= state.keys():
+        raise CheckpointError(f"{path} is not a checkpoint of this toolkit (no model, backbone and step in it)")
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
-    return tensors, state["backbone"], str(state["step"])
+    return BackboneWeights(tensors, state["backbone"], str(state["step"]), state["network_input"], path)
 
 
-def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], str, str]:
+def _read_safetensors(file: Path) -> BackboneWeights:
     if not file.is_file():
         raise CheckpointError(f"{file} does not exist")
     try:
@@ -79,4 +93,5 @@ def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], str, str]:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} cannot be read ({error})") from error
-    return tensors, about.get("backbone", "of unknown name"), about.get("step", "an unknown number of")
+    backbone, step, network_input = (about.get(name, "unknown") for name in ("backbone", "step", "network_input"))
+    return BackboneWeights(tensors, backbone, step, network_input, file)

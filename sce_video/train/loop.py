@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, PretrainBatch
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, NonFiniteLossError
 from sce_video.methods.sce import SCE
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
 from sce_video.train.plan import Plan, Rates, Schedules
-from sce_video.train.step import Precision, train_step
+from sce_video.train.precision import Precision
+from sce_video.train.step import train_step
 from sce_video.train.watch import LossWatch
 
 
@@ -43,7 +45,8 @@ class Failures(Protocol):
 class Run:
     """Everything that a pretraining run consists of; what changes while it runs is in its checkpoints.
 
-    `record` is stored in every checkpoint beside the state: config, versions. `name_video` gives a video's path.
+    `record` is stored in every checkpoint beside the state: config, versions, and as `videos` what identifies the list
+    of videos, which must be the same when the run goes on. `name_video` gives a video's path.
     """
 
     model: SCE
@@ -72,6 +75,7 @@ def pretrain(run: Run) -> None:
     ):
         batches = run.loader.batches_from(step, num_steps=plan.last_step)
         for epoch, parts in meter.waiting_for(batches):
+            run.failures.record(failure for part in parts for failure in part.failures)
             rates = run.schedules.at(step)
             loss = train_step(
                 run.model,
@@ -83,26 +87,37 @@ def pretrain(run: Run) -> None:
             )
             watch.add(step, loss, lr=rates.lr, videos=[run.name_video(v) for part in parts for v in part.videos])
             meter.add_clips(sum(len(part.videos) * len(part.views) for part in parts))
-            run.failures.record(failure for part in parts for failure in part.failures)
             step += 1
             bar.update()
-            if plan.should_log(step) or plan.should_save(step):  # the only places that wait for the device
-                scalars = _scalars(watch.mean(), epoch, rates, meter, run.failures)
+            if plan.should_log(step) or plan.should_save(step):  # only here does the loop wait for the device
+                scalars = _scalars(watch.mean(), epoch, rates, meter, run)
                 log.write(step - 1, scalars)
                 _show(bar, scalars)
                 meter.reset()
             if plan.should_save(step):
+                _require_finite(run.model, step, rates)
                 _save(run, step)
 
 
-def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, failures: Failures) -> dict[str, float]:
+def _require_finite(model: SCE, step: int, rates: Rates) -> None:
+    """A finite loss can still have given an update that is not; no checkpoint may hold one."""
+    if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+        raise NonFiniteLossError(
+            f"the weights are not finite after step {step - 1} with learning rate {rates.lr:.6g}; lower OPTIM.BASE_LR "
+            f"or use another TRAIN.PRECISION; older checkpoints are kept"
+        )
+
+
+def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run: Run) -> dict[str, float]:
+    scaler = run.precision.scaler
     return {
         "loss": loss,
         "epoch": epoch,
         "lr": rates.lr,
         **rates.method._asdict(),
         **meter.read(),
-        "failed_videos": len(failures),
+        **({"loss_scale": scaler.get_scale()} if scaler.is_enabled() else {}),
+        "failed_videos": len(run.failures),
     }
 
 
@@ -126,12 +141,18 @@ def _save(run: Run, step: int) -> None:
     )
 
 
+def _require_same_videos(before: str, now: str) -> None:
+    if before != now:
+        raise ValueError("the list of training videos is another one than at the start of the run")
+
+
 def _resume(run: Run) -> int:
     """Load the newest checkpoint if there is one; the number of steps already done."""
     state = run.checkpoints.load_newest()
     if state is None:
         return 0
     try:
+        _require_same_videos(state["videos"], run.record["videos"])
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.precision.scaler.load_state_dict(state["scaler"])

@@ -27,7 +27,7 @@ class Ramp(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedules:
-    """Learning rate with warm-up and cosine, EMA momentum by cosine, ramps of the method's scalars (sce.md 1.5-1.8)."""
+    """Learning rate with warm-up and cosine, EMA momentum by cosine, ramps of the method's scalars."""
 
     num_steps: int
     warmup_steps: int

@@ -1,7 +1,6 @@
 """One optimiser step."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -10,26 +9,7 @@ from torch.optim import Optimizer
 from sce_video.augment.batch import PretrainBatch
 from sce_video.methods.sce import SCE
 from sce_video.train.plan import Rates
-
-_AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class Precision:
-    """Autocast and, for fp16, the scaling of the loss.
-
-    Args:
-        name: "fp32", "bf16" or "fp16".
-    """
-
-    def __init__(self, name: str, device: torch.device) -> None:
-        if name not in _AUTOCAST_DTYPES:
-            raise ValueError(f"precision is {name!r}; choose one of {', '.join(_AUTOCAST_DTYPES)}")
-        self._device = device
-        self._dtype = _AUTOCAST_DTYPES[name]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype is torch.float16)
-
-    def autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None)
+from sce_video.train.precision import Precision
 
 
 def train_step(

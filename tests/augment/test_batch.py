@@ -9,11 +9,12 @@ from sce_video.augment.batch import (
     ClipForView,
     Failure,
     PretrainBatch,
-    PretrainSample,
+    VideoClips,
     collate,
     make_views,
 )
 from sce_video.augment.draw import ViewParameters, draw_view
+from sce_video.errors import ManifestError
 
 FRAMES = (2, 3, 6, 4)  # (T, C, H, W)
 DIFFERENT = ((False, True), (True, False), (False, True), (True, True))  # by video, for its two views
@@ -36,7 +37,7 @@ def samples(recipe):
     """Four videos with two views each; videos 7 and 1 took the place of broken ones."""
     numbers, failures = (4, 7, 2, 1), ([], FAILURES[:1], [], FAILURES[1:])
     return [
-        PretrainSample(
+        VideoClips(
             number,
             tuple(clip_for_view(recipe, video, view, different=different[view]) for view in range(2)),
             failures[video],
@@ -149,3 +150,11 @@ def test_frame_differences_reach_their_videos(recipe, samples):
 def test_a_recipe_for_each_view(recipe, samples):
     with pytest.raises(ValueError, match="shorter"):
         make_views(collate(samples), recipes=[recipe], device=torch.device("cpu"))
+
+
+def test_a_video_without_clips_leaves_only_the_reports(recipe, samples):
+    batch = collate([*samples, VideoClips(5, (), [Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")])])
+    assert batch.views == []
+    assert batch.failures == [*FAILURES, Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")]
+    with pytest.raises(ManifestError, match="all those chosen in its place cannot be decoded: .*six.mp4: broken"):
+        make_views(batch, recipes=[recipe, recipe], device=torch.device("cpu"))

@@ -4,13 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.augment.batch import PretrainSample
+from sce_video.augment.batch import VideoClips
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import open_video
 from sce_video.data.dataset import ClipFormat, PretrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
-from sce_video.errors import ManifestError
 
 FORMAT = ClipFormat(seconds=0.5, num_frames=4, size_pixels=32)
 
@@ -43,7 +42,7 @@ def dataset(motion_videos: Path) -> Callable[..., PretrainDataset]:
     return make
 
 
-def same(first: PretrainSample, second: PretrainSample) -> bool:
+def same(first: VideoClips, second: VideoClips) -> bool:
     return all(
         torch.equal(one.clip, other.clip)
         and all(torch.equal(a, b) for a, b in zip(one.parameters, other.parameters, strict=True))
@@ -128,10 +127,12 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     assert len(replacements) > 3  # another one each epoch, not always the same neighbour
 
 
-def test_nothing_but_broken_videos_stops(tmp_path: Path) -> None:
+def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
     manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
     videos = PretrainDataset(manifest, recipes=[recipe()], clip_format=FORMAT, decoder="pyav", seed=0)
-    with pytest.raises(ManifestError, match=r"11 videos in a row.*a.mp4"):
-        _ = videos[VideoRequest(0, 0)]
+    clips = videos[VideoRequest(0, 0)]
+    assert clips.views == ()
+    assert len(clips.failures) == 11
+    assert {failure.video for failure in clips.failures} == {0, 1}

@@ -26,6 +26,10 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("with, comma.mp4,1\n", ["with, comma.mp4"], [1]),
         ("a.mp4\nb c.mp4\n", ["a.mp4", "b c.mp4"], None),
         ("\ufeffa.mp4 1\r\nb.mp4 2\r\n", ["a.mp4", "b.mp4"], [1, 2]),
+        ("a.mp4 3 300\nmy clip.AVI 0 251\n", ["a.mp4", "my clip.AVI"], [3, 0]),
+        ("a.mp4,3,300\n", ["a.mp4"], [3]),
+        ("frames of 7 3\n", ["frames of 7"], [3]),
+        ("a --3\nb ²\n", ["a --3", "b ²"], None),
     ],
 )
 def test_lists(tmp_path: Path, text: str, paths: list[str], labels: list[int] | None) -> None:

@@ -16,6 +16,7 @@ from sce_video.models.weights import load_backbone, save_backbone
 from sce_video.runtime.checkpoints import CheckpointFolder
 
 NAME = "r2plus1d_mini"
+INPUT = "8 frames in 1.0 s"
 
 
 def backbone(seed: int) -> PooledBackbone:
@@ -33,12 +34,12 @@ def save_checkpoint(folder: Path, step: int, weights: nn.Module, *, name: str = 
     model |= {f"momentum_{key}": torch.zeros_like(value) for key, value in model.items()}
     model |= {"projector.0.weight": torch.ones(2, 2), "queue.keys": torch.ones(3, 2)}
     checkpoints = CheckpointFolder(folder, num_kept=3)
-    checkpoints.save(step, {"model": model, "backbone": name, "config": "TASK: pretrain\n"})
+    checkpoints.save(step, {"model": model, "backbone": name, "network_input": INPUT, "config": "TASK: pretrain\n"})
     return checkpoints.path(step)
 
 
 def as_safetensors(folder: Path, weights: PooledBackbone) -> Path:
-    save_backbone(weights, folder / "any name.safetensors", name=NAME, step=7)
+    save_backbone(weights, folder / "any name.safetensors", name=NAME, step=7, network_input=INPUT)
     return folder / "any name.safetensors"
 
 
@@ -48,7 +49,7 @@ def as_checkpoint(folder: Path, weights: PooledBackbone) -> Path:
 
 def as_finished_run(folder: Path, weights: PooledBackbone) -> Path:
     """The backbone file is the end of training; checkpoints beside it are not looked at."""
-    save_backbone(weights, folder / "backbone.safetensors", name=NAME, step=7)
+    save_backbone(weights, folder / "backbone.safetensors", name=NAME, step=7, network_input=INPUT)
     save_checkpoint(folder / "checkpoints", 6, backbone(99))
     return folder
 
@@ -75,24 +76,24 @@ def refusal(path: Path, *, name: str = NAME) -> str:
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run, as_running_run])
 def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
     source, target = backbone(1), backbone(2)
-    said = load_backbone(target, write(tmp_path, source), name=NAME)
+    loaded = load_backbone(target, write(tmp_path, source), name=NAME)
     expected = source.state_dict()
     assert target.state_dict().keys() == expected.keys()
     for key, value in target.state_dict().items():
         assert value.dtype == expected[key].dtype
         assert torch.equal(value, expected[key]), key
-    assert f"{len(expected)} tensors of {NAME} after 7 steps" in said
+    assert (loaded.backbone, loaded.step, loaded.network_input) == (NAME, "7", INPUT)
     views = torch.randn(2, 3, 4, 32, 32)
     assert torch.equal(target.eval()(views), source.eval()(views))
 
 
 def test_the_file_can_be_read_by_safetensors_alone(tmp_path: Path) -> None:
     source = backbone(1)
-    save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7)
+    save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7, network_input=INPUT)
     assert load_file(tmp_path / "new" / "b.safetensors").keys() == source.state_dict().keys()
     content = (tmp_path / "new" / "b.safetensors").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert header["__metadata__"] == {"backbone": NAME, "step": "7"}
+    assert header["__metadata__"] == {"backbone": NAME, "step": "7", "network_input": INPUT}
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.safetensors"]
 
 
@@ -101,6 +102,15 @@ def test_saving_takes_weights_that_are_laid_out_otherwise(tmp_path: Path) -> Non
     source, target = backbone(1).to(memory_format=torch.channels_last_3d), backbone(2)
     assert not source.layer1[0].conv1[0][0].weight.is_contiguous()
     load_backbone(target, as_safetensors(tmp_path, source), name=NAME)
+    assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
+
+
+def test_a_torn_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    source, target = backbone(1), backbone(2)
+    save_checkpoint(tmp_path / "checkpoints", 6, source)
+    newest = save_checkpoint(tmp_path / "checkpoints", 7, backbone(99))
+    newest.write_bytes(newest.read_bytes()[:5000])
+    assert load_backbone(target, tmp_path, name=NAME).step == "6"
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
 
 
@@ -156,7 +166,7 @@ def test_tensors_that_do_not_fit_are_counted(
     if as_run_checkpoint:
         path = tmp_path / "step_00000001.pt"
         model = {f"backbone.{key}": value for key, value in tensors.items()}
-        torch.save({"model": model, "backbone": NAME, "step": 1}, path)
+        torch.save({"model": model, "backbone": NAME, "step": 1, "network_input": INPUT}, path)
     else:
         save_file(tensors, path, metadata={"backbone": NAME, "step": "1"})
     message = refusal(path)
@@ -178,12 +188,12 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("top-1 was 53.1")
     assert "notes.txt cannot be read" in refusal(tmp_path / "notes.txt")
     save_file(dict(backbone(1).state_dict()), tmp_path / "foreign.safetensors")
-    assert "holds the backbone of unknown name" in refusal(tmp_path / "foreign.safetensors")
+    assert "holds the backbone unknown; MODEL.BACKBONE is" in refusal(tmp_path / "foreign.safetensors")
 
 
-@pytest.mark.parametrize("missing", ["model", "backbone", "step"])
+@pytest.mark.parametrize("missing", ["model", "backbone", "step", "network_input"])
 def test_a_foreign_checkpoint_is_named(tmp_path: Path, missing: str) -> None:
-    state = {"model": {}, "backbone": NAME, "step": 3}
+    state = {"model": {}, "backbone": NAME, "step": 3, "network_input": INPUT}
     del state[missing]
     torch.save(state, tmp_path / "foreign.pt")
     assert "foreign.pt is not a checkpoint of this toolkit" in refusal(tmp_path / "foreign.pt")

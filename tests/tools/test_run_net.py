@@ -56,7 +56,7 @@ def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
         assert 0 <= results["metrics"][name] <= 1
         assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
         assert results["protocol"]["num_clips"] == 2
-        assert results["checkpoint"] == checkpoint
+        assert results["weights"].endswith("backbone.safetensors")
         assert "Traceback" not in evaluated.stderr
 
 
@@ -81,10 +81,14 @@ MISTAKES = {
     "contradiction": (["METHOD.QUEUE_LENGTH", "0"], "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False"),
     "split": (["DATA.SPLIT", "4"], "DATA.SPLIT is 4; choose one of 1, 2, 3"),
     "no such folder": (["DATA.ROOT", "/nowhere"], "/nowhere/train holds no class folders"),
-    "clip longer than the videos": (["CLIP.SECONDS", "60"], "CLIP.SECONDS is 60.0, but the longest of the first 8"),
+    "clip longer than the videos": (
+        ["CLIP.SECONDS", "60"],
+        "CLIP.SECONDS is 60.0, but the longest of 8 videos",
+    ),
     "batch larger than the set": (["TRAIN.GLOBAL_BATCH_SIZE", "64"], "24 videos, fewer than TRAIN.GLOBAL_BATCH_SIZE"),
     "no GPU": (["RUN.DEVICE", "cuda"], "torch sees no GPU here"),
     "fp16 on a CPU": (["RUN.DEVICE", "auto", "TRAIN.PRECISION", "fp16"], "TRAIN.PRECISION is fp16"),
+    "list that is not there": (["DATA.SOURCE", "list", "DATA.TRAIN", "/no.csv"], "/no.csv cannot be read"),
     "no such checkpoint": (["TASK", "knn", "EVAL.CHECKPOINT", "/nowhere.pt"], "/nowhere.pt does not exist"),
     "empty run": (["TASK", "knn", "EVAL.CHECKPOINT", "/"], "has the run saved anything?"),
 }
@@ -99,6 +103,40 @@ def test_a_mistake_is_one_line_and_exit_code_2(motion_videos: Path, tmp_path: Pa
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("num_workers", ["0", "2"])
+def test_a_folder_of_broken_videos_is_one_line_with_their_names(tmp_path: Path, num_workers: str) -> None:
+    for i in range(24):
+        (tmp_path / f"{i}.mp4").write_bytes(b"<html>404 not found</html>")
+    source = {"DATA__SOURCE": "folder", "DATA__TRAIN": ".", "DATA__NUM_WORKERS": num_workers}
+    outcome = run_net(*overrides(tmp_path, tmp_path / "run", **source))
+    assert outcome.returncode == 2
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "of 24 videos cannot be decoded, more than DATA.MAX_FAILED_SHARE 0.05 allows" in errors[0]
+    assert "Traceback" not in outcome.stderr
+    assert errors[0] in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(motion_videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = run_net(*overrides(motion_videos, tmp_path / "file" / "run"))
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("error: ")
+    assert str(tmp_path / "file") in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_evaluation_on_other_clips_than_in_training_is_said(motion_videos: Path, tmp_path: Path) -> None:
+    stop = {"TRAIN__STOP_AT_STEP": "1"}
+    assert run_net(*overrides(motion_videos, tmp_path / "run", **stop)).returncode == 0
+    weights = {"TASK": "knn", "EVAL__CHECKPOINT": str(tmp_path / "run")}
+    same = run_net(*overrides(motion_videos, tmp_path / "same", **weights))
+    other = run_net(*overrides(motion_videos, tmp_path / "other", CLIP__SECONDS="0.25", **weights))
+    assert same.returncode == other.returncode == 0
+    assert "was trained on" not in same.stderr
+    assert "was trained on 2 frames in 0.5 s" in other.stderr
 
 
 def test_a_missing_config_is_named(tmp_path: Path) -> None:

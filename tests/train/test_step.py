@@ -1,6 +1,5 @@
 import copy
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,7 +8,8 @@ from sce_video.augment.batch import PretrainBatch
 from sce_video.methods.losses import sce_loss
 from sce_video.methods.sce import SCE, SCERates
 from sce_video.train.plan import Rates
-from sce_video.train.step import Precision, train_step
+from sce_video.train.precision import Precision
+from sce_video.train.step import train_step
 
 RATES = Rates(lr=0.5, method=SCERates(coeff=0.5, temperature=0.1, target_temperature=0.05, ema_momentum=0.9))
 CPU = torch.device("cpu")
@@ -90,8 +90,3 @@ def test_bf16_stays_close_and_its_loss_is_float32() -> None:
     assert rough.dtype == torch.float32
     assert loss != rough
     assert torch.allclose(loss, rough, rtol=0.05)
-
-
-def test_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision is 'fp8'; choose one of fp32, bf16, fp16"):
-        Precision("fp8", CPU)
