@@ -24,13 +24,16 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto
 
-# Made anew when it is missing or its Python is gone; brought up to date when the package's needs have changed.
-$(INSTALLED): setup.cfg pyproject.toml
+# Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
+$(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "error: $(PYTHON) is older than 3.10; run make with PYTHON=python3.12 or the like"; exit 2; }
-	@$(RUN) -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --editable '.[dev]'
 	@touch $@
+
+.PHONY: not_there
+not_there:
 
 clean:
 	rm -rf $(VENV) runs

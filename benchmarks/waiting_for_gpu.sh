@@ -12,7 +12,7 @@ videos=(DATA.ROOT "$shared/jhmdb/videos" DATA.TRAIN "$shared/jhmdb/splits/group_
 tests=(DATA.TEST "$shared/jhmdb/splits/group_testlist01.txt")
 mkdir -p "$out"
 
-run() { python3 tools/run_net.py --cfg "$@" RUN.DEVICE "$device"; }
+run() { "${PYTHON:-python3}" tools/run_net.py --cfg "$@" RUN.DEVICE "$device"; }
 
 # 1. J-HMDB: random initialisation against SCE.
 model=(MODEL.BACKBONE "$backbone" CLIP.SIZE_PIXELS 112 EVAL.SIZE_PIXELS 112)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from torchvision.io import decode_image
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,9 @@ def test_the_demo_leaves_table_results_and_curves(tmp_path: Path) -> None:
         assert all(0 <= share <= 1 for share in results[name].values())
     assert results["seed"] == 3
     assert results["clips_per_second"] > 0
-    assert decode_image(str(tmp_path / "curves.png")).shape[1:].numel() > 100_000
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert curves.width > 1000
+        assert len(curves.convert("RGB").getcolors(maxcolors=100_000) or []) > 10  # something is drawn
     assert len(list((tmp_path / "videos" / "train").rglob("*.mp4"))) == 32
 
 

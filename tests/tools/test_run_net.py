@@ -61,9 +61,9 @@ def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
 
 
 def test_evaluation_counts_a_broken_video_and_replaces_none(motion_videos: Path, tmp_path: Path) -> None:
-    train = sorted((motion_videos / "train").rglob("*.mp4"))
+    train, test = (sorted((motion_videos / part).rglob("*.mp4")) for part in ("train", "test"))
     (tmp_path / "torn.mp4").write_bytes(train[0].read_bytes()[:300])
-    for name, videos in [("train.txt", train), ("test.txt", [*train[:3], tmp_path / "torn.mp4"])]:
+    for name, videos in [("train.txt", train), ("test.txt", [*test[:3], tmp_path / "torn.mp4"])]:
         (tmp_path / name).write_text("\n".join(f"{video} {i % 3}" for i, video in enumerate(videos)))
     lists = {"DATA__TRAIN": str(tmp_path / "train.txt"), "DATA__TEST": str(tmp_path / "test.txt")}
     evaluated = run_net(*overrides(Path("/"), tmp_path / "knn", TASK="knn", DATA__SOURCE="list", **lists))
