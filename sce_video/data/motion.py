@@ -138,9 +138,9 @@ def _render_shot(motion: Motion, time: Array, draw: np.random.Generator, size: i
 
 
 def _stripes(across: Pixels, down: Pixels, draw: np.random.Generator) -> Pixels:
-    """A sprite's texture: light and dark stripes of random width, direction, place and depth, in [0.4, 1]."""
+    """A sprite's texture: light and dark stripes of random width, direction, place and depth, in [0.8, 1]."""
     across_turns, down_turns = draw.uniform(-0.8, 0.8, 2).astype(np.float32)
-    phase, depth = draw.random(dtype=np.float32), np.float32(draw.uniform(0.0, 0.3))
+    phase, depth = draw.random(dtype=np.float32), np.float32(draw.uniform(0.0, 0.1))
     waves: Pixels = np.sin(2 * np.pi * (across_turns * across + down_turns * down + phase))
     return 1 - depth * (1 + waves)
 
