@@ -73,7 +73,8 @@ def test_both_turn_a_rotated_video_upright(shared_data):
     for name in rotated:
         path = shared_data / "odd" / name
         with open_video(path, decoder="pyav") as ours, open_video(path, decoder="decord") as theirs:
-            assert torch.equal(ours.frames_at([0.0]), theirs.frames_at([0.0])), name
+            difference = (ours.frames_at([0.0]).int() - theirs.frames_at([0.0]).int()).abs()
+            assert difference.max() <= 2, name  # FFmpeg versions round colours differently
 
 
 def test_damage_late_in_a_video_leaves_its_beginning(shared_data):
