@@ -34,8 +34,8 @@ class Precision:
     def require_right_gradients(self) -> None:
         """Compare gradients of small 3D convolutions with those in float32; takes milliseconds.
 
-        Some versions of torch and cuDNN get them wrong: on a CPU torch 2.11 and 2.15 give garbage in bf16 for clips of 2
-        frames, which longer clips become on their way through a strided network.
+        Some versions of torch and cuDNN get them wrong: on a CPU torch 2.11 and 2.15 give garbage in bf16 for clips
+        of 2 frames, which longer clips become on their way through a strided network.
 
         Raises:
             UserError: they are wrong here.
