@@ -1,1 +1,1 @@
-"""What makes a clip a view: parameters drawn per sample on the CPU, applied in batch on the device."""
+"""What makes a clip a view: parameters drawn per video on the CPU, applied in batch on the device."""

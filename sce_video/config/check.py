@@ -129,7 +129,7 @@ def _check_pretraining(cfg: CfgNode) -> None:
     ):
         _require(_get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
     if cfg.TASK == "pretrain" and cfg.RUN.DEVICE == "cpu":
-        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu computes in fp32 or bf16")
+        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu trains in fp32")
 
 
 def _check_views(cfg: CfgNode) -> None:

@@ -63,7 +63,7 @@ def choose_device(cfg: CfgNode) -> torch.device:
         raise ConfigError("RUN.DEVICE is cuda, but torch sees no GPU here; check the driver, or use RUN.DEVICE cpu")
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     if cfg.TASK == "pretrain" and device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
-        raise ConfigError("TRAIN.PRECISION is fp16, but there is no GPU here; use fp32 or bf16 on a CPU")
+        raise ConfigError("TRAIN.PRECISION is fp16, but there is no GPU here; use fp32 on a CPU")
     return device
 
 

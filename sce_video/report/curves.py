@@ -1,26 +1,22 @@
 """Curves of a run as a picture."""
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sce_video.errors import UserError
+from sce_video.runtime.logging import logged_metrics
 
 
 def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
-    """The lines of a `metrics.jsonl`; one torn by a crash is left out.
+    """The lines of a `metrics.jsonl`, at least one.
 
     Raises:
         UserError: no such file, or nothing in it.
     """
     if not metrics_file.is_file():
         raise UserError(f"{metrics_file} does not exist; has the run logged anything yet?")
-    lines: list[dict[str, float]] = []
-    for line in metrics_file.read_text(encoding="utf-8").splitlines():
-        with suppress(json.JSONDecodeError):
-            lines.append(json.loads(line))
+    lines = logged_metrics(metrics_file)
     if not lines:
         raise UserError(f"{metrics_file} holds no metrics; has the run logged anything yet?")
     return lines

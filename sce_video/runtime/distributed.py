@@ -1,4 +1,4 @@
-"""Rank and world size; everything works in one process without torch.distributed."""
+"""Which process this is; everything works in one process without torch.distributed."""
 
 import torch.distributed as dist
 
@@ -9,10 +9,6 @@ def is_distributed() -> bool:
 
 def rank() -> int:
     return dist.get_rank() if is_distributed() else 0
-
-
-def world_size() -> int:
-    return dist.get_world_size() if is_distributed() else 1
 
 
 def is_main_process() -> bool:

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -54,8 +55,8 @@ class MetricsLog:
         if not is_main_process():
             return
         path = folder / "metrics.jsonl"
-        kept = _lines_before(path, start_step)
-        write_text(path, "".join(kept))
+        kept = [line for line in logged_metrics(path) if line["step"] < start_step]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
         self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
 
@@ -78,14 +79,13 @@ class MetricsLog:
             self._tensorboard.close()
 
 
-def _lines_before(path: Path, step: int) -> list[str]:
-    """The lines of `path` written for steps below `step`; a torn last line is dropped."""
-    kept = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] < step:
-                    kept.append(line + "\n")
-            except (json.JSONDecodeError, KeyError):
-                continue
-    return kept
+def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
+    """The lines of a `metrics.jsonl`, none if there is no file; one torn by a crash is left out."""
+    lines: list[dict[str, float]] = []
+    if metrics_file.exists():
+        for text in metrics_file.read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError):
+                line = json.loads(text)
+                if isinstance(line, dict) and "step" in line:
+                    lines.append(line)
+    return lines

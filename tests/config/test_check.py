@@ -173,7 +173,7 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
         "half precision on a CPU",
         ["TRAIN.PRECISION", "fp16", "RUN.DEVICE", "cpu"],
-        ["TRAIN.PRECISION is 'fp16'", "RUN.DEVICE cpu", "fp32 or bf16"],
+        ["TRAIN.PRECISION is 'fp16'", "RUN.DEVICE cpu", "fp32"],
     ),
     (
         "blur wider than the view",
