@@ -8,7 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewRecipe
-from sce_video.clips.decoders import DecodeError, open_video
+from sce_video.clips.decoders import DecodeError, VideoOpener
 from sce_video.data.dataset import ClipFormat, PretrainDataset
 from sce_video.data.loader import PretrainLoader, available_cores
 from sce_video.data.manifest import Manifest
@@ -20,6 +20,7 @@ from sce_video.data.sources import (
     read_list,
     read_ucf101,
 )
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset
 
@@ -92,14 +93,14 @@ def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
 def build_pretrain_loader(
     cfg: CfgNode, manifest: Manifest, recipes: list[ViewRecipe], device: torch.device
 ) -> PretrainLoader:
-    _require_long_enough(cfg, manifest)
+    videos = build_videos(cfg, manifest)
+    _require_long_enough(cfg, videos)
     dataset = PretrainDataset(
-        manifest,
+        videos,
         recipes=recipes,
         clip_format=ClipFormat(
             seconds=cfg.CLIP.SECONDS, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
         ),
-        decoder=cfg.DATA.DECODER,
         seed=cfg.RUN.SEED,
     )
     return PretrainLoader(
@@ -129,23 +130,27 @@ def build_protocol(cfg: CfgNode) -> ViewProtocol:
 
 
 def build_views_dataset(cfg: CfgNode, manifest: Manifest) -> ViewsDataset:
-    paths = [manifest.path(video) for video in range(len(manifest))]
+    videos = build_videos(cfg, manifest)
     with suppress(DecodeError):  # a decoder that is not installed is reported here, not by every loader process
-        open_video(paths[0], decoder=cfg.DATA.DECODER).__exit__(None, None, None)
-    return ViewsDataset(paths, protocol=build_protocol(cfg), decoder=cfg.DATA.DECODER)
+        videos.open(0).__exit__(None, None, None)
+    return ViewsDataset(videos, protocol=build_protocol(cfg))
 
 
-def _require_long_enough(cfg: CfgNode, manifest: Manifest) -> None:
+def build_videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
+    return ListedVideos(manifest, VideoOpener(cfg.DATA.DECODER))
+
+
+def _require_long_enough(cfg: CfgNode, videos: ListedVideos) -> None:
     """Refuse clips longer than the videos: both views would always be the same frames."""
     lengths = []
-    for video in range(0, len(manifest), max(1, len(manifest) // _NUM_PROBED)):
+    for video in range(0, len(videos), max(1, len(videos) // _NUM_PROBED)):
         try:
-            with open_video(manifest.path(video), decoder=cfg.DATA.DECODER) as opened:
+            with videos.open(video) as opened:
                 lengths.append(opened.metadata.duration_seconds)
         except DecodeError:
             continue  # counted and named when its turn comes
     if cfg.CLIP.NUM_FRAMES > 1 and lengths and max(lengths) < cfg.CLIP.SECONDS:
         raise ConfigError(
             f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of {len(lengths)} videos looked at in "
-            f"{manifest.origin} lasts {max(lengths):.2f} s; give a shorter clip"
+            f"{videos.manifest.origin} lasts {max(lengths):.2f} s; give a shorter clip"
         )

@@ -1,7 +1,5 @@
 """The views of evaluation: evenly spaced clips times crops along the longer side, nothing random."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -10,7 +8,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from sce_video.clips.decoders import DecodeError, open_video
+from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
 
@@ -36,41 +34,42 @@ class VideoViews(NamedTuple):
 class ViewsDataset(Dataset[VideoViews]):
     """All views of each video. A video that cannot be decoded is reported, never replaced."""
 
-    def __init__(self, paths: Sequence[Path], *, protocol: ViewProtocol, decoder: str) -> None:
-        self._paths = paths
+    def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
+        self._videos = videos
         self._protocol = protocol
-        self._decoder = decoder
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._videos)
 
     def __getitem__(self, video: int) -> VideoViews:
         try:
-            return VideoViews(video, self._views(self._paths[video]), None)
+            return VideoViews(video, self._views(video), None)
         except DecodeError as error:
             return VideoViews(video, torch.empty(0, dtype=torch.uint8), str(error))
 
-    def _views(self, path: Path) -> Tensor:
+    def _views(self, video: int) -> Tensor:
         protocol = self._protocol
-        crops = []
-        with open_video(path, decoder=self._decoder) as video:
-            about = video.metadata
-            for span in evenly_spaced_spans(
-                about.duration_seconds, protocol.clip_seconds, num_clips=protocol.num_clips
-            ):
-                indices = frame_indices(
+        with self._videos.open(video) as opened:
+            about = opened.metadata
+            spans = evenly_spaced_spans(about.duration_seconds, protocol.clip_seconds, num_clips=protocol.num_clips)
+            indices = [
+                index
+                for span in spans
+                for index in frame_indices(
                     span, fps=about.fps, num_video_frames=about.num_frames, num_frames=protocol.num_frames
                 )
-                clip = video.frames_at(frame_times(indices, fps=about.fps))
-                crops += spatial_crops(clip, num_crops=protocol.num_crops, size_pixels=protocol.size_pixels)
-        return torch.stack(crops)
+            ]
+            frames = opened.frames_at(frame_times(indices, fps=about.fps))  # all clips at once
+        crops = spatial_crops(frames, num_crops=protocol.num_crops, size_pixels=protocol.size_pixels)
+        clips = torch.stack(crops).unflatten(1, (len(spans), protocol.num_frames))  # (crops, clips, T, C, S, S)
+        return clips.transpose(0, 1).flatten(0, 1)
 
 
 def spatial_crops(clip: Tensor, *, num_crops: int, size_pixels: int) -> list[Tensor]:
     """Resize the shorter side to `size_pixels`, then cut squares along the longer one.
 
     Args:
-        clip: uint8 (T, C, H, W).
+        clip: uint8 (T, C, H, W); the frames may be of several clips.
         num_crops: 1 (center) or 3 (left, center, right, or top, center, bottom).
     Returns:
         `num_crops` of uint8 (T, C, size_pixels, size_pixels).

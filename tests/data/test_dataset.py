@@ -6,10 +6,11 @@ import torch
 
 from sce_video.augment.batch import VideoClips
 from sce_video.augment.recipes import ViewRecipe
-from sce_video.clips.decoders import open_video
+from sce_video.clips.decoders import VideoOpener, open_video
 from sce_video.data.dataset import ClipFormat, PretrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
+from sce_video.data.videos import ListedVideos
 
 FORMAT = ClipFormat(seconds=0.5, num_frames=4, size_pixels=32)
 
@@ -37,7 +38,8 @@ def dataset(motion_videos: Path) -> Callable[..., PretrainDataset]:
     def make(*, seed: int = 0, clip_format: ClipFormat = FORMAT, **options: object) -> PretrainDataset:
         manifest = read_folder(motion_videos, "train")
         recipes = [recipe(**options), recipe(**options)]  # type: ignore[arg-type]
-        return PretrainDataset(manifest, recipes=recipes, clip_format=clip_format, decoder="pyav", seed=seed)
+        videos = ListedVideos(manifest, VideoOpener("pyav"))
+        return PretrainDataset(videos, recipes=recipes, clip_format=clip_format, seed=seed)
 
     return make
 
@@ -115,7 +117,9 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
     paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
     manifest = Manifest(root=Path("/"), paths=paths, labels=None, origin="list")
-    videos = PretrainDataset(manifest, recipes=[recipe()], clip_format=FORMAT, decoder="pyav", seed=0)
+    videos = PretrainDataset(
+        ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0
+    )
     sample = videos[VideoRequest(0, 0)]
     assert sample.failures[0].video == 0
     assert "broken.mp4" in sample.failures[0].reason
@@ -131,8 +135,10 @@ def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> 
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
     manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
-    videos = PretrainDataset(manifest, recipes=[recipe()], clip_format=FORMAT, decoder="pyav", seed=0)
+    videos = PretrainDataset(
+        ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0
+    )
     clips = videos[VideoRequest(0, 0)]
     assert clips.views == ()
-    assert len(clips.failures) == 11
+    assert len(clips.failures) == 10
     assert {failure.video for failure in clips.failures} == {0, 1}

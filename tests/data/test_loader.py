@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from sce_video.augment.batch import PretrainBatch
+from sce_video.clips.decoders import VideoOpener
 from sce_video.data.dataset import ClipFormat, PretrainDataset
 from sce_video.data.loader import PretrainLoader, available_cores, epoch_order
 from sce_video.data.sources import read_folder
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from tests.data.test_dataset import recipe
 
@@ -17,10 +19,9 @@ def loader(
     motion_videos: Path, *, batch: int, accumulation_steps: int = 1, num_workers: int = 0, seed: int = 0
 ) -> PretrainLoader:
     dataset = PretrainDataset(
-        read_folder(motion_videos, "train"),
+        ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav")),
         recipes=[recipe(temporal_difference=0.3), recipe(temporal_difference=0.3)],
         clip_format=ClipFormat(seconds=0.5, num_frames=2, size_pixels=32),
-        decoder="pyav",
         seed=seed,
     )
     return PretrainLoader(

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sce_video.clips.decoders import VideoOpener
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, spatial_crops
 
 
@@ -96,7 +99,7 @@ def brightness(views):
 
 def test_views_are_evenly_spaced_clips_times_crops(videos):
     protocol = ViewProtocol(num_clips=3, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
+    view = ViewsDataset(videos, protocol=protocol)[0]
     assert (view.video, view.failure) == (0, None)
     assert view.views.shape == (9, 4, 3, 16, 16)
     assert view.views.dtype == torch.uint8
@@ -112,14 +115,14 @@ def test_views_are_evenly_spaced_clips_times_crops(videos):
 
 def test_one_clip_and_one_crop_are_central(videos):
     protocol = ViewProtocol(num_clips=1, clip_seconds=1.0, num_frames=4, num_crops=1, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[0]
+    view = ViewsDataset(videos, protocol=protocol)[0]
     expected = [[4 * (15 + kept) + 20 * 1.5 for kept in (0, 3, 6, 9)]]
     torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
 
 
 def test_a_video_shorter_than_the_clip_repeats_frames(videos):
     protocol = ViewProtocol(num_clips=2, clip_seconds=2.0, num_frames=9, num_crops=1, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol, decoder="pyav")[2]
+    view = ViewsDataset(videos, protocol=protocol)[2]
     # 5 frames, 9 kept: floor(i / 2) of 0..8, the same in both clips
     expected = [[30 + 4 * (i // 2) + 30 for i in range(9)]] * 2
     torch.testing.assert_close(brightness(view.views), torch.tensor(expected, dtype=torch.float32), rtol=0, atol=3)
@@ -128,16 +131,16 @@ def test_a_video_shorter_than_the_clip_repeats_frames(videos):
 @pytest.mark.parametrize("broken", [1, 3])
 def test_a_broken_video_is_named_and_never_replaced(videos, broken):
     protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
-    dataset = ViewsDataset(videos, protocol=protocol, decoder="pyav")
+    dataset = ViewsDataset(videos, protocol=protocol)
     assert len(dataset) == len(videos)
     view = dataset[broken]
     assert view.video == broken
     assert view.views.numel() == 0
-    assert str(videos[broken]) in view.failure
+    assert str(videos.manifest.path(broken)) in view.failure
     assert "\n" not in view.failure
 
 
 def test_an_unknown_decoder_is_not_taken_for_a_broken_video(videos):
     protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     with pytest.raises(ValueError, match="decoder is 'vhs'"):
-        ViewsDataset(videos, protocol=protocol, decoder="vhs")[0]
+        ViewsDataset(dataclasses.replace(videos, opener=VideoOpener("vhs")), protocol=protocol)[0]

@@ -2,14 +2,26 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from sce_video.clips.decoders.base import DecodeError, VideoDecoder, VideoMetadata
+from sce_video.clips.decoders.base import DecodeError, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.decord_decoder import DecordDecoder
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 
-__all__ = ["DECODERS", "DecodeError", "VideoDecoder", "VideoMetadata", "open_video"]
+__all__ = ["DECODERS", "DecodeError", "VideoDecoder", "VideoMetadata", "VideoOpener", "Videos", "open_video"]
 
 DECODERS: dict[str, Callable[[str], VideoDecoder]] = {"pyav": PyAVDecoder, "decord": DecordDecoder}
+
+
+@dataclass(frozen=True)
+class VideoOpener:
+    """How the videos of a run are opened: `opener(path)` is an open video, to be used in a `with`."""
+
+    decoder: str
+
+    def __call__(self, path: str | os.PathLike[str]) -> VideoDecoder:
+        """Raises as `open_video`."""
+        return open_video(path, decoder=self.decoder)
 
 
 def open_video(path: str | os.PathLike[str], *, decoder: str) -> VideoDecoder:

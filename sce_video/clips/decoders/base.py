@@ -65,6 +65,16 @@ class VideoDecoder(Protocol):
     ) -> None: ...
 
 
+class Videos(Protocol):
+    """A numbered collection of videos, whatever they are kept in."""
+
+    def __len__(self) -> int: ...
+
+    def open(self, video: int) -> VideoDecoder:
+        """Open one, to be used in a `with`; raises as `VideoOpener`."""
+        ...
+
+
 @contextmanager
 def decode_errors(path: str, *library_errors: type[Exception]) -> Iterator[None]:
     """Turn a library's errors into a `DecodeError` that names the file."""
