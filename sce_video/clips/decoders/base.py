@@ -85,6 +85,14 @@ def decode_errors(path: str, *library_errors: type[Exception]) -> Iterator[None]
         raise DecodeError(f"{path}: cannot be decoded ({type(error).__name__}: {cause})") from error
 
 
+def scaled_size(height: int, width: int, short_side_pixels: int) -> tuple[int, int]:
+    """Height and width with the short side at most that many pixels; 0 leaves them as they are. Never larger."""
+    short = min(height, width)
+    if not 0 < short_side_pixels < short:
+        return height, width
+    return round(height * short_side_pixels / short), round(width * short_side_pixels / short)
+
+
 def check_times(times_seconds: Sequence[float]) -> None:
     """Refuse what has no answer: no times at all, or NaN among them."""
     if len(times_seconds) == 0:

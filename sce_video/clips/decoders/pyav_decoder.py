@@ -2,35 +2,43 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from fractions import Fraction
-from itertools import chain
+from itertools import chain, groupby
 from types import TracebackType
 
 import av.error
+import av.packet
 import av.video.frame
 import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
 
-from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors
+from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
 from sce_video.clips.decoders.pyav_file import open_stream, video_timing
+from sce_video.clips.decoders.pyav_plan import DecodePlan, PacketFacts, plan_decoding
 
 # Seeking is trusted only where the container stores the time of every frame and an index, and the codec starts clean
 # at a key frame. Elsewhere (AVI with B-frames: half of the frames wrong) the file is decoded from its start.
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})  # "mov" and "webm" are the same two readers
 _SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"})
 
-# PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
-_ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
+# Where a frame that nothing references is marked as such, and may be left out without a trace. In HEVC the mark holds
+# within one temporal layer only.
+_CODECS_THAT_MARK_NON_REFERENCES = frozenset({"h264"})
+
+# A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
+_MAX_REORDERED = 16
 
 _TimedFrame = tuple[float, av.video.frame.VideoFrame]  # begins at so many seconds after the first frame
 
 
 class PyAVDecoder:
-    """One video read by PyAV in one thread; see `VideoDecoder`."""
+    """One video read by PyAV in one thread; see `VideoDecoder`.
 
-    def __init__(self, path: str) -> None:
+    For each wanted frame only the packets from its key frame on are decoded, of those not the ones that nothing
+    references, and only wanted frames are converted to RGB.
+    """
+
+    def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
         """Raises DecodeError for a file without a video stream or without a frame that can be decoded."""
         self._path = path
         self._closed = False
@@ -38,7 +46,7 @@ class PyAVDecoder:
         with decode_errors(path, av.error.FFmpegError, ValueError):
             self._container, self._stream = open_stream(path)
         try:
-            self.metadata = self._inspect()
+            self.metadata = self._inspect(short_side_pixels)
         except DecodeError:
             self._container.close()
             raise
@@ -49,15 +57,20 @@ class PyAVDecoder:
             raise ValueError(f"{self._path} is closed")
         check_times(times_seconds)
         in_order = sorted(set(times_seconds))
-        images: dict[float, np.ndarray] = {}
-        converted = None
+        clip = np.empty((len(times_seconds), self.metadata.height, self.metadata.width, 3), dtype=np.uint8)
+        places: dict[float, list[int]] = {}
+        for place, time in enumerate(times_seconds):
+            places.setdefault(time, []).append(place)
+        converted, last = None, 0
         with decode_errors(self._path, av.error.FFmpegError):
             for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
-                if frame is not converted:
-                    image, converted = self._to_rgb(frame), frame
-                images[time] = image
-        stacked = np.stack([images[time] for time in times_seconds])  # (T, H, W, C)
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+                for place in places[time]:
+                    if frame is converted:
+                        clip[place] = clip[last]
+                    else:
+                        self._convert(frame, into=clip[place])
+                    converted, last = frame, place
+        return torch.from_numpy(clip).permute(0, 3, 1, 2)
 
     def __enter__(self) -> "PyAVDecoder":
         return self
@@ -71,10 +84,11 @@ class PyAVDecoder:
         self._closed = True
         self._container.close()
 
-    def _inspect(self) -> VideoMetadata:
+    def _inspect(self, short_side_pixels: int) -> VideoMetadata:
         """Decode the first frame: what seconds are counted from, and how all frames are turned and sized."""
         with decode_errors(self._path, av.error.FFmpegError):
-            first = next(self._container.decode(self._stream), None)
+            frames = self._container.decode(self._stream)
+            first = next(frames, None)
             if first is None:
                 raise DecodeError(f"{self._path}: holds no frame that can be decoded")
             duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
@@ -82,15 +96,31 @@ class PyAVDecoder:
         # AVI keeps no presentation times, and those guessed from its B-frames are out of order: count instead.
         self._is_counted = first.pts is None or self._container.format.name == "avi"
         self._first_pts = first.pts or 0
-        self._time_base: Fraction = first.time_base
-        self._width, self._height = first.width, first.height
+        self._time_base = first.time_base
+        self._fps = fps
+        self._untouched: Iterator[av.video.frame.VideoFrame] | None = chain([first], frames)
+        self._height, self._width = scaled_size(first.height, first.width, short_side_pixels)
         self._quarter_turns = first.rotation // 90 if first.rotation % 90 == 0 else 0
-        height, width = self._to_rgb(first).shape[:2]
+        height, width = self._height, self._width
+        if self._quarter_turns % 2 == 1:
+            height, width = width, height
         return VideoMetadata(duration, fps, num_frames, height, width)
 
     def _shown_at(self, in_order: Sequence[float]) -> Iterator[av.video.frame.VideoFrame]:
-        """The frame on screen at each of the ascending times: one is shown until the next begins."""
-        frames = self._frames_from(in_order[0])
+        """The frame on screen at each of the ascending times."""
+        done = 0
+        for window in self._windows(in_order) if self._is_seekable() else []:
+            frames = self._frames_of_window(window)
+            if frames is None:
+                break
+            yield from frames
+            done += len(window)
+        if done < len(in_order):
+            yield from self._shown_from_start(in_order[done:])
+
+    def _shown_from_start(self, in_order: Sequence[float]) -> Iterator[av.video.frame.VideoFrame]:
+        """By the definition: one frame is shown until the next begins, in the order in which the video plays."""
+        frames = self._timed_frames()
         _, shown = next(frames)
         following = next(frames, None)
         for time in in_order:
@@ -99,30 +129,92 @@ class PyAVDecoder:
                 following = next(frames, None)
             yield shown
 
-    def _frames_from(self, seconds: float) -> Iterator[_TimedFrame]:
-        """Decode on from a frame that begins at or before `seconds`, or from the first frame."""
-        if self._is_seekable():
-            latest = min(max(seconds, 0.0), self.metadata.duration_seconds)
-            offset = self._first_pts + math.floor(latest / self._time_base)
-            with suppress(av.error.FFmpegError):  # a seek that fails is no verdict on the file
-                self._container.seek(offset, stream=self._stream)
-                frames = self._timed_frames()
-                first = next(frames, None)
-                if first is not None and first[0] <= latest:
-                    return chain([first], frames)
-        self._container.close()
-        self._container, self._stream = open_stream(self._path)
-        return self._timed_frames()
-
     def _timed_frames(self) -> Iterator[_TimedFrame]:
-        """Decode on from where the container stands; times never decrease."""
+        """Decode from the first frame on; times never decrease."""
+        frames, self._untouched = self._untouched, None
+        if frames is None:
+            self._container.close()
+            self._container, self._stream = open_stream(self._path)
+            frames = self._container.decode(self._stream)
         time = 0.0
-        for index, frame in enumerate(self._container.decode(self._stream)):
-            if self._is_counted or frame.pts is None:
-                time = max(time, index / self.metadata.fps)
-            else:
-                time = max(time, float((frame.pts - self._first_pts) * self._time_base))
+        for index, frame in enumerate(frames):
+            is_counted = self._is_counted or frame.pts is None
+            time = max(time, index / self._fps if is_counted else self._seconds(frame.pts))
             yield time, frame
+
+    def _windows(self, in_order: Sequence[float]) -> list[list[float]]:
+        """Times in groups that hang on one key frame, by the container's index; in one group where it has none."""
+        self._seek(in_order[0])  # Matroska reads its index when it is first needed
+        index = self._stream.index_entries
+        return [list(group) for _, group in groupby(in_order, lambda time: index.search_timestamp(self._pts(time)))]
+
+    def _frames_of_window(self, times: list[float]) -> list[av.video.frame.VideoFrame] | None:
+        """The frames on screen at times that are near each other; None where only the way from the start tells."""
+        try:
+            packets = self._packets_around(times[0], times[-1])
+            if any(packet.pts is None for packet in packets):
+                return None
+            plan = plan_decoding([self._facts(packet) for packet in packets], times)
+            return None if plan is None else self._decode(packets, plan)
+        except av.error.FFmpegError:  # what it means for the file shows on the way from the start
+            return None
+
+    def _packets_around(self, start_seconds: float, stop_seconds: float) -> list[av.packet.Packet]:
+        """From a key frame shown at or before `start_seconds` to all that is shown by `stop_seconds`."""
+        self._seek(start_seconds)
+        packets = self._read_until(stop_seconds)
+        if packets and packets[0].dts is not None and self._seconds(packets[0].pts) > start_seconds:
+            # Containers look for the time of decoding: this key frame is shown later than it is decoded.
+            self._container.seek(packets[0].dts - 1, stream=self._stream)
+            packets = self._read_until(stop_seconds)
+        return packets
+
+    def _read_until(self, stop_seconds: float) -> list[av.packet.Packet]:
+        packets: list[av.packet.Packet] = []
+        num_later = 0
+        for packet in self._container.demux(self._stream):
+            if packet.size == 0:  # marks the end
+                continue
+            packets.append(packet)
+            num_later = num_later + 1 if packet.pts is not None and self._seconds(packet.pts) > stop_seconds else 0
+            if (packet.dts is not None and self._seconds(packet.dts) > stop_seconds) or num_later > _MAX_REORDERED:
+                break
+        return packets
+
+    def _decode(self, packets: list[av.packet.Packet], plan: DecodePlan) -> list[av.video.frame.VideoFrame] | None:
+        """The wanted frames; None if one does not come out, or not in order of time."""
+        context = self._stream.codec_context
+        wanted = [packets[number].pts for number in plan.shown]
+        marks_non_references = context.name in _CODECS_THAT_MARK_NON_REFERENCES
+        found: dict[int | None, av.video.frame.VideoFrame] = {}
+        last = -math.inf
+        for start, stop in plan.ranges:
+            for packet in [*packets[start:stop], None]:
+                may_skip = marks_non_references and packet is not None and packet.pts not in wanted
+                context.skip_frame = "NONREF" if may_skip else "DEFAULT"
+                for frame in self._stream.decode(packet):
+                    if frame.pts is None or frame.pts <= last:
+                        return None
+                    last = frame.pts
+                    if frame.pts in wanted:
+                        found[frame.pts] = frame
+            context.flush_buffers()
+        return [found[pts] for pts in wanted] if found.keys() >= set(wanted) else None
+
+    def _facts(self, packet: av.packet.Packet) -> PacketFacts:
+        return PacketFacts(self._seconds(packet.pts), packet.is_keyframe, packet.is_discard)
+
+    def _seek(self, seconds: float) -> None:
+        self._untouched = None
+        self._container.seek(self._pts(seconds), stream=self._stream)
+
+    def _seconds(self, pts: int | None) -> float:
+        assert pts is not None  # asked for only where the container gives times
+        return (pts - self._first_pts) * self._time_base.numerator / self._time_base.denominator
+
+    def _pts(self, seconds: float) -> int:
+        latest = min(max(seconds, 0.0), self.metadata.duration_seconds)
+        return self._first_pts + math.floor(latest / self._time_base)
 
     def _is_seekable(self) -> bool:
         containers = self._container.format.name.split(",")
@@ -132,7 +224,11 @@ class PyAVDecoder:
             and self._stream.codec_context.name in _SEEKABLE_CODECS
         )
 
-    def _to_rgb(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
-        """(H, W, C) upright; a frame of another size, as streams that adapt have them, is scaled to the first's."""
-        rgb = self._converter.reformat(frame, self._width, self._height, "rgb24", **_ONE_THREAD)
-        return np.rot90(rgb.to_ndarray(), self._quarter_turns)
+    def _convert(self, frame: av.video.frame.VideoFrame, *, into: np.ndarray) -> None:
+        """Write a frame, upright, into (H, W, C); one of another size, as streams that adapt have, is scaled."""
+        rgb = self._converter.reformat(frame, self._width, self._height, "rgb24", threads=1)
+        plane = rgb.planes[0]
+        pixels = np.ndarray(
+            (self._height, self._width, 3), np.uint8, buffer=memoryview(plane), strides=(plane.line_size, 3, 1)
+        )
+        into[...] = np.rot90(pixels, self._quarter_turns)
