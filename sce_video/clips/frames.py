@@ -1,33 +1,77 @@
 """From a span to the frames that a clip keeps of it: pure index arithmetic, no video needed.
 
-An index counts the video's own frames from 0; a *position* counts those inside the span.
+An index counts the video's own frames from 0; a *position* counts those inside the span. Which positions are kept is
+a function `(count, num_frames) -> positions`: `uniform_positions`, or one of its sisters with the rest bound by
+`functools.partial`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import torch
 
 from sce_video.clips.span import ClipSpan
 
 # Starts are sums and quotients of floats: 0.1 s at 30 fps is frame 3.0000000000000004. Too small to move a real frame.
 _ROUNDING_FRAMES = 1e-6
 
+Positions = Callable[[int, int], list[int]]
 
-def frame_indices(span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int) -> list[int]:
-    """Indices of `num_frames` frames spread over the span, in order; a span with fewer frames repeats some.
 
-    The span holds the frames i with start <= i / fps < end. The kept positions are floor(linspace(0, n - 1,
-    num_frames)) among those n, in exact arithmetic. Every index is in [0, num_video_frames - 1]: what reaches past
-    the end is cut off, and a span without any frame gives the next one (the last one, past the end).
+def uniform_positions(count: int, num_frames: int) -> list[int]:
+    """floor(linspace(0, count - 1, num_frames)), in exact arithmetic: both ends are kept.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    _check_counts(count, num_frames)
+    return [i * (count - 1) // max(num_frames - 1, 1) for i in range(num_frames)]
+
+
+def strided_positions(count: int, num_frames: int, *, frame_stride: int) -> list[int]:
+    """0, frame_stride, 2 frame_stride, ...; past the span's last frame, that frame again.
+
+    Raises:
+        ValueError: a count or `frame_stride` below 1.
+    """
+    _check_counts(count, num_frames)
+    if frame_stride < 1:
+        raise ValueError(f"frame_stride is {frame_stride}; it must be at least 1")
+    return [min(i * frame_stride, count - 1) for i in range(num_frames)]
+
+
+def jittered_positions(count: int, num_frames: int, *, generator: torch.Generator) -> list[int]:
+    """One frame uniform in each of `num_frames` bins (TSN, arXiv:1608.00859).
+
+    Bin i is [floor(i count / num_frames), floor((i + 1) count / num_frames)): all frames are in one, and sizes differ
+    by at most 1. An empty bin (count < num_frames) gives its first bound.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    _check_counts(count, num_frames)
+    shares = torch.rand(num_frames, generator=generator, dtype=torch.float64).tolist()
+    bounds = [i * count // num_frames for i in range(num_frames + 1)]
+    return [bounds[i] + int(share * (bounds[i + 1] - bounds[i])) for i, share in enumerate(shares)]
+
+
+def frame_indices(
+    span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions = uniform_positions
+) -> list[int]:
+    """Indices of the `num_frames` frames of the span that `positions` keeps, in order; with too few, some repeat.
+
+    The span holds the frames i with start <= i / fps < end. Every index is in [0, num_video_frames - 1]: what reaches
+    past the end is cut off, and a span without any frame gives the next one (the last one, past the end).
 
     Raises:
         ValueError: fps not positive, a count below 1.
     """
     first, count = _frames_inside(span, fps=fps, num_video_frames=num_video_frames)
-    return [first + position for position in _spread(count, num_frames)]
+    return [first + position for position in positions(count, num_frames)]
 
 
 def difference_pairs(
-    span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int
+    span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions = uniform_positions
 ) -> tuple[list[int], list[int]]:
     """Indices (a, b) of the frames whose difference I_a - I_b stands for each kept frame of the span.
 
@@ -40,7 +84,7 @@ def difference_pairs(
     """
     first, count = _frames_inside(span, fps=fps, num_video_frames=num_video_frames)
     last = first + count - 1
-    kept = [first + min(position, max(count - 2, 0)) for position in _spread(count, num_frames)]
+    kept = [first + min(position, max(count - 2, 0)) for position in positions(count, num_frames)]
     return kept, [min(index + 1, last) for index in kept]
 
 
@@ -65,11 +109,10 @@ def _frames_inside(span: ClipSpan, *, fps: float, num_video_frames: int) -> tupl
     return first, max(min(stop, num_video_frames) - first, 1)
 
 
-def _spread(count: int, num_frames: int) -> list[int]:
-    """floor(linspace(0, count - 1, num_frames)), in integers."""
-    if num_frames < 1:
-        raise ValueError(f"num_frames is {num_frames}; it must be at least 1")
-    return [i * (count - 1) // max(num_frames - 1, 1) for i in range(num_frames)]
+def _check_counts(count: int, num_frames: int) -> None:
+    for name, number in (("count", count), ("num_frames", num_frames)):
+        if number < 1:
+            raise ValueError(f"{name} is {number}; it must be at least 1")
 
 
 def _check_fps(fps: float) -> None:

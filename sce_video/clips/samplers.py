@@ -1,19 +1,35 @@
 """Which spans of a video become clips.
 
-A video shorter than a clip gives spans that start at 0 and reach past its end.
+A video shorter than a clip gives spans that start at 0 and reach past its end. A span's *latest start* is
+max(video_seconds - clip_seconds, 0); the distance of two spans is that of their starts.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
 from sce_video.clips.span import ClipSpan
 
+# Thin sets of pairs (one distance only, a clip as long as the video) get this much width, so that one rule draws all.
+_SLACK_SECONDS = 1e-9
+# In clips: 7.68 s / 1.28 s is 6.000000000000001. Too small to hold a frame.
+_ROUNDING_CLIPS = 1e-6
+_BISECTIONS = 60
+
+
+class SpanSampler(Protocol):
+    """Draws one span per view of a video."""
+
+    def __call__(
+        self, video_seconds: float, clip_seconds: Sequence[float], *, generators: Sequence[torch.Generator]
+    ) -> list[ClipSpan]:
+        """`clip_seconds` and `generators` hold one value per view. What views draw together, the first one's draws."""
+
 
 def one_random_span(video_seconds: float, clip_seconds: float, *, generator: torch.Generator) -> ClipSpan:
-    """One span whose start is uniform in [0, max(video_seconds - clip_seconds, 0)].
-
-    SCE pretraining calls this once per view, each with the view's own generator, so that the views are independent.
+    """One span whose start is uniform in [0, latest start].
 
     Raises:
         ValueError: a length that is not a positive number of seconds.
@@ -21,6 +37,100 @@ def one_random_span(video_seconds: float, clip_seconds: float, *, generator: tor
     latest = _latest_start(video_seconds, clip_seconds)
     start = latest * torch.rand((), generator=generator, dtype=torch.float64).item()
     return ClipSpan(start, clip_seconds)
+
+
+def independent_spans(
+    video_seconds: float, clip_seconds: Sequence[float], *, generators: Sequence[torch.Generator]
+) -> list[ClipSpan]:
+    """`one_random_span` for each view, from the view's own generator (SCE pretraining)."""
+    return [
+        one_random_span(video_seconds, seconds, generator=generator)
+        for seconds, generator in zip(clip_seconds, generators, strict=True)
+    ]
+
+
+def bounded_distance_pair(
+    video_seconds: float,
+    clip_seconds: Sequence[float],
+    *,
+    min_distance_seconds: float,
+    max_distance_seconds: float,
+    generators: Sequence[torch.Generator],
+) -> list[ClipSpan]:
+    """Two spans, uniform over all pairs of starts in the video whose distance is in [min, max]; either may be first.
+
+    A video too short for the minimum gives the pair that is as far apart as it allows: one span at 0, the other at
+    the video's end. The bounds hold to a nanosecond. Without bounds (0, infinity) this is `independent_spans` in law.
+
+    Raises:
+        ValueError: not two lengths, a length that is not positive, not 0 <= min <= max.
+    """
+    latest = _latest_starts_of_two(video_seconds, clip_seconds)
+    if not 0 <= min_distance_seconds <= max_distance_seconds:
+        raise ValueError(
+            f"the distance is to be in [{min_distance_seconds}, {max_distance_seconds}] seconds; "
+            "it must be 0 <= minimum <= maximum"
+        )
+    low = min(min_distance_seconds, max(latest))
+    high = min(max_distance_seconds, max(latest))
+    # With d between the starts, the earlier one is free in [0, min(a, b - d)], a and b being the latest starts of the
+    # earlier and of the later span. So d and the order have that length as density, and the start is uniform in it.
+    ways = [(a + _SLACK_SECONDS, b - low + _SLACK_SECONDS) for a, b in (latest, latest[::-1])]
+    areas = [_area(*way, high - low + _SLACK_SECONDS) for way in ways]
+    share, position = torch.rand(2, generator=generators[0], dtype=torch.float64).tolist()
+    area = share * sum(areas)
+    first = 0 if area < areas[0] else 1
+    distance = low + _width(*ways[first], area - first * areas[0])
+    return _placed(clip_seconds, latest, first=first, distance=min(distance, high), position=position)
+
+
+def decreasing_distance_pair(
+    video_seconds: float, clip_seconds: Sequence[float], *, power: float, generators: Sequence[torch.Generator]
+) -> list[ClipSpan]:
+    """Two spans, the farther apart the rarer (CVRL, arXiv:2008.03800).
+
+    Their distance t has a density proportional to 1 - (t / T)^power over [0, T], T being the latest start of the span
+    that comes second; the earlier start is uniform over what is left. Each span is first half of the time.
+
+    Power 1 is CVRL's own choice, and for two clips of equal length it is `independent_spans` in law: the distance of
+    two uniform starts falls linearly too. A power below 1 prefers near pairs (mean distance T (power + 1) /
+    (2 power + 4), so T / 3 for 1 and towards T / 4), one above 1 comes near to a uniform distance.
+
+    Raises:
+        ValueError: not two lengths, a length or power that is not positive.
+    """
+    latest = _latest_starts_of_two(video_seconds, clip_seconds)
+    if not (power > 0 and math.isfinite(power)):
+        raise ValueError(f"power is {power}; it must be a positive number")
+    coin, share, position = torch.rand(3, generator=generators[0], dtype=torch.float64).tolist()
+    first = 0 if coin < 0.5 else 1
+    distance = latest[1 - first] * _decreasing_quantile(share, power)
+    return _placed(clip_seconds, latest, first=first, distance=distance, position=position)
+
+
+def random_clip_seconds(
+    clip_seconds: float, *, video_seconds: float, speeds: Sequence[float], jitter: float, generator: torch.Generator
+) -> float:
+    """A length for one view's span: `clip_seconds` times one of `speeds`, times a factor in [1 - jitter, 1 + jitter].
+
+    All are equally likely. As many frames are kept, so a view at speed 2 looks twice as fast. The result is never
+    longer than the video, or than `clip_seconds` where the video is shorter. What leaves no choice (one speed, jitter
+    0) draws nothing from the generator.
+
+    Raises:
+        ValueError: a length or speed that is not positive, no speed, jitter outside [0, 1).
+    """
+    _check_lengths(video_seconds, clip_seconds)
+    if not speeds or not all(speed > 0 and math.isfinite(speed) for speed in speeds):
+        raise ValueError(f"speeds are {list(speeds)}; they must be one or more positive numbers")
+    if not 0 <= jitter < 1:
+        raise ValueError(f"jitter is {jitter}; it must be in [0, 1)")
+    speed, factor = speeds[0], 1.0
+    if len(speeds) > 1:
+        speed = speeds[int(torch.randint(len(speeds), (), generator=generator).item())]
+    if jitter > 0:
+        factor += jitter * (2 * torch.rand((), generator=generator, dtype=torch.float64).item() - 1)
+    return min(clip_seconds * speed * factor, max(video_seconds, clip_seconds))
 
 
 def evenly_spaced_spans(video_seconds: float, clip_seconds: float, *, num_clips: int) -> list[ClipSpan]:
@@ -37,8 +147,83 @@ def evenly_spaced_spans(video_seconds: float, clip_seconds: float, *, num_clips:
     return [ClipSpan(i * latest / (num_clips - 1), clip_seconds) for i in range(num_clips)]
 
 
+def half_overlapping_spans(video_seconds: float, clip_seconds: float) -> list[ClipSpan]:
+    """Spans that start every half clip from 0, and a last one flush with the video's end, so that all of it is seen.
+
+    Raises:
+        ValueError: a length that is not a positive number of seconds.
+    """
+    latest = _latest_start(video_seconds, clip_seconds)
+    step = clip_seconds / 2
+    num_before_last = math.ceil(latest / step - _ROUNDING_CLIPS)
+    return [ClipSpan(start, clip_seconds) for start in [*(i * step for i in range(num_before_last)), latest]]
+
+
+def full_coverage_spans(video_seconds: float, clip_seconds: float) -> list[ClipSpan]:
+    """The fewest evenly spaced spans that leave no part of the video out.
+
+    Raises:
+        ValueError: a length that is not a positive number of seconds.
+    """
+    latest = _latest_start(video_seconds, clip_seconds)
+    num_clips = 1 + math.ceil(latest / clip_seconds - _ROUNDING_CLIPS)
+    return evenly_spaced_spans(video_seconds, clip_seconds, num_clips=num_clips)
+
+
 def _latest_start(video_seconds: float, clip_seconds: float) -> float:
+    _check_lengths(video_seconds, clip_seconds)
+    return max(video_seconds - clip_seconds, 0.0)
+
+
+def _check_lengths(video_seconds: float, clip_seconds: float) -> None:
     for name, seconds in (("video_seconds", video_seconds), ("clip_seconds", clip_seconds)):
         if not (seconds > 0 and math.isfinite(seconds)):
             raise ValueError(f"{name} is {seconds}; it must be a positive number of seconds")
-    return max(video_seconds - clip_seconds, 0.0)
+
+
+def _latest_starts_of_two(video_seconds: float, clip_seconds: Sequence[float]) -> tuple[float, float]:
+    if len(clip_seconds) != 2:
+        raise ValueError(f"{len(clip_seconds)} clips are asked for; a pair of spans is for two views")
+    return _latest_start(video_seconds, clip_seconds[0]), _latest_start(video_seconds, clip_seconds[1])
+
+
+def _placed(
+    clip_seconds: Sequence[float], latest: tuple[float, float], *, first: int, distance: float, position: float
+) -> list[ClipSpan]:
+    """Spans in the order of the views; view `first` starts earlier, at the share `position` of where it may."""
+    second = 1 - first
+    distance = min(distance, latest[second])
+    starts = [0.0, 0.0]
+    starts[first] = position * min(latest[first], latest[second] - distance)
+    starts[second] = min(starts[first] + distance, latest[second])
+    return [ClipSpan(start, seconds) for start, seconds in zip(starts, clip_seconds, strict=True)]
+
+
+def _area(height: float, reach: float, width: float) -> float:
+    """Area below max(min(height, reach - y), 0) for y in [0, width]: a flat part, then a slope down to `reach`."""
+    top = min(height, max(reach, 0.0))
+    knee = min(max(reach - height, 0.0), width)
+    slope = min(width - knee, top)
+    return knee * top + slope * (top - slope / 2)
+
+
+def _width(height: float, reach: float, area: float) -> float:
+    """The width for which `_area` is `area`."""
+    top = min(height, max(reach, 0.0))
+    knee = max(reach - height, 0.0)
+    if area <= knee * top:
+        return area / top
+    rest = area - knee * top  # slope (top - slope / 2) = rest, solved without subtracting near equals
+    return knee + 2 * rest / (top + math.sqrt(max(top * top - 2 * rest, 0.0)))
+
+
+def _decreasing_quantile(share: float, power: float) -> float:
+    """x in [0, 1] with F(x) = share, for the density proportional to 1 - x^power."""
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if (power + 1) * middle - middle ** (power + 1) < share * power:
+            low = middle
+        else:
+            high = middle
+    return low

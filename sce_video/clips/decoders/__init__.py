@@ -1,42 +1,106 @@
 """Video files to frames: one small protocol, one class per library, one dict that lists them."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from sce_video.clips.decoders.base import DecodeError, VideoDecoder, VideoMetadata, Videos
-from sce_video.clips.decoders.decord_decoder import DecordDecoder
+import av
+
+from sce_video.clips.decoders.base import DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
+from sce_video.clips.decoders.container import is_mp4_or_matroska
+from sce_video.clips.decoders.decord_decoder import DecordDecoder, load_decord
+from sce_video.clips.decoders.images import IMAGE_SUFFIXES, FrameFolder, PixelVideo, StillImage
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
+from sce_video.clips.decoders.torchcodec_decoder import TorchCodecDecoder, load_torchcodec
 
-__all__ = ["DECODERS", "DecodeError", "VideoDecoder", "VideoMetadata", "VideoOpener", "Videos", "open_video"]
+__all__ = [
+    "DECODERS",
+    "IMAGE_SUFFIXES",
+    "DecodeError",
+    "PixelVideo",
+    "VideoDecoder",
+    "VideoMetadata",
+    "VideoOpener",
+    "Videos",
+    "decoder_version",
+    "open_video",
+]
 
-DECODERS: dict[str, Callable[[str], VideoDecoder]] = {"pyav": PyAVDecoder, "decord": DecordDecoder}
+
+class _FileDecoder(Protocol):
+    def __call__(self, path: str, *, short_side_pixels: int) -> VideoDecoder: ...
+
+
+DECODERS: dict[str, _FileDecoder] = {
+    "pyav": PyAVDecoder,
+    "torchcodec": TorchCodecDecoder,
+    "decord": DecordDecoder,
+}
+
+
+def decoder_version(decoder: str) -> str:
+    """Version of the decoder's library, with that of the FFmpeg libraries in it where it can be told.
+
+    Raises:
+        UserError: the library is not installed or cannot be loaded; the message says what to do.
+        ValueError: no decoder of that name.
+    """
+    _check_name(decoder)
+    if decoder == "torchcodec":
+        torchcodec = load_torchcodec()
+        return f"{torchcodec.__version__} (FFmpeg {torchcodec.ffmpeg_major_version})"
+    if decoder == "decord":
+        return str(load_decord().__version__)
+    return f"{av.__version__} (libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))})"
 
 
 @dataclass(frozen=True)
 class VideoOpener:
-    """How the videos of a run are opened: `opener(path)` is an open video, to be used in a `with`."""
+    """How the videos of a run are opened: `opener(path)` is an open video, to be used in a `with`.
+
+    `decoder` reads video files; see `open_video` for the rest.
+    """
 
     decoder: str
+    short_side_pixels: int = 0
+    frames_fps: float = 25.0
 
     def __call__(self, path: str | os.PathLike[str]) -> VideoDecoder:
         """Raises as `open_video`."""
-        return open_video(path, decoder=self.decoder)
+        return open_video(
+            path, decoder=self.decoder, short_side_pixels=self.short_side_pixels, frames_fps=self.frames_fps
+        )
 
 
-def open_video(path: str | os.PathLike[str], *, decoder: str) -> VideoDecoder:
-    """Open a video with the decoder of that name; to be used in a `with`.
+def open_video(
+    path: str | os.PathLike[str], *, decoder: str, short_side_pixels: int = 0, frames_fps: float = 25.0
+) -> VideoDecoder:
+    """Open a video file, a still image or a folder of images; to be used in a `with`.
 
-    Open it in the process that reads it: an open decoder survives neither pickling nor a fork.
+    Open it in the process that reads it: an open decoder survives neither pickling nor a fork. AVI, TS, FLV and the
+    like go through PyAV whatever the decoder: the others hand out wrong frames of them.
 
+    Args:
+        short_side_pixels: larger frames are scaled down to it; 0 leaves all as they are.
+        frames_fps: rate of a folder of images that does not say its own.
     Raises:
         DecodeError: no such file, or no frame in it that can be decoded.
-        UserError: the decoder's library is not installed.
+        UserError: the decoder's library cannot be loaded.
         ValueError: no decoder of that name.
     """
-    if decoder not in DECODERS:
-        raise ValueError(f"decoder is {decoder!r}; it must be one of {', '.join(map(repr, DECODERS))}")
+    _check_name(decoder)
     path = os.fspath(path)
+    if os.path.isdir(path):
+        return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps)
     if not os.path.isfile(path):
         raise DecodeError(f"{path}: no such file")
-    return DECODERS[decoder](path)
+    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+        return StillImage(path, short_side_pixels=short_side_pixels)
+    with decode_errors(path, OSError):
+        is_well_read_by_all = is_mp4_or_matroska(path)
+    return DECODERS[decoder if is_well_read_by_all else "pyav"](path, short_side_pixels=short_side_pixels)
+
+
+def _check_name(decoder: str) -> None:
+    if decoder not in DECODERS:
+        raise ValueError(f"decoder is {decoder!r}; it must be one of {', '.join(map(repr, DECODERS))}")

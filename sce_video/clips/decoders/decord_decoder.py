@@ -1,41 +1,63 @@
 """decord: fast on re-encoded mp4, and what most published numbers were read with. Optional: x86-64 Linux only.
 
-It hands out wrong frames of AVI with B-frames, MPEG-TS and H.264 with open GOPs, repeats the last good frame where a
-file is damaged, and can wait for good on a playlist of a live stream: use "pyav" for such files, or transcode them.
+It hands out wrong frames of H.264 with open GOPs and of files cut without re-encoding, and repeats the last good frame
+where a file is damaged: use "pyav" for such files, or transcode them. `open_video` spares it all but mp4, mov, mkv and
+webm: it is wrong on AVI with B-frames and on MPEG-TS, and can wait for good on a playlist of a live stream.
 """
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 
-from sce_video.clips.decoders.base import VideoMetadata, check_times, decode_errors, even_timing, is_consistent
+from sce_video.clips.decoders.base import (
+    VideoMetadata,
+    check_times,
+    decode_errors,
+    even_timing,
+    is_consistent,
+    scaled_size,
+)
 from sce_video.errors import UserError
 
 # decord keeps time stamps as float32; a frame that begins at t must still be found at t.
 _STAMP_SECONDS = 1e-4
 
 
+def load_decord() -> Any:
+    """The library.
+
+    Raises:
+        UserError: not installed, or not for this machine.
+    """
+    try:
+        import decord
+    except (ImportError, OSError) as error:
+        raise UserError(
+            f'decoder "decord" cannot be loaded ({error}); pip install decord (x86-64 Linux), or use "pyav"'
+        ) from error
+    return decord
+
+
 class DecordDecoder:
     """One video read by decord; see `VideoDecoder`."""
 
-    def __init__(self, path: str) -> None:
-        """Raises DecodeError for a file decord cannot read, UserError where decord is not installed."""
-        try:
-            import decord
-        except (ImportError, OSError) as error:
-            raise UserError(
-                f'decoder "decord" cannot be loaded ({error}); pip install decord (x86-64 Linux), or use "pyav"'
-            ) from error
+    def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
+        """Raises DecodeError for a file decord cannot read, UserError where it cannot be loaded."""
+        decord = load_decord()
         self._path = path
         self._errors = (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError)
         with decode_errors(path, *self._errors):
             self._reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
             height, width, _ = self._reader[0].shape
+            size = scaled_size(height, width, short_side_pixels)
+            if size != (height, width):
+                self._reader = decord.VideoReader(path, decord.cpu(0), size[1], size[0], num_threads=1)
             intervals = self._reader.get_frame_timestamp(range(len(self._reader))).astype(np.float64)  # (N, 2)
             fps = self._reader.get_avg_fps()
-        self.metadata, self._starts = _timing(intervals, fps, height, width)
+        self.metadata, self._starts = _timing(intervals, fps, *size)
 
     def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
         """See `VideoDecoder.frames_at`."""

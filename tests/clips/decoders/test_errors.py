@@ -72,14 +72,14 @@ def test_damage_is_an_error_only_where_it_is_needed(numbered_video, read_numbers
 
 @pytest.mark.parametrize("decoder", list(DECODERS))
 def test_a_missing_file_and_a_folder(tmp_path, decoder):
-    for path in (tmp_path / "absent.mp4", tmp_path):
-        with pytest.raises(DecodeError, match="no such file") as caught:
+    for path, cause in ((tmp_path / "absent.mp4", "no such file"), (tmp_path, "a folder without images")):
+        with pytest.raises(DecodeError, match=cause) as caught:
             open_video(path, decoder=decoder)
         _assert_one_line_that_names(caught.value, path)
 
 
 def test_an_unknown_decoder_lists_the_known_ones(numbered_video):
-    with pytest.raises(ValueError, match="decoder is 'opencv'; it must be one of 'pyav', 'decord'"):
+    with pytest.raises(ValueError, match="decoder is 'opencv'; it must be one of 'pyav', 'torchcodec', 'decord'"):
         open_video(numbered_video("mp4").path, decoder="opencv")
 
 

@@ -1,0 +1,166 @@
+"""Videos whose frames lie there one by one: a still image, a folder of numbered images, pixels in memory."""
+
+import json
+import math
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
+
+# Matched in lower case.
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+# Written beside the frames by tools/prepare_data.py: {"fps", "num_frames", "height", "width"}.
+FRAMES_FILE = "frames.json"
+
+# How long a still image is on screen is anyone's guess; one frame at a common rate.
+_STILL_FPS = 25.0
+# Times are sums and quotients of floats: 0.3 s at 10 fps must be frame 3.
+_ROUNDING_FRAMES = 1e-6
+_PIL_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+Pixels = NDArray[np.uint8]  # (H, W, C), RGB
+
+
+class _FrameByFrame(ABC):
+    """Frames of equal length, each read when it is wanted; see `VideoDecoder`."""
+
+    metadata: VideoMetadata
+
+    @abstractmethod
+    def _frame(self, index: int) -> Pixels:
+        """One frame; of any size."""
+
+    def frames_at(self, times_seconds: Sequence[float]) -> Tensor:
+        """See `VideoDecoder.frames_at`."""
+        check_times(times_seconds)
+        size = [self.metadata.height, self.metadata.width]
+        indices = [self._index(time) for time in times_seconds]
+        frames = {index: _resized(self._frame(index), size) for index in sorted(set(indices))}
+        stacked = np.stack([frames[index] for index in indices])  # (T, H, W, C)
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+
+    def _index(self, seconds: float) -> int:
+        inside = min(max(seconds, 0.0), self.metadata.duration_seconds)
+        return min(math.floor(inside * self.metadata.fps + _ROUNDING_FRAMES), self.metadata.num_frames - 1)
+
+    def __enter__(self) -> "_FrameByFrame":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None  # nothing is held open
+
+
+class StillImage(_FrameByFrame):
+    """An image file: a video of one frame."""
+
+    def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
+        """Raises DecodeError for a file that is no image."""
+        self._pixels = _read_image(path, short_side_pixels)
+        height, width, _ = self._pixels.shape
+        size = scaled_size(height, width, short_side_pixels)
+        self.metadata = VideoMetadata(1 / _STILL_FPS, _STILL_FPS, 1, *size)
+
+    def _frame(self, index: int) -> Pixels:
+        return self._pixels
+
+
+class PixelVideo(_FrameByFrame):
+    """Frames in memory.
+
+    Args:
+        pixels: uint8 (T, H, W, C), RGB.
+    """
+
+    def __init__(self, pixels: Pixels, *, short_side_pixels: int = 0, fps: float = _STILL_FPS) -> None:
+        self._pixels = pixels
+        _, height, width, _ = pixels.shape
+        size = scaled_size(height, width, short_side_pixels)
+        self.metadata = VideoMetadata(len(pixels) / fps, fps, len(pixels), *size)
+
+    def _frame(self, index: int) -> Pixels:
+        return self._pixels[index]
+
+
+class FrameFolder(_FrameByFrame):
+    """A folder of images, in the order of the numbers in their names.
+
+    Args:
+        fps: where no `frames.json` says it.
+    """
+
+    def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS) -> None:
+        """Raises DecodeError for a folder without images or with a `frames.json` that does not fit them."""
+        self._short_side_pixels = short_side_pixels
+        self._files = sorted(
+            (entry.path for entry in os.scandir(path) if _suffix(entry.name) in IMAGE_SUFFIXES), key=_by_number
+        )
+        if not self._files:
+            raise DecodeError(f"{path}: a folder without images")
+        about = _read_frames_file(Path(path, FRAMES_FILE), len(self._files))
+        if about is None:
+            height, width, _ = self._frame(0).shape
+            about = (fps, height, width)
+        fps, height, width = about
+        count = len(self._files)
+        self.metadata = VideoMetadata(count / fps, fps, count, *scaled_size(height, width, short_side_pixels))
+
+    def _frame(self, index: int) -> Pixels:
+        return _read_image(self._files[index], self._short_side_pixels)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _by_number(path: str) -> tuple[int, str]:
+    """frame_2 before frame_10: the last number in a name counts."""
+    numbers = re.findall(r"[0-9]+", os.path.splitext(os.path.basename(path))[0])
+    return int(numbers[-1]) if numbers else -1, path
+
+
+def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | None:
+    """Frames per second, height and width; None where there is no such file."""
+    if not file.is_file():
+        return None
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        fps, height, width = float(about["fps"]), int(about["height"]), int(about["width"])
+        is_sound = 0 < fps < math.inf and height > 0 and width > 0 and about["num_frames"] == num_images
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DecodeError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
+    if not is_sound:
+        raise DecodeError(f"{file}: says {about}, but {num_images} images lie beside it; extract the frames again")
+    return fps, height, width
+
+
+def _read_image(path: str, short_side_pixels: int) -> Pixels:
+    """An upright image, (H, W, C); a JPEG that is to be made smaller may come smaller already."""
+    with decode_errors(path, *_PIL_ERRORS), Image.open(path) as image:
+        if short_side_pixels:
+            image.draft("RGB", scaled_size(image.height, image.width, short_side_pixels)[::-1])
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _resized(pixels: Pixels, size: list[int]) -> Pixels:
+    if list(pixels.shape[:2]) == size:
+        return pixels
+    frame = torch.from_numpy(pixels).permute(2, 0, 1)
+    frame = TF.resize(frame, size, interpolation=InterpolationMode.BILINEAR, antialias=True)
+    return frame.permute(1, 2, 0).numpy()

@@ -1,0 +1,90 @@
+"""torchcodec: PyTorch's own decoder. Optional; it needs FFmpeg's shared libraries from the system."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+from sce_video.clips.decoders.base import (
+    VideoMetadata,
+    check_times,
+    decode_errors,
+    even_timing,
+    is_consistent,
+    scaled_size,
+)
+from sce_video.errors import UserError
+
+# torchcodec keeps time stamps as float64 seconds; a frame that begins at t must still be found at t.
+_STAMP_SECONDS = 1e-6
+_ERRORS = (RuntimeError, ValueError, IndexError, TypeError)
+
+
+def load_torchcodec() -> Any:
+    """The library.
+
+    Raises:
+        UserError: not installed, or installed without FFmpeg's libraries.
+    """
+    try:
+        import torchcodec.decoders
+    except ImportError as error:
+        raise UserError(f'decoder "torchcodec" is not installed ({error}); pip install torchcodec') from error
+    except (RuntimeError, OSError) as error:
+        cause = str(error).strip().splitlines()[0]
+        raise UserError(
+            f'decoder "torchcodec" cannot be loaded ({cause}); it needs the shared libraries of FFmpeg 4 to 8: '
+            f'apt-get install ffmpeg, conda install ffmpeg, or module load ffmpeg; or use "pyav"'
+        ) from error
+    return torchcodec
+
+
+class TorchCodecDecoder:
+    """One video read by torchcodec; see `VideoDecoder`."""
+
+    def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
+        """Raises DecodeError for a file torchcodec cannot read, UserError where it cannot be loaded."""
+        torchcodec = load_torchcodec()
+        self._path = path
+        with decode_errors(path, *_ERRORS):
+            # "approximate" is faster to open, and wrong wherever the rate varies or the header is off.
+            self._decoder = torchcodec.decoders.VideoDecoder(
+                path, seek_mode="exact", num_ffmpeg_threads=1, dimension_order="NHWC"
+            )
+            height, width, _ = self._decoder[0].shape
+            about = self._decoder.metadata
+            self._first_seconds = about.begin_stream_seconds
+            self._last_seconds = about.end_stream_seconds - about.begin_stream_seconds - 2 * _STAMP_SECONDS
+            duration, fps, num_frames = about.duration_seconds, about.average_fps, about.num_frames
+        if not is_consistent(duration or 0.0, fps or 0.0, num_frames):
+            duration, fps, num_frames = even_timing(num_frames, self._last_seconds)
+        size = scaled_size(height, width, short_side_pixels)
+        self._scaled = None if size == (height, width) else list(size)
+        self.metadata = VideoMetadata(duration, fps, num_frames, *size)
+
+    def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
+        """See `VideoDecoder.frames_at`."""
+        if self._decoder is None:
+            raise ValueError(f"{self._path} is closed")
+        check_times(times_seconds)
+        inside = [min(max(time, 0.0), self._last_seconds) for time in times_seconds]
+        with decode_errors(self._path, *_ERRORS):
+            stamps = [time + self._first_seconds + _STAMP_SECONDS for time in inside]
+            frames: torch.Tensor = self._decoder.get_frames_played_at(stamps).data.permute(0, 3, 1, 2)
+        if self._scaled is None:
+            return frames
+        return TF.resize(frames, self._scaled, interpolation=InterpolationMode.BILINEAR, antialias=True)
+
+    def __enter__(self) -> "TorchCodecDecoder":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._decoder = None  # freed with its last reference
