@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from sce_video.build.clips import FRAME_CHOICES, SPAN_SAMPLERS
 from sce_video.build.data import TEST_SOURCES, TRAIN_SOURCES
 from sce_video.build.model import build_sce
 from sce_video.build.optim import OPTIMIZERS, build_optimizer, build_plan, build_schedules
@@ -14,6 +15,7 @@ from sce_video.clips.decoders import DECODERS
 from sce_video.config import load_config
 from sce_video.config.check import CHOICES
 from sce_video.config.defaults import default_config
+from sce_video.evaluate.views import CLIPS
 from sce_video.launch.local import run_task
 from sce_video.models.backbones import BACKBONES
 from sce_video.train.precision import AUTOCAST_DTYPES
@@ -95,7 +97,10 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
 
 def test_choices_are_those_of_the_code() -> None:
     assert set(CHOICES["MODEL.BACKBONE"]) == set(BACKBONES)
-    assert set(CHOICES["DATA.DECODER"]) == set(DECODERS)
+    assert set(CHOICES["DATA.DECODER"]) == {"auto", *DECODERS}
+    assert set(CHOICES["EVAL.CLIPS"]) == set(CLIPS)
+    assert set(CHOICES["CLIP.PAIR"]) == set(SPAN_SAMPLERS)
+    assert set(CHOICES["CLIP.FRAME_CHOICE"]) == set(FRAME_CHOICES)
     assert set(CHOICES["TASK"]) == set(TASK_FUNCTIONS)
     assert set(CHOICES["OPTIM.NAME"]) == set(OPTIMIZERS)
     assert set(CHOICES["TRAIN.PRECISION"]) == set(AUTOCAST_DTYPES)

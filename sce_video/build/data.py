@@ -1,28 +1,22 @@
 """Manifests, recipes, data sets and loaders from the config."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-
 import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewRecipe
-from sce_video.clips.decoders import DecodeError, VideoOpener
-from sce_video.data.dataset import ClipFormat, PretrainDataset
-from sce_video.data.loader import PretrainLoader, available_cores
+from sce_video.build.clips import build_clip_format, build_protocol
+from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.clips.decoders import DecodeError, Videos
+from sce_video.data.dataset import PretrainDataset
+from sce_video.data.loader import PretrainLoader
 from sce_video.data.manifest import Manifest
-from sce_video.data.sources import (
-    class_folders,
-    read_class_folders,
-    read_folder,
-    read_hmdb51,
-    read_list,
-    read_ucf101,
-)
 from sce_video.data.videos import ListedVideos
+from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
-from sce_video.evaluate.views import ViewProtocol, ViewsDataset
+from sce_video.evaluate.views import ViewsDataset
+from sce_video.runtime.machine import available_cores
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
 
 _NUM_PROBED = 8
 
@@ -38,34 +32,6 @@ def build_test_manifest(cfg: CfgNode) -> Manifest:
 def _existing(manifest: Manifest) -> Manifest:
     manifest.require_files()
     return manifest
-
-
-def _class_folders_test(cfg: CfgNode) -> Manifest:
-    root = Path(cfg.DATA.ROOT)
-    return read_class_folders(root, cfg.DATA.TEST, class_names=class_folders(root, cfg.DATA.TRAIN))
-
-
-def _ucf101(cfg: CfgNode) -> tuple[Manifest, Manifest]:
-    return read_ucf101(Path(cfg.DATA.ROOT), Path(cfg.DATA.SPLITS_DIR), cfg.DATA.SPLIT)
-
-
-def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
-    return read_hmdb51(Path(cfg.DATA.ROOT), Path(cfg.DATA.SPLITS_DIR), cfg.DATA.SPLIT)
-
-
-TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(Path(cfg.DATA.TRAIN), Path(cfg.DATA.ROOT)),
-    "ucf101": lambda cfg: _ucf101(cfg)[0],
-    "hmdb51": lambda cfg: _hmdb51(cfg)[0],
-    "class_folders": lambda cfg: read_class_folders(Path(cfg.DATA.ROOT), cfg.DATA.TRAIN),
-    "folder": lambda cfg: read_folder(Path(cfg.DATA.ROOT), cfg.DATA.TRAIN),
-}
-TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(Path(cfg.DATA.TEST), Path(cfg.DATA.ROOT)),
-    "ucf101": lambda cfg: _ucf101(cfg)[1],
-    "hmdb51": lambda cfg: _hmdb51(cfg)[1],
-    "class_folders": _class_folders_test,
-}
 
 
 def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
@@ -91,26 +57,33 @@ def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
 
 
 def build_pretrain_loader(
-    cfg: CfgNode, manifest: Manifest, recipes: list[ViewRecipe], device: torch.device
+    cfg: CfgNode, videos: ListedVideos, recipes: list[ViewRecipe], device: torch.device
 ) -> PretrainLoader:
-    videos = build_videos(cfg, manifest)
     _require_long_enough(cfg, videos)
-    dataset = PretrainDataset(
-        videos,
-        recipes=recipes,
-        clip_format=ClipFormat(
-            seconds=cfg.CLIP.SECONDS, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
-        ),
-        seed=cfg.RUN.SEED,
-    )
+    workers = build_workers(cfg, build_watch(cfg, videos.manifest), device)
     return PretrainLoader(
-        dataset,
+        build_pretrain_dataset(cfg, WatchedVideos(videos, workers.watch), recipes),
+        workers=workers,
         global_batch_size=cfg.TRAIN.GLOBAL_BATCH_SIZE,
         accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
-        num_workers=build_num_workers(cfg),
-        prefetch_batches=cfg.DATA.PREFETCH_BATCHES,
-        pin_memory=device.type == "cuda",
         seed=cfg.RUN.SEED,
+    )
+
+
+def build_pretrain_dataset(cfg: CfgNode, videos: Videos, recipes: list[ViewRecipe]) -> PretrainDataset:
+    return PretrainDataset(videos, recipes=recipes, clip_format=build_clip_format(cfg), seed=cfg.RUN.SEED)
+
+
+def build_watch(cfg: CfgNode, manifest: Manifest) -> Watch:
+    return Watch(len(manifest), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=manifest.path)
+
+
+def build_workers(cfg: CfgNode, watch: Watch, device: torch.device) -> Workers:
+    return Workers(
+        num_workers=build_num_workers(cfg),
+        tasks_ahead=cfg.DATA.PREFETCH_BATCHES,
+        pin_memory=device.type == "cuda",
+        watch=watch,
     )
 
 
@@ -119,25 +92,8 @@ def build_num_workers(cfg: CfgNode) -> int:
     return available_cores() if workers < 0 else workers
 
 
-def build_protocol(cfg: CfgNode) -> ViewProtocol:
-    return ViewProtocol(
-        num_clips=cfg.EVAL.NUM_CLIPS,
-        clip_seconds=cfg.CLIP.SECONDS,
-        num_frames=cfg.CLIP.NUM_FRAMES,
-        num_crops=cfg.EVAL.NUM_CROPS,
-        size_pixels=cfg.EVAL.SIZE_PIXELS,
-    )
-
-
-def build_views_dataset(cfg: CfgNode, manifest: Manifest) -> ViewsDataset:
-    videos = build_videos(cfg, manifest)
-    with suppress(DecodeError):  # a decoder that is not installed is reported here, not by every loader process
-        videos.open(0).__exit__(None, None, None)
-    return ViewsDataset(videos, protocol=build_protocol(cfg))
-
-
-def build_videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
-    return ListedVideos(manifest, VideoOpener(cfg.DATA.DECODER))
+def build_views_dataset(cfg: CfgNode, videos: ListedVideos, watch: Watch) -> ViewsDataset:
+    return ViewsDataset(WatchedVideos(videos, watch), protocol=build_protocol(cfg))
 
 
 def _require_long_enough(cfg: CfgNode, videos: ListedVideos) -> None:

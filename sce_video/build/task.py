@@ -10,20 +10,23 @@ from fvcore.common.config import CfgNode
 
 from sce_video.augment.apply import plain_view
 from sce_video.augment.batch import make_views
+from sce_video.build.clips import build_opener, build_protocol, describe_decoder
 from sce_video.build.data import (
-    build_num_workers,
     build_pretrain_loader,
-    build_protocol,
     build_recipes,
     build_test_manifest,
     build_train_manifest,
     build_views_dataset,
+    build_watch,
+    build_workers,
 )
 from sce_video.build.model import build_evaluated_backbone, build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_plan, build_schedules
+from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text
 from sce_video.data.failures import FailureLog
 from sce_video.data.manifest import Manifest, require_comparable
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureSet, extract_features
 from sce_video.evaluate.knn import knn_metrics
@@ -38,6 +41,9 @@ from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, pretrain
 from sce_video.train.precision import Precision
+
+# In the folder of a pretraining run: which decoder DATA.DECODER auto was decided to be.
+DECODER_FILE = "decoder.json"
 
 
 def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
@@ -68,18 +74,19 @@ def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
 def build_run(cfg: CfgNode, device: torch.device) -> Run:
     manifest = build_train_manifest(cfg)
     recipes = build_recipes(cfg)
-    loader = build_pretrain_loader(cfg, manifest, recipes, device)
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    opener = build_opener(cfg, manifest, memory=output_dir / DECODER_FILE)
+    loader = build_pretrain_loader(cfg, ListedVideos(manifest, opener), recipes, device)
     model = build_sce(cfg).to(device)
     precision = Precision(cfg.TRAIN.PRECISION, device)
     precision.require_right_gradients()
-    output_dir = Path(cfg.RUN.OUTPUT_DIR)
     return Run(
         model=model,
         optimizer=build_optimizer(cfg, model),
         precision=precision,
         loader=loader,
         make_views=partial(make_views, recipes=recipes, device=device),
-        failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE),
+        failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, watch=loader.workers.watch),
         name_video=manifest.path,
         schedules=build_schedules(cfg, loader.steps_per_epoch),
         plan=build_plan(cfg, loader.steps_per_epoch),
@@ -90,6 +97,7 @@ def build_run(cfg: CfgNode, device: torch.device) -> Run:
             "network_input": describe_input(cfg),
             "config": config_text(cfg),
             "videos": manifest.digest(),
+            **describe_decoder(opener),
             "environment": environment(),
         },
     )
@@ -131,13 +139,16 @@ def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Metrics) -> dic
     require_comparable(train_manifest, test_manifest)
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("evaluating %s on %s", weights, device)
-    extract = partial(_extract, cfg, backbone.to(device), device)
+    opener = build_opener(cfg, train_manifest)
+    extract = partial(_extract, cfg, backbone.to(device), device, opener)
     train = extract(train_manifest, description="train features")
     test = extract(test_manifest, description="test features")
     metrics: dict[str, float] = {}
     for measure in measures:
         metrics |= measure(test.features, test.labels, train.features, train.labels)
-    results = _results(cfg, metrics, train=train, test=test) | {"weights": weights}
+    videos = _videos(cfg, train=train_manifest, test=test_manifest)
+    protocol = {**build_protocol(cfg)._asdict(), **describe_decoder(opener), **videos, **_settings(cfg)}
+    results = _results(cfg, metrics, protocol, train=train, test=test) | {"weights": weights}
     if is_main_process():
         path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
         write_json(path, results)
@@ -154,15 +165,22 @@ def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Metrics) -> dic
 
 
 def _extract(
-    cfg: CfgNode, backbone: torch.nn.Module, device: torch.device, manifest: Manifest, *, description: str
+    cfg: CfgNode,
+    backbone: torch.nn.Module,
+    device: torch.device,
+    opener: VideoOpener,
+    manifest: Manifest,
+    *,
+    description: str,
 ) -> FeatureSet:
+    watch = build_watch(cfg, manifest)
     features = extract_features(
         backbone,
-        build_views_dataset(cfg, manifest),
+        build_views_dataset(cfg, ListedVideos(manifest, opener), watch),
         manifest.require_labels(),
         normalize=partial(plain_view, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD)),
         local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
-        num_workers=build_num_workers(cfg),
+        workers=build_workers(cfg, watch, device),
         device=device,
         description=description,
     )
@@ -171,7 +189,9 @@ def _extract(
     return features
 
 
-def _results(cfg: CfgNode, metrics: dict[str, float], *, train: FeatureSet, test: FeatureSet) -> dict[str, Any]:
+def _results(
+    cfg: CfgNode, metrics: dict[str, float], protocol: dict[str, Any], *, train: FeatureSet, test: FeatureSet
+) -> dict[str, Any]:
     return {
         "task": cfg.TASK,
         "metrics": metrics,
@@ -180,16 +200,15 @@ def _results(cfg: CfgNode, metrics: dict[str, float], *, train: FeatureSet, test
         "num_bank": len(train.features),
         "num_bank_expected": train.num_expected,
         "failures": [*train.failures, *test.failures],
-        "protocol": {**build_protocol(cfg)._asdict(), **_settings(cfg)},
+        "protocol": protocol,
         "environment": environment(),
     }
 
 
 def _settings(cfg: CfgNode) -> dict[str, Any]:
-    """What the metrics depend on beside the views."""
+    """What the metrics depend on beside the views and the videos."""
     return {
-        **_videos(cfg),
-        "decoder": cfg.DATA.DECODER,
+        "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "seed": cfg.RUN.SEED,
         "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
         "knn_temperature": cfg.EVAL.KNN_TEMPERATURE,
@@ -198,11 +217,12 @@ def _settings(cfg: CfgNode) -> dict[str, Any]:
     }
 
 
-def _videos(cfg: CfgNode) -> dict[str, Any]:
-    """Which videos the numbers are of: an official split, or the two lists or folders."""
+def _videos(cfg: CfgNode, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """Which videos the numbers are of: an official split, or what identifies the two lists."""
     if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
         return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
-    return {"source": cfg.DATA.SOURCE, "train": cfg.DATA.TRAIN, "test": cfg.DATA.TEST}
+    digests = {"train_videos": train.digest(), "test_videos": test.digest()}
+    return {"source": cfg.DATA.SOURCE, "train": cfg.DATA.TRAIN, "test": cfg.DATA.TEST, **digests}
 
 
 TASKS: dict[str, Callable[[CfgNode, torch.device], None]] = {

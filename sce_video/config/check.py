@@ -6,15 +6,22 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from sce_video.config.defaults import default_config
 from sce_video.errors import ConfigError
 
 TASKS = ("pretrain", "linear", "knn", "retrieval")
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "TASK": TASKS,
-    "DATA.SOURCE": ("list", "ucf101", "hmdb51", "class_folders", "folder"),
+    "DATA.SOURCE": (
+        *("list", "kinetics", "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"),
+        *("class_folders", "frame_folders", "image_folders", "folder", "cifar10", "cifar100", "stl10"),
+    ),
     "DATA.SPLIT": (1, 2, 3),
-    "DATA.DECODER": ("pyav", "decord"),
+    "DATA.DECODER": ("auto", "pyav", "torchcodec", "decord"),
+    "CLIP.FRAME_CHOICE": ("uniform", "strided", "jittered"),
+    "CLIP.PAIR": ("independent", "distance", "decreasing"),
+    "EVAL.CLIPS": ("evenly_spaced", "half_overlapping", "full_coverage"),
     "MODEL.BACKBONE": ("r2plus1d_18", "r3d_18", "s3d", "slow_r50", "r2plus1d_mini"),
     "OPTIM.NAME": ("lars", "sgd", "adamw"),
     "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
@@ -25,7 +32,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 _AT_LEAST: dict[str, float] = {
     "DATA.NUM_WORKERS": -1,
     "DATA.PREFETCH_BATCHES": 1,
+    "DATA.SHORT_SIDE_PIXELS": 0,
     "CLIP.NUM_FRAMES": 1,
+    "CLIP.FRAME_STRIDE": 1,
     "CLIP.SIZE_PIXELS": 32,
     "MODEL.PREDICTOR_HIDDEN_DIM": 0,
     "METHOD.QUEUE_LENGTH": 0,
@@ -51,6 +60,9 @@ _AT_LEAST: dict[str, float] = {
 }
 
 _ABOVE_ZERO = (
+    "DATA.FRAMES_FPS",
+    "CLIP.DISTANCE_POWER",
+    "DATA.VIDEO_TIMEOUT_SECONDS",
     "CLIP.SECONDS",
     "METHOD.TEMPERATURE",
     "METHOD.TARGET_TEMPERATURE",
@@ -60,6 +72,7 @@ _ABOVE_ZERO = (
 )
 
 _SHARES = (
+    "CLIP.DURATION_JITTER",
     "DATA.MAX_FAILED_SHARE",
     "AUG.TEMPORAL_DIFFERENCE_PROBABILITY",
     "AUG.JITTER_PROBABILITY",
@@ -75,6 +88,7 @@ _SHARES = (
 )
 
 _LENGTHS = {
+    "CLIP.DISTANCE_SECONDS": 2,
     "AUG.CROP_AREA": 2,
     "AUG.CROP_ASPECT": 2,
     "AUG.BLUR_PROBABILITIES": 2,
@@ -84,9 +98,35 @@ _LENGTHS = {
     "AUG.STD": 3,
 }
 
-_RISING = ("AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS")
+_RISING = ("CLIP.DISTANCE_SECONDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS")
 
-_ALL_ABOVE_ZERO = (*_RISING, "AUG.STD", "MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS")
+# Keys that change nothing unless another key has this value: set all the same, they would make a config lie.
+_USED_BY = {
+    "CLIP.DISTANCE_SECONDS": ("CLIP.PAIR", "distance"),
+    "CLIP.DISTANCE_POWER": ("CLIP.PAIR", "decreasing"),
+    "CLIP.FRAME_STRIDE": ("CLIP.FRAME_CHOICE", "strided"),
+}
+
+# Keys without which a source has nothing to read.
+_NEEDED_KEYS: dict[str, tuple[str, ...]] = {
+    "list": ("DATA.TRAIN",),
+    "kinetics": ("DATA.ROOT", "DATA.TRAIN"),
+    "kinetics200": ("DATA.ROOT", "DATA.TRAIN", "DATA.SPLITS_DIR"),
+    **dict.fromkeys(("ucf101", "hmdb51", "ssv2", "moments"), ("DATA.ROOT", "DATA.SPLITS_DIR")),
+    **dict.fromkeys(("cifar10", "cifar100", "stl10"), ("DATA.ROOT",)),
+}
+_WHAT_IS_NEEDED = {
+    "DATA.ROOT": "the folder of the videos",
+    "DATA.TRAIN": "the list of training videos",
+    "DATA.SPLITS_DIR": "the folder of the official files",
+}
+_FOLDER_SOURCES = ("class_folders", "frame_folders", "image_folders", "folder")
+_SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
+
+_ALL_ABOVE_ZERO = (
+    *("CLIP.SPEEDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS", "AUG.STD"),
+    *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS"),
+)
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -106,6 +146,9 @@ def check_config(cfg: CfgNode) -> None:
     for key in _RISING:
         low, high = _get(cfg, key)
         _require(low <= high, cfg, key, "the first value must not exceed the second")
+    for key, (switch, choice) in _USED_BY.items():
+        used = _get(cfg, switch) == choice or _get(cfg, key) == _get(default_config(), key)
+        _require(used, cfg, key, f"only {switch} {choice} uses it")
     _check_pretraining(cfg)
     _check_views(cfg)
     _check_data(cfg)
@@ -133,6 +176,8 @@ def _check_pretraining(cfg: CfgNode) -> None:
 
 
 def _check_views(cfg: CfgNode) -> None:
+    _require(cfg.CLIP.DISTANCE_SECONDS[0] >= 0, cfg, "CLIP.DISTANCE_SECONDS", "distances are not negative")
+    _require(cfg.CLIP.DURATION_JITTER < 1, cfg, "CLIP.DURATION_JITTER", "it must be below 1")
     kernel, side = cfg.AUG.BLUR_KERNEL_PIXELS, cfg.CLIP.SIZE_PIXELS
     _require(kernel >= 1 and kernel % 2 == 1, cfg, "AUG.BLUR_KERNEL_PIXELS", "it must be odd and above 0")
     _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")
@@ -143,15 +188,15 @@ def _check_views(cfg: CfgNode) -> None:
 def _check_data(cfg: CfgNode) -> None:
     source, evaluates = cfg.DATA.SOURCE, cfg.TASK != "pretrain"
     _require(not (evaluates and source == "folder"), cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
-    if source in ("ucf101", "hmdb51"):
-        for key in ("DATA.ROOT", "DATA.SPLITS_DIR"):
-            _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs this folder")
-    elif source == "list":
-        _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", "give the list of training videos")
-    else:
+    for key in _NEEDED_KEYS.get(source, ()):
+        _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs {_WHAT_IS_NEEDED[key]}")
+    if source in _FOLDER_SOURCES:
         given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
         _require(given, cfg, "DATA.ROOT", f"DATA.SOURCE {source} needs a folder of videos")
-    if source in ("list", "class_folders") and evaluates:
+    if source == "stl10":
+        parts = ("train",) if evaluates else ("train", "unlabeled", "train+unlabeled")
+        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", f"TASK {cfg.TASK} on stl10 reads {', '.join(parts)}")
+    if source in _SOURCES_WITH_TWO_LISTS and evaluates:
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)

@@ -11,34 +11,58 @@ _C = CfgNode()
 _C.TASK = "pretrain"
 
 _C.DATA = CfgNode()
-# How the videos are listed: "list" (lines `path label` or `path,label`), "ucf101", "hmdb51" (official split files
-# over the official folders), "class_folders" (one folder per class), "folder" (videos without labels).
+# How the videos are listed: "list" (lines `path label` or `path,label`, or what tools/prepare_data.py wrote);
+# "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "moments" (official files);
+# "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
+# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10". docs/data.md says what each reads.
 _C.DATA.SOURCE = "list"
 # Folder that video paths are relative to.
 _C.DATA.ROOT = ""
-# Training and test videos: a list file (source "list") or a folder below ROOT (sources "class_folders", "folder").
-# Pretraining reads TRAIN only.
+# Training and test videos: a list file (source "list"), an annotation table (sources "kinetics", "kinetics200"), a
+# folder below ROOT (sources that end in "folder" or "folders"); for "stl10" TRAIN is train, unlabeled or
+# train+unlabeled. Pretraining reads TRAIN only.
 _C.DATA.TRAIN = ""
 _C.DATA.TEST = ""
-# Folder of the official split files (sources "ucf101" and "hmdb51"), and which of the splits 1, 2, 3.
+# Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
+# 1, 2, 3 ("ucf101" and "hmdb51").
 _C.DATA.SPLITS_DIR = ""
 _C.DATA.SPLIT = 1
-# Which library decodes: "pyav" or "decord".
-_C.DATA.DECODER = "pyav"
+# Which library decodes video files: "pyav", "torchcodec", "decord", or "auto": the fastest on this machine and these
+# videos of those that are right on all of them, decided once at the start of a run.
+_C.DATA.DECODER = "auto"
+# Larger frames are scaled down while they are decoded, to so many pixels on their short side; 0: never.
+_C.DATA.SHORT_SIDE_PIXELS = 0
+# Frames per second of a folder of images that does not say its own rate.
+_C.DATA.FRAMES_FPS = 25.0
 # Share of the list, in [0, 1], that may fail to open or decode before pretraining stops.
 _C.DATA.MAX_FAILED_SHARE = 0.05
 # Loader processes; -1 is one per core that this process may run on, 0 loads in the main process.
 _C.DATA.NUM_WORKERS = -1
 # Batches that each worker prepares ahead.
 _C.DATA.PREFETCH_BATCHES = 2
+# A loader process that is on one video for longer, in seconds, is ended; the second time the video counts as broken.
+_C.DATA.VIDEO_TIMEOUT_SECONDS = 120.0
 
 _C.CLIP = CfgNode()
 # Length of a clip in the video, seconds (SCE: 1.28 for 16 frames of 112 pixels, 2.56 for 8 or 16 of 224).
 _C.CLIP.SECONDS = 1.28
-# Frames kept of it, evenly spaced.
+# Frames kept of it.
 _C.CLIP.NUM_FRAMES = 16
+# Which: "uniform" (evenly spread over the clip), "strided" (every FRAME_STRIDE-th from its start), "jittered" (one at
+# random in each of NUM_FRAMES equal parts; evaluation then takes "uniform").
+_C.CLIP.FRAME_CHOICE = "uniform"
+_C.CLIP.FRAME_STRIDE = 1
 # Side of the square that the network sees in pretraining, pixels, at least 32.
 _C.CLIP.SIZE_PIXELS = 112
+# Where the two clips of pretraining lie: "independent" (SCE), "distance" (uniform over the pairs whose starts are
+# DISTANCE_SECONDS, least and most, apart), "decreasing" (CVRL, arXiv:2008.03800: density of the distance t between the
+# starts 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").
+_C.CLIP.PAIR = "independent"
+_C.CLIP.DISTANCE_SECONDS = [0.0, 3600.0]
+_C.CLIP.DISTANCE_POWER = 1.0
+# A clip spans SECONDS times one of these speeds, drawn for each view, times a factor in 1 - jitter .. 1 + jitter.
+_C.CLIP.SPEEDS = [1.0]
+_C.CLIP.DURATION_JITTER = 0.0
 
 # Pretraining views (arXiv:2212.11187). Pairs of probabilities are for view 1 and view 2.
 _C.AUG = CfgNode()
@@ -123,12 +147,14 @@ _C.TRAIN.STOP_AT_STEP = 0
 _C.EVAL = CfgNode()
 # Weights to evaluate: a run's folder, a checkpoint (.pt) or a backbone (.safetensors); "" is random initialisation.
 _C.EVAL.CHECKPOINT = ""
-# Views of a video, features averaged: evenly spaced clips, and 1 (center) or 3 crops along the longer side.
+# Views of a video, features averaged: clips times 1 (center) or 3 crops along the longer side. Clips are NUM_CLIPS
+# that are "evenly_spaced", or as many as a video needs: "half_overlapping", "full_coverage" (the fewest without a gap).
+_C.EVAL.CLIPS = "evenly_spaced"
 _C.EVAL.NUM_CLIPS = 10
 _C.EVAL.NUM_CROPS = 3
 # Shorter side after resizing and side of the crops, pixels.
 _C.EVAL.SIZE_PIXELS = 128
-# Videos per forward pass on this rank; each has NUM_CLIPS * NUM_CROPS views.
+# Videos per forward pass on this rank; each has clips * NUM_CROPS views.
 _C.EVAL.LOCAL_BATCH_SIZE = 4
 # Weighted kNN: neighbours and temperature of their votes (Wu et al., arXiv:1805.01978: 200, 0.07).
 _C.EVAL.KNN_NUM_NEIGHBORS = 20

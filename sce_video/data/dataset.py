@@ -1,8 +1,9 @@
 """Videos -> cropped uint8 clips with drawn parameters, as a function of (seed, epoch, video, view)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from sce_video.augment.batch import ClipForView, Failure, VideoClips
 from sce_video.augment.draw import CropBox, ViewParameters, draw_crop, draw_view
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import DecodeError, VideoMetadata, Videos
-from sce_video.clips.frames import difference_pairs, frame_indices, frame_times
-from sce_video.clips.samplers import one_random_span
+from sce_video.clips.frames import Positions, difference_pairs, frame_indices, frame_times, uniform_positions
+from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
+from sce_video.clips.span import ClipSpan
 from sce_video.runtime.seeds import generator_from
 
 # A video and nine in its place: where ten in a row fail the path is wrong, not the videos.
@@ -31,11 +33,19 @@ class VideoRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipFormat:
-    """Length of a clip in the video, frames kept of it, side of the square it is resized to."""
+    """How clips are taken from a video.
+
+    `seconds` long in the video, or longer by one of the `speeds` and a random factor (see `random_clip_seconds`);
+    `num_frames` kept of each, those that `positions` of the view's generator chooses; resized to a square.
+    """
 
     seconds: float
     num_frames: int
     size_pixels: int
+    spans: SpanSampler = independent_spans
+    speeds: tuple[float, ...] = (1.0,)
+    duration_jitter: float = 0.0
+    positions: Callable[[torch.Generator], Positions] = lambda generator: uniform_positions
 
 
 class _PlannedClip(NamedTuple):
@@ -48,7 +58,7 @@ class _PlannedClip(NamedTuple):
 
 
 class PretrainDataset(Dataset[VideoClips]):
-    """One independent random clip per recipe from each video, all decoded in one pass over the file.
+    """One random clip per recipe from each video, all decoded in one pass over the file.
 
     A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported. When all ten
     that were tried fail, the reports are all there is: an error raised in a loader process would reach the user as a
@@ -80,29 +90,50 @@ class PretrainDataset(Dataset[VideoClips]):
         return int(torch.randint(len(self), (), generator=generator).item())
 
     def _clips(self, video: int, request: VideoRequest) -> tuple[ClipForView, ...]:
+        generators = [
+            generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._recipes))
+        ]
         with self._videos.open(video) as opened:
             about = opened.metadata
+            spans = self._spans(about.duration_seconds, generators)
             plans = [
-                self._plan(about, recipe, generator_from(self._seed, request.epoch, request.video, view))
-                for view, recipe in enumerate(self._recipes)
+                self._plan(about, span, recipe, generator)
+                for span, recipe, generator in zip(spans, self._recipes, generators, strict=True)
             ]
             wanted = [index for plan in plans for index in plan.kept + plan.following]
             frames = opened.frames_at(frame_times(wanted, fps=about.fps))  # all clips at once
         parts = frames.split([len(plan.kept + plan.following) for plan in plans])
         return tuple(self._cut(part, plan) for part, plan in zip(parts, plans, strict=True))
 
-    def _plan(self, about: VideoMetadata, recipe: ViewRecipe, generator: torch.Generator) -> _PlannedClip:
-        span = one_random_span(about.duration_seconds, self._format.seconds, generator=generator)
+    def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
+        seconds = [
+            random_clip_seconds(
+                self._format.seconds,
+                video_seconds=video_seconds,
+                speeds=self._format.speeds,
+                jitter=self._format.duration_jitter,
+                generator=generator,
+            )
+            for generator in generators
+        ]
+        return self._format.spans(video_seconds, seconds, generators=generators)
+
+    def _plan(
+        self, about: VideoMetadata, span: ClipSpan, recipe: ViewRecipe, generator: torch.Generator
+    ) -> _PlannedClip:
         parameters = draw_view(recipe, generator=generator)
         box = draw_crop(
             about.height, about.width, area=recipe.crop_area, aspect=recipe.crop_aspect, generator=generator
         )
-        fps, num_video_frames, num_frames = about.fps, about.num_frames, self._format.num_frames
-        if parameters.temporal_difference:
-            pairs = difference_pairs(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames)
-            return _PlannedClip(*pairs, box, parameters)
-        kept = frame_indices(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames)
-        return _PlannedClip(kept, [], box, parameters)
+        take: Any = partial(
+            difference_pairs if parameters.temporal_difference else frame_indices,
+            fps=about.fps,
+            num_video_frames=about.num_frames,
+            num_frames=self._format.num_frames,
+            positions=self._format.positions(generator),
+        )
+        kept, following = take(span) if parameters.temporal_difference else (take(span), [])
+        return _PlannedClip(kept, following, box, parameters)
 
     def _cut(self, frames: Tensor, plan: _PlannedClip) -> ClipForView:
         cropped = _crop(frames, plan.box, self._format.size_pixels)

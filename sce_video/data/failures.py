@@ -6,6 +6,7 @@ from sce_video.augment.batch import Failure
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.watch import Watch
 
 
 class FailureLog:
@@ -13,11 +14,14 @@ class FailureLog:
 
     Args:
         max_failed_share: of the manifest's videos, in [0, 1].
+        watch: of the loader processes; its lost videos are kept in checkpoints, so that a resumed run does not lose
+            processes to them again.
     """
 
-    def __init__(self, manifest: Manifest, *, max_failed_share: float) -> None:
+    def __init__(self, manifest: Manifest, *, max_failed_share: float, watch: Watch) -> None:
         self._manifest = manifest
         self._max_failed_share = max_failed_share
+        self._watch = watch
         self._failed: set[int] = set()
 
     def __len__(self) -> int:
@@ -41,7 +45,11 @@ class FailureLog:
             )
 
     def state_dict(self) -> dict[str, list[int]]:
-        return {"failed": sorted(self._failed)}
+        lost = self._watch.lost()
+        return {"failed": sorted(self._failed), "lost": list(lost), "lost_by_signal": list(lost.values())}
 
     def load_state_dict(self, state: dict[str, list[int]]) -> None:
         self._failed = set(state["failed"])
+        # Older checkpoints know of no lost videos.
+        for video, signal_number in zip(state.get("lost", []), state.get("lost_by_signal", []), strict=True):
+            self._watch.lose(video, signal_number)

@@ -1,35 +1,27 @@
-"""Batches for optimiser steps, from any step on, whatever the number of workers."""
+"""Batches for optimiser steps, from any step on, whatever the number of workers and ranks."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
 
 from sce_video.augment.batch import PretrainBatch, collate
 from sce_video.data.dataset import PretrainDataset, VideoRequest
-from sce_video.errors import ManifestError
+from sce_video.errors import ConfigError, ManifestError
 from sce_video.runtime.seeds import generator_from
-
-
-def available_cores() -> int:
-    """Cores that this process may run on (affinity, as Slurm and containers set it), not those of the machine."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from sce_video.runtime.workers import Workers
 
 
 @lru_cache(maxsize=2)  # every step of an epoch asks for it
-def epoch_order(num_videos: int, *, seed: int, epoch: int) -> list[int]:
-    """The videos of an epoch, shuffled."""
-    order: list[int] = torch.randperm(num_videos, generator=generator_from(seed, "order", epoch)).tolist()
-    return order
+def epoch_order(num_videos: int, *, seed: int, epoch: int) -> Tensor:
+    """The videos of an epoch, shuffled, int64 (num_videos,)."""
+    return torch.randperm(num_videos, generator=generator_from(seed, "order", epoch))
 
 
 class StepBatches(NamedTuple):
-    """What one optimiser step needs: the epoch it is in and its batch, in the parts to accumulate over."""
+    """What one optimiser step needs: the epoch it is in and this rank's batch, in the parts to accumulate over."""
 
     epoch: int
     parts: list[PretrainBatch]
@@ -38,13 +30,14 @@ class StepBatches(NamedTuple):
 class PretrainLoader:
     """Loads the data set epoch after epoch; an incomplete last batch is left out.
 
+    The order of the videos depends neither on the workers nor on the ranks: each rank has an equal slice of every part,
+    and the slices of all ranks, one after the other, are the part that one rank alone would have.
+
     Args:
-        global_batch_size: videos per optimiser step.
+        global_batch_size: videos per optimiser step, over all ranks.
         accumulation_steps: equal parts that a step's batch comes in.
-        num_workers: loader processes; 0 loads in this one.
-        prefetch_batches: parts that each worker prepares ahead.
-        pin_memory: for copies to a GPU that do not block.
     Raises:
+        ConfigError: the batch cannot be shared equally among parts and ranks.
         ManifestError: fewer videos than one batch.
     """
 
@@ -52,59 +45,47 @@ class PretrainLoader:
         self,
         dataset: PretrainDataset,
         *,
+        workers: Workers,
         global_batch_size: int,
         accumulation_steps: int,
-        num_workers: int,
-        prefetch_batches: int,
-        pin_memory: bool,
         seed: int,
+        rank: int = 0,
+        num_ranks: int = 1,
     ) -> None:
+        if global_batch_size % (accumulation_steps * num_ranks):
+            raise ConfigError(
+                f"TRAIN.GLOBAL_BATCH_SIZE is {global_batch_size}; it must be a multiple of "
+                f"TRAIN.ACCUMULATION_STEPS {accumulation_steps} times {num_ranks} ranks"
+            )
         self.steps_per_epoch = len(dataset) // global_batch_size
         if self.steps_per_epoch == 0:
             raise ManifestError(
                 f"there are {len(dataset)} videos, fewer than TRAIN.GLOBAL_BATCH_SIZE {global_batch_size}; lower it"
             )
-        self.accumulation_steps = accumulation_steps
+        self.workers = workers
         self._dataset = dataset
-        self._part_size = global_batch_size // accumulation_steps
-        self._num_workers = num_workers
-        self._prefetch_batches = prefetch_batches
-        self._pin_memory = pin_memory
+        self._global_batch_size = global_batch_size
+        self._accumulation_steps = accumulation_steps
         self._seed = seed
+        self._rank = rank
+        self._num_ranks = num_ranks
 
     def batches_from(self, step: int, *, num_steps: int) -> Iterator[StepBatches]:
-        """The batches of steps `step` .. `num_steps` - 1."""
-        sampler = _PartSampler(self, part_size=self._part_size, steps=range(step, num_steps))
-        loader = DataLoader(
-            self._dataset,
-            batch_sampler=sampler,
-            collate_fn=collate,
-            num_workers=self._num_workers,
-            prefetch_factor=self._prefetch_batches if self._num_workers else None,
-            pin_memory=self._pin_memory,
-        )
-        parts = iter(loader)
-        for current in range(step, num_steps):
-            yield StepBatches(current // self.steps_per_epoch, [next(parts) for _ in range(self.accumulation_steps)])
+        """The batches of steps `step` .. `num_steps` - 1; the loader processes live until the last, over all epochs."""
+        steps = range(step, num_steps)
+        requests = (part for current in steps for part in self.requests_of(current))
+        parts = self.workers.results(self._load, requests)
+        for current in steps:
+            epoch = current // self.steps_per_epoch
+            yield StepBatches(epoch, [next(parts) for _ in range(self._accumulation_steps)])
 
-    def requests_of(self, step: int) -> list[VideoRequest]:
-        """The videos of one optimiser step, in order."""
+    def requests_of(self, step: int) -> list[list[VideoRequest]]:
+        """The videos of one optimiser step on this rank, part by part."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        num_videos = self._part_size * self.accumulation_steps
         order = epoch_order(len(self._dataset), seed=self._seed, epoch=epoch)
-        return [VideoRequest(epoch, video) for video in order[place * num_videos : (place + 1) * num_videos]]
+        batch = order[place * self._global_batch_size : (place + 1) * self._global_batch_size]
+        mine = batch.view(self._accumulation_steps, self._num_ranks, -1)[:, self._rank]  # (parts, videos)
+        return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 
-
-class _PartSampler(Sampler[list[VideoRequest]]):
-    """Yields the requests of each part of each step."""
-
-    def __init__(self, loader: PretrainLoader, *, part_size: int, steps: range) -> None:
-        self._loader = loader
-        self._part_size = part_size
-        self._steps = steps
-
-    def __iter__(self) -> Iterator[list[VideoRequest]]:
-        for step in self._steps:
-            requests = self._loader.requests_of(step)
-            for start in range(0, len(requests), self._part_size):
-                yield requests[start : start + self._part_size]
+    def _load(self, requests: Sequence[VideoRequest]) -> PretrainBatch:
+        return collate([self._dataset[request] for request in requests])

@@ -1,40 +1,95 @@
-"""A list of videos, with or without labels."""
+"""A list of videos, with or without labels, in arrays: large lists load quickly and loader processes share them."""
 
 import hashlib
-from collections.abc import Sequence
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import overload
+
+import numpy as np
 
 from sce_video.errors import ManifestError
 
 _NUM_LOOKED_FOR = 32
+_ENCODING = ("utf-8", "surrogateescape")  # as Python gives and takes file names that are not UTF-8
 
 
-@dataclass(frozen=True)
+class PackedTexts(Sequence[str]):
+    """Texts in one block of bytes.
+
+    A list of a million str is a million objects. Each process that so much as looks at one writes to its reference
+    count and so gets its own copy of that memory; here nothing is written.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        encoded = [text.encode(*_ENCODING) for text in texts]
+        self._joined = b"\n".join(encoded)
+        # Text i lies at [starts[i], starts[i + 1] - 1).
+        self._starts = array("q", accumulate((len(text) + 1 for text in encoded), initial=0))
+
+    @property
+    def joined(self) -> bytes:
+        """All texts, a newline between two."""
+        return self._joined
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        places = range(len(self))[index]
+        return [self._text(place) for place in places] if isinstance(places, range) else self._text(places)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._text, range(len(self)))
+
+    def _text(self, place: int) -> str:
+        return self._joined[self._starts[place] : self._starts[place + 1] - 1].decode(*_ENCODING)
+
+
+@dataclass(frozen=True, eq=False)
 class Manifest:
     """Videos in a fixed order; a video's number is its place here.
 
-    `labels` is parallel to `paths` (relative to `root`), or None for videos without labels. `origin` is the file or
-    folder that was read, for messages.
+    `paths` (relative to `root`) and `labels` may be given as any sequence and are kept as arrays. `labels` is parallel
+    to `paths`, or None for videos without labels. `origin` is the file or folder that was read, for messages.
+    `pixels`, uint8 (number of videos, H, W, C), holds the videos themselves where they are small images without a file
+    each; a path is then only a name.
+
+    Raises:
+        ManifestError: no videos, a label that is negative or beyond 64 bits.
     """
 
     root: Path
     paths: Sequence[str]
     labels: Sequence[int] | None
     origin: str
+    pixels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.paths, PackedTexts):
+            object.__setattr__(self, "paths", PackedTexts(self.paths))
         if not self.paths:
             raise ManifestError(f"{self.origin} lists no videos")
-        if self.labels is not None and min(self.labels) < 0:
-            raise ManifestError(f"{self.origin} has the label {min(self.labels)}; labels start at 0")
+        for name, parallel in (("labels", self.labels), ("pixels", self.pixels)):
+            if parallel is not None and len(parallel) != len(self):
+                raise ValueError(f"{self.origin}: {len(self)} videos, but {len(parallel)} {name}")
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _label_array(self.labels, self.origin))
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def digest(self) -> str:
         """Identifies the videos and their order, wherever the root is."""
-        return hashlib.sha256("\n".join(self.paths).encode("utf-8", "surrogateescape")).hexdigest()
+        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
+        return hashlib.sha256(self.paths.joined).hexdigest()
 
     def path(self, video: int) -> Path:
         return self.root / self.paths[video]
@@ -56,10 +111,19 @@ class Manifest:
             ManifestError: none of the first videos exists.
         """
         first = [self.path(video) for video in range(min(len(self), _NUM_LOOKED_FOR))]
-        if not any(path.exists() for path in first):
+        if self.pixels is None and not any(path.exists() for path in first):
             raise ManifestError(
                 f"{self.origin}: none of the first {len(first)} videos exists, for example {first[0]}; check DATA.ROOT"
             )
+
+
+def _label_array(labels: Sequence[int], origin: str) -> Sequence[int]:
+    if min(labels) < 0:
+        raise ManifestError(f"{origin} has the label {min(labels)}; labels start at 0")
+    try:
+        return array("q", labels)
+    except OverflowError as error:
+        raise ManifestError(f"{origin} has the label {max(labels)}; labels count classes from 0") from error
 
 
 def require_comparable(train: Manifest, test: Manifest) -> None:
@@ -73,6 +137,13 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
         raise ManifestError(
             f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0?"
         )
-    shared = {train.path(i) for i in range(len(train))} & {test.path(i) for i in range(len(test))}
+    tested = set(_full_paths(test))
+    shared = {path for path in _full_paths(train) if path in tested}
     if shared:
         raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {min(shared)}")
+
+
+def _full_paths(manifest: Manifest) -> Iterator[str]:
+    """Paths that are equal where `a//b` and `./a/b` are; as str, since 650,000 Path objects take long to make."""
+    root = str(manifest.root)
+    return (os.path.normpath(os.path.join(root, path)) for path in manifest.paths)

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.views import VideoViews, ViewsDataset
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
+from sce_video.runtime.workers import Workers
+
+# Where so many fail before the first can be decoded, path or decoder are wrong, not the videos.
+_NUM_HOPELESS = 10
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def extract_features(
     *,
     normalize: Callable[[Tensor], Tensor],
     local_batch_size: int,
-    num_workers: int,
+    workers: Workers,
     device: torch.device,
     description: str,
 ) -> FeatureSet:
@@ -52,21 +55,23 @@ def extract_features(
         description: for the progress bar.
     Raises:
         CheckpointError: a feature is not finite.
+        ManifestError: none of the first ten videos can be decoded.
     """
     backbone.eval()
-    loader = DataLoader(dataset, batch_size=local_batch_size, num_workers=num_workers, collate_fn=list)
+    batches = [range(len(dataset))[i : i + local_batch_size] for i in range(0, len(dataset), local_batch_size)]
     features: list[Tensor] = []
     kept: list[int] = []
     failures: list[str] = []
     with progress_bar(total=len(dataset), description=description, unit="video") as bar:
-        for videos in loader:
+        for videos in workers.results(lambda batch: [dataset[video] for video in batch], batches):
             decoded = [video for video in videos if video.failure is None]
             if decoded:
                 features.append(_features_of(backbone, decoded, normalize=normalize, device=device))
                 kept += [video.video for video in decoded]
-            for failed in (video for video in videos if video.failure is not None):
-                LOGGER.warning("left out: %s", failed.failure)
-                failures.append(failed.failure)
+            for reason in (video.failure for video in videos if video.failure is not None):
+                LOGGER.warning("left out: %s", reason)
+                failures.append(reason)
+            _refuse_hopeless(kept, failures)
             bar.update(len(videos))
     if not all(torch.isfinite(part).all() for part in features):
         raise CheckpointError("the backbone gives features that are not finite; were its weights from a diverged run?")
@@ -77,9 +82,19 @@ def extract_features(
     )
 
 
+def _refuse_hopeless(kept: list[int], failures: list[str]) -> None:
+    """A wrong path must not look like a long row of broken videos."""
+    if len(failures) >= _NUM_HOPELESS and (not kept or kept[0] >= _NUM_HOPELESS):
+        raise ManifestError(
+            f"none of the first {_NUM_HOPELESS} videos can be decoded; the first: {failures[0]}; check DATA.ROOT and "
+            f"DATA.DECODER"
+        )
+
+
 def _features_of(
     backbone: nn.Module, videos: list[VideoViews], *, normalize: Callable[[Tensor], Tensor], device: torch.device
 ) -> Tensor:
-    views = torch.cat([video.views for video in videos]).to(device)
-    features: Tensor = backbone(normalize(views))
-    return features.unflatten(0, (len(videos), -1)).mean(dim=1).float().cpu()  # (videos, views, D) -> (videos, D)
+    views = torch.cat([video.views.to(device, non_blocking=True) for video in videos])
+    features: Tensor = backbone(normalize(views))  # (views of all videos, D)
+    per_video = features.split([len(video.views) for video in videos])
+    return torch.stack([part.mean(dim=0) for part in per_video]).float().cpu()

@@ -1,5 +1,7 @@
 """The views of evaluation: evenly spaced clips times crops along the longer side, nothing random."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,25 +11,42 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from sce_video.clips.decoders import DecodeError, Videos
-from sce_video.clips.frames import frame_indices, frame_times
-from sce_video.clips.samplers import evenly_spaced_spans
+from sce_video.clips.frames import frame_indices, frame_times, strided_positions, uniform_positions
+from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, half_overlapping_spans
+from sce_video.clips.span import ClipSpan
 
 
 class ViewProtocol(NamedTuple):
-    """How a video is seen in evaluation; stands beside every number."""
+    """How a video is seen in evaluation; stands beside every number.
+
+    `clips` is one of `CLIPS`; only "evenly_spaced" has `num_clips` of them, the others as many as a video needs.
+    `frame_stride` 0 spreads a clip's frames evenly over it.
+    """
 
     num_clips: int
     clip_seconds: float
     num_frames: int
     num_crops: int
     size_pixels: int
+    clips: str = "evenly_spaced"
+    frame_stride: int = 0
+
+
+# Which spans of a video of so many seconds are seen.
+CLIPS: dict[str, Callable[[float, ViewProtocol], list[ClipSpan]]] = {
+    "evenly_spaced": lambda seconds, protocol: evenly_spaced_spans(
+        seconds, protocol.clip_seconds, num_clips=protocol.num_clips
+    ),
+    "half_overlapping": lambda seconds, protocol: half_overlapping_spans(seconds, protocol.clip_seconds),
+    "full_coverage": lambda seconds, protocol: full_coverage_spans(seconds, protocol.clip_seconds),
+}
 
 
 class VideoViews(NamedTuple):
     """All views of one video, or why there are none."""
 
     video: int
-    views: Tensor  # uint8 (num_clips * num_crops, T, C, S, S); (0,) after a failure
+    views: Tensor  # uint8 (clips * num_crops, T, C, S, S); (0,) after a failure
     failure: str | None
 
 
@@ -49,14 +68,20 @@ class ViewsDataset(Dataset[VideoViews]):
 
     def _views(self, video: int) -> Tensor:
         protocol = self._protocol
+        stride = protocol.frame_stride
+        positions = partial(strided_positions, frame_stride=stride) if stride else uniform_positions
         with self._videos.open(video) as opened:
             about = opened.metadata
-            spans = evenly_spaced_spans(about.duration_seconds, protocol.clip_seconds, num_clips=protocol.num_clips)
+            spans = CLIPS[protocol.clips](about.duration_seconds, protocol)
             indices = [
                 index
                 for span in spans
                 for index in frame_indices(
-                    span, fps=about.fps, num_video_frames=about.num_frames, num_frames=protocol.num_frames
+                    span,
+                    fps=about.fps,
+                    num_video_frames=about.num_frames,
+                    num_frames=protocol.num_frames,
+                    positions=positions,
                 )
             ]
             frames = opened.frames_at(frame_times(indices, fps=about.fps))  # all clips at once

@@ -19,12 +19,8 @@ def exit_code_of(action: Callable[[], None]) -> int:
         return _failed("the GPU's memory is full; raise TRAIN.ACCUMULATION_STEPS or lower EVAL.LOCAL_BATCH_SIZE")
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        return _failed(f"{error}; lower DATA.NUM_WORKERS or DATA.PREFETCH_BATCHES, or give more shared memory")
     except KeyboardInterrupt:
-        print("stopped; checkpoints, if there are any, are kept", file=sys.stderr)
+        print("stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-_PACKAGES = ("torch", "torchvision", "pytorchvideo", "av", "decord", "numpy")
+_PACKAGES = ("torch", "torchvision", "pytorchvideo", "av", "torchcodec", "decord", "numpy")
 
 
 def environment() -> dict[str, str]:

@@ -45,8 +45,8 @@ class Failures(Protocol):
 class Run:
     """Everything that a pretraining run consists of; what changes while it runs is in its checkpoints.
 
-    `record` is stored in every checkpoint beside the state: config, versions, and as `videos` what identifies the list
-    of videos, which must be the same when the run goes on. `name_video` gives a video's path.
+    `record` is stored in every checkpoint beside the state: config, versions, and what must be the same when the run
+    goes on: as `videos` what identifies the list of videos, as `decoder` what reads them. `name_video` gives a path.
     """
 
     model: SCE
@@ -146,6 +146,15 @@ def _require_same_videos(before: str, now: str) -> None:
         raise ValueError("the list of training videos is another one than at the start of the run")
 
 
+def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None:
+    """Libraries differ in colours, some in frames: no silent change in mid-run."""
+    before, now = state.get("decoder", record["decoder"]), record["decoder"]
+    if before != now:
+        raise CheckpointError(f"the run was decoded by {before} so far, not by {now}; set DATA.DECODER {before}")
+    if state.get("decoder_version", record["decoder_version"]) != record["decoder_version"]:
+        LOGGER.warning("videos were decoded by %s %s so far", before, state["decoder_version"])
+
+
 def _resume(run: Run) -> int:
     """Load the newest checkpoint if there is one; the number of steps already done."""
     state = run.checkpoints.load_newest()
@@ -153,6 +162,7 @@ def _resume(run: Run) -> int:
         return 0
     try:
         _require_same_videos(state["videos"], run.record["videos"])
+        _require_same_decoder(state, run.record)
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.precision.scaler.load_state_dict(state["scaler"])

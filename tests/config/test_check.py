@@ -62,6 +62,7 @@ BOUNDS = [
     ("CLIP.SIZE_PIXELS", ["31"], ["32"]),
     ("DATA.NUM_WORKERS", ["-2"], ["-1", "0"]),
     ("DATA.PREFETCH_BATCHES", ["0"], ["1"]),
+    ("DATA.VIDEO_TIMEOUT_SECONDS", ["0", "-1"], ["0.5"]),
     ("DATA.MAX_FAILED_SHARE", ["-0.01", "1.01"], ["0", "1"]),
     ("AUG.TEMPORAL_DIFFERENCE_PROBABILITY", ["-0.01", "1.01"], ["0", "1"]),
     ("AUG.JITTER_PROBABILITY", ["-0.01", "1.01"], ["0", "1"]),
@@ -204,6 +205,32 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         ["DATA.SOURCE", "folder", "DATA.ROOT", "", "DATA.TRAIN", ""],
         ["DATA.ROOT is ''", "DATA.SOURCE folder"],
     ),
+    (
+        "ImageNet without a folder",
+        ["DATA.SOURCE", "image_folders", "DATA.ROOT", "", "DATA.TRAIN", ""],
+        ["DATA.ROOT is ''", "DATA.SOURCE image_folders"],
+    ),
+    ("Kinetics without videos", ["DATA.SOURCE", "kinetics", "DATA.ROOT", ""], ["DATA.ROOT is ''", "kinetics"]),
+    ("Kinetics without a table", ["DATA.SOURCE", "kinetics", "DATA.TRAIN", ""], ["DATA.TRAIN is ''", "kinetics"]),
+    (
+        "testing on Kinetics' training table",
+        ["TASK", "knn", "DATA.SOURCE", "kinetics", "DATA.TEST", "train.txt"],
+        ["DATA.TEST is 'train.txt'", "training videos"],
+    ),
+    ("Mini-Kinetics without its lists", ["DATA.SOURCE", "kinetics200"], ["DATA.SPLITS_DIR is ''", "kinetics200"]),
+    ("Something-Something without labels", ["DATA.SOURCE", "ssv2"], ["DATA.SPLITS_DIR is ''", "ssv2"]),
+    ("Moments in Time without labels", ["DATA.SOURCE", "moments"], ["DATA.SPLITS_DIR is ''", "moments"]),
+    ("CIFAR-10 without a folder", ["DATA.SOURCE", "cifar10", "DATA.ROOT", ""], ["DATA.ROOT is ''", "cifar10"]),
+    (
+        "a part that STL-10 does not have",
+        ["DATA.SOURCE", "stl10", "DATA.TRAIN", "test"],
+        ["DATA.TRAIN is 'test'", "train, unlabeled, train+unlabeled"],
+    ),
+    (
+        "evaluation with unlabeled images",
+        ["TASK", "knn", "DATA.SOURCE", "stl10", "DATA.TRAIN", "train+unlabeled"],
+        ["DATA.TRAIN is 'train+unlabeled'", "TASK knn on stl10 reads train"],
+    ),
 ]
 
 
@@ -230,6 +257,12 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
         ["TASK", "knn", "DATA.SOURCE", "class_folders", "DATA.TRAIN", "train", "DATA.TEST", "test"],
         # The official splits say which videos are which.
         ["TASK", "knn", "DATA.SOURCE", "ucf101", "DATA.SPLITS_DIR", "s", "DATA.TRAIN", "", "DATA.TEST", ""],
+        ["TASK", "knn", "DATA.SOURCE", "moments", "DATA.SPLITS_DIR", "s", "DATA.TRAIN", "", "DATA.TEST", ""],
+        ["TASK", "knn", "DATA.SOURCE", "cifar100", "DATA.TRAIN", "", "DATA.TEST", ""],
+        ["TASK", "knn", "DATA.SOURCE", "stl10", "DATA.TRAIN", "train", "DATA.TEST", ""],
+        ["DATA.SOURCE", "stl10", "DATA.TRAIN", "train+unlabeled"],
+        ["DATA.SOURCE", "kinetics", "DATA.TEST", ""],
+        ["DATA.SOURCE", "frame_folders", "DATA.TRAIN", ""],
     ],
     ids=" ".join,
 )

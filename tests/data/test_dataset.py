@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import torch
 from sce_video.augment.batch import VideoClips
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import VideoOpener, open_video
+from sce_video.clips.frames import jittered_positions, strided_positions
+from sce_video.clips.span import ClipSpan
 from sce_video.data.dataset import ClipFormat, PretrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
@@ -110,6 +114,60 @@ def test_frame_differences_bring_the_next_native_frame(
         index = int((frames.float() - kept.float()).abs().mean(dim=(1, 2, 3)).argmin())
         assert torch.equal(frames[index], kept)
         assert torch.equal(frames[index + 1], following)
+
+
+@pytest.fixture
+def indices_of(dataset: Callable[..., PretrainDataset], motion_videos: Path) -> Callable[..., list[list[list[int]]]]:
+    """Clip format options -> for some epochs and both views, which frames of the first video are in the clip."""
+    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+        about = video.metadata
+        frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)]).float()
+
+    def number(frame: torch.Tensor) -> int:
+        return int((frames - frame.float()).abs().mean(dim=(1, 2, 3)).argmin())
+
+    def get(**options: object) -> list[list[list[int]]]:
+        side = {"size_pixels": about.height}
+        videos = dataset(whole_frame=True, clip_format=replace(FORMAT, **side, **options))  # type: ignore[arg-type]
+        samples = [videos[VideoRequest(epoch, 0)] for epoch in range(12)]
+        return [
+            [
+                [int((frames - frame.float()).abs().mean(dim=(1, 2, 3)).argmin()) for frame in view.clip]
+                for view in views
+            ]
+            for _, views, _ in samples
+        ]
+
+    return get
+
+
+def test_a_clip_at_twice_the_speed_spans_twice_the_time(indices_of: Callable[..., list[list[list[int]]]]) -> None:
+    """Videos have 16 frames per second: a clip of 0.5 s goes from frame i to i + 7, one of 1 s to i + 15."""
+    lengths = {clip[-1] - clip[0] for views in indices_of() for clip in views}
+    assert lengths == {7}
+    lengths = {clip[-1] - clip[0] for views in indices_of(speeds=(2.0,)) for clip in views}
+    assert lengths == {15}
+    lengths = {clip[-1] - clip[0] for views in indices_of(speeds=(1.0, 2.0)) for clip in views}
+    assert lengths == {7, 15}
+    lengths = {clip[-1] - clip[0] for views in indices_of(duration_jitter=0.5) for clip in views}
+    assert len(lengths) > 3
+    assert 3 <= min(lengths) < max(lengths) <= 11
+
+
+def test_spans_are_those_of_the_sampler(indices_of: Callable[..., list[list[list[int]]]]) -> None:
+    def at_one_and_two(
+        video_seconds: float, clip_seconds: list[float], *, generators: list[torch.Generator]
+    ) -> list[ClipSpan]:
+        return [ClipSpan(start, length) for start, length in zip((1.0, 2.0), clip_seconds, strict=True)]
+
+    assert {(first[0], second[0]) for first, second in indices_of(spans=at_one_and_two)} == {(16, 32)}
+
+
+def test_frames_are_those_of_the_choice(indices_of: Callable[..., list[list[list[int]]]]) -> None:
+    strided = indices_of(positions=lambda generator: partial(strided_positions, frame_stride=2))
+    assert {tuple(i - clip[0] for i in clip) for views in strided for clip in views} == {(0, 2, 4, 6)}
+    jittered = indices_of(positions=lambda generator: partial(jittered_positions, generator=generator))
+    assert len({tuple(i - clip[0] for i in clip) for views in jittered for clip in views}) > 6
 
 
 def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: Path) -> None:

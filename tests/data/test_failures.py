@@ -1,4 +1,5 @@
 import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,17 @@ from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
+from sce_video.runtime.watch import Watch
 
 
-def failure_log(*, max_failed_share: float) -> FailureLog:
+def watch() -> Watch:
+    return Watch(100, timeout_seconds=120.0, name=lambda video: f"/videos/{video}.mp4")
+
+
+def failure_log(*, max_failed_share: float, processes: Watch | None = None) -> FailureLog:
     paths = [f"{i}.mp4" for i in range(100)]
     manifest = Manifest(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
-    return FailureLog(manifest, max_failed_share=max_failed_share)
+    return FailureLog(manifest, max_failed_share=max_failed_share, watch=processes or watch())
 
 
 @pytest.fixture
@@ -47,3 +53,19 @@ def test_a_resumed_run_remembers(log_lines: pytest.LogCaptureFixture) -> None:
     second.record([Failure(7, "torn")])
     assert len(second) == 1
     assert log_lines.records == []
+
+
+def test_a_resumed_run_does_not_lose_processes_to_the_same_videos() -> None:
+    before, after = watch(), watch()
+    before.lose(7, signal.SIGSEGV)
+    before.lose(99, 0)
+    first = failure_log(max_failed_share=0.05, processes=before)
+    first.record([Failure(7, "deadly"), Failure(9, "torn")])
+    failure_log(max_failed_share=0.05, processes=after).load_state_dict(first.state_dict())
+    assert [after.why_lost(video) for video in range(100)] == [before.why_lost(video) for video in range(100)]
+
+
+def test_checkpoints_from_before_there_was_a_watch_can_be_loaded() -> None:
+    failures = failure_log(max_failed_share=0.05)
+    failures.load_state_dict({"failed": [7, 9]})
+    assert len(failures) == 2

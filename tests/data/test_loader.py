@@ -1,36 +1,51 @@
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sce_video.augment.batch import PretrainBatch
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.dataset import ClipFormat, PretrainDataset
-from sce_video.data.loader import PretrainLoader, available_cores, epoch_order
+from sce_video.data.loader import PretrainLoader, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
-from sce_video.errors import ManifestError
+from sce_video.data.watched import WatchedVideos
+from sce_video.errors import ConfigError, ManifestError
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
 from tests.data.test_dataset import recipe
+from tests.deadly import DeadlyVideos, processes_begun_here
 
 NUM_VIDEOS = 24  # 3 per class, see motion_videos
 
 
 def loader(
-    motion_videos: Path, *, batch: int, accumulation_steps: int = 1, num_workers: int = 0, seed: int = 0
+    motion_videos: Path,
+    *,
+    batch: int,
+    accumulation_steps: int = 1,
+    num_workers: int = 0,
+    seed: int = 0,
+    deadly: Mapping[int, str] = MappingProxyType({}),
+    timeout_seconds: float = 120.0,
 ) -> PretrainLoader:
+    manifest = read_folder(motion_videos, "train")
+    watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.path)
     dataset = PretrainDataset(
-        ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav")),
+        WatchedVideos(DeadlyVideos(ListedVideos(manifest, VideoOpener("pyav")), deadly), watch),
         recipes=[recipe(temporal_difference=0.3), recipe(temporal_difference=0.3)],
         clip_format=ClipFormat(seconds=0.5, num_frames=2, size_pixels=32),
         seed=seed,
     )
     return PretrainLoader(
         dataset,
+        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         global_batch_size=batch,
         accumulation_steps=accumulation_steps,
-        num_workers=num_workers,
-        prefetch_batches=2,
-        pin_memory=False,
         seed=seed,
     )
 
@@ -89,11 +104,96 @@ def test_too_few_videos_are_refused(motion_videos: Path) -> None:
 
 
 def test_orders_are_permutations() -> None:
-    order = epoch_order(1000, seed=0, epoch=0)
+    order = epoch_order(1000, seed=0, epoch=0).tolist()
     assert sorted(order) == list(range(1000))
-    assert order != epoch_order(1000, seed=0, epoch=1)
-    assert order != epoch_order(1000, seed=1, epoch=0)
+    assert order != epoch_order(1000, seed=0, epoch=1).tolist()
+    assert order != epoch_order(1000, seed=1, epoch=0).tolist()
 
 
-def test_cores_are_those_of_this_process() -> None:
-    assert available_cores() >= 1
+def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_ranks: int = 1) -> PretrainLoader:
+    return PretrainLoader(
+        range(num_videos),  # type: ignore[arg-type]  # nothing is opened
+        workers=Workers(num_workers=0, tasks_ahead=1, pin_memory=False, watch=Watch(1, timeout_seconds=1.0, name=str)),
+        global_batch_size=batch,
+        accumulation_steps=parts,
+        seed=5,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.integers(1, 4),
+    ranks=st.integers(1, 5),
+    each=st.integers(1, 4),
+    rest=st.integers(0, 3),
+    step=st.integers(0, 8),
+)
+def test_the_slices_of_all_ranks_make_up_the_part(parts: int, ranks: int, each: int, rest: int, step: int) -> None:
+    batch = parts * ranks * each
+    num_videos = 3 * batch + min(rest, batch - 1)
+    alone = rank_loader(num_videos, batch=batch, parts=parts).requests_of(step)
+    together = [
+        rank_loader(num_videos, batch=batch, parts=parts, rank=rank, num_ranks=ranks).requests_of(step)
+        for rank in range(ranks)
+    ]
+    assert {len(part) for of_rank in together for part in of_rank} == {each}
+    assert [[video for of_rank in together for video in of_rank[part]] for part in range(parts)] == alone
+    # The batch itself is the step's stretch of the epoch's order, whatever it is cut into.
+    order = epoch_order(num_videos, seed=5, epoch=step // 3).tolist()
+    start = step % 3 * batch
+    assert [request.video for part in alone for request in part] == order[start : start + batch]
+    assert {request.epoch for part in alone for request in part} == {step // 3}
+
+
+@pytest.mark.parametrize(("batch", "parts", "ranks"), [(8, 3, 1), (8, 1, 3), (8, 2, 8), (7, 2, 2)])
+def test_a_batch_that_cannot_be_shared_equally_is_refused(batch: int, parts: int, ranks: int) -> None:
+    with pytest.raises(ConfigError, match=rf"GLOBAL_BATCH_SIZE is {batch}.*STEPS {parts} times {ranks} ranks"):
+        rank_loader(100, batch=batch, parts=parts, num_ranks=ranks)
+
+
+def run_with_deadly(
+    motion_videos: Path, way: str, *, num_workers: int, places: list[int], timeout_seconds: float = 120.0
+) -> list[PretrainBatch]:
+    """All batches of two epochs; the videos at these places of the first epoch are deadly or broken."""
+    whole = loader(motion_videos, batch=8, accumulation_steps=2)
+    videos = [request.video for step in range(3) for part in whole.requests_of(step) for request in part]
+    source = loader(
+        motion_videos,
+        batch=8,
+        accumulation_steps=2,
+        num_workers=num_workers,
+        deadly={videos[place]: way for place in places},
+        timeout_seconds=timeout_seconds,
+    )
+    return [part for _, parts in source.batches_from(0, num_steps=6) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("way", "num_workers", "places"),
+    [
+        ("kill", 1, [0, 12, 23]),  # first, middle and last of the epoch
+        ("kill", 2, [0, 12, 23]),
+        ("kill", 3, [0, 12, 23]),
+        ("segfault", 2, [5, 6]),  # two in one part
+        ("leave", 2, [3, 4]),  # two workers at once
+        ("hang", 2, [3, 4]),
+    ],
+)
+def test_a_deadly_video_is_replaced_as_a_broken_one_is(
+    motion_videos: Path, way: str, num_workers: int, places: list[int]
+) -> None:
+    before = processes_begun_here()
+    timeout_seconds = 2.0 if way == "hang" else 120.0
+    expected = run_with_deadly(motion_videos, "break down", num_workers=0, places=places)
+    batches = run_with_deadly(
+        motion_videos, way, num_workers=num_workers, places=places, timeout_seconds=timeout_seconds
+    )
+    assert len(batches) == len(expected) == 12
+    assert all(map(equal, batches, expected))
+    failed = [[failure.video for failure in batch.failures] for batch in batches]
+    assert failed == [[failure.video for failure in batch.failures] for batch in expected]
+    assert len({video for videos in failed for video in videos}) == len(places)
+    assert all(f"{motion_videos}" in failure.reason for batch in batches for failure in batch.failures)
+    assert processes_begun_here() == before

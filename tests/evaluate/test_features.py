@@ -4,10 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from sce_video.errors import CheckpointError
+from sce_video.data.watched import WatchedVideos
+from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.features import extract_features
 from sce_video.evaluate.linear import linear_metrics
 from sce_video.evaluate.views import VideoViews, ViewProtocol, ViewsDataset
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
+from tests.deadly import DeadlyVideos
 
 
 class TinyBackbone(nn.Module):
@@ -22,14 +26,15 @@ def as_float(views):
     return views.transpose(1, 2).float()
 
 
-def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0):
+def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0, watch=None):
+    watch = watch or Watch(len(dataset), timeout_seconds=120.0, name=str)
     return extract_features(
         backbone or TinyBackbone(),
         dataset,
         labels,
         normalize=as_float,
         local_batch_size=local_batch_size,
-        num_workers=num_workers,
+        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         device=torch.device("cpu"),
         description="features",
     )
@@ -44,10 +49,12 @@ def failed(video):
     return VideoViews(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
 
 
+PROTOCOL = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
+
+
 @pytest.fixture
 def real_dataset(videos):
-    protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
-    return ViewsDataset(videos, protocol=protocol)
+    return ViewsDataset(videos, protocol=PROTOCOL)
 
 
 def test_a_video_is_the_mean_of_its_views_features():
@@ -128,3 +135,34 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
     assert not features.features.requires_grad
     sets = (features.features, features.labels)
     assert linear_metrics(*sets, *sets, weight_decay=1e-3)["linear_top1"] == 1.0
+
+
+@pytest.mark.parametrize(("way", "cause"), [("segfault", "signal 11"), ("kill", "signal 9"), ("hang", "after 1.5 s")])
+def test_videos_that_end_their_process_are_named_counted_and_never_replaced(videos, real_dataset, way, cause):
+    """Of the six videos 1 and 3 are broken, 0 and 4 deadly."""
+    labels = [10, 11, 12, 13, 14, 15]
+    watch = Watch(6, timeout_seconds=1.5 if way == "hang" else 120.0, name=videos.manifest.path)
+    deadly = WatchedVideos(DeadlyVideos(videos, {0: way, 4: way}), watch)
+    features = extract(ViewsDataset(deadly, protocol=PROTOCOL), labels, num_workers=2, watch=watch)
+    healthy = extract(real_dataset, labels)  # those of 0, 2, 4 and 5
+    torch.testing.assert_close(features.features, healthy.features[[1, 3]], rtol=1e-5, atol=0)
+    assert features.labels.tolist() == [12, 15]
+    assert (len(features.features), features.num_expected) == (2, 6)
+    named = [str(videos.manifest.path(video)) for video in (0, 1, 3, 4)]
+    assert [name in line for name, line in zip(named, features.failures, strict=True)] == [True] * 4
+    assert [cause in line for line in features.failures] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("local_batch_size", [1, 4, 10, 100])
+def test_ten_failures_before_anything_else_are_a_wrong_path(local_batch_size):
+    dataset = [failed(video) for video in range(10)] + [flat_views(10, 5)]
+    with pytest.raises(
+        ManifestError, match=r"none of the first 10 videos .*first: video0.mp4: broken; check DATA.ROOT"
+    ):
+        extract(dataset, [0] * 11, local_batch_size=local_batch_size)
+
+
+@pytest.mark.parametrize("local_batch_size", [1, 4, 10, 100])
+def test_many_failures_with_one_video_among_the_first_are_broken_videos(local_batch_size):
+    dataset = [failed(video) for video in range(9)] + [flat_views(9, 5)] + [failed(video) for video in range(10, 30)]
+    assert extract(dataset, [0] * 30, local_batch_size=local_batch_size).num_expected == 30

@@ -80,7 +80,7 @@ MISTAKES = {
     "no value": (["TRAIN.NUM_EPOCHS"], "TRAIN.NUM_EPOCHS has no value"),
     "contradiction": (["METHOD.QUEUE_LENGTH", "0"], "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False"),
     "split": (["DATA.SPLIT", "4"], "DATA.SPLIT is 4; choose one of 1, 2, 3"),
-    "no such folder": (["DATA.ROOT", "/nowhere"], "/nowhere/train holds no class folders"),
+    "no such folder": (["DATA.ROOT", "/nowhere"], "/nowhere/train is not a folder that can be read"),
     "clip longer than the videos": (
         ["CLIP.SECONDS", "60"],
         "CLIP.SECONDS is 60.0, but the longest of 8 videos",

@@ -13,6 +13,8 @@ from sce_video.errors import UserError
 
 # Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
 _MAX_FPS = 240.0
+# Past this a duration is damage, more likely: a week.
+_MAX_SECONDS = 7 * 86_400.0
 # For a video of one frame, or one without any time stamps, whose header says nothing either.
 _UNKNOWN_FPS = 25.0
 
@@ -103,7 +105,8 @@ def check_times(times_seconds: Sequence[float]) -> None:
 
 def is_consistent(duration_seconds: float, fps: float, num_frames: int) -> bool:
     """Whether the three describe one and the same plausible video."""
-    return duration_seconds > 0 and 0 < fps <= _MAX_FPS and abs(num_frames - duration_seconds * fps) <= 1
+    is_plausible = 0 < duration_seconds <= _MAX_SECONDS and 0 < fps <= _MAX_FPS
+    return is_plausible and abs(num_frames - duration_seconds * fps) <= 1
 
 
 def even_timing(num_frames: int, last_start_seconds: float) -> tuple[float, float, int]:

@@ -48,7 +48,14 @@ class DecordDecoder:
         """Raises DecodeError for a file decord cannot read, UserError where it cannot be loaded."""
         decord = load_decord()
         self._path = path
-        self._errors = (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError)
+        # UnicodeEncodeError: a name that is not UTF-8.
+        self._errors = (
+            decord.DECORDError,
+            decord.DECORDLimitReachedError,
+            RuntimeError,
+            AssertionError,
+            UnicodeEncodeError,
+        )
         with decode_errors(path, *self._errors):
             self._reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
             height, width, _ = self._reader[0].shape

@@ -11,11 +11,10 @@ from types import TracebackType
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
 
@@ -74,8 +73,7 @@ class StillImage(_FrameByFrame):
         """Raises DecodeError for a file that is no image."""
         self._pixels = _read_image(path, short_side_pixels)
         height, width, _ = self._pixels.shape
-        size = scaled_size(height, width, short_side_pixels)
-        self.metadata = VideoMetadata(1 / _STILL_FPS, _STILL_FPS, 1, *size)
+        self.metadata = VideoMetadata(1 / _STILL_FPS, _STILL_FPS, 1, height, width)
 
     def _frame(self, index: int) -> Pixels:
         return self._pixels
@@ -151,16 +149,23 @@ def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | N
 
 
 def _read_image(path: str, short_side_pixels: int) -> Pixels:
-    """An upright image, (H, W, C); a JPEG that is to be made smaller may come smaller already."""
+    """An upright image, (H, W, C), scaled as `scaled_size` says; a JPEG is read small, which is cheaper."""
     with decode_errors(path, *_PIL_ERRORS), Image.open(path) as image:
+        size = scaled_size(image.height, image.width, short_side_pixels)
         if short_side_pixels:
-            image.draft("RGB", scaled_size(image.height, image.width, short_side_pixels)[::-1])
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            image.draft("RGB", size[::-1])
+        upright = ImageOps.exif_transpose(image)
+        if upright.size != image.size:
+            size = size[::-1]
+        if upright.mode.startswith("I"):  # 16 bits of gray, of which convert() would keep the low ones
+            upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
+        pixels = np.array(upright.convert("RGB"))
+    return _resized(pixels, list(size))
 
 
 def _resized(pixels: Pixels, size: list[int]) -> Pixels:
     if list(pixels.shape[:2]) == size:
         return pixels
     frame = torch.from_numpy(pixels).permute(2, 0, 1)
-    frame = TF.resize(frame, size, interpolation=InterpolationMode.BILINEAR, antialias=True)
+    frame = F.interpolate(frame[None], size, mode="bilinear", antialias=True)[0]
     return frame.permute(1, 2, 0).numpy()

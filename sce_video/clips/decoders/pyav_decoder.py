@@ -14,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
 from sce_video.clips.decoders.pyav_file import open_stream, video_timing
-from sce_video.clips.decoders.pyav_plan import DecodePlan, PacketFacts, plan_decoding
+from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 
 # Seeking is trusted only where the container stores the time of every frame and an index, and the codec starts clean
 # at a key frame. Elsewhere (AVI with B-frames: half of the frames wrong) the file is decoded from its start.
@@ -27,7 +27,9 @@ _CODECS_THAT_MARK_NON_REFERENCES = frozenset({"h264"})
 
 # A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
 _MAX_REORDERED = 16
+_MAX_PTS = 2**63 - 1  # FFmpeg's; a damaged header can say any duration
 
+_PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 _TimedFrame = tuple[float, av.video.frame.VideoFrame]  # begins at so many seconds after the first frame
 
 
@@ -57,12 +59,13 @@ class PyAVDecoder:
             raise ValueError(f"{self._path} is closed")
         check_times(times_seconds)
         in_order = sorted(set(times_seconds))
-        clip = np.empty((len(times_seconds), self.metadata.height, self.metadata.width, 3), dtype=np.uint8)
         places: dict[float, list[int]] = {}
         for place, time in enumerate(times_seconds):
             places.setdefault(time, []).append(place)
         converted, last = None, 0
-        with decode_errors(self._path, av.error.FFmpegError):
+        # MemoryError: a damaged header can say any size.
+        with decode_errors(self._path, av.error.FFmpegError, MemoryError):
+            clip = np.empty((len(times_seconds), self.metadata.height, self.metadata.width, 3), dtype=np.uint8)
             for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
                 for place in places[time]:
                     if frame is converted:
@@ -87,18 +90,17 @@ class PyAVDecoder:
     def _inspect(self, short_side_pixels: int) -> VideoMetadata:
         """Decode the first frame: what seconds are counted from, and how all frames are turned and sized."""
         with decode_errors(self._path, av.error.FFmpegError):
-            frames = self._container.decode(self._stream)
-            first = next(frames, None)
+            frames = self._placed_frames()
+            begin, first = next(frames, (None, None))
             if first is None:
                 raise DecodeError(f"{self._path}: holds no frame that can be decoded")
             duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
         assert first.time_base is not None  # only frames made by hand have none
-        # AVI keeps no presentation times, and those guessed from its B-frames are out of order: count instead.
-        self._is_counted = first.pts is None or self._container.format.name == "avi"
-        self._first_pts = first.pts or 0
-        self._time_base = first.time_base
+        self._is_counted = begin is None
+        self._first_pts = begin or 0
+        self._ticks_to_seconds = (first.time_base.numerator, first.time_base.denominator)
         self._fps = fps
-        self._untouched: Iterator[av.video.frame.VideoFrame] | None = chain([first], frames)
+        self._untouched: Iterator[_PlacedFrame] | None = chain([(begin, first)], frames)
         self._height, self._width = scaled_size(first.height, first.width, short_side_pixels)
         self._quarter_turns = first.rotation // 90 if first.rotation % 90 == 0 else 0
         height, width = self._height, self._width
@@ -135,86 +137,112 @@ class PyAVDecoder:
         if frames is None:
             self._container.close()
             self._container, self._stream = open_stream(self._path)
-            frames = self._container.decode(self._stream)
+            frames = self._placed_frames()
         time = 0.0
-        for index, frame in enumerate(frames):
-            is_counted = self._is_counted or frame.pts is None
-            time = max(time, index / self._fps if is_counted else self._seconds(frame.pts))
+        for index, (begin, frame) in enumerate(frames):
+            time = max(time, index / self._fps if self._is_counted or begin is None else self._seconds(begin))
             yield time, frame
 
-    def _windows(self, in_order: Sequence[float]) -> list[list[float]]:
-        """Times in groups that hang on one key frame, by the container's index; in one group where it has none."""
-        self._seek(in_order[0])  # Matroska reads its index when it is first needed
-        index = self._stream.index_entries
-        return [list(group) for _, group in groupby(in_order, lambda time: index.search_timestamp(self._pts(time)))]
+    def _placed_frames(self) -> Iterator[_PlacedFrame]:
+        """Decode what comes next in the file, in the order in which the video plays.
 
-    def _frames_of_window(self, times: list[float]) -> list[av.video.frame.VideoFrame] | None:
+        An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of
+        places of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
+        """
+        is_avi = self._container.format.name == "avi"
+        places: list[int | None] = []
+        num_frames = 0
+        for packet in self._container.demux(self._stream):
+            if packet.size > 0:
+                places.append(packet.dts)
+            for frame in self._stream.decode(packet):
+                yield places[min(num_frames, len(places) - 1)] if is_avi else frame.pts, frame
+                num_frames += 1
+
+    def _windows(self, in_order: Sequence[float]) -> list[list[int]]:
+        """Wanted times, in ticks, in groups that hang on one key frame by the container's index; one if it has none.
+
+        No group where the index cannot be used.
+        """
+        ticks = [self._ticks(time) for time in in_order]
+        try:
+            self._seek(ticks[0])  # Matroska reads its index when it is first needed
+        except av.error.FFmpegError:  # a damaged index
+            return []
+        return [list(group) for _, group in groupby(ticks, self._stream.index_entries.search_timestamp)]
+
+    def _frames_of_window(self, ticks: list[int]) -> list[av.video.frame.VideoFrame] | None:
         """The frames on screen at times that are near each other; None where only the way from the start tells."""
         try:
-            packets = self._packets_around(times[0], times[-1])
-            if any(packet.pts is None for packet in packets):
+            packets = self._packets_around(ticks[0], ticks[-1])
+            # One shown before the first: their times contradict each other.
+            if any(p.pts is not None and p.pts < self._first_pts and not p.is_discard for p in packets):
                 return None
-            plan = plan_decoding([self._facts(packet) for packet in packets], times)
+            plan = plan_decoding(packets, ticks)
             return None if plan is None else self._decode(packets, plan)
         except av.error.FFmpegError:  # what it means for the file shows on the way from the start
             return None
 
-    def _packets_around(self, start_seconds: float, stop_seconds: float) -> list[av.packet.Packet]:
-        """From a key frame shown at or before `start_seconds` to all that is shown by `stop_seconds`."""
-        self._seek(start_seconds)
-        packets = self._read_until(stop_seconds)
-        if packets and packets[0].dts is not None and self._seconds(packets[0].pts) > start_seconds:
+    def _packets_around(self, first: int, last: int) -> list[av.packet.Packet]:
+        """From a key frame shown at or before tick `first` to all that is shown by tick `last`."""
+        self._seek(first)
+        packets = self._read_until(last)
+        if packets and packets[0].dts is not None and packets[0].pts is not None and packets[0].pts > first:
             # Containers look for the time of decoding: this key frame is shown later than it is decoded.
             self._container.seek(packets[0].dts - 1, stream=self._stream)
-            packets = self._read_until(stop_seconds)
+            packets = self._read_until(last)
         return packets
 
-    def _read_until(self, stop_seconds: float) -> list[av.packet.Packet]:
+    def _read_until(self, last: int) -> list[av.packet.Packet]:
         packets: list[av.packet.Packet] = []
         num_later = 0
         for packet in self._container.demux(self._stream):
             if packet.size == 0:  # marks the end
                 continue
             packets.append(packet)
-            num_later = num_later + 1 if packet.pts is not None and self._seconds(packet.pts) > stop_seconds else 0
-            if (packet.dts is not None and self._seconds(packet.dts) > stop_seconds) or num_later > _MAX_REORDERED:
+            num_later = num_later + 1 if packet.pts is not None and packet.pts > last else 0
+            if (packet.dts is not None and packet.dts > last) or num_later > _MAX_REORDERED:
                 break
         return packets
 
     def _decode(self, packets: list[av.packet.Packet], plan: DecodePlan) -> list[av.video.frame.VideoFrame] | None:
         """The wanted frames; None if one does not come out, or not in order of time."""
         context = self._stream.codec_context
-        wanted = [packets[number].pts for number in plan.shown]
+        in_order = [packets[number].pts for number in plan.shown]
+        wanted = set(in_order)
         marks_non_references = context.name in _CODECS_THAT_MARK_NON_REFERENCES
         found: dict[int | None, av.video.frame.VideoFrame] = {}
         last = -math.inf
         for start, stop in plan.ranges:
             for packet in [*packets[start:stop], None]:
-                may_skip = marks_non_references and packet is not None and packet.pts not in wanted
-                context.skip_frame = "NONREF" if may_skip else "DEFAULT"
+                if marks_non_references:
+                    context.skip_frame = "DEFAULT" if packet is None or packet.pts in wanted else "NONREF"
                 for frame in self._stream.decode(packet):
-                    if frame.pts is None or frame.pts <= last:
+                    # A damaged picture is patched up from whatever was decoded before it: from the start, that is more.
+                    if frame.is_corrupt or frame.pts is None or frame.pts <= last:
                         return None
                     last = frame.pts
-                    if frame.pts in wanted:
-                        found[frame.pts] = frame
+                    if last in wanted:
+                        found[last] = frame
             context.flush_buffers()
-        return [found[pts] for pts in wanted] if found.keys() >= set(wanted) else None
+        return [found[pts] for pts in in_order] if len(found) == len(wanted) else None
 
-    def _facts(self, packet: av.packet.Packet) -> PacketFacts:
-        return PacketFacts(self._seconds(packet.pts), packet.is_keyframe, packet.is_discard)
-
-    def _seek(self, seconds: float) -> None:
+    def _seek(self, ticks: int) -> None:
         self._untouched = None
-        self._container.seek(self._pts(seconds), stream=self._stream)
+        self._container.seek(min(ticks, self._ticks(self.metadata.duration_seconds)), stream=self._stream)
 
-    def _seconds(self, pts: int | None) -> float:
-        assert pts is not None  # asked for only where the container gives times
-        return (pts - self._first_pts) * self._time_base.numerator / self._time_base.denominator
+    def _seconds(self, pts: int) -> float:
+        return (pts - self._first_pts) * self._ticks_to_seconds[0] / self._ticks_to_seconds[1]
 
-    def _pts(self, seconds: float) -> int:
-        latest = min(max(seconds, 0.0), self.metadata.duration_seconds)
-        return self._first_pts + math.floor(latest / self._time_base)
+    def _ticks(self, seconds: float) -> int:
+        """The last tick of the stream's clock that is no later, as `_seconds` counts; at least the first frame's."""
+        multiplier, divisor = self._ticks_to_seconds
+        ticks = int(min(max(seconds, 0.0) * divisor / multiplier, float(_MAX_PTS)))
+        while ticks > 0 and ticks * multiplier / divisor > seconds:
+            ticks -= 1
+        while (ticks + 1) * multiplier / divisor <= seconds and ticks < _MAX_PTS:
+            ticks += 1
+        return min(self._first_pts + ticks, _MAX_PTS)
 
     def _is_seekable(self) -> bool:
         containers = self._container.format.name.split(",")
@@ -231,4 +259,4 @@ class PyAVDecoder:
         pixels = np.ndarray(
             (self._height, self._width, 3), np.uint8, buffer=memoryview(plane), strides=(plane.line_size, 3, 1)
         )
-        into[...] = np.rot90(pixels, self._quarter_turns)
+        into[...] = np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels

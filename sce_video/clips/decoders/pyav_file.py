@@ -1,7 +1,12 @@
 """Opening a file with PyAV, and what to believe about its length when the header is silent or wrong."""
 
+import os
+import re
+from contextlib import suppress
+
 import av
 import av.container
+import av.error
 import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
@@ -11,7 +16,7 @@ def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream
     """Open a local file and its main video stream, to be decoded in one thread.
 
     Raises:
-        DecodeError: no video stream.
+        DecodeError: no video stream, or one whose codec PyAV does not know.
         av.error.FFmpegError, ValueError: not a video that PyAV can open.
     """
     # "file:" keeps a name such as "a:b.mp4" from being read as a protocol; titles need not be UTF-8.
@@ -20,6 +25,9 @@ def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream
     if not isinstance(stream, av.video.stream.VideoStream):
         container.close()
         raise DecodeError(f"{path}: has no video stream")
+    if stream.codec_context is None:
+        container.close()
+        raise DecodeError(f"{path}: no decoder for its codec in this PyAV")
     # "AUTO" can hang for good on a damaged frame, and the workers already fill the cores.
     stream.codec_context.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
@@ -38,22 +46,42 @@ def video_timing(
         duration = float(stream.duration * stream.time_base)
     else:
         # What mkv, webm and flv call duration is the time of their end; the video may begin later than at 0.
-        start = float((stream.start_time or 0) * (stream.time_base or 0))
-        duration = (container.duration or 0) / av.time_base - start
+        duration = _end_seconds(container, stream) - float((stream.start_time or 0) * (stream.time_base or 0))
     fps = float(stream.average_rate or 0)
     num_frames = stream.frames or max(round(duration * fps), 1)  # mkv, webm, flv and ts do not count
-    if is_consistent(duration, fps, num_frames):
+    # An MPEG program stream holds no length; what FFmpeg guesses from its bit rate can be a second off.
+    is_guessed = container.format.name == "mpeg"
+    if is_consistent(duration, fps, num_frames) and not is_guessed and not _is_cut_short(path, stream):
         return duration, fps, num_frames
     return _packet_timing(path)
+
+
+def _end_seconds(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float:
+    """By the tag that FFmpeg and mkvmerge write for each stream, else that of the longest, which may be the audio."""
+    tag = re.fullmatch(r"([0-9]+):([0-9]+):([0-9]+\.?[0-9]*)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return (container.duration or 0) / av.time_base
+    hours, minutes, seconds = map(float, tag.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _is_cut_short(path: str, stream: av.video.stream.VideoStream) -> bool:
+    """Whether the container's index, where it is in front, lists frames beyond the end of the file."""
+    index = stream.index_entries
+    return len(index) > 0 and index[-1].pos + index[-1].size > os.path.getsize(path)
 
 
 def _packet_timing(path: str) -> tuple[float, float, int]:
     container, stream = open_stream(path)
     with container:
         # Discarded packets are decoded but not shown (edit lists); two packets can share one shown frame (VP9).
-        packets = [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+        time_base = stream.time_base  # a stream whose file is closed tells anything
+        packets = []
+        with suppress(av.error.FFmpegError):  # damage: what comes before it counts
+            for packet in container.demux(stream):
+                packets += [packet] if packet.size > 0 and not packet.is_discard else []
     stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
     known = {stamp for stamp in stamps if stamp is not None}
-    if not known or stream.time_base is None:
+    if not known or time_base is None:
         return even_timing(max(len(packets), 1), 0.0)
-    return even_timing(len(known), float((max(known) - min(known)) * stream.time_base))
+    return even_timing(len(known), float((max(known) - min(known)) * time_base))

@@ -1,15 +1,23 @@
 """Which packets have to be decoded for the wanted frames: pure planning, no file needed."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
-class PacketFacts(NamedTuple):
-    """What the container says of one packet."""
+class Packet(Protocol):
+    """What the container says of one packet, in ticks of the stream's clock; PyAV's packets are such."""
 
-    start_seconds: float  # when its frame begins, after the first frame of the video
-    is_key: bool
-    is_hidden: bool  # decoded for others' sake, never on screen: what an edit list cuts off
+    @property
+    def pts(self) -> int | None:
+        """When its frame begins."""
+
+    @property
+    def is_keyframe(self) -> bool: ...
+
+    @property
+    def is_discard(self) -> bool:
+        """Decoded for others' sake, never on screen: what an edit list cuts off."""
 
 
 class DecodePlan(NamedTuple):
@@ -23,7 +31,7 @@ class DecodePlan(NamedTuple):
     shown: list[int]
 
 
-def plan_decoding(packets: Sequence[PacketFacts], times_seconds: Sequence[float]) -> DecodePlan | None:
+def plan_decoding(packets: Sequence[Packet], wanted: Sequence[int]) -> DecodePlan | None:
     """The fewest packets that give the frames on screen at the wanted times.
 
     A frame depends on nothing before the last key frame that precedes it both in decoding and in presentation order:
@@ -31,37 +39,29 @@ def plan_decoding(packets: Sequence[PacketFacts], times_seconds: Sequence[float]
 
     Args:
         packets: in decoding order, every one whose frame is shown from the first packet's start to the last time.
-        times_seconds: ascending.
+        wanted: ascending times in the same ticks.
     Returns:
-        None where the packets do not tell: a wanted frame or its key frame is not among them, or two frames begin at
-        one time.
+        None where the packets do not tell: one has no time, two begin at one time, a wanted frame or its key frame is
+        not among them.
     """
-    visible = [number for number, packet in enumerate(packets) if not packet.is_hidden]
-    visible.sort(key=lambda number: packets[number].start_seconds)
-    starts = [packets[number].start_seconds for number in visible]
-    if len(set(starts)) < len(starts):
+    starts = [packet.pts for packet in packets if packet.pts is not None]
+    if len(starts) < len(packets):
         return None
-    shown: list[int] = []
-    place = -1
-    for time in times_seconds:
-        while place + 1 < len(visible) and starts[place + 1] <= time:
-            place += 1
-        if place < 0:
-            return None
-        shown.append(visible[place])
-    spans = [(_key_before(packets, number), number + 1) for number in set(shown)]
+    order = sorted((start, number) for number, start in enumerate(starts) if not packets[number].is_discard)
+    places = [bisect_right(order, (time, len(packets))) - 1 for time in wanted]
+    if len(dict(order)) < len(order) or min(places) < 0:
+        return None
+    shown = [order[place][1] for place in places]
+    keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
+    spans = [(_key_before(number, keys, starts), number + 1) for number in set(shown)]
     if any(start < 0 for start, _ in spans):
         return None
     return DecodePlan(_joined(spans), shown)
 
 
-def _key_before(packets: Sequence[PacketFacts], number: int) -> int:
+def _key_before(number: int, keys: Sequence[int], starts: Sequence[int]) -> int:
     """The packet that decoding has to begin with; -1 if there is none."""
-    start = packets[number].start_seconds
-    for key in range(number, -1, -1):
-        if packets[key].is_key and packets[key].start_seconds <= start:
-            return key
-    return -1
+    return max((key for key in keys if key <= number and starts[key] <= starts[number]), default=-1)
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -5,8 +5,7 @@ from types import TracebackType
 from typing import Any
 
 import torch
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
+import torch.nn.functional as F
 
 from sce_video.clips.decoders.base import (
     VideoMetadata,
@@ -76,7 +75,7 @@ class TorchCodecDecoder:
             frames: torch.Tensor = self._decoder.get_frames_played_at(stamps).data.permute(0, 3, 1, 2)
         if self._scaled is None:
             return frames
-        return TF.resize(frames, self._scaled, interpolation=InterpolationMode.BILINEAR, antialias=True)
+        return F.interpolate(frames, self._scaled, mode="bilinear", antialias=True)
 
     def __enter__(self) -> "TorchCodecDecoder":
         return self

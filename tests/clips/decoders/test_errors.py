@@ -1,16 +1,14 @@
 """Files that cannot be read, names that are wrong, videos that are closed."""
 
-import importlib.util
 import os
 import sys
 
 import pytest
 
-from sce_video.clips.decoders import DECODERS, DecodeError, open_video
+from sce_video.clips.decoders import DECODERS, DecodeError, decoder_version, open_video
 from sce_video.errors import UserError
 
-needs_decord = pytest.mark.skipif(importlib.util.find_spec("decord") is None, reason="decord is not installed")
-BOTH = pytest.mark.parametrize("decoder", ["pyav", pytest.param("decord", marks=needs_decord)])
+ALL = pytest.mark.parametrize("decoder", list(DECODERS), indirect=True)
 
 
 def _assert_one_line_that_names(error, path):
@@ -19,7 +17,7 @@ def _assert_one_line_that_names(error, path):
     assert isinstance(error, UserError)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "content",
     [
@@ -44,7 +42,7 @@ def test_a_playlist_is_not_followed(tmp_path):
     _assert_one_line_that_names(caught.value, path)
 
 
-@BOTH
+@ALL
 def test_a_truncated_video(numbered_video, tmp_path, decoder):
     whole = numbered_video("mp4").path.read_bytes()  # its index is at the end
     path = tmp_path / "truncated.mp4"
@@ -83,16 +81,43 @@ def test_an_unknown_decoder_lists_the_known_ones(numbered_video):
         open_video(numbered_video("mp4").path, decoder="opencv")
 
 
-def test_without_decord_the_way_out_is_named(numbered_video, monkeypatch):
-    monkeypatch.setitem(sys.modules, "decord", None)  # import decord now raises ImportError
-    with pytest.raises(UserError, match='decoder "decord" cannot be loaded') as caught:
-        open_video(numbered_video("mp4").path, decoder="decord")
+@pytest.mark.parametrize(
+    ("decoder", "module", "message"),
+    [
+        ("decord", "decord", 'decoder "decord" cannot be loaded .*or use "pyav"'),
+        ("torchcodec", "torchcodec.decoders", 'decoder "torchcodec" is not installed .*pip install torchcodec'),
+    ],
+)
+def test_without_its_library_the_way_out_is_named(numbered_video, monkeypatch, decoder, module, message):
+    monkeypatch.setitem(sys.modules, module, None)  # to import it now raises ImportError
+    with pytest.raises(UserError, match=message) as caught:
+        open_video(numbered_video("mp4").path, decoder=decoder)
     assert not isinstance(caught.value, DecodeError)  # the dataset must not take it for a broken video
+    with pytest.raises(UserError, match=message):
+        decoder_version(decoder)
     with open_video(numbered_video("mp4").path, decoder="pyav") as opened:
         assert opened.metadata.num_frames == 150
 
 
-@BOTH
+def test_torchcodec_without_ffmpegs_libraries_names_the_way_out(tmp_path, monkeypatch):
+    """It raises RuntimeError while it is imported, over many lines."""
+    (tmp_path / "torchcodec").mkdir()
+    (tmp_path / "torchcodec" / "__init__.py").write_text("")
+    (tmp_path / "torchcodec" / "decoders.py").write_text(
+        "raise RuntimeError('Could not load libtorchcodec.\\nLikely: ...')"
+    )
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchcodec"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        UserError, match="cannot be loaded .Could not load libtorchcodec.*apt-get install ffmpeg"
+    ) as caught:
+        decoder_version("torchcodec")
+    assert "\n" not in str(caught.value)
+    del sys.modules["torchcodec"]
+
+
+@ALL
 def test_leaving_the_with_closes(numbered_video, decoder):
     with open_video(numbered_video("mp4").path, decoder=decoder) as opened:
         opened.frames_at([0.0])

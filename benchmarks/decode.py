@@ -1,0 +1,214 @@
+"""Clips per second on one core: every decoder on originals and on files re-encoded with short GOPs.
+
+    python benchmarks/decode.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
+
+Two random clips of 8 frames over 2.56 s per video, opening included, beside pytorchvideo's `LabeledVideoDataset`,
+torchcodec and decord as their documentation says. Every decoder's frames are first compared with a decode from start
+to end: `wrong` is how many of them are not the frames asked for. A fast decoder with wrong frames is no peer.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import av
+import numpy as np
+import torch
+from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
+from peers import FAILURES, Reader, readers_that_load
+from videos import (
+    ENCODINGS,
+    NUM_CLIPS,
+    NUM_FRAMES,
+    ORIGINAL,
+    ORIGINALS,
+    Wanted,
+    describe,
+    encode_all,
+    find_videos,
+    wanted_frames,
+)
+
+from sce_video.errors import UserError
+from sce_video.launch.program import exit_code_of
+from sce_video.report.table import text_table
+
+DEFAULT = "ours pyav"
+QUICK_ENCODINGS = (ORIGINAL, "gop4", "256p", "256p_gop4")
+# Shorter measurements say more about the machine's other work than about the decoder.
+LEAST_SECONDS = 0.1
+# Frames this far to either side are compared too: near in time is near in pixels, but not as near as the right one.
+NEIGHBOURS = 2
+# Levels of 255, mean over a frame. Decoders differ in how they round and blow up the color planes.
+SAME_LEVELS, NEARER_LEVELS = 8.0, 0.3
+
+
+def main() -> int:
+    parser = new_parser(__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    arguments = parser.parse_args()
+    return exit_code_of(partial(run, arguments))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        originals = find_videos(arguments.folder, num_videos=1 if arguments.quick else None)
+        print_videos(originals)
+        names = QUICK_ENCODINGS if arguments.quick else (ORIGINAL, *ENCODINGS)
+        cache = arguments.cache or Path(temporary)
+        files = {name: encode_all(originals, cache, name=name) for name in names}
+        use_cores(1)
+        measure(files, num_rounds=3 if arguments.quick else 5, json_file=arguments.json)
+
+
+def print_videos(videos: Sequence[Path]) -> None:
+    facts = [describe(video) for video in videos]
+    print(text_table(list(facts[0]), [[str(value) for value in fact.values()] for fact in facts]) + "\n")
+
+
+def measure(files: dict[str, list[Path]], *, num_rounds: int, json_file: Path | None) -> None:
+    readers = readers_that_load(wanted_frames(files[ORIGINAL][:1], seed=0))
+    rows: list[Row] = []
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for name, videos in files.items():
+        rounds = [wanted_frames(videos, seed=seed) for seed in range(num_rounds)]
+        wrong = count_wrong(readers, rounds[0])
+        # A reader without one right frame fails on these files: nothing to time.
+        useful = [reader for reader in readers if wrong[reader] < len(videos) * NUM_CLIPS * NUM_FRAMES]
+        cpu_seconds: dict[str, list[float]] = {reader: [] for reader in useful}
+        candidates = {reader: one_round(readers[reader], rounds, cpu_seconds[reader]) for reader in useful}
+        taken = alternate(candidates, num_rounds=num_rounds)
+        size: Row = {
+            "bytes": num_bytes(videos),
+            "bytes_vs_original": num_bytes(videos) / num_bytes(files[ORIGINAL]),
+        }
+        for reader in readers:
+            speed = speeds(taken[reader], cpu_seconds[reader], num_videos=len(videos)) if reader in taken else {}
+            rows.append({"files": name, "decoder": reader, **speed, "wrong": wrong[reader], **size})
+        seconds |= {(reader, name): taken[reader] for reader in useful}
+        print(f"{name}: done", file=sys.stderr)
+    publish(rows=rows, ratios=ratios_of(seconds), json_file=json_file)
+
+
+def speeds(seconds: Sequence[float], cpu_seconds: Sequence[float], *, num_videos: int) -> Row:
+    """Clips per second (median, least and most of the rounds); milliseconds per video, by the clock and on the core.
+
+    The two differ where other programs take turns on the core.
+    """
+    rates = [NUM_CLIPS * num_videos / each for each in seconds]
+    return {
+        "clips_per_s": median(rates),
+        "min": min(rates),
+        "max": max(rates),
+        "ms_per_video": 1000 * median(seconds) / num_videos,
+        "cpu_ms_per_video": 1000 * median(cpu_seconds) / num_videos,
+    }
+
+
+def num_bytes(videos: Sequence[Path]) -> int:
+    return sum(video.stat().st_size for video in videos)
+
+
+def one_round(reader: Reader, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]) -> Callable[[], float]:
+    """Seconds to read the next round's clips, the same as all other readers get; over and over while that is short."""
+    to_come = iter(rounds)
+
+    def read() -> float:
+        wanted, num_times = next(to_come), 0
+        before, cpu_before = time.perf_counter(), time.process_time()
+        while num_times == 0 or time.perf_counter() - before < LEAST_SECONDS:
+            try:
+                for _ in reader(wanted):
+                    pass
+            except FAILURES as error:
+                raise UserError(f"a decoder fails on some of these files, leave them out ({error})") from error
+            num_times += 1
+        cpu_seconds.append((time.process_time() - cpu_before) / num_times)
+        return (time.perf_counter() - before) / num_times
+
+    return read
+
+
+def ratios_of(seconds: dict[tuple[str, str], list[float]]) -> dict[str, float]:
+    """Our default against pytorchvideo and torchcodec; for torchcodec the faster of its two modes.
+
+    `gop4_vs_..._original`: what re-encoding once brings.
+    """
+    ratios = {}
+    for ours, theirs in [
+        ("original", "original"),
+        ("gop4", "original"),
+        ("gop4", "gop4"),
+        ("256p", "256p"),
+        ("256p_gop4", "256p"),
+        ("256p_gop4", "256p_gop4"),
+    ]:
+        default = seconds[DEFAULT, ours]
+        for peer in ("pytorchvideo", "torchcodec", "decord"):
+            modes = [taken for (reader, name), taken in seconds.items() if reader.split()[0] == peer and name == theirs]
+            if modes:
+                ratios[f"default_{ours}_vs_{peer}_{theirs}"] = min(speed_ratio(default, taken) for taken in modes)
+    return ratios
+
+
+def count_wrong(readers: dict[str, Reader], wanted: Sequence[Wanted]) -> dict[str, int]:
+    """How many of a reader's frames are not the ones asked for; all of them where it skips a video."""
+    wrong = dict.fromkeys(readers, 0)
+    for video in wanted:
+        sequential = decode_from_start(video.path, video.indices)
+        for name, reader in readers.items():
+            frames = frames_or_none(reader, video)
+            if frames is None or len(frames) != len(video.indices):
+                wrong[name] += len(video.indices)
+                continue
+            pairs = zip(video.indices, frames, strict=True)
+            wrong[name] += sum(is_wrong(frame, index, sequential) for index, frame in pairs)
+    return wrong
+
+
+def frames_or_none(reader: Reader, video: Wanted) -> torch.Tensor | None:
+    """None where the reader fails, or skips the video as pytorchvideo does."""
+    try:
+        return next(reader([video]), None)
+    except FAILURES:
+        return None
+
+
+def is_wrong(frame: torch.Tensor, index: int, sequential: dict[int, torch.Tensor]) -> bool:
+    """Whether a frame is far from the one of that index, or nearer to one beside it."""
+    if frame.shape != sequential[index].shape:
+        return True
+    seen = every_other_pixel(frame)
+    near = {place: every_other_pixel(sequential[place]) for place in around(index) if place in sequential}
+    distances = {place: float((seen - other).abs().mean()) for place, other in near.items()}
+    return distances[index] > min(SAME_LEVELS, min(distances.values()) + NEARER_LEVELS)
+
+
+def every_other_pixel(frame: torch.Tensor) -> torch.Tensor:
+    return frame[:, ::2, ::2].float()
+
+
+def around(index: int) -> range:
+    return range(index - NEIGHBOURS, index + NEIGHBOURS + 1)
+
+
+def decode_from_start(path: str, indices: Sequence[int]) -> dict[int, torch.Tensor]:
+    """Frames by their place in the order of presentation, with the neighbours of those asked for, uint8 (C, H, W)."""
+    kept = {near for index in indices for near in around(index)}
+    with av.open(path) as container:
+        return {place: upright(frame) for place, frame in enumerate(container.decode(video=0)) if place in kept}
+
+
+def upright(frame: av.VideoFrame) -> torch.Tensor:
+    turned = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90).copy()
+    return torch.from_numpy(turned).permute(2, 0, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""The whole loader: clips per second with 1 and 2 workers, where the time goes, and its share of the decoder's rate.
+
+    python benchmarks/loader.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
+
+Two clips of 8 frames over 2.56 s per video, a random crop of each resized to 224 from files of short side 256, uint8
+batches out. Beside it the decoder alone, asked for the very frames that the loader asks for, and pytorchvideo's
+`LabeledVideoDataset` in a torch `DataLoader` with the same work.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import torch
+from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
+from loader_parts import Asked, TimedVideos, load_timed
+from peers import subsample
+from pytorchvideo.data import LabeledVideoDataset
+from pytorchvideo.data.clip_sampling import RandomMultiClipSampler
+from torch.utils.data import DataLoader
+from torchvision.transforms import RandomResizedCrop
+from videos import CLIP_SECONDS, NUM_CLIPS, NUM_FRAMES, ORIGINALS, encode_all, find_videos
+
+from sce_video.augment.recipes import ViewRecipe
+from sce_video.clips.decoders import VideoDecoder, Videos, open_video
+from sce_video.data.dataset import ClipFormat, PretrainDataset
+from sce_video.data.loader import PretrainLoader
+from sce_video.launch.program import exit_code_of
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
+
+DECODER = "pyav"
+SIZE_PIXELS, BATCH_SIZE = 224, 4
+CROP_AREA, CROP_ASPECT = (0.2, 0.766), (0.75, 1.3333)
+# SCE's first view, without temporal difference: that reads more frames, which pytorchvideo would not have to.
+RECIPE = ViewRecipe(
+    temporal_difference_probability=0.0,
+    crop_area=CROP_AREA,
+    crop_aspect=CROP_ASPECT,
+    jitter_probability=0.8,
+    color_strength=1.0,
+    grayscale_probability=0.2,
+    blur_probability=1.0,
+    blur_kernel_pixels=23,
+    blur_sigma_pixels=(0.1, 2.0),
+    solarize_probability=0.0,
+    flip_probability=0.5,
+    mean=(0.45, 0.45, 0.45),
+    std=(0.225, 0.225, 0.225),
+)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths as the numbered collection that the data set wants."""
+
+    paths: list[str]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def open(self, video: int) -> VideoDecoder:
+        return open_video(self.paths[video], decoder=DECODER)
+
+
+def main() -> int:
+    parser = new_parser(__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    return exit_code_of(partial(run, parser.parse_args()))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        originals = find_videos(arguments.folder, num_videos=1 if arguments.quick else None)
+        names = ("256p_gop4",) if arguments.quick else ("256p", "256p_gop4")
+        num_batches, num_rounds = (4, 2) if arguments.quick else (24, 5)
+        rows: list[Row] = []
+        ratios: dict[str, float] = {}
+        use_cores(2)
+        for name in names:
+            files = encode_all(originals, arguments.cache or Path(temporary), name=name)
+            repeated = [str(files[place % len(files)]) for place in range(BATCH_SIZE * num_batches)]
+            more_rows, more_ratios = measure(repeated, num_rounds=num_rounds)
+            rows += [{"files": name, **row} for row in more_rows]
+            ratios |= {f"{ratio}_{name}": value for ratio, value in more_ratios.items()}
+        publish(rows=rows, ratios=ratios, json_file=arguments.json)
+
+
+def measure(paths: list[str], *, num_rounds: int) -> tuple[list[Row], dict[str, float]]:
+    timed = TimedVideos(Files(paths), paths)
+    loader = our_loader(timed, num_workers=0)
+    steps = range(loader.steps_per_epoch)
+    parts = load_timed(our_dataset(timed), [loader.requests_of(step)[0] for step in steps], timed)
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        candidates: dict[str, Callable[[], float]] = {
+            "ours, in process": partial(time_ours, paths, 0),
+            "ours, 1 worker": partial(time_ours, paths, 1),
+            "ours, 2 workers": partial(time_ours, paths, 2),
+            "decoder alone, 1 process": partial(time_decoder, timed.asked),
+            "decoder alone, 2 processes": partial(time_decoder_twice, timed.asked, pool),
+            "pytorchvideo, 1 worker": partial(time_pytorchvideo, paths, 1),
+            "pytorchvideo, 2 workers": partial(time_pytorchvideo, paths, 2),
+        }
+        seconds = alternate(candidates, num_rounds=num_rounds)
+    rows = [speed_row(name, taken) for name, taken in seconds.items()]
+    total = sum(parts.values())
+    rows += [{"what": f"share of time: {part}", "share_percent": 100 * parts[part] / total} for part in parts]
+    return rows, ratios_of(seconds)
+
+
+def speed_row(name: str, seconds_per_clip: Sequence[float]) -> Row:
+    rates = [1 / seconds for seconds in seconds_per_clip]
+    return {"what": name, "clips_per_s": median(rates), "min": min(rates), "max": max(rates)}
+
+
+def ratios_of(seconds: dict[str, list[float]]) -> dict[str, float]:
+    """`share_of_decoder` is the loader's rate over that of the decoder alone; `scaling` what the second worker brings,
+    beside which stands what a second process brings to the decoder alone: two cores are rarely twice one."""
+    return {
+        "1_worker_vs_pytorchvideo": speed_ratio(seconds["ours, 1 worker"], seconds["pytorchvideo, 1 worker"]),
+        "2_workers_vs_pytorchvideo": speed_ratio(seconds["ours, 2 workers"], seconds["pytorchvideo, 2 workers"]),
+        "1_worker_share_of_decoder": speed_ratio(seconds["ours, 1 worker"], seconds["decoder alone, 1 process"]),
+        "2_workers_share_of_decoder": speed_ratio(seconds["ours, 2 workers"], seconds["decoder alone, 2 processes"]),
+        "scaling_2_workers": speed_ratio(seconds["ours, 2 workers"], seconds["ours, 1 worker"]),
+        "scaling_of_the_decoder": speed_ratio(
+            seconds["decoder alone, 2 processes"], seconds["decoder alone, 1 process"]
+        ),
+    }
+
+
+def our_dataset(videos: Videos) -> PretrainDataset:
+    clip_format = ClipFormat(seconds=CLIP_SECONDS, num_frames=NUM_FRAMES, size_pixels=SIZE_PIXELS)
+    return PretrainDataset(videos, recipes=[RECIPE] * NUM_CLIPS, clip_format=clip_format, seed=0)
+
+
+def our_loader(videos: Videos, *, num_workers: int) -> PretrainLoader:
+    watch = Watch(len(videos), timeout_seconds=60, name=str)
+    return PretrainLoader(
+        our_dataset(videos),
+        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
+        global_batch_size=BATCH_SIZE,
+        accumulation_steps=1,
+        seed=0,
+    )
+
+
+def time_ours(paths: list[str], num_workers: int) -> float:
+    """Seconds per clip."""
+    loader = our_loader(Files(paths), num_workers=num_workers)
+    return seconds_per_clip(loader.batches_from(0, num_steps=loader.steps_per_epoch), num_workers)
+
+
+def time_pytorchvideo(paths: list[str], num_workers: int) -> float:
+    """Seconds per clip of pytorchvideo with the same work: decode, keep 8 frames, crop, resize, stack."""
+    crop = RandomResizedCrop(SIZE_PIXELS, scale=CROP_AREA, ratio=CROP_ASPECT, antialias=False)
+
+    def views(loaded: dict[str, list[torch.Tensor]]) -> torch.Tensor:
+        return torch.stack([crop(subsample(clip)) for clip in loaded["video"]])  # (2, C, T, H, W)
+
+    dataset = LabeledVideoDataset(
+        [(path, {}) for path in paths],
+        RandomMultiClipSampler(CLIP_SECONDS, NUM_CLIPS),
+        transform=views,
+        decode_audio=False,
+        decoder="pyav",
+    )
+    batches = DataLoader(dataset, batch_size=BATCH_SIZE, num_workers=num_workers, worker_init_fn=take_own_core)
+    return seconds_per_clip(iter(batches), num_workers)
+
+
+def take_own_core(worker: int) -> None:
+    """In pytorchvideo's favour: PyAV starts a thread per core it may use, and two such workers hinder each other."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
+
+
+def seconds_per_clip(batches: Iterator[object], num_workers: int) -> float:
+    """From the first batch of every worker on: starting processes is not what a run of days waits for."""
+    for _ in range(max(num_workers, 1)):
+        next(batches)
+    before = time.perf_counter()
+    num_batches = sum(1 for _ in batches)
+    return (time.perf_counter() - before) / (num_batches * BATCH_SIZE * NUM_CLIPS)
+
+
+def decode(asked: Sequence[Asked]) -> None:
+    for path, times_seconds in asked:
+        with open_video(path, decoder=DECODER) as video:
+            video.frames_at(times_seconds)
+
+
+def time_decoder(asked: Sequence[Asked]) -> float:
+    """Seconds per clip."""
+    before = time.perf_counter()
+    decode(asked)
+    return (time.perf_counter() - before) / (len(asked) * NUM_CLIPS)
+
+
+def time_decoder_twice(asked: Sequence[Asked], pool: ProcessPoolExecutor) -> float:
+    """Seconds per clip when two processes share the work."""
+    before = time.perf_counter()
+    list(pool.map(decode, [asked[0::2], asked[1::2]]))
+    return (time.perf_counter() - before) / (len(asked) * NUM_CLIPS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

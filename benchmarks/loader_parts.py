@@ -1,0 +1,109 @@
+"""Where the loader's time goes: the same work in this process, a clock around each part of it."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor
+
+from sce_video.augment.batch import collate
+from sce_video.clips.decoders import VideoDecoder, VideoMetadata, Videos
+from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
+from sce_video.data.dataset import PretrainDataset, VideoRequest
+from sce_video.runtime.parcels import pack, unpack
+
+Clock = defaultdict[str, float]  # part -> seconds
+Asked = tuple[str, list[float]]  # path and times
+
+
+@contextmanager
+def running(clock: Clock, part: str) -> Iterator[None]:
+    before = time.perf_counter()
+    yield
+    clock[part] += time.perf_counter() - before
+
+
+class TimedVideos:
+    """Videos whose opening and decoding are timed, and that note which frames they are asked for."""
+
+    def __init__(self, videos: Videos, paths: Sequence[str]) -> None:
+        self.clock: Clock = defaultdict(float)
+        self.asked: list[Asked] = []
+        self._videos = videos
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def open(self, video: int) -> VideoDecoder:
+        with running(self.clock, "open"):
+            return _TimedDecoder(self._videos.open(video), self, self._paths[video])
+
+
+class _TimedDecoder:
+    def __init__(self, decoder: VideoDecoder, timed: TimedVideos, path: str) -> None:
+        self._decoder = decoder
+        self._timed = timed
+        self._path = path
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        return self._decoder.metadata
+
+    def frames_at(self, times_seconds: Sequence[float]) -> Tensor:
+        self._timed.asked.append((self._path, list(times_seconds)))
+        with running(self._timed.clock, "decode and convert"):
+            return self._decoder.frames_at(times_seconds)
+
+    def __enter__(self) -> "_TimedDecoder":
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._decoder.__exit__(error_type, error, traceback)
+
+
+@contextmanager
+def timed_conversion(clock: Clock) -> Iterator[None]:
+    """Time every conversion to RGB of the PyAV decoder."""
+    convert: Callable[..., None] = PyAVDecoder._convert
+
+    def timed(*arguments: Any, **options: Any) -> None:
+        with running(clock, "convert"):
+            convert(*arguments, **options)
+
+    PyAVDecoder._convert = timed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        PyAVDecoder._convert = convert  # type: ignore[method-assign]
+
+
+def load_timed(
+    dataset: PretrainDataset, batches: Sequence[Sequence[VideoRequest]], timed: TimedVideos
+) -> dict[str, float]:
+    """Seconds of each part for these batches; `dataset` reads the `timed` videos.
+
+    "transfer" writes every batch into memory that processes share and takes it out, as loader processes do. "crop" is
+    what is left of a video's time without opening, decoding and converting: drawing, cropping, resizing, closing.
+    """
+    clock = timed.clock
+    with timed_conversion(clock):
+        for requests in batches:
+            with running(clock, "videos"):
+                videos = [dataset[request] for request in requests]
+            with running(clock, "collate"):
+                batch = collate(videos)
+            with running(clock, "transfer"):
+                unpack(pack(batch), pin_memory=False)
+    decode = clock["decode and convert"] - clock["convert"]
+    crop = clock["videos"] - clock["open"] - clock["decode and convert"]
+    same = {part: clock[part] for part in ("convert", "collate", "transfer")}
+    return {"open": clock["open"], "decode": decode, "crop": crop, **same}

@@ -1,0 +1,117 @@
+"""What is on screen in a damaged file, by the definition: decode it plainly from its first frame on, and look."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from PIL import Image, ImageOps
+
+from sce_video.clips.decoders import IMAGE_SUFFIXES
+
+Pixels = np.ndarray  # (H, W, C), RGB, uint8
+
+_PICTURE_ERRORS = (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError)
+
+
+def plain_frames(
+    path: Path,
+    times: Sequence[float],
+    *,
+    fps: float,
+    ignore_errors: bool = False,
+    rehearsals: int = 0,
+    held_frames: int = 0,
+) -> list[Pixels | None]:
+    """What is on screen at each time; None from the first error on, and where nothing is shown.
+
+    Args:
+        fps: for frames without a time.
+        ignore_errors: leave out the packets that raise one, and go on.
+        rehearsals: decode so many times in vain first, with the same decoder.
+        held_frames: keep so many frames in memory besides the one on screen.
+    """
+    if path.is_dir() or path.suffix in IMAGE_SUFFIXES:
+        return _plain_images(path, times, fps=fps)
+    if not path.is_file():  # one would wait for good for someone to write into a FIFO
+        return [None] * len(times)
+    waiting, shown, found = deque(sorted(set(times))), None, {}
+    first, starts, held = None, 0.0, deque(maxlen=held_frames)
+    try:
+        for index, (begin, frame) in enumerate(_decoded(path, ignore_errors=ignore_errors, rehearsals=rehearsals)):
+            if first is None:
+                first, zero = frame, begin
+            is_counted = zero is None or begin is None
+            starts = max(starts, index / fps if is_counted else float((begin - zero) * first.time_base))
+            while shown is not None and waiting and waiting[0] < starts:
+                found[waiting.popleft()] = shown
+            shown = frame
+            held.append(frame)
+            if not waiting:
+                break
+        found |= dict.fromkeys(waiting, shown)
+    except (av.error.FFmpegError, ValueError):
+        pass
+    return [_upright(found[second], first) if found.get(second) else None for second in times]
+
+
+def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) -> bool:
+    """Whether plain decoding always shows the same at that time.
+
+    libavcodec leaves parts of a damaged picture as the memory was before, or patches them up from such parts: then it
+    matters how many frames are still in use, and what was decoded before.
+    """
+    ways = [(0, held_frames) for held_frames in (0, 1, 2, 3, 4, 1000)] + [(1, 0), (1, 1), (2, 0)]
+    images = [
+        plain_frames(path, [second], fps=fps, ignore_errors=ignore_errors, rehearsals=rehearsals, held_frames=held)[0]
+        for rehearsals, held in ways
+    ]
+    return all(image is not None and np.array_equal(image, images[0]) for image in images)
+
+
+def _decoded(path: Path, *, ignore_errors: bool, rehearsals: int) -> Iterator[tuple[int | None, av.VideoFrame]]:
+    """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        stream = container.streams.best("video")
+        if stream is None or stream.codec_context is None:
+            return
+        stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
+        packets = container.demux(stream)
+        if rehearsals:
+            packets = list(packets)
+        for _ in range(rehearsals):
+            for packet in packets:
+                with suppress(av.error.FFmpegError):
+                    packet.decode()
+            stream.codec_context.flush_buffers()
+        places, num_frames = [], 0
+        for packet in packets:
+            places += [packet.dts] if packet.size else []
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                if not ignore_errors:
+                    raise
+                continue
+            for frame in frames:
+                begin = places[min(num_frames, len(places) - 1)] if container.format.name == "avi" else frame.pts
+                num_frames += 1
+                yield begin, frame
+
+
+def _upright(frame: av.VideoFrame, first: av.VideoFrame) -> Pixels:
+    pixels = frame.reformat(first.width, first.height, "rgb24").to_ndarray()
+    return np.rot90(pixels, first.rotation // 90 if first.rotation % 90 == 0 else 0)
+
+
+def _plain_images(path: Path, times: Sequence[float], *, fps: float) -> list[Pixels | None]:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    images: list[Pixels | None] = []
+    for second in times:
+        images.append(None)
+        with suppress(*_PICTURE_ERRORS), Image.open(files[min(int(second * fps), len(files) - 1)]) as image:
+            images[-1] = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    return images

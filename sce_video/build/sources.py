@@ -1,0 +1,94 @@
+"""Manifests of each `DATA.SOURCE`, for training and for testing, from the config."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources import (
+    class_folders,
+    read_annotations,
+    read_cifar10,
+    read_cifar100,
+    read_class_folders,
+    read_folder,
+    read_frame_folders,
+    read_hmdb51,
+    read_ids,
+    read_image_folders,
+    read_kinetics,
+    read_list,
+    read_moments,
+    read_ssv2,
+    read_stl10,
+    read_ucf101,
+)
+
+_MINI_KINETICS_TRAIN, _MINI_KINETICS_TEST = "train_ytid_list.txt", "val_ytid_list.txt"
+
+
+def _root(cfg: CfgNode) -> Path:
+    return Path(cfg.DATA.ROOT)
+
+
+def _splits(cfg: CfgNode) -> Path:
+    return Path(cfg.DATA.SPLITS_DIR)
+
+
+def _train_classes(cfg: CfgNode) -> list[str]:
+    return class_folders(_root(cfg), cfg.DATA.TRAIN)
+
+
+def _ucf101(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+    return read_ucf101(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
+
+
+def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+    return read_hmdb51(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
+
+
+def _kinetics(cfg: CfgNode, table: str) -> Manifest:
+    class_names = read_annotations(Path(cfg.DATA.TRAIN)).class_names
+    return read_kinetics(read_annotations(Path(table)), _root(cfg), class_names=class_names)
+
+
+def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
+    """Mini-Kinetics: of Kinetics-400's tables, the videos in its two lists."""
+    train_ids = read_ids(_splits(cfg) / _MINI_KINETICS_TRAIN)
+    class_names = read_annotations(Path(cfg.DATA.TRAIN), only_ids=train_ids).class_names
+    chosen = read_annotations(Path(table), only_ids=read_ids(_splits(cfg) / ids))
+    return read_kinetics(chosen, _root(cfg), class_names=class_names)
+
+
+TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+    "list": lambda cfg: read_list(Path(cfg.DATA.TRAIN), _root(cfg)),
+    "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TRAIN),
+    "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TRAIN, _MINI_KINETICS_TRAIN),
+    "ucf101": lambda cfg: _ucf101(cfg)[0],
+    "hmdb51": lambda cfg: _hmdb51(cfg)[0],
+    "ssv2": lambda cfg: read_ssv2(_root(cfg), _splits(cfg), "train"),
+    "moments": lambda cfg: read_moments(_root(cfg), _splits(cfg), "training"),
+    "class_folders": lambda cfg: read_class_folders(_root(cfg), cfg.DATA.TRAIN),
+    "frame_folders": lambda cfg: read_frame_folders(_root(cfg), cfg.DATA.TRAIN),
+    "image_folders": lambda cfg: read_image_folders(_root(cfg), cfg.DATA.TRAIN),
+    "folder": lambda cfg: read_folder(_root(cfg), cfg.DATA.TRAIN),
+    "cifar10": lambda cfg: read_cifar10(_root(cfg), "train"),
+    "cifar100": lambda cfg: read_cifar100(_root(cfg), "train"),
+    "stl10": lambda cfg: read_stl10(_root(cfg), cfg.DATA.TRAIN),
+}
+TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+    "list": lambda cfg: read_list(Path(cfg.DATA.TEST), _root(cfg)),
+    "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),
+    "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TEST, _MINI_KINETICS_TEST),
+    "ucf101": lambda cfg: _ucf101(cfg)[1],
+    "hmdb51": lambda cfg: _hmdb51(cfg)[1],
+    "ssv2": lambda cfg: read_ssv2(_root(cfg), _splits(cfg), "validation"),
+    "moments": lambda cfg: read_moments(_root(cfg), _splits(cfg), "validation"),
+    "class_folders": lambda cfg: read_class_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
+    "frame_folders": lambda cfg: read_frame_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
+    "image_folders": lambda cfg: read_image_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
+    "cifar10": lambda cfg: read_cifar10(_root(cfg), "test"),
+    "cifar100": lambda cfg: read_cifar100(_root(cfg), "test"),
+    "stl10": lambda cfg: read_stl10(_root(cfg), "test"),
+}

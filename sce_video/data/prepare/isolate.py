@@ -1,0 +1,186 @@
+"""A pool of processes that outlives them: what kills or hangs one costs the task it was on, nothing else."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Generic, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_BEGUN, _DONE, _LOST, _STOP = "begun", "done", "lost", "stop"
+_MAX_FAILED_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task that took its process with it."""
+
+    reason: str
+
+
+def run_isolated(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    num_workers: int,
+    timeout_seconds: float,
+    memory_bytes: int,
+) -> Generator[tuple[Task, Result | Lost], None, None]:
+    """Call `function` on each task in one of `num_workers` processes; yields in the order in which they end.
+
+    Processes end with this one, however it ends, and on leaving the iterator.
+
+    Args:
+        function: found by its name in the new process, as pickle does.
+        timeout_seconds: a task that takes longer is lost, and its process killed.
+        memory_bytes: what a process may take; a task that wants more is lost.
+    Raises:
+        OSError: as `function` raised it, such as a full disk; or processes that cannot be started.
+    """
+    waiting = iter(tasks)
+    workers: list[_Worker[Task, Result]] = []
+    try:
+        for _, task in zip(range(num_workers), waiting, strict=False):
+            workers.append(_Worker(function, task, timeout_seconds, memory_bytes))
+        while workers:
+            for worker in _first_to_speak(workers):
+                outcome = worker.outcome()
+                if outcome is None:
+                    continue
+                finished = worker.task
+                for task in waiting:
+                    worker.give(task)
+                    break
+                else:
+                    worker.end()
+                    workers.remove(worker)
+                yield finished, outcome
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _first_to_speak(workers: "list[_Worker[Task, Result]]") -> "list[_Worker[Task, Result]]":
+    """Wait until some have something to say, have died or are past their time."""
+    next_deadline = min(worker.deadline for worker in workers)
+    seconds = min(max(next_deadline - time.monotonic(), 0.0), 3600.0)
+    ready = wait([worker.connection for worker in workers], timeout=seconds)
+    now = time.monotonic()
+    return [worker for worker in workers if worker.connection in ready or worker.deadline <= now]
+
+
+class _Worker(Generic[Task, Result]):
+    """One slot of the pool: a process on a task, replaced when it dies."""
+
+    def __init__(
+        self, function: Callable[[Task], Result], task: Task, timeout_seconds: float, memory_bytes: int
+    ) -> None:
+        self._arguments = (function, memory_bytes)
+        self._timeout_seconds = timeout_seconds
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self.give(task)
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        self.deadline = float("inf")  # the clock starts when the process does
+        self._failed_starts = 0
+        self._send()
+
+    def outcome(self) -> Result | Lost | None:
+        """What came of the task; None if it has only begun."""
+        if not self.connection.poll():
+            self.end()
+            return Lost(f"took longer than {self._timeout_seconds:g} seconds")
+        try:
+            kind, content = self.connection.recv()
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
+            return self._died()
+        if kind == _BEGUN:
+            self.deadline = time.monotonic() + self._timeout_seconds
+            return None
+        if kind == _STOP:
+            raise OSError(content)
+        return Lost(content) if kind == _LOST else content
+
+    def end(self) -> None:
+        """Kill the process; one that is stuck in the kernel is left behind."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(timeout=10)
+            self.connection.close()
+            self._process = None
+
+    def _send(self) -> None:
+        try:
+            if self._process is None:
+                self._start()
+            self.connection.send(self.task)
+        except (BrokenPipeError, ConnectionResetError):  # it was killed between two tasks
+            self.end()
+            self._start()
+            self.connection.send(self.task)
+
+    def _start(self) -> None:
+        function, memory_bytes = self._arguments
+        context = multiprocessing.get_context("forkserver")  # starts in milliseconds, from a process without threads
+        context.set_forkserver_preload(["__main__", function.__module__])
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, function, memory_bytes), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def _died(self) -> Lost | None:
+        assert self._process is not None
+        self._process.join(timeout=10)
+        code = self._process.exitcode
+        has_begun = self.deadline < float("inf")
+        self.end()
+        if has_begun:
+            return Lost(f"its process died ({_name_of_exit(code)})")
+        self._failed_starts += 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise OSError(f"worker processes die as they start ({_name_of_exit(code)}); is the memory full?")
+        self._send()
+        return None
+
+
+def _name_of_exit(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name
+
+
+def _serve(connection: Connection, function: Callable[[Task], Result], memory_bytes: int) -> None:
+    """The process's own main: task after task until the pool hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send((_BEGUN, None))
+        message: tuple[str, object]
+        try:
+            message = (_DONE, function(task))
+        except MemoryError:
+            message = (_LOST, f"needs more than {memory_bytes / 2**30:g} GiB of memory")
+        except OSError as error:
+            message = (_STOP, str(error))
+        connection.send(message)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,157 @@
+"""One video, from its source to its output and its record: what a worker process does."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av.video.frame import VideoFrame
+
+from sce_video.clips.decoders.base import DecodeError
+from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
+from sce_video.data.prepare.read_video import SequentialVideo, Upright
+from sce_video.data.prepare.settings import Action, Check, Frames, Transcode
+from sce_video.data.prepare.timing import at_constant_rate
+from sce_video.data.prepare.write_frames import sync, write_jpegs
+from sce_video.data.prepare.write_video import write_mp4
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to know. `partial_dir` is on the same file system as `output_dir`."""
+
+    video: Planned
+    source_dir: Path
+    output_dir: Path
+    partial_dir: Path
+    action: Action
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Facts of what was made, as they stand in the manifest."""
+
+    duration_seconds: float
+    fps: float
+    height: int
+    width: int
+    num_frames: int
+    bytes: int
+    sha256: str
+
+
+def prepare_video(job: Job) -> Record:
+    """Verify one video and, unless it is only checked, make its output, which appears whole or not at all.
+
+    Raises:
+        OSError: the output cannot be written.
+    """
+    source = job.source_dir / job.video.source
+    try:
+        source_sha256 = _sha256(source)
+    except OSError as error:
+        return Record.of(job.video, BROKEN, reason=f"cannot be read ({error.strerror})")
+    with tempfile.TemporaryDirectory(dir=job.partial_dir) as folder:
+        partial = Path(folder) / "output"
+        try:
+            output = _MAKERS[type(job.action)](source, partial, job.action)
+        except DecodeError as error:
+            reason = str(error).removeprefix(f"{source}: ")
+            return Record.of(job.video, BROKEN, reason=reason, source_sha256=source_sha256)
+        if isinstance(job.action, Check):
+            output = _Output(**{**vars(output), "bytes": job.video.size, "sha256": source_sha256})
+        facts = {"source_sha256": source_sha256, **vars(output)}
+        if output.num_frames < job.action.min_frames:
+            return Record.of(job.video, SHORT, reason=f"{output.num_frames} frames", **facts)
+        if not isinstance(job.action, Check):
+            _publish(partial, job.output_dir, job.video.output)
+    return Record.of(job.video, DONE, **facts)
+
+
+def _check(source: Path, partial: Path, action: Check) -> _Output:
+    height = width = 0
+    with SequentialVideo(source) as video:
+        for _, _, frame in video.frames():
+            if height == 0:
+                upright = Upright(frame, short_side_pixels=0, multiple=1)
+                height, width = upright.height, upright.width
+    fps = video.num_decoded / video.end_seconds
+    return _Output(video.end_seconds, fps, height, width, video.num_decoded, 0, "")
+
+
+def _transcode(source: Path, partial: Path, action: Transcode) -> _Output:
+    with SequentialVideo(source) as video:
+        images = _Images(video, Upright.yuv420p, action, multiple=2)
+        fps = images.fps
+        num_frames = write_mp4(partial, images.each(), fps=fps, gop_frames=action.gop_frames, crf=action.crf)
+    sync(partial)
+    height, width = images.size
+    size, sha256 = partial.stat().st_size, _sha256(partial)
+    return _Output(float(num_frames / fps), float(fps), height, width, num_frames, size, sha256)
+
+
+def _extract(source: Path, partial: Path, action: Frames) -> _Output:
+    with SequentialVideo(source) as video:
+        images = _Images(video, Upright.rgb, action, multiple=1)
+        fps = images.fps
+        num_frames, size, sha256 = write_jpegs(partial, images.each(), fps=fps, quality=action.quality)
+    height, width = images.size
+    return _Output(float(num_frames / fps), float(fps), height, width, num_frames, size, sha256)
+
+
+_MAKERS: dict[type, Callable[[Path, Path, Any], _Output]] = {Check: _check, Transcode: _transcode, Frames: _extract}
+
+
+class _Images:
+    """The images of a video at a constant rate, converted only if they are shown, and once."""
+
+    def __init__(
+        self,
+        video: SequentialVideo,
+        convert: Callable[[Upright, VideoFrame], Any],
+        action: Transcode | Frames,
+        *,
+        multiple: int,
+    ) -> None:
+        self.fps = (
+            video.fps if action.max_fps is None else min(video.fps, Fraction(action.max_fps).limit_denominator(1001))
+        )
+        self._video = video
+        self._convert = convert
+        self._sizes = {"short_side_pixels": action.short_side_pixels, "multiple": multiple}
+
+    def each(self) -> Iterator[Any]:
+        upright: Upright | None = None
+        converted: VideoFrame | None = None
+        for frame in at_constant_rate(self._video.frames(), self.fps):
+            if upright is None:
+                upright = Upright(frame, **self._sizes)
+                self.size = (upright.height, upright.width)
+            if frame is not converted:
+                image, converted = self._convert(upright, frame), frame
+            yield image
+
+
+def _publish(partial: Path, output_dir: Path, name: str) -> None:
+    """Give the finished output its name, in place of what a killed run may have left there."""
+    output = output_dir / name
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not output.parent.resolve().is_relative_to(output_dir.resolve()):
+        raise OSError(f"{output.parent} is a link out of {output_dir}; nothing is written through it")
+    if output.is_dir():
+        os.replace(output, partial.with_name("replaced"))
+    os.replace(partial, output)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,157 @@
+"""A video read from its first frame to its last: what it shows, by definition."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from sce_video.clips.decoders.base import DecodeError, decode_errors
+from sce_video.clips.decoders.pyav_file import open_stream
+from sce_video.data.prepare.timing import steady_fps
+
+# Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
+_LONGEST_STILL_SECONDS = 3600.0
+# PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
+_ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
+_RGB = 0  # AVCOL_SPC_RGB: there is no matrix to keep
+
+
+class TimedFrame(NamedTuple):
+    """A frame, when it begins after the first one, and for how long it is shown if nothing follows it."""
+
+    start_seconds: float
+    seconds: float
+    frame: VideoFrame
+
+
+class SequentialVideo:
+    """One video, to be read once, in one thread; closed on leaving the `with`.
+
+    `fps` is the rate at which most frames follow each other; `num_decoded` counts as they are read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises DecodeError for a file without a video stream."""
+        self._path = str(path)
+        with decode_errors(self._path, av.error.FFmpegError, ValueError):
+            starts, header_fps = _packet_starts(self._path)
+            self.fps = steady_fps(starts, header_fps)
+            self._container, self._stream = open_stream(self._path)
+        self.num_decoded = 0
+        self.end_seconds = 0.0
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """All frames in the order of play; times are counted as the decoders of `clips` count them.
+
+        Raises:
+            DecodeError: damage anywhere, no frame at all, time stamps that jump by more than an hour.
+        """
+        start, first_pts = 0.0, None
+        with decode_errors(self._path, av.error.FFmpegError):
+            for index, frame in enumerate(self._container.decode(self._stream)):
+                if index == 0 and not _is_counted(self._container.format.name):
+                    first_pts = frame.pts
+                before = start
+                if first_pts is None or frame.pts is None or frame.time_base is None:
+                    start = max(start, float(index / self.fps))
+                    seconds = float(1 / self.fps)
+                else:
+                    start = max(start, float((frame.pts - first_pts) * frame.time_base))
+                    seconds = max(float((frame.duration or 0) * frame.time_base), float(1 / self.fps))
+                if max(start - before, seconds) > _LONGEST_STILL_SECONDS:
+                    raise DecodeError(f"{self._path}: its time stamps jump by {max(start - before, seconds):.0f} s")
+                self.num_decoded = index + 1
+                self.end_seconds = start + seconds
+                yield TimedFrame(start, seconds, frame)
+        if self.num_decoded == 0:
+            raise DecodeError(f"{self._path}: holds no frame that can be decoded")
+
+    def __enter__(self) -> "SequentialVideo":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+
+def _is_counted(container_name: str) -> bool:
+    """AVI keeps no presentation times, and those guessed from its B-frames are out of order: count instead."""
+    return container_name == "avi"
+
+
+def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
+    """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
+    container, stream = open_stream(path)
+    with container:
+        if _is_counted(container.format.name):
+            return [], stream.average_rate
+        stamps = [packet.pts for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+        base = stream.time_base or Fraction(0)
+        return [float(stamp * base) for stamp in stamps if stamp is not None], stream.average_rate
+
+
+class Upright:
+    """Frames of one video turned upright and scaled, never up; (height, width) is that of the results.
+
+    A frame of another size, as streams that adapt have them, is scaled to the first's.
+
+    Args:
+        first: the video's first frame.
+        short_side_pixels: 0 keeps the size.
+        multiple: both sides are the nearest multiple of it that is no upscaling, and at least that.
+    """
+
+    def __init__(self, first: VideoFrame, *, short_side_pixels: int, multiple: int) -> None:
+        short = min(first.width, first.height)
+        scale = min(short_side_pixels / short, 1.0) if short_side_pixels else 1.0
+        stored_height, stored_width = (
+            max(min(round(side * scale / multiple), side // multiple), 1) * multiple
+            for side in (first.height, first.width)
+        )
+        self._stored_width, self._stored_height = stored_width, stored_height
+        self._quarter_turns = first.rotation // 90 % 4 if first.rotation % 90 == 0 else 0
+        turned = self._quarter_turns % 2 == 1
+        self.height, self.width = (stored_width, stored_height) if turned else (stored_height, stored_width)
+        self._converter = VideoReformatter()  # one for all frames: to make one costs more than to convert
+
+    def yuv420p(self, frame: VideoFrame) -> VideoFrame:
+        """In limited range; the matrix stays the source's, as far as it has one."""
+        matrix = {"dst_colorspace": Colorspace.ITU601} if frame.colorspace == _RGB else {}
+        small = self._converter.reformat(
+            frame,
+            self._stored_width,
+            self._stored_height,
+            "yuv420p",
+            interpolation="BICUBIC",
+            dst_color_range=ColorRange.MPEG,
+            **matrix,
+            **_ONE_THREAD,
+        )
+        return _turned_yuv420p(small, self._quarter_turns) if self._quarter_turns else small
+
+    def rgb(self, frame: VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        rgb = self._converter.reformat(
+            frame, self._stored_width, self._stored_height, "rgb24", interpolation="BICUBIC", **_ONE_THREAD
+        )
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), self._quarter_turns))
+
+
+def _turned_yuv420p(frame: VideoFrame, quarter_turns: int) -> VideoFrame:
+    width, height = frame.width, frame.height
+    stacked = frame.to_ndarray().reshape(-1)  # Y, then U and V at half the size
+    parts = np.split(stacked, [width * height, width * height * 5 // 4])
+    shapes = [(height, width), (height // 2, width // 2), (height // 2, width // 2)]
+    turned = [np.rot90(part.reshape(shape), quarter_turns) for part, shape in zip(parts, shapes, strict=True)]
+    out_height, out_width = turned[0].shape
+    planes = np.concatenate([part.reshape(-1) for part in turned]).reshape(out_height * 3 // 2, out_width)
+    upright = VideoFrame.from_ndarray(planes, format="yuv420p")
+    upright.colorspace, upright.color_range = frame.colorspace, frame.color_range
+    return upright

@@ -1,0 +1,70 @@
+"""Time in a video: at what rate its frames were made, and the same video at a constant rate. Pure arithmetic."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeVar
+
+Image = TypeVar("Image")
+
+# Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
+MAX_FPS = 240
+_UNKNOWN_FPS = Fraction(25)
+_STANDARD_FPS = [Fraction(fps) for fps in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)] + [
+    Fraction(fps * 1000, 1001) for fps in (12, 15, 24, 30, 48, 60, 120, 240)
+]
+# Many containers round to milliseconds.
+_STAMP_SECONDS = 0.001
+
+
+def steady_fps(start_seconds: Sequence[float], header_fps: Fraction | None) -> Fraction:
+    """The rate at which most of the frames follow each other.
+
+    Gaps do not count: a phone that makes 30 frames a second and leaves some out makes 30. Stamps are rounded and hidden
+    frames have stamps too, so a rate near a standard one, or near the header's, is taken for it.
+
+    Args:
+        start_seconds: of all frames, in any order.
+        header_fps: what the file says; None or nonsense if it does not.
+    """
+    known = header_fps if header_fps is not None and 0 < header_fps <= MAX_FPS else None
+    in_order = sorted(set(start_seconds))
+    intervals = [after - before for before, after in pairwise(in_order)]
+    if not intervals:
+        return known or _UNKNOWN_FPS
+    median = statistics.median_low(intervals)
+    usual = [interval for interval in intervals if abs(interval - median) <= 0.2 * median + _STAMP_SECONDS]
+    measured = len(usual) / sum(usual)
+    if known in _STANDARD_FPS and abs(known / measured - 1) <= 0.01:
+        return known
+    # Rounding moves the first and the last stamp, once each, however many lie between them.
+    tolerance = 0.0005 + _STAMP_SECONDS / sum(usual)
+    candidates = [fps for fps in (known, *_STANDARD_FPS) if fps is not None]
+    nearest = min(candidates, key=lambda fps: abs(fps / measured - 1))
+    if abs(nearest / measured - 1) <= tolerance:
+        return nearest
+    return min(Fraction(measured).limit_denominator(1001), Fraction(MAX_FPS))
+
+
+def at_constant_rate(frames: Iterable[tuple[float, float, Image]], fps: Fraction) -> Iterator[Image]:
+    """For k = 0, 1, ... the frame on screen k / fps seconds after the first; at least one, if there is one.
+
+    A frame that begins a hair later (2 ms, at most a quarter of 1 / fps) counts as on screen, for containers round.
+    They last as long as the video to within one frame. What is never on screen is not handed out.
+
+    Args:
+        frames: (start in seconds, own length in seconds, frame), in order.
+    """
+    tolerance = min(2 * _STAMP_SECONDS, float(1 / (4 * fps)))
+    shown: Image | None = None
+    index, end_seconds = 0, 0.0
+    for start_seconds, seconds, image in frames:
+        while shown is not None and float(index / fps) < start_seconds - tolerance:
+            yield shown
+            index += 1
+        shown = image
+        end_seconds = start_seconds + seconds
+    while shown is not None and (index == 0 or index + 0.5 <= end_seconds * fps):
+        yield shown
+        index += 1

@@ -1,0 +1,79 @@
+"""Images to an mp4 that is quick to read at random: short GOPs, no B-frames, nothing that a decoder must filter."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import av.video.stream
+from av.video.frame import PictureType, VideoFrame
+
+from sce_video.clips.decoders.base import DecodeError
+
+# On three 720p Kinetics videos at 256 pixels: 1.6 times as fast as "medium", and 6 % smaller.
+_PRESET = "veryfast"
+
+
+def write_mp4(path: Path, images: Iterable[VideoFrame], *, fps: Fraction, gop_frames: int, crf: int) -> int:
+    """Encode yuv420p images, all of one size; returns how many there were.
+
+    Raises:
+        DecodeError: as `images` raises it, or the encoder refuses the images.
+        OSError: the file cannot be written, or is not whole when read again.
+    """
+    num_frames = 0
+    with _encoder_errors(path), _open_mp4(path) as container:
+        stream: av.video.stream.VideoStream | None = None
+        for num_frames, image in enumerate(images, start=1):
+            if stream is None:
+                stream = _add_stream(container, image, fps=fps, gop_frames=gop_frames, crf=crf)
+            image.pts, image.time_base = num_frames - 1, 1 / fps
+            image.pict_type = PictureType.NONE  # else the source's key frames become the output's
+            container.mux(stream.encode(image))
+        if stream is not None:
+            container.mux(stream.encode())
+    _require_whole(path, num_frames)
+    return num_frames
+
+
+def _open_mp4(path: Path) -> av.container.OutputContainer:
+    return av.open(f"file:{path}", "w", format="mp4", options={"movflags": "+faststart"})
+
+
+def _add_stream(
+    container: av.container.OutputContainer, first: VideoFrame, *, fps: Fraction, gop_frames: int, crf: int
+) -> av.video.stream.VideoStream:
+    options = {"preset": _PRESET, "tune": "fastdecode", "crf": str(crf), "g": str(gop_frames), "bf": "0"}
+    options["sc_threshold"] = "0"  # key frames at their distance and nowhere else
+    stream = container.add_stream("libx264", rate=fps, options=options)
+    stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
+    codec = stream.codec_context
+    codec.thread_count = 1  # the processes already fill the cores; and the same bytes come out wherever it runs
+    codec.color_range, codec.colorspace = first.color_range, first.colorspace
+    codec.color_trc, codec.color_primaries = first.color_trc, first.color_primaries
+    return stream
+
+
+@contextmanager
+def _encoder_errors(path: Path) -> Iterator[None]:
+    """A full disk is not the video's fault, a size that no encoder takes is."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"{error.strerror} while writing below {path.parent}") from error
+        raise DecodeError(f"cannot be encoded ({type(error).__name__}: {error.strerror})") from error
+
+
+def _require_whole(path: Path, num_frames: int) -> None:
+    """Count what was written: a disk that fills up at the very end may go unnoticed."""
+    try:
+        with av.open(f"file:{path}") as container:
+            stream = container.streams.video[0]
+            num_written = sum(packet.size > 0 and not packet.is_corrupt for packet in container.demux(stream))
+    except (av.error.FFmpegError, IndexError) as error:
+        raise OSError(f"{path} cannot be read again after it was written ({error}); is the disk full?") from error
+    if num_written != num_frames:
+        raise OSError(f"{path} holds {num_written} of the {num_frames} frames written; is the disk full?")

@@ -1,0 +1,34 @@
+"""Ways in which videos are listed: one module per family, each giving a `Manifest`."""
+
+from sce_video.data.sources.folders import (
+    class_folders,
+    read_class_folders,
+    read_folder,
+    read_frame_folders,
+    read_image_folders,
+)
+from sce_video.data.sources.kinetics import read_annotations, read_ids, read_kinetics
+from sce_video.data.sources.lists import read_list
+from sce_video.data.sources.moments_in_time import read_moments
+from sce_video.data.sources.official_splits import read_hmdb51, read_ucf101
+from sce_video.data.sources.pixels import read_cifar10, read_cifar100, read_stl10
+from sce_video.data.sources.something_something import read_ssv2
+
+__all__ = [
+    "class_folders",
+    "read_annotations",
+    "read_cifar10",
+    "read_cifar100",
+    "read_class_folders",
+    "read_folder",
+    "read_frame_folders",
+    "read_hmdb51",
+    "read_ids",
+    "read_image_folders",
+    "read_kinetics",
+    "read_list",
+    "read_moments",
+    "read_ssv2",
+    "read_stl10",
+    "read_ucf101",
+]

@@ -1,0 +1,90 @@
+"""Videos, images and folders of frames as they lie on disk, labelled by their class folder or not at all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
+from sce_video.errors import ManifestError
+
+
+def read_folder(root: Path, folder: str) -> Manifest:
+    """Every video below `root/folder`, without labels, sorted by path."""
+    return _manifest(root, folder, files_below(root / folder, VIDEO_SUFFIXES), labels=None)
+
+
+def read_class_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+    """Videos below `root/folder/<class>/`, labelled by the sorted class names.
+
+    Args:
+        class_names: of the training folder, so that a test folder that lacks a class is labelled alike.
+    Raises:
+        ManifestError: no class folders, or one that is not among `class_names`.
+    """
+    return _labelled(root, folder, files_below(root / folder, VIDEO_SUFFIXES), class_names)
+
+
+def read_image_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+    """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame."""
+    return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
+
+
+def read_frame_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+    """Videos that are folders of images: a folder with images directly in it is one video.
+
+    Labelled as by `read_class_folders` where they lie in class folders; without labels where all lie directly in
+    `root/folder`.
+
+    Raises:
+        ManifestError: as `read_class_folders`; a folder with images and folders in it, which may be neither video nor
+            class; videos beside class folders.
+    """
+    top = root / folder
+    videos = []
+    for found in folders_below(top):
+        if found.files_with(IMAGE_SUFFIXES):
+            if found.folders or not found.path:
+                raise ManifestError(
+                    f"{top / found.path} holds images, but is no folder of one video's frames; "
+                    "those hold no other folders"
+                )
+            videos.append(found.path)
+    unlabelled = [video for video in videos if "/" not in video]
+    if unlabelled and len(unlabelled) < len(videos):
+        raise ManifestError(f"{top / unlabelled[0]} is a folder of frames beside class folders; put it into one")
+    return _manifest(root, folder, videos, labels=None) if unlabelled else _labelled(root, folder, videos, class_names)
+
+
+def class_folders(root: Path, folder: str) -> list[str]:
+    """Names of the folders in `root/folder`, sorted.
+
+    Raises:
+        ManifestError: there are none.
+    """
+    names = next(folders_below(root / folder)).folders
+    if not names:
+        raise ManifestError(f"{root / folder} holds no class folders")
+    return names
+
+
+def _labelled(root: Path, folder: str, videos: list[str], class_names: Sequence[str] | None) -> Manifest:
+    found = class_folders(root, folder)
+    label_of = {name: label for label, name in enumerate(class_names or found)}
+    unknown = [name for name in found if name not in label_of]
+    if unknown:
+        raise ManifestError(f"{root / folder}: class {unknown[0]!r} is not among the {len(label_of)} training classes")
+    classed = [video for video in videos if "/" in video]  # one beside the class folders has no label
+    return _manifest(root, folder, classed, labels=[label_of[video.split("/")[0]] for video in classed])
+
+
+def _manifest(root: Path, folder: str, videos: list[str], *, labels: list[int] | None) -> Manifest:
+    top = root / folder
+    if not videos:
+        raise ManifestError(
+            f"{top} holds no videos; DATA.SOURCE folder and class_folders look for {' '.join(VIDEO_SUFFIXES)}, "
+            f"image_folders and frame_folders for {' '.join(IMAGE_SUFFIXES)}"
+        )
+    prefix = str(top.relative_to(root)) if top.is_relative_to(root) else str(top)
+    paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(top))

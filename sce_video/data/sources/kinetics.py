@@ -1,0 +1,103 @@
+"""Kinetics-400/600/700 from their annotation tables, and Mini-Kinetics (Kinetics-200) as a part of Kinetics-400."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources.present import present_videos
+from sce_video.data.sources.text import read_lines, read_rows
+from sce_video.errors import ManifestError
+
+# By number of classes and split: annotated and present in cvdf's copy (github.com/cvdfoundation/kinetics-dataset,
+# issue 51); Mini-Kinetics as its paper says (arXiv:1712.04851).
+_PUBLISHED = {
+    (400, "train"): "cvdf's copy: 246535, 241258",
+    (400, "val"): "cvdf's copy: 19907, 19881",
+    (400, "test"): "cvdf's copy: 39806, 38685",
+    (200, "train"): "as published: 80000",
+    (200, "val"): "as published: 5000",
+}
+_NAMING_COLUMNS = ("youtube_id", "time_start", "time_end")
+
+
+@dataclass(frozen=True)
+class KineticsAnnotations:
+    """Videos of an annotation table: names without ending, classes (none in a table without labels), the split."""
+
+    file: Path
+    names: list[str]
+    classes: list[str]
+    split: str
+
+    @property
+    def class_names(self) -> list[str]:
+        """In the official order, which is the sorted one."""
+        return sorted(set(self.classes))
+
+
+def read_annotations(file: Path, *, only_ids: Collection[str] | None = None) -> KineticsAnnotations:
+    """A table with the columns label, youtube_id, time_start, time_end and split; `label` and `split` may be missing.
+
+    Args:
+        only_ids: YouTube ids to which the table is cut down (Mini-Kinetics).
+    Raises:
+        ManifestError: unreadable file, a column or a value is missing, a time that is no number.
+    """
+    rows = read_rows(file)
+    _, header = next(rows, (0, []))
+    missing = [name for name in _NAMING_COLUMNS if name not in header]
+    if missing:
+        raise ManifestError(f"{file} has no column {missing[0]!r}; Kinetics' table label,youtube_id,... was expected")
+    names, classes, split = [], [], ""
+    for number, values in rows:
+        if len(values) != len(header):
+            raise ManifestError(f"{file}, line {number}: {len(values)} values, but the first line names {len(header)}")
+        row = dict(zip(header, values, strict=True))
+        if only_ids is not None and row["youtube_id"] not in only_ids:
+            continue
+        names.append(_video_name(row, file, number))
+        if "label" in header:
+            classes.append(row["label"])
+        split = row.get("split", "")
+    if only_ids is not None and not names:
+        raise ManifestError(f"{file} has none of the {len(only_ids)} ids asked for")
+    return KineticsAnnotations(file, names, classes, split)
+
+
+def _video_name(row: dict[str, str], file: Path, line: int) -> str:
+    """As the crawlers and cvdf's copy call it: `<id>_<start>_<end>`, times in seconds, six digits."""
+    try:
+        start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
+        return f"{row['youtube_id']}_{start:06d}_{end:06d}"
+    except (ValueError, OverflowError) as error:
+        raise ManifestError(f"{file}, line {line}: {row}; two times in seconds were expected") from error
+
+
+def read_kinetics(annotations: KineticsAnnotations, root: Path, *, class_names: Sequence[str]) -> Manifest:
+    """The annotated videos that lie anywhere below `root`, flat or in class folders; missing ones are normal.
+
+    Args:
+        class_names: of the training table, in the order of their labels.
+    Raises:
+        ManifestError: no video is there, or one has a class that is not among `class_names`.
+    """
+    label_of = {name: label for label, name in enumerate(class_names)}
+    unknown = [name for name in annotations.class_names if name not in label_of]
+    if unknown:
+        raise ManifestError(
+            f"{annotations.file}: class {unknown[0]!r} is not among the {len(label_of)} training classes"
+        )
+    split = "val" if annotations.split.startswith("val") else annotations.split
+    return present_videos(
+        root,
+        annotations.names,
+        [label_of[name] for name in annotations.classes] or None,
+        origin=str(annotations.file),
+        published=_PUBLISHED.get((len(class_names), split), ""),
+    )
+
+
+def read_ids(file: Path) -> frozenset[str]:
+    """YouTube ids, one a line (Mini-Kinetics' `train_ytid_list.txt` and `val_ytid_list.txt`)."""
+    return frozenset(line for _, line in read_lines(file))

@@ -1,0 +1,35 @@
+"""Moments in Time from its CSV files."""
+
+from pathlib import Path
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources.text import path_below, read_lines, read_rows
+from sce_video.errors import ManifestError
+
+_FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
+
+
+def read_moments(root: Path, splits_dir: Path, part: str) -> Manifest:
+    """Rows `class/video.mp4,class,...` of `trainingSet.csv` or `validationSet.csv` over `root/<part>/`.
+
+    Labels are the numbers in `moments_categories.txt` (`class,number`).
+
+    Args:
+        part: training or validation, as the folders are called.
+    Raises:
+        ManifestError: a file is missing or reads otherwise, a class without a number.
+    """
+    categories, file = splits_dir / "moments_categories.txt", splits_dir / _FILES[part]
+    label_of = {}
+    for number, line in read_lines(categories):
+        name, _, label = line.rpartition(",")
+        if not name or not label.strip().isdecimal():
+            raise ManifestError(f"{categories}, line {number}: {line!r}; `class,number` was expected")
+        label_of[name.strip()] = int(label)
+    paths, labels = [], []
+    for number, row in read_rows(file):
+        if len(row) < 2 or row[1] not in label_of:
+            raise ManifestError(f"{file}, line {number}: {row}; `path,class` with a class of {categories} was expected")
+        paths.append(path_below(root, f"{part}/{row[0]}", file=file, line=number))
+        labels.append(label_of[row[1]])
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(file))

@@ -1,0 +1,66 @@
+"""The three official splits of UCF101 and of HMDB51."""
+
+from pathlib import Path
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources.lists import split_label
+from sce_video.data.sources.text import path_below, read_lines
+from sce_video.errors import ManifestError
+
+_PARTS = ("train", "test")
+_HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
+
+
+def read_ucf101(root: Path, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+    """Train and test videos of an official split: `classInd.txt`, `{train,test}list0N.txt` over `root/Class/*.avi`.
+
+    Raises:
+        ManifestError: a file is missing or reads otherwise, a class without a number.
+    """
+    classes = {}
+    for number, line in read_lines(splits_dir / "classInd.txt"):
+        index, _, name = line.partition(" ")
+        if not index.isdecimal() or not name:
+            raise ManifestError(f"{splits_dir / 'classInd.txt'}, line {number}: {line!r}; `1 ClassName` was expected")
+        classes[name] = int(index) - 1
+    train, test = (_read_ucf101_list(root, splits_dir / f"{part}list0{split}.txt", classes) for part in _PARTS)
+    return train, test
+
+
+def _read_ucf101_list(root: Path, list_file: Path, classes: dict[str, int]) -> Manifest:
+    paths, labels = [], []
+    for number, line in read_lines(list_file):
+        path, _ = split_label(line)
+        name = path.split("/")[0]
+        if name not in classes:
+            raise ManifestError(f"{list_file}, line {number}: class {name!r} is not in classInd.txt")
+        paths.append(path_below(root, path, file=list_file, line=number))
+        labels.append(classes[name])
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file))
+
+
+def read_hmdb51(root: Path, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+    """Train and test videos of an official split: `<class>_test_splitN.txt` over `root/<class>/*.avi`.
+
+    Raises:
+        ManifestError: no such files, or a line that reads otherwise.
+    """
+    ending = f"_test_split{split}.txt"
+    files = sorted(splits_dir.glob(f"*{ending}"))
+    if not files:
+        raise ManifestError(f"{splits_dir} holds no file *{ending}; give the folder of HMDB51's official split files")
+    listed: dict[str, tuple[list[str], list[int]]] = {_HMDB51_TRAIN: ([], []), _HMDB51_TEST: ([], [])}
+    for label, file in enumerate(files):
+        name = file.name.removesuffix(ending)
+        for number, line in read_lines(file):
+            video, _, part = line.rpartition(" ")
+            if part not in ("0", _HMDB51_TRAIN, _HMDB51_TEST) or not video:
+                raise ManifestError(f"{file}, line {number}: {line!r}; `video.avi 0|1|2` was expected")
+            if part in listed:
+                listed[part][0].append(path_below(root, f"{name}/{video}", file=file, line=number))
+                listed[part][1].append(label)
+    train, test = (
+        Manifest(root=root, paths=paths, labels=labels, origin=f"{splits_dir}/*{ending} ({part})")
+        for part, (paths, labels) in zip(_PARTS, listed.values(), strict=True)
+    )
+    return train, test

@@ -1,0 +1,61 @@
+"""CIFAR-10, CIFAR-100 and STL-10 through torchvision's readers: each image is a video of one frame, held in memory."""
+
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import CIFAR10, CIFAR100, STL10
+
+from sce_video.data.manifest import Manifest
+from sce_video.errors import ManifestError
+
+
+def read_cifar10(root: Path, part: str) -> Manifest:
+    """Images of 32x32 pixels from `root/cifar-10-batches-py`; `part` is train or test.
+
+    Raises:
+        ManifestError: files are missing, or are not the published ones (MD5). The files are pickles: only the
+            published ones are ever opened.
+    """
+    return _read_cifar(CIFAR10, "cifar10", root, part)
+
+
+def read_cifar100(root: Path, part: str) -> Manifest:
+    """As `read_cifar10`, from `root/cifar-100-python`, with the 100 fine classes."""
+    return _read_cifar(CIFAR100, "cifar100", root, part)
+
+
+def read_stl10(root: Path, part: str) -> Manifest:
+    """Images of 96x96 pixels from `root/stl10_binary`.
+
+    Args:
+        part: train, test, unlabeled or train+unlabeled; the last two have no labels.
+    Raises:
+        ManifestError: files are missing, or are not the published ones (MD5).
+    """
+    try:
+        images = STL10(str(root), split=part, download=False)
+    except RuntimeError as error:
+        raise _not_found(STL10, root) from error
+    pixels = images.data.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+    labels = None if "unlabeled" in part else images.labels.tolist()
+    return _manifest("stl10", root, part, pixels, labels)
+
+
+def _read_cifar(reader: type[CIFAR10], name: str, root: Path, part: str) -> Manifest:
+    try:
+        images = reader(str(root), train=part == "train", download=False)
+    except RuntimeError as error:
+        raise _not_found(reader, root) from error
+    return _manifest(name, root, part, images.data, images.targets)
+
+
+def _not_found(reader: type[CIFAR10 | STL10], root: Path) -> ManifestError:
+    return ManifestError(
+        f"{root / reader.base_folder} does not hold the files of {reader.__name__} as published (by their MD5 sums); "
+        f"torchvision.datasets.{reader.__name__}({str(root)!r}, download=True) fetches them"
+    )
+
+
+def _manifest(name: str, root: Path, part: str, pixels: np.ndarray, labels: list[int] | None) -> Manifest:
+    paths = [f"{name}/{part}/{image:06d}" for image in range(len(pixels))]
+    return Manifest(root=root, paths=paths, labels=labels, origin=f"{name} {part} in {root}", pixels=pixels)

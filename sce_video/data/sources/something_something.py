@@ -1,0 +1,46 @@
+"""Something-Something v2 from its JSON files."""
+
+from pathlib import Path
+
+from sce_video.data.manifest import Manifest
+from sce_video.data.sources.present import present_videos
+from sce_video.data.sources.text import read_json
+from sce_video.errors import ManifestError
+
+
+def read_ssv2(root: Path, labels_dir: Path, part: str) -> Manifest:
+    """Videos `<id>.webm` (or re-encoded) below `root`, labelled by their template.
+
+    Args:
+        labels_dir: holds `labels.json`, `train.json` and `validation.json`, or the same with
+            `something-something-v2-` before.
+        part: train or validation; the test videos have no labels.
+    Raises:
+        ManifestError: a file is missing or reads otherwise, a template without a number, no video is there.
+    """
+    label_of = {template: _number(label) for template, label in read_json(_file(labels_dir, "labels"), dict).items()}
+    file = _file(labels_dir, part)
+    names, labels = [], []
+    for place, entry in enumerate(read_json(file, list), start=1):
+        if not isinstance(entry, dict) or "id" not in entry or not {"template", "label"} & entry.keys():
+            raise ManifestError(f"{file}, entry {place}: {entry!r}; an id and a template were expected")
+        template = str(entry.get("template", entry.get("label"))).replace("[", "").replace("]", "")
+        label = label_of.get(template)
+        if label is None:
+            raise ManifestError(f"{file}, entry {place}: {template!r} has no number in {_file(labels_dir, 'labels')}")
+        names.append(str(entry["id"]))
+        labels.append(label)
+    return present_videos(root, names, labels, origin=str(file))
+
+
+def _number(label: object) -> int | None:
+    return int(label) if isinstance(label, int | str) and str(label).isdecimal() else None
+
+
+def _file(folder: Path, part: str) -> Path:
+    for name in (f"{part}.json", f"something-something-v2-{part}.json"):
+        if (folder / name).is_file():
+            return folder / name
+    raise ManifestError(
+        f"{folder} holds no {part}.json and no something-something-v2-{part}.json; check DATA.SPLITS_DIR"
+    )

@@ -1,0 +1,57 @@
+"""Files of a folder at any depth, in an order that is the same everywhere."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sce_video.errors import ManifestError
+
+# Matched in lower case.
+VIDEO_SUFFIXES = (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+class Folder(NamedTuple):
+    """`path` below the folder that was asked for ("" is itself); sorted names of what lies directly in it."""
+
+    path: str
+    folders: list[str]
+    files: list[str]
+
+    def files_with(self, suffixes: tuple[str, ...]) -> list[str]:
+        """Paths of the files that end so in lower case."""
+        return [os.path.join(self.path, name) for name in self.files if name.lower().endswith(suffixes)]
+
+
+def folders_below(top: Path) -> Iterator[Folder]:
+    """`top` and every folder below it. Links are followed; names that begin with a dot are left out.
+
+    Raises:
+        ManifestError: a folder that does not exist or cannot be read.
+    """
+    return _walk(top, "", frozenset())
+
+
+def files_below(top: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """Paths below `top` of all files that end so in lower case, sorted part by part; raises as `folders_below`."""
+    files = (file for folder in folders_below(top) for file in folder.files_with(suffixes))
+    return sorted(files, key=lambda path: path.split("/"))
+
+
+def _walk(top: Path, path: str, above: frozenset[tuple[int, int]]) -> Iterator[Folder]:
+    full = top / path
+    try:
+        status = os.stat(full)
+        with os.scandir(full) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            folders = sorted(entry.name for entry in visible if entry.is_dir())
+            files = sorted(entry.name for entry in visible if entry.is_file())
+    except OSError as error:
+        raise ManifestError(f"{full} is not a folder that can be read ({error.strerror})") from error
+    here = (status.st_dev, status.st_ino)
+    if here in above:  # a link to a folder that it lies in
+        return
+    yield Folder(path, folders, files)
+    for name in folders:
+        yield from _walk(top, os.path.join(path, name), above | {here})

@@ -1,0 +1,148 @@
+"""Prepare videos: here, as an array of Slurm jobs, or only the merging of what those did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import submitit
+from submitit.helpers import DelayedSubmission
+
+from sce_video.data.prepare.run import Limits, work_through, write_results
+from sce_video.data.prepare.settings import Action, PrepareError
+from sce_video.data.prepare.workspace import (
+    Plan,
+    Workspace,
+    locked,
+    make_plan,
+    open_workspace,
+    read_plan,
+    reopen_workspace,
+)
+
+# Beside the workers a job holds the process that hands out the work.
+_EXTRA_MEMORY_GIB = 2
+
+
+@dataclass(frozen=True)
+class SlurmArray:
+    """What to ask of the cluster, per job of the array; `partition` None leaves it to the cluster."""
+
+    num_jobs: int
+    partition: str | None
+    time_minutes: int
+    cpus_per_task: int
+
+    def __post_init__(self) -> None:
+        for option, value in vars(self).items():
+            if isinstance(value, int) and value < 1:
+                raise PrepareError(f"{option} is {value}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class PrepareShard:
+    """One job of an array, called with its number; after a time-out or a preemption it is simply called again."""
+
+    output_dir: Path
+    limits: Limits
+    num_shards: int
+    retry_broken: bool
+
+    def __call__(self, shard: int) -> None:
+        workspace = reopen_workspace(self.output_dir)
+        with locked(workspace, shared=True):
+            work_through(
+                workspace,
+                read_plan(workspace),
+                limits=self.limits,
+                shard=shard,
+                num_shards=self.num_shards,
+                retry_broken=self.retry_broken,
+            )
+
+    def checkpoint(self, shard: int) -> DelayedSubmission:
+        return DelayedSubmission(self, shard)
+
+
+def prepare_here(
+    source_dir: Path,
+    output_dir: Path,
+    action: Action,
+    *,
+    limits: Limits,
+    labels: str,
+    follow_outside: bool,
+    retry_broken: bool,
+) -> str:
+    """Prepare every video below `source_dir` that is not done yet; returns one line that says what came of it.
+
+    Raises:
+        UserError: the folders or settings cannot be used.
+        OSError: outputs cannot be written.
+    """
+    workspace = open_workspace(source_dir, output_dir, action)
+    with locked(workspace, shared=False):
+        plan = make_plan(workspace, follow_outside=follow_outside)
+        _require_videos(workspace, plan)
+        work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
+        return _write_results(workspace, plan, labels)
+
+
+def submit_shards(
+    source_dir: Path,
+    output_dir: Path,
+    action: Action,
+    *,
+    limits: Limits,
+    array: SlurmArray,
+    follow_outside: bool,
+    retry_broken: bool,
+    cluster: str = "slurm",
+) -> list[submitit.Job]:
+    """Submit an array of jobs that share the videos among them; does not wait for them.
+
+    Args:
+        cluster: submitit's name of the place; "local" starts the jobs on this machine.
+    Raises:
+        UserError: the folders or settings cannot be used, or there is no Slurm here.
+    """
+    workspace = open_workspace(source_dir, output_dir, action)
+    with locked(workspace, shared=False):
+        _require_videos(workspace, make_plan(workspace, follow_outside=follow_outside))
+    try:
+        executor = submitit.AutoExecutor(workspace.notes_dir / "slurm", cluster=cluster)
+    except RuntimeError as error:  # no srun on this machine
+        raise PrepareError(f"--slurm: {error}; submit from a machine of the cluster, or leave --slurm out") from error
+    executor.update_parameters(
+        name="prepare_data",
+        timeout_min=array.time_minutes,
+        cpus_per_task=array.cpus_per_task,
+        mem_gb=limits.memory_gib * limits.num_workers + _EXTRA_MEMORY_GIB,
+        slurm_partition=array.partition,
+        # srun does not take this over from sbatch (since Slurm 22.05): all workers would share one core.
+        slurm_srun_args=[f"--cpus-per-task={array.cpus_per_task}"],
+    )
+    shard = PrepareShard(workspace.output_dir, limits, array.num_jobs, retry_broken)
+    return executor.map_array(shard, range(array.num_jobs))
+
+
+def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: str) -> str:
+    """Write manifest and report of what the jobs of an array did; returns one line that says what came of it.
+
+    Raises:
+        UserError: as `prepare_here`, or videos are not done yet.
+    """
+    workspace = open_workspace(source_dir, output_dir, action)
+    with locked(workspace, shared=False):
+        return _write_results(workspace, read_plan(workspace), labels)
+
+
+def _require_videos(workspace: Workspace, plan: Plan) -> None:
+    if not plan.videos and not plan.skipped:
+        raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
+
+
+def _write_results(workspace: Workspace, plan: Plan, labels: str) -> str:
+    counts = write_results(workspace, plan, labels=labels)["counts"]
+    return (
+        f"done: {counts['done']} of {counts['found']} videos, {counts['broken']} broken, {counts['too_short']} too "
+        f"short, {counts['skipped']} files skipped; see {workspace.output_dir / 'report.txt'}"
+    )

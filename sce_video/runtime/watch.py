@@ -1,0 +1,90 @@
+"""What worker processes are on, and which items have ended them."""
+
+import mmap
+import signal
+from collections.abc import Callable
+
+_OF_ITS_OWN = 255  # a process that ended without a signal: some library called exit()
+_NOTHING = -1
+_LONGEST_SECONDS = 1e8  # three years: a timer of the kernel cannot be set to infinity
+
+
+class Watch:
+    """Names the item that a process dies on, ends a process that stays on one for too long, remembers lost items.
+
+    Items are numbers from 0; here they are videos. What is lost is seen at once by all processes forked after the
+    watch was made. In a process that is no worker `begin` and `end` do nothing.
+
+    Args:
+        timeout_seconds: on one item, above 0. The kernel ends the process, so that native code cannot hold it up.
+        name: of an item, for messages.
+    """
+
+    def __init__(self, num_items: int, *, timeout_seconds: float, name: Callable[[int], object]) -> None:
+        self._lost = mmap.mmap(-1, num_items)  # shared by forked processes; a byte for each item, 0 is not lost
+        self._timeout_seconds = min(timeout_seconds, _LONGEST_SECONDS)
+        self._name = name
+        self._post: Post | None = None
+
+    def begin(self, item: int) -> None:
+        """This worker is on `item` from now on, until the next one or the end of its task."""
+        if self._post is not None:
+            self._post.item = item
+            signal.setitimer(signal.ITIMER_REAL, self._timeout_seconds)
+
+    def end(self) -> None:
+        """This worker is on nothing."""
+        if self._post is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._post.item = None
+
+    def lose(self, item: int, signal_number: int) -> None:
+        """Never give `item` to a process again: it has ended one, by this signal (0: without a signal)."""
+        self._lost[item] = signal_number or _OF_ITS_OWN
+
+    def why_lost(self, item: int) -> str | None:
+        """One line that names a lost item; None for all others."""
+        return self.describe(self._lost[item] % _OF_ITS_OWN, item) if self._lost[item] else None
+
+    def lost(self) -> dict[int, int]:
+        """The lost items, and for each the signal to `lose` it by again."""
+        return {item: number % _OF_ITS_OWN for item, number in enumerate(self._lost[:]) if number}
+
+    def describe(self, signal_number: int, item: int | None) -> str:
+        """One line that says how a worker has ended and what it was on."""
+        if signal_number == signal.SIGALRM:
+            end = f"was ended after {self._timeout_seconds:g} s"
+        elif signal_number == signal.SIGKILL:
+            end = "was killed (signal 9; out of memory?)"
+        elif signal_number:
+            end = f"died of signal {signal_number} ({signal.strsignal(signal_number)})"
+        else:
+            end = "ended without a word"
+        return f"{'between videos' if item is None else self._name(item)}: its loader process {end}"
+
+    def take(self, post: "Post") -> None:
+        """Make this process a worker that says at `post` what it is on.
+
+        The signals that a job's processes all get are the main process's to act on.
+        """
+        for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGALRM):  # at once, in native code too
+            signal.signal(number, signal.SIG_DFL)
+        self._post = post
+
+
+class Post:
+    """Where a worker leaves the number of the item it is on, to be read when it is dead."""
+
+    def __init__(self) -> None:
+        self._memory = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self.item = None
+
+    @property
+    def item(self) -> int | None:
+        return None if self._memory[0] == _NOTHING else self._memory[0]
+
+    @item.setter
+    def item(self, item: int | None) -> None:
+        self._memory[0] = _NOTHING if item is None else item

@@ -1,0 +1,87 @@
+"""Each benchmark, run as a user runs it, on a few small videos: the JSON's shape, never its speed."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, f"benchmarks/{program}.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def results_of(program: str, *arguments: object, json_file: Path) -> tuple[dict[str, float], list[dict]]:
+    outcome = run(program, *arguments, "--json", json_file)
+    assert outcome.returncode == 0, outcome.stderr
+    record = json.loads(json_file.read_text())
+    assert {"ratios", "rows", "machine", "versions", "commit"} <= record.keys()
+    assert all(math.isfinite(ratio) and ratio > 0 for ratio in record["ratios"].values())
+    assert all(name in outcome.stdout for name in record["ratios"])
+    return record["ratios"], record["rows"]
+
+
+@pytest.fixture
+def one_video(motion_videos: Path) -> Path:
+    return next(iter(sorted(motion_videos.glob("test/*"))))
+
+
+def test_decode(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("decode", one_video, "--quick", json_file=tmp_path / "decode.json")
+    assert {
+        "default_original_vs_pytorchvideo_original",
+        "default_gop4_vs_pytorchvideo_original",
+        "default_256p_gop4_vs_pytorchvideo_256p",
+    } <= ratios.keys()
+    assert {row["files"] for row in rows} == {"original", "gop4", "256p", "256p_gop4"}
+    assert {"ours pyav", "pytorchvideo"} <= {row["decoder"] for row in rows}
+    for row in rows:
+        assert row["wrong"] == 0
+        assert row["min"] <= row["clips_per_s"] <= row["max"]
+        # 2 clips a video; the median of the rates and that of the times are of the same round
+        assert row["clips_per_s"] * row["ms_per_video"] == pytest.approx(2000)
+        assert row["cpu_ms_per_video"] > 0
+        assert row["bytes"] > 0
+    assert [row["bytes_vs_original"] for row in rows if row["files"] == "original"] == pytest.approx(
+        [1.0] * sum(row["files"] == "original" for row in rows)
+    )
+
+
+def test_loader(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("loader", one_video, "--quick", json_file=tmp_path / "loader.json")
+    for ratio in ("1_worker_vs_pytorchvideo", "1_worker_share_of_decoder", "scaling_2_workers"):
+        assert f"{ratio}_256p_gop4" in ratios
+    shares = [row["share_percent"] for row in rows if "share_percent" in row]
+    assert len(shares) == 6
+    assert sum(shares) == pytest.approx(100)
+    assert {row["what"] for row in rows} >= {"ours, 1 worker", "ours, 2 workers", "pytorchvideo, 1 worker"}
+
+
+def test_memory(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("memory", one_video, "--quick", "--openings", 40, json_file=tmp_path / "memory.json")
+    assert "default_vs_pytorchvideo" in ratios
+    for row in rows:
+        assert (row["openings"], row["failed"]) == (40, 0)
+        assert len(row["resident_mib"]) == 2
+        assert row["last_mib"] > 50
+
+
+@pytest.mark.parametrize("program", ["decode", "loader", "memory"])
+def test_a_missing_folder_is_one_line(
+    benchmark_module: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    program: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, str(tmp_path / "nowhere"), "--quick"])
+    assert benchmark_module(program).main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'nowhere'}: no such folder, or no video below it")

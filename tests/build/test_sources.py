@@ -1,0 +1,95 @@
+"""Which files each DATA.SOURCE reads for training and for testing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.config.defaults import default_config
+from sce_video.errors import ManifestError
+
+TABLE = "label,youtube_id,time_start,time_end,split\n"
+# A tree that every source finds its own files in; classes that only training has come first in the alphabet.
+TREE = {
+    "train.txt": "t/a.mp4 1\n",
+    "test.txt": "e/b.mp4 1\n",
+    "train.csv": TABLE + "abseiling,x,0,10,train\njumping,y,0,10,train\nwalking,z,0,10,train\n",
+    "val.csv": TABLE + "walking,v,0,10,val\njumping,w,0,10,val\n",
+    "splits/train_ytid_list.txt": "z\ny\n",
+    "splits/val_ytid_list.txt": "v\n",
+    "splits/classInd.txt": "1 Jump\n2 Walk\n",
+    "splits/trainlist03.txt": "Walk/a.avi 2\n",
+    "splits/testlist03.txt": "Walk/b.avi\n",
+    "splits/walk_test_split3.txt": "a.avi 1\nb.avi 2\n",
+    "splits/labels.json": json.dumps({"Jumping": "0", "Walking": "1"}),
+    "splits/train.json": json.dumps([{"id": "12", "label": "Walking"}]),
+    "splits/validation.json": json.dumps([{"id": "34", "label": "Walking"}]),
+    "splits/moments_categories.txt": "jumping,0\nwalking,1\n",
+    "splits/trainingSet.csv": "walking/a.mp4,walking\n",
+    "splits/validationSet.csv": "walking/b.mp4,walking\n",
+    **dict.fromkeys([f"k/{name}_000000_000010.mp4" for name in "xyzvw"], ""),
+    **dict.fromkeys(["s/12.webm", "s/34.webm", "t/jump/a.mp4", "t/walk/a.mp4", "e/walk/b.mp4"], ""),
+    **dict.fromkeys(["ti/jump/a.jpg", "ti/walk/a.jpg", "ei/walk/b.jpg"], ""),
+    **dict.fromkeys(["tf/jump/v/1.jpg", "tf/walk/v/1.jpg", "ef/walk/v/1.jpg"], ""),
+}
+KINETICS = {"z_000000_000010.mp4": 2, "y_000000_000010.mp4": 1, "x_000000_000010.mp4": 0}
+
+
+@pytest.mark.parametrize(
+    ("source", "root", "train", "test", "expected_train", "expected_test"),
+    [
+        ("list", "", "train.txt", "test.txt", {"t/a.mp4": 1}, {"e/b.mp4": 1}),
+        ("kinetics", "k", "train.csv", "val.csv", KINETICS, {"v_000000_000010.mp4": 2, "w_000000_000010.mp4": 1}),
+        (
+            *("kinetics200", "k", "train.csv", "val.csv"),
+            {"z_000000_000010.mp4": 1, "y_000000_000010.mp4": 0},
+            {"v_000000_000010.mp4": 1},
+        ),
+        ("ucf101", "u", "", "", {"Walk/a.avi": 1}, {"Walk/b.avi": 1}),
+        ("hmdb51", "h", "", "", {"walk/a.avi": 0}, {"walk/b.avi": 0}),
+        ("ssv2", "s", "", "", {"12.webm": 1}, {"34.webm": 1}),
+        ("moments", "m", "", "", {"training/walking/a.mp4": 1}, {"validation/walking/b.mp4": 1}),
+        ("class_folders", "", "t", "e", {"t/jump/a.mp4": 0, "t/walk/a.mp4": 1}, {"e/walk/b.mp4": 1}),
+        ("image_folders", "", "ti", "ei", {"ti/jump/a.jpg": 0, "ti/walk/a.jpg": 1}, {"ei/walk/b.jpg": 1}),
+        ("frame_folders", "", "tf", "ef", {"tf/jump/v": 0, "tf/walk/v": 1}, {"ef/walk/v": 1}),
+    ],
+)
+def test_sources(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    root: str,
+    train: str,
+    test: str,
+    expected_train: dict[str, int],
+    expected_test: dict[str, int],
+) -> None:
+    for name, text in TREE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    cfg = default_config()
+    cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.TEST = str(tmp_path / root), train, test
+    cfg.DATA.SPLITS_DIR, cfg.DATA.SPLIT = str(tmp_path / "splits"), 3
+    for sources, expected in ((TRAIN_SOURCES, expected_train), (TEST_SOURCES, expected_test)):
+        manifest = sources[source](cfg)
+        assert dict(zip(manifest.paths, manifest.require_labels(), strict=True)) == expected
+
+
+def test_a_plain_folder_is_for_training(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    cfg = default_config()
+    cfg.DATA.ROOT = str(tmp_path)
+    assert list(TRAIN_SOURCES["folder"](cfg).paths) == ["a.mp4"]
+
+
+@pytest.mark.parametrize(("source", "reader"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("stl10", "STL10")])
+@pytest.mark.parametrize("sources", [TRAIN_SOURCES, TEST_SOURCES], ids=["train", "test"])
+def test_images_in_memory_are_looked_for_below_the_root(
+    tmp_path: Path, sources: dict, source: str, reader: str
+) -> None:
+    cfg = default_config()
+    cfg.DATA.ROOT, cfg.DATA.TRAIN = str(tmp_path), "unlabeled"
+    with pytest.raises(ManifestError, match=f"{tmp_path}/.* does not hold the files of {reader} "):
+        sources[source](cfg)

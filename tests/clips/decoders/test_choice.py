@@ -1,0 +1,60 @@
+import importlib.util
+
+import pytest
+
+from sce_video.clips.decoders import VideoOpener, decoder_version
+from sce_video.clips.decoders import choice as choice_module
+from sce_video.clips.decoders.choice import choose_decoder, clearly_fastest
+
+needs_decord = pytest.mark.skipif(importlib.util.find_spec("decord") is None, reason="decord is not installed")
+
+
+def wanted(about):
+    return [about.duration_seconds * i / 10 for i in range(10)]
+
+
+def choose(*paths):
+    return choose_decoder([str(path) for path in paths], opener=VideoOpener("pyav"), times=wanted)
+
+
+def test_what_is_chosen_loads_and_says_how_fast_it_was(numbered_video):
+    choice = choose(numbered_video("mp4").path, numbered_video("mp4 b-frames").path)
+    assert choice.decoder in choice_module.CANDIDATES
+    assert choice.version == decoder_version(choice.decoder)
+    assert "pyav" in choice.reason
+    assert " ms" in choice.reason
+
+
+def test_without_a_video_that_tells_something_it_is_pyav(tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"<html>")
+    assert choose().decoder == "pyav"
+    choice = choose(tmp_path / "broken.mp4", tmp_path / "absent.mp4")
+    assert choice.decoder == "pyav"
+    assert " ms" not in choice.reason
+
+
+@needs_decord
+def test_other_frames_than_pyavs_put_a_decoder_out(numbered_video, monkeypatch):
+    monkeypatch.setattr(choice_module, "CANDIDATES", ("pyav", "decord"))
+    assert "not decord" not in choose(numbered_video("mp4").path).reason
+    path = numbered_video("mp4 open gop").path  # decord is wrong on it
+    choice = choose(path)
+    assert choice.decoder == "pyav"
+    assert f"not decord: {path}: other frames than pyav's" in choice.reason
+
+
+@needs_decord
+def test_a_failure_puts_a_decoder_out(shared_data, monkeypatch):
+    monkeypatch.setattr(choice_module, "CANDIDATES", ("pyav", "decord"))
+    path = shared_data / "odd" / "38_av1_video.mkv"  # decord 0.6 knows no AV1
+    choice = choose(path)
+    assert choice.decoder == "pyav"
+    assert f"not decord: {path}" in choice.reason
+
+
+def test_another_decoder_must_be_clearly_faster():
+    assert clearly_fastest({"pyav": 1.0, "torchcodec": 0.9}) == "pyav"
+    assert clearly_fastest({"pyav": 1.0, "torchcodec": 0.8}) == "torchcodec"
+    assert clearly_fastest({"pyav": 1.0, "torchcodec": 0.7, "decord": 0.6}) == "decord"
+    assert clearly_fastest({"pyav": 0.5, "torchcodec": 0.9}) == "pyav"
+    assert clearly_fastest({"pyav": 0.0, "torchcodec": 0.0}) == "pyav"

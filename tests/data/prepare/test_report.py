@@ -1,0 +1,74 @@
+"""Manifest and report, by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
+from sce_video.data.prepare.listing import Skipped
+from sce_video.data.prepare.report import folder_labels, write_manifest, write_report
+from sce_video.data.prepare.settings import PrepareError, Transcode
+from sce_video.data.prepare.workspace import Workspace
+
+FACTS = {"duration_seconds": 1.5, "fps": 30000 / 1001, "height": 256, "width": 340, "num_frames": 45, "bytes": 999}
+
+
+def record(source: str, status: str = DONE, *, output: str = "", content: str = "c", reason: str = "") -> Record:
+    facts = {**FACTS, "sha256": "f00"} if status == DONE else {}
+    video = Planned(source, 2000, 1, output or str(Path(source).with_suffix(".mp4")))
+    return Record.of(video, status, reason=reason, source_sha256=content, **facts)
+
+
+def test_labels_are_indices_of_the_sorted_first_folders() -> None:
+    assert folder_labels(["walk/b/x.mp4", "jump/a.mp4", "walk/c.mp4"]) == {
+        "jump/a.mp4": 0,
+        "walk/b/x.mp4": 1,
+        "walk/c.mp4": 1,
+    }
+    with pytest.raises(PrepareError, match="a.mp4 lies in no class folder"):
+        folder_labels(["walk/b.mp4", "a.mp4"])
+
+
+def test_the_manifest_by_hand(tmp_path: Path) -> None:
+    records = [record("walk/ü b.avi"), record("jump/a.mp4")]
+    write_manifest(tmp_path / "m.tsv", records, {"walk/ü b.avi": 1, "jump/a.mp4": 0})
+    header = "path\tlabel\tduration_seconds\tfps\theight\twidth\tnum_frames\tbytes\tsha256\n"
+    facts = "1.500000\t29.970030\t256\t340\t45\t999\tf00\n"
+    expected = f"{header}jump/a.mp4\t0\t{facts}walk/ü b.mp4\t1\t{facts}"
+    assert (tmp_path / "m.tsv").read_bytes() == expected.encode("utf-8")
+    write_manifest(tmp_path / "m.tsv", records[:1], None)
+    assert (tmp_path / "m.tsv").read_text(encoding="utf-8") == f"{header}walk/ü b.mp4\t\t{facts}"
+    write_manifest(tmp_path / "m.tsv", [], None)
+    assert (tmp_path / "m.tsv").read_text() == header
+
+
+def test_the_report_by_hand(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "src", tmp_path, Transcode())
+    records = [
+        record("b.avi", content="same"),
+        record("a.avi", content="same"),
+        record("d.mkv", output="d.mkv.mp4", content="other"),
+        record("bad.mp4", BROKEN, content="same", reason="has no video stream"),
+        record("gone.mp4", BROKEN, content="", reason="cannot be read"),
+        record("lost.mp4", BROKEN, content="", reason="died"),
+        record("tiny.mp4", SHORT, content="t", reason="3 frames"),
+    ]
+    report = write_report(workspace, records, [Skipped("odd\nname.mp4", "its name")])
+    assert report["counts"] == {
+        "found": 7,
+        "done": 3,
+        "broken": 3,
+        "too_short": 1,
+        "skipped": 1,
+        "duplicates": 1,
+        "renamed": 1,
+    }
+    assert report["duplicates"] == [["a.avi", "b.avi", "bad.mp4"]]
+    assert report["broken"][0] == {"path": "bad.mp4", "reason": "has no video stream"}
+    assert report["too_short"] == [{"path": "tiny.mp4", "reason": "3 frames"}]
+    assert report["renamed"] == [{"path": "d.mkv", "output": "d.mkv.mp4"}]
+    assert report["totals"] == {"num_frames": 135, "duration_seconds": 4.5, "source_bytes": 6000, "bytes": 2997}
+    text = (tmp_path / "report.txt").read_text(encoding="utf-8").splitlines()
+    for line in ("bad.mp4: has no video stream", "a.avi = b.avi = bad.mp4", "d.mkv -> d.mkv.mp4", "tiny.mp4: 3 frames"):
+        assert line in text
+    assert '"odd\\nname.mp4": its name' in text

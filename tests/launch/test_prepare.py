@@ -1,0 +1,96 @@
+"""Shards as submitit starts them, on this machine instead of a cluster."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from sce_video.data.prepare.run import Limits
+from sce_video.data.prepare.settings import PrepareError, Transcode
+from sce_video.launch.prepare import PrepareShard, SlurmArray, finish, prepare_here, submit_shards
+
+LIMITS = Limits(num_workers=1, timeout_seconds=120, memory_gib=3)
+ARRAY = SlurmArray(num_jobs=2, partition=None, time_minutes=5, cpus_per_task=1)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "src"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        with av.open(str(folder / f"{name}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=Fraction(25), options={"threads": "1"})
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+            gray = np.full((32, 32, 3), 100, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="rgb24")))
+            container.mux(stream.encode())
+    return folder
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.slow
+def test_two_jobs_then_a_merge_equal_one_run(source: Path, tmp_path: Path) -> None:
+    options = {"limits": LIMITS, "follow_outside": False, "retry_broken": False}
+    jobs = submit_shards(source, tmp_path / "jobs", Transcode(), array=ARRAY, cluster="local", **options)
+    assert len(jobs) == 2
+    for job in jobs:
+        job.result()
+    journals = sorted((tmp_path / "jobs" / ".prepare").glob("*.jsonl"))
+    assert [len(journal.read_text().splitlines()) for journal in journals] == [2, 1]
+    assert not (tmp_path / "jobs" / "manifest.tsv").exists()
+    line = finish(source, tmp_path / "jobs", Transcode(), labels="none")
+    assert line.startswith("done: 3 of 3 videos, 0 broken")
+    prepare_here(source, tmp_path / "here", Transcode(), labels="none", **options)
+    assert visible(tmp_path / "jobs") == visible(tmp_path / "here")
+
+
+def test_a_merge_waits_for_every_shard(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(PrepareError, match="plan.json cannot be read"):
+        finish(source, tmp_path / "dst", Transcode(), labels="none")
+    submit = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
+    submit_shards(source, tmp_path / "dst", Transcode(), cluster="debug", **submit)  # made, not started
+    with pytest.raises(PrepareError, match="3 of 3 videos are not done yet, such as a.mp4"):
+        finish(source, tmp_path / "dst", Transcode(), labels="none")
+
+
+def test_after_a_time_out_the_same_shard_is_asked_for_again() -> None:
+    shard = PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=False)
+    delayed = shard.checkpoint(1)
+    assert (delayed.function, delayed.args) == (shard, (1,))
+
+
+def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    options = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
+    with pytest.raises(PrepareError, match=r"--slurm: .*srun.*leave --slurm out"):
+        submit_shards(source, tmp_path / "dst", Transcode(), **options)
+
+
+def test_a_folder_without_videos_and_an_empty_array(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    with pytest.raises(PrepareError, match="holds no videos"):
+        prepare_here(
+            tmp_path / "src",
+            tmp_path / "dst",
+            Transcode(),
+            limits=LIMITS,
+            labels="none",
+            follow_outside=False,
+            retry_broken=False,
+        )
+    with pytest.raises(PrepareError, match="num_jobs is 0"):
+        SlurmArray(num_jobs=0, partition=None, time_minutes=5, cpus_per_task=1)
+
+
+def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
+    options = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
+    submit_shards(source, tmp_path / "dst", Transcode(crf=30), cluster="debug", **options)
+    assert json.loads((tmp_path / "dst" / ".prepare" / "settings.json").read_text())["crf"] == 30
+    with pytest.raises(PrepareError, match="was begun with crf 30"):
+        finish(source, tmp_path / "dst", Transcode(), labels="none")

@@ -1,0 +1,33 @@
+#!/usr/bin/env python
+"""One page on what limits this machine: python tools/doctor.py [FOLDER or LIST] [--cfg CONFIG]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sce_video.launch.doctor.examine import examine, read_subject
+from sce_video.launch.doctor.finding import Finding
+from sce_video.launch.program import exit_code_of
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", nargs="?", type=Path, help="folder or list of videos; by default those of --cfg")
+    parser.add_argument("--cfg", type=Path, help="config of the run to be; by default the K400 recipe")
+    parser.add_argument("--run", type=Path, help="folder of a run: what the GPU needs is taken from its metrics.jsonl")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default 3)")
+    parser.add_argument("--json", type=Path, help="write the page to this file as well")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
+    arguments = parser.parse_args()
+    findings: list[Finding] = []
+
+    def run() -> None:
+        subject = read_subject(arguments.videos, config_file=arguments.cfg, run_dir=arguments.run)
+        findings.extend(examine(subject, seconds=arguments.seconds, json_file=arguments.json))
+
+    code = exit_code_of(run)
+    return code or int(arguments.strict and any(finding.level == "problem" for finding in findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+#!/usr/bin/env python
+"""Verify and re-encode videos once, before training: python tools/prepare_data.py SRC DST
+
+Decodes every frame of every video below SRC and writes short-GOP mp4 files to DST (JPEG frames with --frames, nothing
+but the report with --check), then manifest.tsv, report.json and report.txt. Stop it at any moment and run the same
+command again: it goes on where it was. docs/prepare.md says more.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sce_video.data.prepare.run import Limits, num_usable_cores
+from sce_video.data.prepare.settings import ACTIONS, Action, PrepareError
+from sce_video.launch.prepare import SlurmArray, finish, prepare_here, submit_shards
+from sce_video.launch.program import exit_code_of
+
+_ACTION_OPTIONS = {
+    "short_side_pixels": "--short-side",
+    "gop_frames": "--gop",
+    "crf": "--crf",
+    "quality": "--quality",
+    "max_fps": "--max-fps",
+    "min_frames": "--min-frames",
+}
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        return exit_code_of(lambda: _run(arguments))
+    finally:
+        sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, metavar="SRC", help="folder of videos, at any depth; never written to")
+    parser.add_argument("output", type=Path, metavar="DST", help="folder for everything that is written")
+    kind = parser.add_mutually_exclusive_group()
+    for name, words in (("check", "verify only"), ("frames", "write a folder of JPEG frames per video")):
+        kind.add_argument(f"--{name}", dest="action", action="store_const", const=name, default="transcode", help=words)
+
+    made = parser.add_argument_group("what is made", argument_default=argparse.SUPPRESS)
+    made.add_argument("--short-side", dest="short_side_pixels", type=int, metavar="PIXELS", help="256; 0: as it is")
+    made.add_argument(
+        "--gop", dest="gop_frames", type=int, metavar="FRAMES", help="key frame distance, 4; 1: all intra"
+    )
+    made.add_argument("--crf", type=int, help="x264's quality, 23; lower is better and larger")
+    made.add_argument("--quality", type=int, help="of JPEG frames, 90")
+    made.add_argument("--max-fps", type=float, metavar="FPS", help="drop frames of faster videos")
+    made.add_argument("--min-frames", type=int, metavar="N", help="leave out shorter videos, and list them")
+
+    parser.add_argument(
+        "--labels", choices=["none", "folders"], default="none", help="folders: SRC/CLASS/...; %(default)s"
+    )
+    parser.add_argument("--follow-outside", action="store_true", help="also read links that lead out of SRC")
+    parser.add_argument("--retry-broken", action="store_true", help="try broken videos of an earlier run again")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes; all usable cores, with --slurm of a job")
+    parser.add_argument("--timeout-seconds", type=float, default=600.0, help="per video, %(default)g")
+    parser.add_argument("--memory-gib", type=float, default=2.0, help="per process, %(default)g")
+
+    slurm = parser.add_argument_group("on a Slurm cluster")
+    how = slurm.add_mutually_exclusive_group()
+    how.add_argument("--slurm", action="store_true", help="submit an array of jobs, and return")
+    how.add_argument("--finish", action="store_true", help="write manifest and report when all jobs have ended")
+    slurm.add_argument("--array", type=int, default=20, metavar="N", help="jobs, %(default)s")
+    slurm.add_argument("--partition", metavar="P")
+    slurm.add_argument("--time-minutes", type=int, default=720, metavar="M", help="per job, %(default)s")
+    slurm.add_argument("--cpus-per-task", type=int, default=8, metavar="C", help="per job, %(default)s")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    action = _action(arguments)
+    shared = {"follow_outside": arguments.follow_outside, "retry_broken": arguments.retry_broken}
+    if arguments.finish:
+        print(finish(arguments.source, arguments.output, action, labels=arguments.labels))
+        return
+    default_workers = arguments.cpus_per_task if arguments.slurm else num_usable_cores()
+    num_workers = default_workers if arguments.workers is None else arguments.workers
+    limits = Limits(num_workers, arguments.timeout_seconds, arguments.memory_gib)
+    if arguments.slurm:
+        array = SlurmArray(arguments.array, arguments.partition, arguments.time_minutes, arguments.cpus_per_task)
+        jobs = submit_shards(arguments.source, arguments.output, action, limits=limits, array=array, **shared)
+        print(f"submitted {len(jobs)} jobs, {jobs[0].job_id} and so on; when they have ended, run this with --finish")
+        return
+    print(prepare_here(arguments.source, arguments.output, action, limits=limits, labels=arguments.labels, **shared))
+
+
+def _action(arguments: argparse.Namespace) -> Action:
+    kind = ACTIONS[arguments.action]
+    given = {name: getattr(arguments, name) for name in _ACTION_OPTIONS if hasattr(arguments, name)}
+    for name in given:
+        if name not in kind.__dataclass_fields__:
+            raise PrepareError(f"{_ACTION_OPTIONS[name]} means nothing for {arguments.action}; leave it out")
+    return kind(**given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
