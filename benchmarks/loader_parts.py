@@ -13,7 +13,7 @@ from sce_video.augment.batch import collate
 from sce_video.clips.decoders import VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 from sce_video.data.dataset import PretrainDataset, VideoRequest
-from sce_video.runtime.parcels import pack, unpack
+from sce_video.runtime.parcels import Depot, unpack
 
 Clock = defaultdict[str, float]  # part -> seconds
 Asked = tuple[str, list[float]]  # path and times
@@ -95,6 +95,7 @@ def load_timed(
     what is left of a video's time without opening, decoding and converting: drawing, cropping, resizing, closing.
     """
     clock = timed.clock
+    depot = Depot()
     with timed_conversion(clock):
         for requests in batches:
             with running(clock, "videos"):
@@ -102,7 +103,7 @@ def load_timed(
             with running(clock, "collate"):
                 batch = collate(videos)
             with running(clock, "transfer"):
-                unpack(pack(batch), pin_memory=False)
+                unpack(depot.pack(batch), pin_memory=False)
     decode = clock["decode and convert"] - clock["convert"]
     crop = clock["videos"] - clock["open"] - clock["decode and convert"]
     same = {part: clock[part] for part in ("convert", "collate", "transfer")}

@@ -64,13 +64,21 @@ def collate(videos: Sequence[VideoClips]) -> PretrainBatch:
 
 
 def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
-    stacked = torch.stack([clip.clip for clip in clips])
+    stacked = _stacked([clip.clip for clip in clips])
     successors = [clip.successors for clip in clips if clip.successors is not None]
     return ClipBatch(
         clips=stacked,
-        successors=torch.stack(successors) if successors else stacked[:0],
+        successors=_stacked(successors) if successors else stacked[:0],
         parameters=default_collate([clip.parameters for clip in clips]),
     )
+
+
+def _stacked(clips: Sequence[Tensor]) -> Tensor:
+    """(B, T, C, H, W), with the channels of a pixel side by side in memory, as they come out of the decoder.
+
+    To turn them round is left to the device.
+    """
+    return torch.stack([clip.movedim(1, -1) for clip in clips]).movedim(-1, 2)
 
 
 def make_views(batch: PretrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:
@@ -84,8 +92,8 @@ def make_views(batch: PretrainBatch, *, recipes: Sequence[ViewRecipe], device: t
         raise ManifestError(f"a video and all those chosen in its place cannot be decoded: {reasons}")
     return [
         apply_view(
-            view.clips.to(device, non_blocking=True),
-            view.successors.to(device, non_blocking=True),
+            view.clips.to(device, non_blocking=True).contiguous(),
+            view.successors.to(device, non_blocking=True).contiguous(),
             view.parameters,
             recipe,
         )

@@ -1,6 +1,6 @@
-"""Objects with tensors, handed from process to process through a file in memory.
+"""Objects with tensors, handed from process to process through files in memory.
 
-Only the file's descriptor goes through the socket: a message is one byte, so that sending does not wait for a reader,
+Only a file's descriptor goes through the socket: a message is one byte, so that sending does not wait for a reader,
 and what was sent outlives a sender that dies.
 """
 
@@ -12,31 +12,45 @@ import pickle
 import select
 import socket
 import tempfile
+import weakref
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 _ALIGNMENT = 64  # bytes; tensors of any type may begin there
-_HEAD = 8  # bytes that hold the length of the pickled object
+# A file begins with the length of the pickled object, and a byte that is 1 while the receiver needs the file.
+_LENGTH_BYTES = 8
+_IN_USE = 8
+_HEAD = 16
+
+
+class _Place(NamedTuple):
+    """Where a tensor's values lie, and how: `order` are its dimensions from the slowest to the fastest in memory."""
+
+    offset: int
+    num_bytes: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
 
 
 class _Packer(pickle.Pickler):
-    """Pickles everything but the tensors, which are laid out one after the other."""
+    """Pickles everything but the tensors, which are laid out one after the other, each as it lies in memory."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.tensors: list[tuple[int, Tensor]] = []  # (offset, tensor)
+        self.tensors: list[tuple[_Place, Tensor]] = []
         self.num_bytes = 0
 
-    def persistent_id(self, obj: object) -> tuple[int, int, torch.dtype, tuple[int, ...]] | None:
+    def persistent_id(self, obj: object) -> tuple[Any, ...] | None:
         if not isinstance(obj, Tensor):
             return None
-        offset, length = self.num_bytes, obj.numel() * obj.element_size()
-        self.tensors.append((offset, obj))
-        self.num_bytes = _aligned(offset + length)
-        return offset, length, obj.dtype, tuple(obj.shape)
+        place = _Place(self.num_bytes, obj.numel() * obj.element_size(), obj.dtype, tuple(obj.shape), _order(obj))
+        self.tensors.append((place, obj))
+        self.num_bytes = _aligned(place.offset + place.num_bytes)
+        return tuple(place)
 
 
 class _Unpacker(pickle.Unpickler):
@@ -44,42 +58,105 @@ class _Unpacker(pickle.Unpickler):
         super().__init__(file)
         self._tensors = tensors
 
-    def persistent_load(self, pid: tuple[int, int, torch.dtype, tuple[int, ...]]) -> Tensor:
-        offset, length, dtype, shape = pid
-        return self._tensors[offset : offset + length].view(dtype).view(shape)
+    def persistent_load(self, pid: tuple[Any, ...]) -> Tensor:
+        place = _Place(*pid)
+        values = self._tensors[place.offset : place.offset + place.num_bytes].view(place.dtype)
+        there = values.view([place.shape[dim] for dim in place.order])
+        return there.permute([place.order.index(dim) for dim in range(len(place.order))])
+
+
+class _MemoryFile:
+    """A file in memory and this process's view of it."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.descriptor = _memory_file(size)
+        self.memory = mmap.mmap(self.descriptor, size)
+
+    def is_free(self) -> bool:
+        return self.memory[_IN_USE] == 0
+
+    def close(self) -> None:
+        self.memory.close()
+        os.close(self.descriptor)
+
+
+class Depot:
+    """Packs objects into files in memory, and uses a file again when its receiver has let go of all tensors in it.
+
+    To make new memory takes longer than to copy into it: the kernel clears and maps it page by page.
+    """
+
+    def __init__(self) -> None:
+        self._files: list[_MemoryFile] = []
+
+    def pack(self, obj: object) -> int:
+        """Write an object whose tensors are on the CPU to a file; its descriptor, to be closed after sending."""
+        pickled = io.BytesIO()
+        packer = _Packer(pickled)
+        packer.dump(obj)
+        start = _aligned(_HEAD + pickled.tell())
+        file = self._free_file(start + packer.num_bytes)
+        file.memory[:_LENGTH_BYTES] = pickled.tell().to_bytes(_LENGTH_BYTES, "little")
+        file.memory[_IN_USE] = 1
+        file.memory[_HEAD : _HEAD + pickled.tell()] = pickled.getbuffer()
+        for place, tensor in packer.tensors:
+            if tensor.numel() > 0:
+                there = torch.frombuffer(
+                    file.memory, dtype=place.dtype, count=tensor.numel(), offset=start + place.offset
+                )
+                there.view([place.shape[dim] for dim in place.order]).copy_(tensor.permute(place.order))
+                del there  # else the memory could not be closed
+        return os.dup(file.descriptor)
+
+    def close(self) -> None:
+        """Let go of the files; what was sent stays whole."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+    def _free_file(self, size: int) -> _MemoryFile:
+        free = [file for file in self._files if file.is_free()]
+        for file in free:
+            if file.size >= size:
+                return file
+        for file in free:  # each is too small
+            self._files.remove(file)
+            file.close()
+        self._files.append(_MemoryFile(size))
+        return self._files[-1]
 
 
 def pack(obj: object) -> int:
-    """Write an object whose tensors are on the CPU to a file in memory; its descriptor, to be closed after sending."""
-    pickled = io.BytesIO()
-    packer = _Packer(pickled)
-    packer.dump(obj)
-    start = _aligned(_HEAD + pickled.tell())
-    size = start + packer.num_bytes
-    file = _memory_file(size)
-    with mmap.mmap(file, size) as memory:
-        memory[:_HEAD] = pickled.tell().to_bytes(_HEAD, "little")
-        memory[_HEAD : _HEAD + pickled.tell()] = pickled.getbuffer()
-        for offset, tensor in packer.tensors:
-            if tensor.numel() > 0:
-                there = torch.frombuffer(memory, dtype=tensor.dtype, count=tensor.numel(), offset=start + offset)
-                there.view(tensor.shape).copy_(tensor)
-                del there  # else the memory could not be closed
-    return file
+    """As `Depot.pack`, in a file of its own."""
+    depot = Depot()
+    try:
+        return depot.pack(obj)
+    finally:
+        depot.close()
 
 
 def unpack(file: int, *, pin_memory: bool) -> Any:
-    """The object of `pack`, whose file is closed. Only for files that this program's own processes wrote.
+    """The object that was packed; the descriptor is closed. Only for files that this program's own processes wrote.
 
     Its tensors lie in the file's memory, or in one pinned block, for copies to a GPU that do not block.
     """
     try:
         memory = mmap.mmap(file, os.fstat(file).st_size)
+        head = mmap.mmap(file, _HEAD)
     finally:
         os.close(file)
-    end = _HEAD + int.from_bytes(memory[:_HEAD], "little")
+    weakref.finalize(memory, head.__setitem__, _IN_USE, 0).atexit = False
+    end = _HEAD + int.from_bytes(memory[:_LENGTH_BYTES], "little")
     tensors = torch.frombuffer(memory, dtype=torch.uint8)[_aligned(end) :]
     return _Unpacker(io.BytesIO(memory[_HEAD:end]), tensors.pin_memory() if pin_memory else tensors).load()
+
+
+def _order(tensor: Tensor) -> tuple[int, ...]:
+    """Dimensions from the slowest to the fastest; as they are where the tensor does not lie in one piece."""
+    dims = range(tensor.dim())
+    order = sorted(dims, key=tensor.stride, reverse=True)
+    return tuple(order if tensor.permute(order).is_contiguous() else dims)
 
 
 def send_file(connection: socket.socket, file: int) -> None:

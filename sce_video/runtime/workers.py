@@ -22,7 +22,7 @@ import torch
 
 from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.parcels import has_file, pack, receive_file, send_file, unpack
+from sce_video.runtime.parcels import Depot, has_file, pack, receive_file, send_file, unpack
 from sce_video.runtime.watch import Post, Watch
 
 Task = TypeVar("Task")
@@ -219,6 +219,7 @@ def _serve(
     watch.take(post)
     torch.set_num_threads(1)
     connection.settimeout(_LOOK_SECONDS)
+    depot = Depot()
     with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
         while os.getppid() == main_process:
             try:
@@ -227,16 +228,16 @@ def _serve(
                 continue
             if file is None:
                 return
-            outcome = _outcome(work, unpack(file, pin_memory=False))
+            outcome = _outcome(work, unpack(file, pin_memory=False), depot)
             watch.end()
             send_file(connection, outcome)
 
 
-def _outcome(work: Callable[[Task], Result], task: Task) -> int:
+def _outcome(work: Callable[[Task], Result], task: Task, depot: Depot) -> int:
     try:
-        return pack(work(task))
+        return depot.pack(work(task))
     except Exception as error:  # not swallowed: raised again in the main process
-        return pack(_Raised(_portable(error), traceback.format_exc()))
+        return depot.pack(_Raised(_portable(error), traceback.format_exc()))
 
 
 def _portable(error: Exception) -> Exception:

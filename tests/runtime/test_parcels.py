@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sce_video.runtime.parcels import has_file, pack, receive_file, send_file, unpack
+from sce_video.runtime.parcels import Depot, has_file, pack, receive_file, send_file, unpack
 
 DTYPES = [torch.uint8, torch.bool, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -48,6 +48,50 @@ def test_tensors_that_are_views_arrive_as_what_they_show():
     frames = torch.arange(24).view(2, 3, 4)
     sent = [frames.permute(2, 0, 1), frames[:, ::2], frames[0, 0].expand(5, 4)]
     assert all(map(torch.equal, there_and_back(sent), sent))
+
+
+@given(order=st.permutations(range(4)), shape=st.lists(st.integers(1, 4), min_size=4, max_size=4))
+def test_tensors_arrive_as_they_lie_in_memory(order, shape):
+    sent = torch.rand(shape).permute(order)
+    arrived = there_and_back(sent)
+    assert torch.equal(arrived, sent)
+    wide = [dim for dim in range(4) if sent.shape[dim] > 1]  # the stride of a dimension of one means nothing
+    assert [arrived.stride(dim) for dim in wide] == [sent.stride(dim) for dim in wide]
+
+
+def test_a_file_is_used_again_when_its_receiver_has_let_go():
+    depot = Depot()
+
+    def send(number):
+        descriptor = depot.pack([torch.full((1000,), number), torch.full((10,), number)])
+        return os.fstat(descriptor).st_ino, unpack(descriptor, pin_memory=False)
+
+    first_file, (first, rest) = send(1)
+    second_file, second = send(2)
+    assert second_file != first_file  # the first is still needed
+    assert (first.unique().tolist(), second[0].unique().tolist()) == ([1], [2])
+    del first
+    third_file, third = send(3)
+    assert third_file not in (first_file, second_file)  # one tensor of the first is still there
+    assert rest.unique().tolist() == [1]
+    del rest
+    fourth_file, fourth = send(4)
+    assert fourth_file == first_file
+    assert [part.unique().tolist() for part in (second[0], third[0], fourth[0])] == [[2], [3], [4]]
+    depot.close()
+    assert fourth[0].unique().tolist() == [4]
+
+
+def test_a_file_that_is_too_small_makes_way():
+    depot = Depot()
+    before = len(os.listdir("/proc/self/fd"))
+    open_files = set()
+    for num in (10, 100_000, 1_000_000, 10):
+        assert torch.equal(unpack(depot.pack(torch.arange(num)), pin_memory=False), torch.arange(num))
+        open_files.add(len(os.listdir("/proc/self/fd")))
+    assert len(open_files) == 1
+    depot.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_tensors_that_arrive_can_be_written_apart_from_each_other():

@@ -34,10 +34,12 @@ def load_decord() -> Any:
     """
     try:
         import decord
+        import decord.logging
     except (ImportError, OSError) as error:
         raise UserError(
             f'decoder "decord" cannot be loaded ({error}); pip install decord (x86-64 Linux), or use "pyav"'
         ) from error
+    decord.logging.set_level(decord.logging.QUIET)  # FFmpeg's remarks on damage do not name the file; errors do
     return decord
 
 

@@ -166,7 +166,7 @@ RECIPES: dict[str, Recipe] = {
     "mp4 all key": _made(all_said_to_be_key_frames, _H264, "all_key.mp4"),
     "hevc all key": _made(all_said_to_be_key_frames, _hevc("whole.mp4", "bframes=3"), "all_key_hevc.mp4"),
     "vp8 all key": _made(all_said_to_be_key_frames, _video("vp8.mkv", _VPX, codec="libvpx"), "all_key.mkv"),
-    "vp9 all key": _made(all_said_to_be_key_frames, _video("vp9.mkv", _VPX, codec="libvpx-vp9"), "all_key_9.mkv"),
+    "vp9 all key": _made(all_said_to_be_key_frames, _video("vp9.mp4", _VPX, codec="libvpx-vp9"), "all_key_9.mp4"),
     "vp8 invisible frames": _made(
         with_invisible_frames, _video("vp8_shown.mkv", _VPX, codec="libvpx"), "invisible.mkv", which={10, 11, 30, 50}
     ),

@@ -7,7 +7,6 @@ import resource
 import struct
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 
 import av
@@ -37,48 +36,31 @@ def test_a_slice_of_the_corpus(shared_data, tmp_path):
     assert total["refused"] > 80
 
 
-def _plain(path, *, held_frames=0):
-    """Images of a decode from start to end, and the numbers of those that were patched up."""
-    images, patched, held = [], [], deque(maxlen=held_frames)
+def _plain(path):
+    """Images of a decode from start to end, the second at which each begins, and the numbers of those patched up."""
+    images, begins, patched = [], [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             patched += [len(images)] if frame.is_corrupt else []
             images.append(frame.to_ndarray(format="rgb24"))
-            held.append(frame)
-    return np.stack(images), patched
+            begins.append(float(frame.pts * frame.time_base))
+    return images, begins, patched
 
 
-def _with_a_patched_up_frame(source, path, *, number):
-    """One bit of a frame is flipped, so that libavcodec patches its picture up and says nothing; all images.
-
-    What it patches with can be whatever was in memory, which depends on how many frames are in use; not here.
-    """
-    content = source.read_bytes()
-    with av.open(str(source)) as container:
-        packet = [packet for packet in container.demux(video=0) if packet.size][number]
-    for bit in range(8 * packet.pos, 8 * (packet.pos + packet.size)):
-        damaged = bytearray(content)
-        damaged[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(damaged)
-        try:
-            images, patched = _plain(path)
-            if patched == [number] and all(
-                np.array_equal(images, _plain(path, held_frames=n)[0]) for n in (1, 2, 3, 9)
-            ):
-                return images
-        except av.error.InvalidDataError:
-            continue
-    pytest.fail("no bit of the frame does that")
-
-
-def test_a_patched_up_picture_is_that_of_a_decode_from_the_start(numbered_video, tmp_path):
-    """It is patched up from the picture before it, which one who begins at this key frame does not have."""
+def test_a_patched_up_picture_is_that_of_a_decode_from_the_start(shared_data, tmp_path):
+    """It is patched up from the pictures before it, which one who begins at this key frame does not have."""
+    content = bytearray((shared_data / "jhmdb" / "videos" / "sit" / "sit_010.mp4").read_bytes())
+    content[11697] ^= 2  # in the second key frame; libavcodec says nothing of it
     path = tmp_path / "damaged.mp4"
-    images = _with_a_patched_up_frame(numbered_video("mp4 gop 1").path, path, number=30)
+    path.write_bytes(content)
+    images, begins, patched = _plain(path)
+    assert patched == [12]
     with open_video(path, decoder="pyav") as opened:
-        for number in (29, 30, 31):
-            ours = opened.frames_at([(number + 0.5) / 30])[0].permute(1, 2, 0).numpy()
-            assert np.array_equal(ours, images[number]), number
+        for number in range(10, 20):
+            ours = opened.frames_at([begins[number] + 0.001])[0].permute(1, 2, 0).numpy()
+            levels = np.abs(ours.astype(int) - images[number]).mean()
+            # A little of the patch is whatever was in memory. Decoded from the key frame on it is 80 levels off.
+            assert levels < 20, number
 
 
 def _changed(source, path, *, box, offset, content):

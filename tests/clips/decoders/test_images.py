@@ -174,6 +174,12 @@ def test_a_folder_of_frames(tmp_path):
         assert levels_in(opened.frames_at(times).permute(0, 2, 3, 1)) == [90, 0, 90, 30, 30, 90]
 
 
+def test_the_first_instant_of_a_frame_shows_it(tmp_path):
+    """1 / 49 * 49 is less than 1 in floats."""
+    folder = folder_of(tmp_path / "frames", range(0, 100, 10))
+    assert levels_in(read(folder, [i / 49 for i in range(10)], frames_fps=49.0)) == list(range(0, 100, 10))
+
+
 @pytest.mark.parametrize(
     "names",
     [
