@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from sce_video.augment.batch import collate
-from sce_video.clips.decoders import VideoDecoder, VideoMetadata, Videos
+from sce_video.clips.decoders import CropRequest, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 from sce_video.data.dataset import PretrainDataset, VideoRequest
 from sce_video.runtime.parcels import Depot, unpack
@@ -58,6 +58,11 @@ class _TimedDecoder:
         with running(self._timed.clock, "decode and convert"):
             return self._decoder.frames_at(times_seconds)
 
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[Tensor]:
+        self._timed.asked.append((self._path, [time for request in requests for time in request.times_seconds]))
+        with running(self._timed.clock, "decode and convert"):
+            return self._decoder.crops_at(requests)
+
     def __enter__(self) -> "_TimedDecoder":
         return self
 
@@ -73,17 +78,17 @@ class _TimedDecoder:
 @contextmanager
 def timed_conversion(clock: Clock) -> Iterator[None]:
     """Time every conversion to RGB of the PyAV decoder."""
-    convert: Callable[..., None] = PyAVDecoder._convert
+    convert: Callable[..., Any] = PyAVDecoder._to_rgb
 
-    def timed(*arguments: Any, **options: Any) -> None:
+    def timed(*arguments: Any) -> Any:
         with running(clock, "convert"):
-            convert(*arguments, **options)
+            return convert(*arguments)
 
-    PyAVDecoder._convert = timed  # type: ignore[method-assign]
+    PyAVDecoder._to_rgb = timed  # type: ignore[method-assign]
     try:
         yield
     finally:
-        PyAVDecoder._convert = convert  # type: ignore[method-assign]
+        PyAVDecoder._to_rgb = convert  # type: ignore[method-assign]
 
 
 def load_timed(

@@ -6,15 +6,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from sce_video.augment.batch import ClipForView, Failure, VideoClips
 from sce_video.augment.draw import CropBox, ViewParameters, draw_crop, draw_view
 from sce_video.augment.recipes import ViewRecipe
-from sce_video.clips.decoders import DecodeError, VideoMetadata, Videos
+from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
 from sce_video.clips.frames import Positions, difference_pairs, frame_indices, frame_times, uniform_positions
 from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
 from sce_video.clips.span import ClipSpan
@@ -100,10 +99,9 @@ class PretrainDataset(Dataset[VideoClips]):
                 self._plan(about, span, recipe, generator)
                 for span, recipe, generator in zip(spans, self._recipes, generators, strict=True)
             ]
-            wanted = [index for plan in plans for index in plan.kept + plan.following]
-            frames = opened.frames_at(frame_times(wanted, fps=about.fps))  # all clips at once
-        parts = frames.split([len(plan.kept + plan.following) for plan in plans])
-        return tuple(self._cut(part, plan) for part, plan in zip(parts, plans, strict=True))
+            requests = [CropRequest(frame_times(plan.kept + plan.following, fps=about.fps), plan.box) for plan in plans]
+            crops = opened.crops_at(requests)
+        return tuple(self._clip_for_view(crop, plan) for crop, plan in zip(crops, plans, strict=True))
 
     def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
         seconds = [
@@ -135,14 +133,8 @@ class PretrainDataset(Dataset[VideoClips]):
         kept, following = take(span) if parameters.temporal_difference else (take(span), [])
         return _PlannedClip(kept, following, box, parameters)
 
-    def _cut(self, frames: Tensor, plan: _PlannedClip) -> ClipForView:
-        cropped = _crop(frames, plan.box, self._format.size_pixels)
-        kept, following = cropped[: len(plan.kept)], cropped[len(plan.kept) :]
+    def _clip_for_view(self, crop: Tensor, plan: _PlannedClip) -> ClipForView:
+        """Resize, bilinear without antialiasing as SCE does for videos."""
+        frames = F.interpolate(crop, size=2 * [self._format.size_pixels], mode="bilinear", antialias=False)
+        kept, following = frames[: len(plan.kept)], frames[len(plan.kept) :]
         return ClipForView(kept, following if plan.following else None, plan.parameters)
-
-
-def _crop(frames: Tensor, box: CropBox, size_pixels: int) -> Tensor:
-    """Cut the box out of every frame and resize it, bilinear without antialiasing as SCE does for videos."""
-    return TF.resized_crop(
-        frames, *box, size=[size_pixels, size_pixels], interpolation=InterpolationMode.BILINEAR, antialias=False
-    )

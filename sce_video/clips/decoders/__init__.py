@@ -6,7 +6,7 @@ from typing import Protocol
 
 import av
 
-from sce_video.clips.decoders.base import DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
+from sce_video.clips.decoders.base import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
 from sce_video.clips.decoders.container import is_mp4_or_matroska
 from sce_video.clips.decoders.decord_decoder import DecordDecoder, load_decord
 from sce_video.clips.decoders.images import IMAGE_SUFFIXES, FrameFolder, PixelVideo, StillImage
@@ -16,6 +16,7 @@ from sce_video.clips.decoders.torchcodec_decoder import TorchCodecDecoder, load_
 __all__ = [
     "DECODERS",
     "IMAGE_SUFFIXES",
+    "CropRequest",
     "DecodeError",
     "PixelVideo",
     "VideoDecoder",

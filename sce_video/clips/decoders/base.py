@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -28,7 +28,7 @@ class VideoMetadata:
     """Facts of one video: all positive, and duration x fps within a frame or so of `num_frames`.
 
     Headers are off by a frame or two often enough: `num_frames` is what to sample from, not a promise. `height` and
-    `width` are those of the frames handed out, after rotation.
+    `width` are those of the frames handed out, after rotation. Pixels that are not square stay as stored.
     """
 
     duration_seconds: float
@@ -36,6 +36,13 @@ class VideoMetadata:
     num_frames: int
     height: int
     width: int
+
+
+class CropRequest(NamedTuple):
+    """Frames of one clip, and the rectangle that is wanted of each: (top, left, height, width), pixels."""
+
+    times_seconds: Sequence[float]
+    box: tuple[int, int, int, int]
 
 
 class VideoDecoder(Protocol):
@@ -54,6 +61,16 @@ class VideoDecoder(Protocol):
         Raises:
             DecodeError: the file is damaged on the way to a wanted frame.
             ValueError: no times, a time that is not a number, a video that is closed.
+        """
+        ...
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
+        """As `frames_at` for several clips in one pass over the file, of each clip the crop that is wanted.
+
+        Cheaper than to crop what `frames_at` gives: nothing else is copied.
+
+        Returns:
+            For each request uint8 (T, C, height, width), a view of (T, H, W, C) memory.
         """
         ...
 
@@ -93,6 +110,17 @@ def scaled_size(height: int, width: int, short_side_pixels: int) -> tuple[int, i
     if not 0 < short_side_pixels < short:
         return height, width
     return round(height * short_side_pixels / short), round(width * short_side_pixels / short)
+
+
+def crops_of_frames(video: VideoDecoder, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
+    """`crops_at` by way of `frames_at`."""
+    frames = video.frames_at([time for request in requests for time in request.times_seconds])
+    clips = frames.split([len(request.times_seconds) for request in requests])
+    boxes = [request.box for request in requests]
+    return [
+        clip[..., top : top + height, left : left + width]
+        for clip, (top, left, height, width) in zip(clips, boxes, strict=True)
+    ]
 
 
 def check_times(times_seconds: Sequence[float]) -> None:

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from sce_video.clips.decoders.base import (
+    CropRequest,
     VideoMetadata,
     check_times,
+    crops_of_frames,
     decode_errors,
     even_timing,
     is_consistent,
@@ -77,6 +79,10 @@ class DecordDecoder:
         with decode_errors(self._path, *self._errors):
             frames = self._reader.get_batch(np.maximum(indices, 0)).asnumpy()  # (T, H, W, C)
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
+        """See `VideoDecoder.crops_at`."""
+        return crops_of_frames(self, requests)
 
     def __enter__(self) -> "DecordDecoder":
         return self

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
+from sce_video.clips.decoders.base import (
+    CropRequest,
+    DecodeError,
+    VideoMetadata,
+    check_times,
+    crops_of_frames,
+    decode_errors,
+    scaled_size,
+)
 
 # Matched in lower case.
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -49,6 +57,10 @@ class _FrameByFrame(ABC):
         frames = {index: _resized(self._frame(index), size) for index in sorted(set(indices))}
         stacked = np.stack([frames[index] for index in indices])  # (T, H, W, C)
         return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[Tensor]:
+        """See `VideoDecoder.crops_at`."""
+        return crops_of_frames(self, requests)
 
     def _index(self, seconds: float) -> int:
         inside = min(max(seconds, 0.0), self.metadata.duration_seconds)

@@ -12,7 +12,14 @@ import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
 
-from sce_video.clips.decoders.base import DecodeError, VideoMetadata, check_times, decode_errors, scaled_size
+from sce_video.clips.decoders.base import (
+    CropRequest,
+    DecodeError,
+    VideoMetadata,
+    check_times,
+    decode_errors,
+    scaled_size,
+)
 from sce_video.clips.decoders.pyav_file import open_stream, video_timing
 from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 
@@ -55,25 +62,30 @@ class PyAVDecoder:
 
     def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
         """See `VideoDecoder.frames_at`; cheaper in one call than in two, which may decode the same stretch twice."""
+        whole = (0, 0, self.metadata.height, self.metadata.width)
+        return self.crops_at([CropRequest(times_seconds, whole)])[0]
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
+        """See `VideoDecoder.crops_at`."""
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        check_times(times_seconds)
-        in_order = sorted(set(times_seconds))
-        places: dict[float, list[int]] = {}
-        for place, time in enumerate(times_seconds):
-            places.setdefault(time, []).append(place)
-        converted, last = None, 0
+        places: dict[float, list[tuple[int, int]]] = {}  # time -> (request, place in it)
+        for number, request in enumerate(requests):
+            check_times(request.times_seconds)
+            for place, time in enumerate(request.times_seconds):
+                places.setdefault(time, []).append((number, place))
+        in_order = sorted(places)
+        converted, image = None, np.empty(0)
         # MemoryError: a damaged header can say any size.
         with decode_errors(self._path, av.error.FFmpegError, MemoryError):
-            clip = np.empty((len(times_seconds), self.metadata.height, self.metadata.width, 3), dtype=np.uint8)
+            clips = [np.empty((len(times), *box[2:], 3), dtype=np.uint8) for times, box in requests]
             for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
-                for place in places[time]:
-                    if frame is converted:
-                        clip[place] = clip[last]
-                    else:
-                        self._convert(frame, into=clip[place])
-                    converted, last = frame, place
-        return torch.from_numpy(clip).permute(0, 3, 1, 2)
+                if frame is not converted:
+                    converted, image = frame, self._to_rgb(frame)
+                for number, place in places[time]:
+                    top, left, height, width = requests[number].box
+                    clips[number][place] = image[top : top + height, left : left + width]
+        return [torch.from_numpy(clip).permute(0, 3, 1, 2) for clip in clips]
 
     def __enter__(self) -> "PyAVDecoder":
         return self
@@ -252,11 +264,11 @@ class PyAVDecoder:
             and self._stream.codec_context.name in _SEEKABLE_CODECS
         )
 
-    def _convert(self, frame: av.video.frame.VideoFrame, *, into: np.ndarray) -> None:
-        """Write a frame, upright, into (H, W, C); one of another size, as streams that adapt have, is scaled."""
+    def _to_rgb(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
+        """(H, W, C), upright; a frame of another size, as streams that adapt have them, is scaled to the first's."""
         rgb = self._converter.reformat(frame, self._width, self._height, "rgb24", threads=1)
         plane = rgb.planes[0]
-        pixels = np.ndarray(
+        pixels: np.ndarray = np.ndarray(
             (self._height, self._width, 3), np.uint8, buffer=memoryview(plane), strides=(plane.line_size, 3, 1)
         )
-        into[...] = np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels
+        return np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels

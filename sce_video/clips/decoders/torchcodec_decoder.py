@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from sce_video.clips.decoders.base import (
+    CropRequest,
     VideoMetadata,
     check_times,
+    crops_of_frames,
     decode_errors,
     even_timing,
     is_consistent,
@@ -76,6 +78,10 @@ class TorchCodecDecoder:
         if self._scaled is None:
             return frames
         return F.interpolate(frames, self._scaled, mode="bilinear", antialias=True)
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
+        """See `VideoDecoder.crops_at`."""
+        return crops_of_frames(self, requests)
 
     def __enter__(self) -> "TorchCodecDecoder":
         return self
