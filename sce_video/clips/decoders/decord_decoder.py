@@ -1,8 +1,10 @@
 """decord: fast on re-encoded mp4, and what most published numbers were read with. Optional: x86-64 Linux only.
 
-It hands out wrong frames of H.264 with open GOPs and of files cut without re-encoding, and repeats the last good frame
-where a file is damaged: use "pyav" for such files, or transcode them. `open_video` spares it all but mp4, mov, mkv and
-webm: it is wrong on AVI with B-frames and on MPEG-TS, and can wait for good on a playlist of a live stream.
+It hands out wrong frames of H.264 and HEVC with open GOPs or intra refresh, of MPEG-2 and MPEG-4 with B-frames and of
+files with edit lists (cut without re-encoding); it refuses AV1, mkv without an index and some pictures of at most 72
+pixels width; it repeats the last good frame where a file is damaged. Use "pyav" for such files, or transcode them.
+`open_video` spares it all but mp4, mov, mkv and webm: it is wrong on AVI with B-frames and on MPEG-TS, and can wait for
+good on a playlist of a live stream.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""torchcodec: PyTorch's own decoder. Optional; it needs FFmpeg's shared libraries from the system."""
+"""torchcodec: PyTorch's own decoder. Optional; it needs FFmpeg's shared libraries from the system.
+
+It is wrong on H.264 with intra refresh, on edit lists of several parts or cut in an open GOP, on HEVC whose index calls
+every frame a key frame, and on VP8 with invisible frames.
+"""
 
 from collections.abc import Sequence
 from types import TracebackType

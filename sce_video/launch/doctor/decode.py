@@ -92,9 +92,9 @@ def _silence_libraries() -> None:
 def _follow(
     receiver: Connection, speed: DecodeSpeed, num_videos: int, *, seconds: float, patience_seconds: float
 ) -> None:
-    """Add up what the process reports until the time is over, or all videos failed."""
+    """Add up what the process reports until the time is over and one video was counted, or all failed."""
     started, num_reports = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds and (speed.num_clips or num_reports <= num_videos):
+    while time.perf_counter() - started < seconds if speed.num_clips else num_reports <= num_videos:
         if not receiver.poll(patience_seconds):
             speed.ended = f"no answer for {patience_seconds:g} s"
             return
