@@ -258,5 +258,14 @@ def test_three_percent_broken_videos_are_replaced_and_named(motion_videos: Path,
 def test_too_many_broken_videos_stop_the_run_with_their_list(motion_videos: Path, tmp_path: Path) -> None:
     listed = broken_list(motion_videos, tmp_path, num_good=91, num_broken=9)
     with pytest.raises(ManifestError, match=r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*broken") as caught:
-        run_task(config(motion_videos, tmp_path, DATA__SOURCE="list", DATA__ROOT="/", DATA__TRAIN=listed, TRAIN__GLOBAL_BATCH_SIZE=4))
+        run_task(
+            config(
+                motion_videos,
+                tmp_path,
+                DATA__SOURCE="list",
+                DATA__ROOT="/",
+                DATA__TRAIN=listed,
+                TRAIN__GLOBAL_BATCH_SIZE=4,
+            )
+        )
     assert str(caught.value).count("broken ") == 6
