@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         originals = find_videos(arguments.folder, num_videos=1 if arguments.quick else None)
         names = ("256p_gop4",) if arguments.quick else ("256p", "256p_gop4")
-        num_batches, num_rounds = (4, 2) if arguments.quick else (24, 5)
+        num_batches, num_rounds = (4, 2) if arguments.quick else (16, 3)
         rows: list[Row] = []
         ratios: dict[str, float] = {}
         use_cores(2)

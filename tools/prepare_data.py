@@ -10,10 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from sce_video.data.prepare.run import Limits, num_usable_cores
-from sce_video.data.prepare.settings import ACTIONS, Action, PrepareError
+from sce_video.data.prepare.labels import Labels
+from sce_video.data.prepare.run import Limits
+from sce_video.data.prepare.settings import ACTIONS, Action, Frames, PrepareError, Transcode
 from sce_video.launch.prepare import SlurmArray, finish, prepare_here, submit_shards
 from sce_video.launch.program import exit_code_of
+from sce_video.runtime.machine import available_cores
 
 _ACTION_OPTIONS = {
     "short_side_pixels": "--short-side",
@@ -42,23 +44,26 @@ def _parser() -> argparse.ArgumentParser:
         kind.add_argument(f"--{name}", dest="action", action="store_const", const=name, default="transcode", help=words)
 
     made = parser.add_argument_group("what is made", argument_default=argparse.SUPPRESS)
-    made.add_argument("--short-side", dest="short_side_pixels", type=int, metavar="PIXELS", help="256; 0: as it is")
-    made.add_argument(
-        "--gop", dest="gop_frames", type=int, metavar="FRAMES", help="key frame distance, 4; 1: all intra"
-    )
-    made.add_argument("--crf", type=int, help="x264's quality, 23; lower is better and larger")
-    made.add_argument("--quality", type=int, help="of JPEG frames, 90")
+    sizes = f"{Transcode.short_side_pixels}; 0: as it is"
+    made.add_argument("--short-side", dest="short_side_pixels", type=int, metavar="PIXELS", help=sizes)
+    distances = f"key frame distance, {Transcode.gop_frames}; 1: all intra"
+    made.add_argument("--gop", dest="gop_frames", type=int, metavar="FRAMES", help=distances)
+    made.add_argument("--crf", type=int, help=f"x264's quality, {Transcode.crf}; lower is better and larger")
+    made.add_argument("--quality", type=int, help=f"of JPEG frames, {Frames.quality}")
     made.add_argument("--max-fps", type=float, metavar="FPS", help="drop frames of faster videos")
     made.add_argument("--min-frames", type=int, metavar="N", help="leave out shorter videos, and list them")
 
     parser.add_argument(
-        "--labels", choices=["none", "folders"], default="none", help="folders: SRC/CLASS/...; %(default)s"
+        "--labels", choices=["none", "folders"], default=Labels.kind, help="folders: SRC/CLASS/...; %(default)s"
+    )
+    parser.add_argument(
+        "--classes", type=Path, metavar="FILE", help="class names, one a line, to number folders by; all folders of SRC"
     )
     parser.add_argument("--follow-outside", action="store_true", help="also read links that lead out of SRC")
     parser.add_argument("--retry-broken", action="store_true", help="try broken videos of an earlier run again")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; all usable cores, with --slurm of a job")
-    parser.add_argument("--timeout-seconds", type=float, default=600.0, help="per video, %(default)g")
-    parser.add_argument("--memory-gib", type=float, default=2.0, help="per process, %(default)g")
+    parser.add_argument("--timeout-seconds", type=float, default=Limits.timeout_seconds, help="per video, %(default)g")
+    parser.add_argument("--memory-gib", type=float, default=Limits.memory_gib, help="per process, %(default)g")
 
     slurm = parser.add_argument_group("on a Slurm cluster")
     how = slurm.add_mutually_exclusive_group()
@@ -74,10 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> None:
     action = _action(arguments)
     shared = {"follow_outside": arguments.follow_outside, "retry_broken": arguments.retry_broken}
+    labels = Labels(arguments.labels, arguments.classes)
     if arguments.finish:
-        print(finish(arguments.source, arguments.output, action, labels=arguments.labels))
+        print(finish(arguments.source, arguments.output, action, labels=labels))
         return
-    default_workers = arguments.cpus_per_task if arguments.slurm else num_usable_cores()
+    default_workers = arguments.cpus_per_task if arguments.slurm else available_cores()
     num_workers = default_workers if arguments.workers is None else arguments.workers
     limits = Limits(num_workers, arguments.timeout_seconds, arguments.memory_gib)
     if arguments.slurm:
@@ -85,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> None:
         jobs = submit_shards(arguments.source, arguments.output, action, limits=limits, array=array, **shared)
         print(f"submitted {len(jobs)} jobs, {jobs[0].job_id} and so on; when they have ended, run this with --finish")
         return
-    print(prepare_here(arguments.source, arguments.output, action, limits=limits, labels=arguments.labels, **shared))
+    print(prepare_here(arguments.source, arguments.output, action, limits=limits, labels=labels, **shared))
 
 
 def _action(arguments: argparse.Namespace) -> Action:

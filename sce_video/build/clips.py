@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.clips.decoders import VideoMetadata, VideoOpener, decoder_version
-from sce_video.clips.decoders.choice import choose_decoder
+from sce_video.build.workers import build_scout, build_watch
+from sce_video.clips.decoders import VideoDecoder, VideoMetadata, VideoOpener, decoder_version
+from sce_video.clips.decoders.choice import DecoderChoice, choose_decoder
 from sce_video.clips.frames import (
     Positions,
     frame_indices,
@@ -27,6 +29,8 @@ from sce_video.clips.samplers import (
 )
 from sce_video.data.dataset import ClipFormat
 from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
+from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewProtocol
 from sce_video.runtime.distributed import is_main_process
@@ -34,6 +38,9 @@ from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 
 _NUM_RACED = 4
+_ABOUT_DECORD = (
+    "decord 0.6 hands out wrong frames of some files and repeats frames over damage (docs/data.md); pyav does neither"
+)
 
 
 def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None) -> VideoOpener:
@@ -52,35 +59,57 @@ def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None
     if cfg.DATA.DECODER == "auto":
         opener = _decided(cfg, manifest, opener, memory)
     LOGGER.info("videos are decoded by %s %s", opener.decoder, decoder_version(opener.decoder))
+    if opener.decoder == "decord":
+        LOGGER.warning(_ABOUT_DECORD)
     return opener
 
 
 def describe_decoder(opener: VideoOpener) -> dict[str, str]:
-    """Stands beside every checkpoint and result."""
-    return {"decoder": opener.decoder, "decoder_version": decoder_version(opener.decoder)}
+    """Stands beside every checkpoint and result; PyAV reads what the others are wrong on."""
+    record = {"decoder": opener.decoder, "decoder_version": decoder_version(opener.decoder)}
+    return record if opener.decoder == "pyav" else {**record, "other_containers": f"pyav {decoder_version('pyav')}"}
 
 
 def _decided(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path | None) -> VideoOpener:
-    if memory is not None and memory.is_file():
-        return VideoOpener(_remembered(memory), opener.short_side_pixels, opener.frames_fps)
-    paths = [] if manifest.pixels is not None else [str(manifest.path(video)) for video in _some(len(manifest))]
-    choice = choose_decoder(paths, opener=opener, times=partial(_wanted_times, cfg))
+    remembered = _remembered(memory, manifest) if memory is not None and memory.is_file() else None
+    if remembered is not None:
+        LOGGER.info("DATA.DECODER auto: %s, as %s says", remembered, memory)
+        return replace(opener, decoder=remembered)
+    choice = _raced(cfg, manifest, opener)
     LOGGER.info("DATA.DECODER auto: %s (%s)", choice.decoder, choice.reason or "no video file to try")
     if memory is not None and is_main_process():
-        write_json(memory, {"decoder": choice.decoder, "version": choice.version, "reason": choice.reason})
-    return VideoOpener(choice.decoder, opener.short_side_pixels, opener.frames_fps)
+        write_json(memory, {**asdict(choice), "videos": manifest.digest()})
+    return replace(opener, decoder=choice.decoder)
 
 
-def _remembered(memory: Path) -> str:
+def _raced(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> DecoderChoice:
+    """Decide in a process of its own: a decoder that hangs or dies on one of the videos is out, not the run."""
+    watch = build_watch(cfg, manifest)
+    numbers = {str(manifest.path(video)): video for video in _some(manifest)}
+
+    def open_with(decoder: str, path: str) -> VideoDecoder:
+        return WatchedVideos(ListedVideos(manifest, replace(opener, decoder=decoder)), watch).open(numbers[path])
+
+    race = partial(choose_decoder, open_with=open_with, times=partial(_wanted_times, cfg))
+    choice: DecoderChoice = next(build_scout(cfg, watch).results(race, [list(numbers)]))
+    reasons = [why for video in watch.lost() if (why := watch.why_lost(video))]
+    return DecoderChoice("pyav", decoder_version("pyav"), "; ".join(reasons)) if reasons else choice
+
+
+def _remembered(memory: Path, manifest: Manifest) -> str | None:
+    """What was decided for these videos; None if it was for others."""
     try:
-        decoder = json.loads(memory.read_text(encoding="utf-8"))["decoder"]
+        decided = json.loads(memory.read_text(encoding="utf-8"))
+        decoder, videos = str(decided["decoder"]), decided["videos"]
         decoder_version(decoder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{memory} does not say which decoder the run uses ({error}); set DATA.DECODER") from error
-    return str(decoder)
+    return decoder if videos == manifest.digest() else None
 
 
-def _some(num_videos: int) -> range:
+def _some(manifest: Manifest) -> range:
+    """A few of the videos; none where they are pixels in memory, which no decoder reads."""
+    num_videos = 0 if manifest.pixels is not None else len(manifest)
     return range(0, num_videos, max(1, num_videos // _NUM_RACED))
 
 
@@ -135,7 +164,7 @@ FRAME_CHOICES: dict[str, Callable[[int, torch.Generator], Positions]] = {
 def build_protocol(cfg: CfgNode) -> ViewProtocol:
     """Nothing random in it: frames that pretraining jitters are spread evenly here."""
     return ViewProtocol(
-        num_clips=cfg.EVAL.NUM_CLIPS,
+        num_clips=cfg.EVAL.NUM_CLIPS if cfg.EVAL.CLIPS == "evenly_spaced" else 0,
         clip_seconds=cfg.CLIP.SECONDS,
         num_frames=cfg.CLIP.NUM_FRAMES,
         num_crops=cfg.EVAL.NUM_CROPS,

@@ -1,11 +1,14 @@
 """Manifests, recipes, data sets and loaders from the config."""
 
+from functools import partial
+
 import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.clips import build_clip_format, build_protocol
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.build.workers import build_scout, build_watch, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.dataset import PretrainDataset
 from sce_video.data.loader import PretrainLoader
@@ -14,9 +17,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewsDataset
-from sce_video.runtime.machine import available_cores
 from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
 
 _NUM_PROBED = 8
 
@@ -74,39 +75,27 @@ def build_pretrain_dataset(cfg: CfgNode, videos: Videos, recipes: list[ViewRecip
     return PretrainDataset(videos, recipes=recipes, clip_format=build_clip_format(cfg), seed=cfg.RUN.SEED)
 
 
-def build_watch(cfg: CfgNode, manifest: Manifest) -> Watch:
-    return Watch(len(manifest), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=manifest.path)
-
-
-def build_workers(cfg: CfgNode, watch: Watch, device: torch.device) -> Workers:
-    return Workers(
-        num_workers=build_num_workers(cfg),
-        tasks_ahead=cfg.DATA.PREFETCH_BATCHES,
-        pin_memory=device.type == "cuda",
-        watch=watch,
-    )
-
-
-def build_num_workers(cfg: CfgNode) -> int:
-    workers: int = cfg.DATA.NUM_WORKERS
-    return available_cores() if workers < 0 else workers
-
-
 def build_views_dataset(cfg: CfgNode, videos: ListedVideos, watch: Watch) -> ViewsDataset:
     return ViewsDataset(WatchedVideos(videos, watch), protocol=build_protocol(cfg))
 
 
 def _require_long_enough(cfg: CfgNode, videos: ListedVideos) -> None:
     """Refuse clips longer than the videos: both views would always be the same frames."""
-    lengths = []
-    for video in range(0, len(videos), max(1, len(videos) // _NUM_PROBED)):
-        try:
-            with videos.open(video) as opened:
-                lengths.append(opened.metadata.duration_seconds)
-        except DecodeError:
-            continue  # counted and named when its turn comes
+    watch = build_watch(cfg, videos.manifest)
+    looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
+    measure = partial(_seconds_of, WatchedVideos(videos, watch))
+    lengths = [length for length in build_scout(cfg, watch).results(measure, looked_at) if length is not None]
     if cfg.CLIP.NUM_FRAMES > 1 and lengths and max(lengths) < cfg.CLIP.SECONDS:
         raise ConfigError(
             f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of {len(lengths)} videos looked at in "
             f"{videos.manifest.origin} lasts {max(lengths):.2f} s; give a shorter clip"
         )
+
+
+def _seconds_of(videos: Videos, video: int) -> float | None:
+    """Length of a video; None for a broken one, which is counted and named when its turn comes."""
+    try:
+        with videos.open(video) as opened:
+            return opened.metadata.duration_seconds
+    except DecodeError:
+        return None

@@ -17,11 +17,10 @@ from sce_video.build.data import (
     build_test_manifest,
     build_train_manifest,
     build_views_dataset,
-    build_watch,
-    build_workers,
 )
 from sce_video.build.model import build_evaluated_backbone, build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_plan, build_schedules
+from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text
 from sce_video.data.failures import FailureLog
@@ -209,6 +208,7 @@ def _settings(cfg: CfgNode) -> dict[str, Any]:
     """What the metrics depend on beside the views and the videos."""
     return {
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
+        "frames_fps": cfg.DATA.FRAMES_FPS,
         "seed": cfg.RUN.SEED,
         "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
         "knn_temperature": cfg.EVAL.KNN_TEMPERATURE,

@@ -105,6 +105,7 @@ _USED_BY = {
     "CLIP.DISTANCE_SECONDS": ("CLIP.PAIR", "distance"),
     "CLIP.DISTANCE_POWER": ("CLIP.PAIR", "decreasing"),
     "CLIP.FRAME_STRIDE": ("CLIP.FRAME_CHOICE", "strided"),
+    "EVAL.NUM_CLIPS": ("EVAL.CLIPS", "evenly_spaced"),
 }
 
 # Keys without which a source has nothing to read.
@@ -178,6 +179,11 @@ def _check_pretraining(cfg: CfgNode) -> None:
 def _check_views(cfg: CfgNode) -> None:
     _require(cfg.CLIP.DISTANCE_SECONDS[0] >= 0, cfg, "CLIP.DISTANCE_SECONDS", "distances are not negative")
     _require(cfg.CLIP.DURATION_JITTER < 1, cfg, "CLIP.DURATION_JITTER", "it must be below 1")
+    _require(len(cfg.CLIP.SPEEDS) > 0, cfg, "CLIP.SPEEDS", "give at least one speed")
+    if cfg.CLIP.FRAME_CHOICE == "strided":
+        for key in ("CLIP.SPEEDS", "CLIP.DURATION_JITTER"):
+            unchanged = _get(cfg, key) == _get(default_config(), key)
+            _require(unchanged, cfg, key, "it changes nothing with CLIP.FRAME_CHOICE strided; take uniform")
     kernel, side = cfg.AUG.BLUR_KERNEL_PIXELS, cfg.CLIP.SIZE_PIXELS
     _require(kernel >= 1 and kernel % 2 == 1, cfg, "AUG.BLUR_KERNEL_PIXELS", "it must be odd and above 0")
     _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -123,14 +122,14 @@ class PretrainDataset(Dataset[VideoClips]):
         box = draw_crop(
             about.height, about.width, area=recipe.crop_area, aspect=recipe.crop_aspect, generator=generator
         )
-        take: Any = partial(
-            difference_pairs if parameters.temporal_difference else frame_indices,
+        choose = difference_pairs if parameters.temporal_difference else _without_following
+        kept, following = choose(
+            span,
             fps=about.fps,
             num_video_frames=about.num_frames,
             num_frames=self._format.num_frames,
             positions=self._format.positions(generator),
         )
-        kept, following = take(span) if parameters.temporal_difference else (take(span), [])
         return _PlannedClip(kept, following, box, parameters)
 
     def _clip_for_view(self, crop: Tensor, plan: _PlannedClip) -> ClipForView:
@@ -138,3 +137,11 @@ class PretrainDataset(Dataset[VideoClips]):
         frames = F.interpolate(crop, size=2 * [self._format.size_pixels], mode="bilinear", antialias=False)
         kept, following = frames[: len(plan.kept)], frames[len(plan.kept) :]
         return ClipForView(kept, following if plan.following else None, plan.parameters)
+
+
+def _without_following(
+    span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions
+) -> tuple[list[int], list[int]]:
+    """As `difference_pairs` for a clip whose own frames are wanted."""
+    kept = frame_indices(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames, positions=positions)
+    return kept, []

@@ -8,6 +8,8 @@ from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.watch import Watch
 
+_NUM_NAMED = 20
+
 
 class FailureLog:
     """Collects the videos of a run that could not be used.
@@ -31,14 +33,17 @@ class FailureLog:
         """Log the videos not seen failing before.
 
         Raises:
-            ManifestError: more than the allowed share has failed; the message lists all.
+            ManifestError: more than the allowed share has failed; the message names them.
         """
         for failure in failures:
             if failure.video not in self._failed:
                 self._failed.add(failure.video)
                 LOGGER.warning("replaced: %s", failure.reason)
         if len(self._failed) > self._max_failed_share * len(self._manifest):
-            names = ", ".join(str(self._manifest.path(video)) for video in sorted(self._failed))
+            first = sorted(self._failed)[:_NUM_NAMED]
+            names = ", ".join(str(self._manifest.path(video)) for video in first)
+            if len(self._failed) > len(first):
+                names += f" and {len(self._failed) - len(first)} more, each named in the log"
             raise ManifestError(
                 f"{len(self._failed)} of {len(self._manifest)} videos cannot be decoded, more than "
                 f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}"

@@ -15,6 +15,9 @@ from sce_video.runtime.workers import Workers
 # Where so many fail before the first can be decoded, path or decoder are wrong, not the videos.
 _NUM_HOPELESS = 10
 
+# In one forward pass; a video that is covered from end to end can have hundreds.
+_MOST_VIEWS = 128
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -51,7 +54,7 @@ def extract_features(
     Args:
         labels: of every video of the data set.
         normalize: uint8 views (n, T, C, H, W) -> float (n, C, T, H, W) as in pretraining.
-        local_batch_size: videos in one forward pass.
+        local_batch_size: videos in one batch, whose views go through the backbone at most 128 at a time.
         description: for the progress bar.
     Raises:
         CheckpointError: a feature is not finite.
@@ -68,9 +71,7 @@ def extract_features(
             if decoded:
                 features.append(_features_of(backbone, decoded, normalize=normalize, device=device))
                 kept += [video.video for video in decoded]
-            for reason in (video.failure for video in videos if video.failure is not None):
-                LOGGER.warning("left out: %s", reason)
-                failures.append(reason)
+            failures += _left_out(videos)
             _refuse_hopeless(kept, failures)
             bar.update(len(videos))
     if not all(torch.isfinite(part).all() for part in features):
@@ -80,6 +81,14 @@ def extract_features(
         labels=torch.tensor([labels[video] for video in kept], dtype=torch.int64),
         failures=failures,
     )
+
+
+def _left_out(videos: list[VideoViews]) -> list[str]:
+    """Why some of the videos have no views; said in the log."""
+    reasons = [video.failure for video in videos if video.failure is not None]
+    for reason in reasons:
+        LOGGER.warning("left out: %s", reason)
+    return reasons
 
 
 def _refuse_hopeless(kept: list[int], failures: list[str]) -> None:
@@ -95,6 +104,6 @@ def _features_of(
     backbone: nn.Module, videos: list[VideoViews], *, normalize: Callable[[Tensor], Tensor], device: torch.device
 ) -> Tensor:
     views = torch.cat([video.views.to(device, non_blocking=True) for video in videos])
-    features: Tensor = backbone(normalize(views))  # (views of all videos, D)
+    features = torch.cat([backbone(normalize(part)) for part in views.split(_MOST_VIEWS)])  # (views of all videos, D)
     per_video = features.split([len(video.views) for video in videos])
     return torch.stack([part.mean(dim=0) for part in per_video]).float().cpu()

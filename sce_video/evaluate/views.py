@@ -1,6 +1,6 @@
-"""The views of evaluation: evenly spaced clips times crops along the longer side, nothing random."""
+"""The views of evaluation: clips times crops along the longer side, nothing random."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,16 +10,19 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from sce_video.clips.decoders import DecodeError, Videos
+from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
 from sce_video.clips.frames import frame_indices, frame_times, strided_positions, uniform_positions
 from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, half_overlapping_spans
 from sce_video.clips.span import ClipSpan
+
+# Whole frames of so many clips lie in memory together.
+_CLIPS_AT_ONCE = 10
 
 
 class ViewProtocol(NamedTuple):
     """How a video is seen in evaluation; stands beside every number.
 
-    `clips` is one of `CLIPS`; only "evenly_spaced" has `num_clips` of them, the others as many as a video needs.
+    `clips` is one of `CLIPS`; only "evenly_spaced" has `num_clips` of them, the others (0) as many as a video needs.
     `frame_stride` 0 spreads a clip's frames evenly over it.
     """
 
@@ -67,24 +70,28 @@ class ViewsDataset(Dataset[VideoViews]):
             return VideoViews(video, torch.empty(0, dtype=torch.uint8), str(error))
 
     def _views(self, video: int) -> Tensor:
-        protocol = self._protocol
+        with self._videos.open(video) as opened:
+            spans = CLIPS[self._protocol.clips](opened.metadata.duration_seconds, self._protocol)
+            groups = [spans[i : i + _CLIPS_AT_ONCE] for i in range(0, len(spans), _CLIPS_AT_ONCE)]
+            return torch.cat([self._views_of(opened, group) for group in groups])
+
+    def _views_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
+        """The views of some clips, decoded in one pass over the file, (clips * num_crops, T, C, S, S)."""
+        protocol, about = self._protocol, opened.metadata
         stride = protocol.frame_stride
         positions = partial(strided_positions, frame_stride=stride) if stride else uniform_positions
-        with self._videos.open(video) as opened:
-            about = opened.metadata
-            spans = CLIPS[protocol.clips](about.duration_seconds, protocol)
-            indices = [
-                index
-                for span in spans
-                for index in frame_indices(
-                    span,
-                    fps=about.fps,
-                    num_video_frames=about.num_frames,
-                    num_frames=protocol.num_frames,
-                    positions=positions,
-                )
-            ]
-            frames = opened.frames_at(frame_times(indices, fps=about.fps))  # all clips at once
+        indices = [
+            index
+            for span in spans
+            for index in frame_indices(
+                span,
+                fps=about.fps,
+                num_video_frames=about.num_frames,
+                num_frames=protocol.num_frames,
+                positions=positions,
+            )
+        ]
+        frames = opened.frames_at(frame_times(indices, fps=about.fps))
         crops = spatial_crops(frames, num_crops=protocol.num_crops, size_pixels=protocol.size_pixels)
         clips = torch.stack(crops).unflatten(1, (len(spans), protocol.num_frames))  # (crops, clips, T, C, S, S)
         return clips.transpose(0, 1).flatten(0, 1)

@@ -19,6 +19,7 @@ from sce_video.runtime.seeds import seed_everything
 _FREE_TO_CHANGE = {
     "DATA.ROOT",
     "DATA.TEST",
+    "DATA.DECODER",  # the checkpoint itself says which one the run has, and refuses another
     "DATA.NUM_WORKERS",
     "DATA.PREFETCH_BATCHES",
     "DATA.VIDEO_TIMEOUT_SECONDS",

@@ -1,11 +1,13 @@
 """Prepare videos: here, as an array of Slurm jobs, or only the merging of what those did."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import submitit
 from submitit.helpers import DelayedSubmission
 
+from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits, work_through, write_results
 from sce_video.data.prepare.settings import Action, PrepareError
 from sce_video.data.prepare.workspace import (
@@ -32,14 +34,15 @@ class SlurmArray:
     cpus_per_task: int
 
     def __post_init__(self) -> None:
-        for option, value in vars(self).items():
-            if isinstance(value, int) and value < 1:
+        options = {"--array": self.num_jobs, "--time-minutes": self.time_minutes, "--cpus-per-task": self.cpus_per_task}
+        for option, value in options.items():
+            if value < 1:
                 raise PrepareError(f"{option} is {value}; it must be at least 1")
 
 
 @dataclass(frozen=True)
 class PrepareShard:
-    """One job of an array, called with its number; after a time-out or a preemption it is simply called again."""
+    """One job of an array, called with its number; after a time-out or a preemption it is called again."""
 
     output_dir: Path
     limits: Limits
@@ -59,7 +62,8 @@ class PrepareShard:
             )
 
     def checkpoint(self, shard: int) -> DelayedSubmission:
-        return DelayedSubmission(self, shard)
+        """What is called then: without `retry_broken`, or what it found broken once more would never be done."""
+        return DelayedSubmission(dataclasses.replace(self, retry_broken=False), shard)
 
 
 def prepare_here(
@@ -68,7 +72,7 @@ def prepare_here(
     action: Action,
     *,
     limits: Limits,
-    labels: str,
+    labels: Labels,
     follow_outside: bool,
     retry_broken: bool,
 ) -> str:
@@ -82,8 +86,9 @@ def prepare_here(
     with locked(workspace, shared=False):
         plan = make_plan(workspace, follow_outside=follow_outside)
         _require_videos(workspace, plan)
+        classes = _classes(plan, labels)  # a folder that is no class shows before the long work, not after it
         work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
-        return _write_results(workspace, plan, labels)
+        return _write_results(workspace, plan, classes)
 
 
 def submit_shards(
@@ -100,7 +105,7 @@ def submit_shards(
     """Submit an array of jobs that share the videos among them; does not wait for them.
 
     Args:
-        cluster: submitit's name of the place; "local" starts the jobs on this machine.
+        cluster: submitit's name of the place; only tests give another: "local" starts the jobs on this machine.
     Raises:
         UserError: the folders or settings cannot be used, or there is no Slurm here.
     """
@@ -124,7 +129,7 @@ def submit_shards(
     return executor.map_array(shard, range(array.num_jobs))
 
 
-def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: str) -> str:
+def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels) -> str:
     """Write manifest and report of what the jobs of an array did; returns one line that says what came of it.
 
     Raises:
@@ -132,7 +137,8 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: str) -
     """
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        return _write_results(workspace, read_plan(workspace), labels)
+        plan = read_plan(workspace)
+        return _write_results(workspace, plan, _classes(plan, labels))
 
 
 def _require_videos(workspace: Workspace, plan: Plan) -> None:
@@ -140,8 +146,12 @@ def _require_videos(workspace: Workspace, plan: Plan) -> None:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
 
 
-def _write_results(workspace: Workspace, plan: Plan, labels: str) -> str:
-    counts = write_results(workspace, plan, labels=labels)["counts"]
+def _classes(plan: Plan, labels: Labels) -> list[str] | None:
+    return labels.classes_of([video.source for video in plan.videos])
+
+
+def _write_results(workspace: Workspace, plan: Plan, classes: list[str] | None) -> str:
+    counts = write_results(workspace, plan, classes=classes)["counts"]
     return (
         f"done: {counts['done']} of {counts['found']} videos, {counts['broken']} broken, {counts['too_short']} too "
         f"short, {counts['skipped']} files skipped; see {workspace.output_dir / 'report.txt'}"

@@ -11,6 +11,7 @@ import os
 import pickle
 import select
 import socket
+import struct
 import tempfile
 import weakref
 from contextlib import suppress
@@ -20,10 +21,11 @@ import torch
 from torch import Tensor
 
 _ALIGNMENT = 64  # bytes; tensors of any type may begin there
-# A file begins with the length of the pickled object, and a byte that is 1 while the receiver needs the file.
-_LENGTH_BYTES = 8
-_IN_USE = 8
-_HEAD = 16
+# A file begins with the lengths of the pickled object and of all tensors, and a byte that is 1 while the receiver needs
+# the file; a file that is used again may be longer.
+_LENGTHS = struct.Struct("<QQ")
+_IN_USE = _LENGTHS.size
+_HEAD = 24
 
 
 class _Place(NamedTuple):
@@ -97,7 +99,7 @@ class Depot:
         packer.dump(obj)
         start = _aligned(_HEAD + pickled.tell())
         file = self._free_file(start + packer.num_bytes)
-        file.memory[:_LENGTH_BYTES] = pickled.tell().to_bytes(_LENGTH_BYTES, "little")
+        _LENGTHS.pack_into(file.memory, 0, pickled.tell(), packer.num_bytes)
         file.memory[_IN_USE] = 1
         file.memory[_HEAD : _HEAD + pickled.tell()] = pickled.getbuffer()
         for place, tensor in packer.tensors:
@@ -147,8 +149,9 @@ def unpack(file: int, *, pin_memory: bool) -> Any:
     finally:
         os.close(file)
     weakref.finalize(memory, head.__setitem__, _IN_USE, 0).atexit = False
-    end = _HEAD + int.from_bytes(memory[:_LENGTH_BYTES], "little")
-    tensors = torch.frombuffer(memory, dtype=torch.uint8)[_aligned(end) :]
+    num_pickled, num_bytes = _LENGTHS.unpack_from(memory)
+    end = _HEAD + num_pickled
+    tensors = torch.frombuffer(memory, dtype=torch.uint8)[_aligned(end) : _aligned(end) + num_bytes]
     return _Unpacker(io.BytesIO(memory[_HEAD:end]), tensors.pin_memory() if pin_memory else tensors).load()
 
 

@@ -2,10 +2,12 @@
 
 import mmap
 import signal
+import time
 from collections.abc import Callable
 
 _OF_ITS_OWN = 255  # a process that ended without a signal: some library called exit()
 _NOTHING = -1
+_GRACE_SECONDS = 10.0
 _LONGEST_SECONDS = 1e8  # three years: a timer of the kernel cannot be set to infinity
 
 
@@ -37,6 +39,10 @@ class Watch:
         if self._post is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             self._post.item = None
+
+    def is_overdue(self, post: "Post") -> bool:
+        """Whether a worker is on its item for so long that even the kernel's timer has not ended it (a dead disk)."""
+        return post.item is not None and post.seconds > self._timeout_seconds + _GRACE_SECONDS
 
     def lose(self, item: int, signal_number: int) -> None:
         """Never give `item` to a process again: it has ended one, by this signal (0: without a signal)."""
@@ -75,10 +81,10 @@ class Watch:
 
 
 class Post:
-    """Where a worker leaves the number of the item it is on, to be read when it is dead."""
+    """Where a worker leaves the number of the item it is on and when it began, to be read when it is dead."""
 
     def __init__(self) -> None:
-        self._memory = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self._memory = memoryview(mmap.mmap(-1, 16)).cast("q")
         self.item = None
 
     @property
@@ -87,4 +93,10 @@ class Post:
 
     @item.setter
     def item(self, item: int | None) -> None:
+        self._memory[1] = time.monotonic_ns()  # the same clock in all processes of a machine
         self._memory[0] = _NOTHING if item is None else item
+
+    @property
+    def seconds(self) -> float:
+        """For how long the worker has been on it, or on nothing."""
+        return (time.monotonic_ns() - self._memory[1]) / 1e9

@@ -9,6 +9,7 @@ import ctypes
 import multiprocessing
 import os
 import pickle
+import signal
 import socket
 import traceback
 from collections import deque
@@ -31,10 +32,12 @@ Result = TypeVar("Result")
 
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_NEVER = 2**31 - 1  # bytes
+_LARGEST_ALLOWED = 32 * 2**20  # bytes; glibc refuses a larger threshold for mmap
+_NEVER = 2**31 - 1
 
 # Between looks at whether the process on the other side of a silent socket still lives.
 _LOOK_SECONDS = 1.0
+_PATIENCE_SECONDS = 10.0
 # Waiting messages fill a socket's buffer (about 270 of them on Linux); whoever sent more would wait for a reader.
 _MOST_TASKS_AHEAD = 64
 # Deaths of a worker in a row that end the run, where neither a result nor a lost video comes of them.
@@ -179,15 +182,16 @@ class _Worker(Generic[Task, Result]):
             try:
                 return receive_file(self._socket)
             except TimeoutError:
-                if self._process is None or not self._process.is_alive():
+                if self._process is None or not self._process.is_alive() or self._watch.is_overdue(self._post):
                     return None
 
     def _bury(self) -> None:
         assert self._process is not None
         self._process.kill()  # it may have closed its socket and live on
-        self._process.join()
+        self._process.join(_PATIENCE_SECONDS)  # one that waits for a dead disk cannot be killed: it is left behind
         self._socket.close()
-        number, item = max(0, -(self._process.exitcode or 0)), self._post.item
+        exit_code = self._process.exitcode
+        number, item = signal.SIGALRM if exit_code is None else max(0, -exit_code), self._post.item
         self._deaths += 1
         if self._deaths == _MOST_DEATHS:
             raise WorkerError(
@@ -243,7 +247,7 @@ def _keep_freed_memory() -> None:
     """Let malloc use the memory of one batch again for the next; to give it back and fault it in anew costs 2 %."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _NEVER)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_ALLOWED)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 

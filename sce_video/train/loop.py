@@ -67,7 +67,7 @@ def pretrain(run: Run) -> None:
     """Train from the newest checkpoint, or from the start, to the plan's last step."""
     plan = run.plan
     step = _resume(run)
-    watch, meter = LossWatch(), ThroughputMeter()
+    watch, meter = LossWatch(run.name_video), ThroughputMeter()
     run.model.train()
     with (
         MetricsLog(run.output_dir, start_step=step) as log,
@@ -85,7 +85,7 @@ def pretrain(run: Run) -> None:
                 precision=run.precision,
                 make_views=run.make_views,
             )
-            watch.add(step, loss, lr=rates.lr, videos=[run.name_video(v) for part in parts for v in part.videos])
+            watch.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
             meter.add_clips(sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
             bar.update()

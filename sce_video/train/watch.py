@@ -1,7 +1,7 @@
 """Losses on their way from the device to the log."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +15,21 @@ class _Step(NamedTuple):
     step: int
     loss: Tensor
     lr: float
-    videos: list[Path]
+    videos: list[int]
 
 
 class LossWatch:
-    """Holds the losses since the last look, so that only a look waits for the device."""
+    """Holds the losses since the last look, so that only a look waits for the device.
 
-    def __init__(self) -> None:
+    Args:
+        name_video: gives a video's path.
+    """
+
+    def __init__(self, name_video: Callable[[int], Path]) -> None:
+        self._name_video = name_video
         self._steps: list[_Step] = []
 
-    def add(self, step: int, loss: Tensor, *, lr: float, videos: Sequence[Path]) -> None:
+    def add(self, step: int, loss: Tensor, *, lr: float, videos: Sequence[int]) -> None:
         """Args: loss: a scalar on the device."""
         self._steps.append(_Step(step, loss, lr, list(videos)))
 
@@ -38,7 +43,7 @@ class LossWatch:
         losses: list[float] = torch.stack([step.loss for step in steps]).tolist()
         for step, loss in zip(steps, losses, strict=True):
             if not math.isfinite(loss):
-                names = ", ".join(map(str, step.videos))
+                names = ", ".join(str(self._name_video(video)) for video in step.videos)
                 raise NonFiniteLossError(
                     f"the loss is {loss} at step {step.step} with learning rate {step.lr:.6g}; lower OPTIM.BASE_LR or "
                     f"use another TRAIN.PRECISION; the step's videos: {names}"

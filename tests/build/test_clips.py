@@ -33,13 +33,16 @@ def test_auto_is_decided_once(tmp_path: Path, motion_videos: Path) -> None:
     decided = json.loads(memory.read_text())
     assert decided["decoder"] == opener.decoder
     assert decided["version"] == decoder_version(opener.decoder)
-    memory.write_text(json.dumps({"decoder": "decord"}))  # which auto never chooses
+    assert decided["videos"] == manifest.digest()
+    memory.write_text(json.dumps({**decided, "decoder": "decord"}))  # which auto never chooses
     try:
         decoder_version("decord")
     except UserError:
         pytest.skip("decord is not installed")
     again = build_opener(cfg, manifest, memory=memory)
     assert (again.decoder, again.short_side_pixels) == ("decord", 16)
+    others = build_opener(cfg, read_folder(motion_videos, "test"), memory=memory)
+    assert others.decoder != "decord"  # what was decided for other videos says nothing
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"decoder": "vhs"}', "[]"])

@@ -1,6 +1,7 @@
 """Shards as submitit starts them, on this machine instead of a cluster."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits
 from sce_video.data.prepare.settings import PrepareError, Transcode
 from sce_video.launch.prepare import PrepareShard, SlurmArray, finish, prepare_here, submit_shards
@@ -44,25 +46,44 @@ def test_two_jobs_then_a_merge_equal_one_run(source: Path, tmp_path: Path) -> No
     journals = sorted((tmp_path / "jobs" / ".prepare").glob("*.jsonl"))
     assert [len(journal.read_text().splitlines()) for journal in journals] == [2, 1]
     assert not (tmp_path / "jobs" / "manifest.tsv").exists()
-    line = finish(source, tmp_path / "jobs", Transcode(), labels="none")
+    line = finish(source, tmp_path / "jobs", Transcode(), labels=Labels())
     assert line.startswith("done: 3 of 3 videos, 0 broken")
-    prepare_here(source, tmp_path / "here", Transcode(), labels="none", **options)
+    prepare_here(source, tmp_path / "here", Transcode(), labels=Labels(), **options)
     assert visible(tmp_path / "jobs") == visible(tmp_path / "here")
 
 
 def test_a_merge_waits_for_every_shard(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PrepareError, match="plan.json cannot be read"):
-        finish(source, tmp_path / "dst", Transcode(), labels="none")
+        finish(source, tmp_path / "dst", Transcode(), labels=Labels())
     submit = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
     submit_shards(source, tmp_path / "dst", Transcode(), cluster="debug", **submit)  # made, not started
     with pytest.raises(PrepareError, match="3 of 3 videos are not done yet, such as a.mp4"):
-        finish(source, tmp_path / "dst", Transcode(), labels="none")
+        finish(source, tmp_path / "dst", Transcode(), labels=Labels())
 
 
 def test_after_a_time_out_the_same_shard_is_asked_for_again() -> None:
     shard = PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=False)
     delayed = shard.checkpoint(1)
     assert (delayed.function, delayed.args) == (shard, (1,))
+    assert PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=True).checkpoint(1).function == shard  # once is enough
+
+
+def test_an_unknown_class_shows_before_the_work(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("walk\n")
+    (tmp_path / "root").mkdir()
+    source.rename(tmp_path / "root" / "jump")
+    with pytest.raises(PrepareError, match="folder 'jump' is none of the 1 classes"):
+        prepare_here(
+            tmp_path / "root",
+            tmp_path / "dst",
+            Transcode(),
+            limits=LIMITS,
+            labels=Labels("folders", tmp_path / "names"),
+            follow_outside=False,
+            retry_broken=False,
+        )
+    assert [path.name for path in (tmp_path / "dst").iterdir()] == [".prepare"]
+    assert not list((tmp_path / "dst" / ".prepare").glob("shard*"))
 
 
 def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +93,7 @@ def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkey
         submit_shards(source, tmp_path / "dst", Transcode(), **options)
 
 
-def test_a_folder_without_videos_and_an_empty_array(tmp_path: Path) -> None:
+def test_a_folder_without_videos(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     with pytest.raises(PrepareError, match="holds no videos"):
         prepare_here(
@@ -80,12 +101,19 @@ def test_a_folder_without_videos_and_an_empty_array(tmp_path: Path) -> None:
             tmp_path / "dst",
             Transcode(),
             limits=LIMITS,
-            labels="none",
+            labels=Labels(),
             follow_outside=False,
             retry_broken=False,
         )
-    with pytest.raises(PrepareError, match="num_jobs is 0"):
-        SlurmArray(num_jobs=0, partition=None, time_minutes=5, cpus_per_task=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [("num_jobs", "--array"), ("time_minutes", "--time-minutes"), ("cpus_per_task", "--cpus-per-task")],
+)
+def test_an_array_out_of_range(field: str, option: str) -> None:
+    with pytest.raises(PrepareError, match=f"{option} is 0"):
+        replace(ARRAY, **{field: 0})
 
 
 def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
@@ -93,4 +121,4 @@ def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
     submit_shards(source, tmp_path / "dst", Transcode(crf=30), cluster="debug", **options)
     assert json.loads((tmp_path / "dst" / ".prepare" / "settings.json").read_text())["crf"] == 30
     with pytest.raises(PrepareError, match="was begun with crf 30"):
-        finish(source, tmp_path / "dst", Transcode(), labels="none")
+        finish(source, tmp_path / "dst", Transcode(), labels=Labels())

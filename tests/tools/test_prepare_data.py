@@ -123,6 +123,7 @@ def test_labels_and_facts_of_the_outputs(source: Path, undisturbed: Path) -> Non
         ("25.000000", "240", "320", "60")
     }
     assert json.loads((undisturbed / "report.json").read_text())["counts"]["broken"] == 1
+    assert (undisturbed / "classes.txt").read_text() == "class 0\nclass 1\n"
 
 
 @pytest.mark.slow
@@ -216,6 +217,8 @@ def test_mistakes_are_one_line_and_exit_code_2(source: Path, undisturbed: Path, 
         ([source, tmp_path / "link"], "overlap"),
         ([source, undisturbed, "--crf", 30], "was begun with crf 23, now it is 30"),
         ([source, tmp_path / "new", "--check", "--gop", 8], "--gop means nothing for check"),
+        ([source, tmp_path / "new", "--classes", "names"], "add --labels folders"),
+        ([source, tmp_path / "new", "--labels", "folders", "--classes", "no such"], "--classes no such cannot be read"),
         ([tmp_path / "nowhere", tmp_path / "new"], "nowhere is not a folder"),
         ([source, tmp_path / "new", "--slurm"], "srun"),
     ]

@@ -12,11 +12,11 @@ import torch
 from sce_video.errors import UserError
 
 # Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
-_MAX_FPS = 240.0
+MAX_FPS = 240.0
 # Past this a duration is damage, more likely: a week.
 _MAX_SECONDS = 7 * 86_400.0
 # For a video of one frame, or one without any time stamps, whose header says nothing either.
-_UNKNOWN_FPS = 25.0
+UNKNOWN_FPS = 25.0
 
 
 class DecodeError(UserError):
@@ -133,7 +133,7 @@ def check_times(times_seconds: Sequence[float]) -> None:
 
 def is_consistent(duration_seconds: float, fps: float, num_frames: int) -> bool:
     """Whether the three describe one and the same plausible video."""
-    is_plausible = 0 < duration_seconds <= _MAX_SECONDS and 0 < fps <= _MAX_FPS
+    is_plausible = 0 < duration_seconds <= _MAX_SECONDS and 0 < fps <= MAX_FPS
     return is_plausible and abs(num_frames - duration_seconds * fps) <= 1
 
 
@@ -144,5 +144,5 @@ def even_timing(num_frames: int, last_start_seconds: float) -> tuple[float, floa
         last_start_seconds: from the beginning of the first frame to that of the last; 0 if not known.
     """
     known = num_frames > 1 and last_start_seconds > 0
-    fps = (num_frames - 1) / last_start_seconds if known else _UNKNOWN_FPS
+    fps = (num_frames - 1) / last_start_seconds if known else UNKNOWN_FPS
     return num_frames / fps, fps, num_frames

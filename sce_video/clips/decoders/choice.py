@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from sce_video.clips.decoders import VideoMetadata, VideoOpener, decoder_version
+from sce_video.clips.decoders import VideoDecoder, VideoMetadata, decoder_version
 from sce_video.clips.decoders.base import DecodeError
 from sce_video.errors import UserError
 
@@ -19,6 +19,7 @@ _MOST_SECONDS = 1.5
 # Levels of 255, mean over all pixels: libraries round colours differently; two frames of one video differ by more.
 _MOST_DIFFERENCE = 2.0
 
+OpenWith = Callable[[str, str], VideoDecoder]
 Times = Callable[[VideoMetadata], list[float]]  # the times that are wanted of a video
 
 
@@ -31,15 +32,15 @@ class DecoderChoice:
     reason: str
 
 
-def choose_decoder(paths: Sequence[str], *, opener: VideoOpener, times: Times) -> DecoderChoice:
+def choose_decoder(paths: Sequence[str], *, open_with: OpenWith, times: Times) -> DecoderChoice:
     """Time the candidates on a few videos, by turns; one that fails or shows other frames than PyAV is out.
 
     Args:
-        paths: a few videos; those that PyAV cannot read tell nothing.
-        opener: all but its decoder is taken from it.
+        paths: of a few videos; those that PyAV cannot read tell nothing.
+        open_with: a decoder's name and a path -> the open video.
         times: of a video, the times of the frames that the run wants from one opening.
     """
-    race = _Race(opener, times)
+    race = _Race(open_with, times)
     began = time.monotonic()
     for path in paths:
         if len(race.seconds) > 1 and time.monotonic() - began < _MOST_SECONDS:
@@ -57,8 +58,8 @@ def clearly_fastest(seconds: dict[str, float]) -> str:
 class _Race:
     """The seconds that each candidate has taken so far, and why others are out."""
 
-    def __init__(self, opener: VideoOpener, times: Times) -> None:
-        self._opener = opener
+    def __init__(self, open_with: OpenWith, times: Times) -> None:
+        self._open_with = open_with
         self._times = times
         self._num_laps = 0
         self.seconds: dict[str, float] = {}
@@ -99,6 +100,6 @@ class _Race:
 
     def _read(self, decoder: str, path: str) -> tuple[Tensor, float]:
         began = time.perf_counter()
-        with replace(self._opener, decoder=decoder)(path) as video:
-            frames = video.frames_at(self._times(video.metadata))
+        with self._open_with(decoder, path) as opened:
+            frames = opened.frames_at(self._times(opened.metadata))
         return frames, time.perf_counter() - began

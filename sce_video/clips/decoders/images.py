@@ -27,7 +27,7 @@ from sce_video.clips.decoders.base import (
 )
 
 # Matched in lower case.
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Written beside the frames by tools/prepare_data.py: {"fps", "num_frames", "height", "width"}.
 FRAMES_FILE = "frames.json"
 
@@ -118,9 +118,9 @@ class FrameFolder(_FrameByFrame):
     def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS) -> None:
         """Raises DecodeError for a folder without images or with a `frames.json` that does not fit them."""
         self._short_side_pixels = short_side_pixels
-        self._files = sorted(
-            (entry.path for entry in os.scandir(path) if _suffix(entry.name) in IMAGE_SUFFIXES), key=_by_number
-        )
+        with decode_errors(path, OSError):
+            names = [name for name in os.listdir(path) if _suffix(name) in IMAGE_SUFFIXES and not name.startswith(".")]
+        self._files = sorted((os.path.join(path, name) for name in names), key=_by_number)
         if not self._files:
             raise DecodeError(f"{path}: a folder without images")
         about = _read_frames_file(Path(path, FRAMES_FILE), len(self._files))
@@ -147,12 +147,12 @@ def _by_number(path: str) -> tuple[int, str]:
 
 def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | None:
     """Frames per second, height and width; None where there is no such file."""
-    if not file.is_file():
-        return None
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
         fps, height, width = float(about["fps"]), int(about["height"]), int(about["width"])
         is_sound = 0 < fps < math.inf and height > 0 and width > 0 and about["num_frames"] == num_images
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DecodeError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
     if not is_sound:

@@ -20,7 +20,7 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
-from sce_video.clips.decoders.pyav_file import open_stream, video_timing
+from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, placed_frames, video_timing
 from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 
 # Seeking is trusted only where the container stores the time of every frame and an index, and the codec starts clean
@@ -36,7 +36,6 @@ _CODECS_THAT_MARK_NON_REFERENCES = frozenset({"h264"})
 _MAX_REORDERED = 16
 _MAX_PTS = 2**63 - 1  # FFmpeg's; a damaged header can say any duration
 
-_PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 _TimedFrame = tuple[float, av.video.frame.VideoFrame]  # begins at so many seconds after the first frame
 
 
@@ -102,7 +101,7 @@ class PyAVDecoder:
     def _inspect(self, short_side_pixels: int) -> VideoMetadata:
         """Decode the first frame: what seconds are counted from, and how all frames are turned and sized."""
         with decode_errors(self._path, av.error.FFmpegError):
-            frames = self._placed_frames()
+            frames = placed_frames(self._container, self._stream)
             begin, first = next(frames, (None, None))
             if first is None:
                 raise DecodeError(f"{self._path}: holds no frame that can be decoded")
@@ -112,7 +111,7 @@ class PyAVDecoder:
         self._first_pts = begin or 0
         self._ticks_to_seconds = (first.time_base.numerator, first.time_base.denominator)
         self._fps = fps
-        self._untouched: Iterator[_PlacedFrame] | None = chain([(begin, first)], frames)
+        self._untouched: Iterator[PlacedFrame] | None = chain([(begin, first)], frames)
         self._height, self._width = scaled_size(first.height, first.width, short_side_pixels)
         self._quarter_turns = first.rotation // 90 if first.rotation % 90 == 0 else 0
         height, width = self._height, self._width
@@ -149,27 +148,11 @@ class PyAVDecoder:
         if frames is None:
             self._container.close()
             self._container, self._stream = open_stream(self._path)
-            frames = self._placed_frames()
+            frames = placed_frames(self._container, self._stream)
         time = 0.0
         for index, (begin, frame) in enumerate(frames):
             time = max(time, index / self._fps if self._is_counted or begin is None else self._seconds(begin))
             yield time, frame
-
-    def _placed_frames(self) -> Iterator[_PlacedFrame]:
-        """Decode what comes next in the file, in the order in which the video plays.
-
-        An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of
-        places of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
-        """
-        is_avi = self._container.format.name == "avi"
-        places: list[int | None] = []
-        num_frames = 0
-        for packet in self._container.demux(self._stream):
-            if packet.size > 0:
-                places.append(packet.dts)
-            for frame in self._stream.decode(packet):
-                yield places[min(num_frames, len(places) - 1)] if is_avi else frame.pts, frame
-                num_frames += 1
 
     def _windows(self, in_order: Sequence[float]) -> list[list[int]]:
         """Wanted times, in ticks, in groups that hang on one key frame by the container's index; one if it has none.
@@ -218,7 +201,10 @@ class PyAVDecoder:
         return packets
 
     def _decode(self, packets: list[av.packet.Packet], plan: DecodePlan) -> list[av.video.frame.VideoFrame] | None:
-        """The wanted frames; None if one does not come out, or not in order of time."""
+        """The wanted frames; None if one does not come out, or not in order of time.
+
+        Nothing is handed out before all are there: what comes later can tell that the times contradict each other.
+        """
         context = self._stream.codec_context
         in_order = [packets[number].pts for number in plan.shown]
         wanted = set(in_order)

@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 
 import av
 import av.container
 import av.error
+import av.video.frame
 import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
+
+PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 
 
 def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
@@ -32,6 +36,28 @@ def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream
     stream.codec_context.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
     return container, stream
+
+
+def is_row_of_places(container: av.container.InputContainer) -> bool:
+    """Whether it is an AVI, whose packets have a place in a row (their dts) and no time at which they are shown."""
+    return container.format.name == "avi"
+
+
+def placed_frames(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[PlacedFrame]:
+    """Decode what comes next in the file, in the order in which the video plays.
+
+    An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of places
+    of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
+    """
+    has_places = is_row_of_places(container)
+    places: list[int | None] = []
+    num_frames = 0
+    for packet in container.demux(stream):
+        if packet.size > 0:
+            places.append(packet.dts)
+        for frame in stream.decode(packet):
+            yield places[min(num_frames, len(places) - 1)] if has_places else frame.pts, frame
+            num_frames += 1
 
 
 def video_timing(

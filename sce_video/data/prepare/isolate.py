@@ -1,4 +1,8 @@
-"""A pool of processes that outlives them: what kills or hangs one costs the task it was on, nothing else."""
+"""A pool of processes that outlives them: what kills or hangs one costs the task it was on, nothing else.
+
+Not `runtime/workers.py`, which shares tasks round robin and keeps results in order, as a loader must: here whoever is
+free gets the next task, in processes of a fork server with a limit of memory.
+"""
 
 import multiprocessing
 import os
@@ -16,6 +20,8 @@ Result = TypeVar("Result")
 
 _BEGUN, _DONE, _LOST, _STOP = "begun", "done", "lost", "stop"
 _MAX_FAILED_STARTS = 3
+# From a task sent to work begun; reading the code from a slow disk takes a minute.
+_MAX_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,11 @@ class _Worker(Generic[Task, Result]):
         self._arguments = (function, memory_bytes)
         self._timeout_seconds = timeout_seconds
         self._process: multiprocessing.process.BaseProcess | None = None
+        self._has_begun = False
         self.give(task)
 
     def give(self, task: Task) -> None:
         self.task = task
-        self.deadline = float("inf")  # the clock starts when the process does
         self._failed_starts = 0
         self._send()
 
@@ -97,12 +103,16 @@ class _Worker(Generic[Task, Result]):
         """What came of the task; None if it has only begun."""
         if not self.connection.poll():
             self.end()
-            return Lost(f"took longer than {self._timeout_seconds:g} seconds")
+            if self._has_begun:
+                return Lost(f"took longer than {self._timeout_seconds:g} seconds")
+            self._start_again(f"have not begun after {_MAX_START_SECONDS:g} seconds; is the disk stuck?")
+            return None
         try:
             kind, content = self.connection.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._died()
         if kind == _BEGUN:
+            self._has_begun = True
             self.deadline = time.monotonic() + self._timeout_seconds
             return None
         if kind == _STOP:
@@ -126,6 +136,8 @@ class _Worker(Generic[Task, Result]):
             self.end()
             self._start()
             self.connection.send(self.task)
+        self._has_begun = False
+        self.deadline = time.monotonic() + _MAX_START_SECONDS
 
     def _start(self) -> None:
         function, memory_bytes = self._arguments
@@ -140,15 +152,17 @@ class _Worker(Generic[Task, Result]):
         assert self._process is not None
         self._process.join(timeout=10)
         code = self._process.exitcode
-        has_begun = self.deadline < float("inf")
         self.end()
-        if has_begun:
+        if self._has_begun:
             return Lost(f"its process died ({_name_of_exit(code)})")
+        self._start_again(f"die as they start ({_name_of_exit(code)}); is the memory full?")
+        return None
+
+    def _start_again(self, trouble: str) -> None:
         self._failed_starts += 1
         if self._failed_starts >= _MAX_FAILED_STARTS:
-            raise OSError(f"worker processes die as they start ({_name_of_exit(code)}); is the memory full?")
+            raise OSError(f"worker processes {trouble}")
         self._send()
-        return None
 
 
 def _name_of_exit(code: int | None) -> str:

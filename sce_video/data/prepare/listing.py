@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from sce_video.data.sources.tree import VIDEO_SUFFIXES
 
 WORK_FOLDER = ".prepare"
-_TAKEN = {WORK_FOLDER, "manifest.tsv", "report.json", "report.txt"}
+_TAKEN = {WORK_FOLDER, "classes.txt", "manifest.tsv", "report.json", "report.txt"}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
-from sce_video.clips.decoders.pyav_file import open_stream
+from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, placed_frames
 from sce_video.data.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
@@ -52,17 +52,17 @@ class SequentialVideo:
         Raises:
             DecodeError: damage anywhere, no frame at all, time stamps that jump by more than an hour.
         """
-        start, first_pts = 0.0, None
+        start, first_begin = 0.0, None
         with decode_errors(self._path, av.error.FFmpegError):
-            for index, frame in enumerate(self._container.decode(self._stream)):
-                if index == 0 and not _is_counted(self._container.format.name):
-                    first_pts = frame.pts
+            for index, (begin, frame) in enumerate(placed_frames(self._container, self._stream)):
+                if index == 0:
+                    first_begin = begin
                 before = start
-                if first_pts is None or frame.pts is None or frame.time_base is None:
+                if first_begin is None or begin is None or frame.time_base is None:
                     start = max(start, float(index / self.fps))
                     seconds = float(1 / self.fps)
                 else:
-                    start = max(start, float((frame.pts - first_pts) * frame.time_base))
+                    start = max(start, float((begin - first_begin) * frame.time_base))
                     seconds = max(float((frame.duration or 0) * frame.time_base), float(1 / self.fps))
                 if max(start - before, seconds) > _LONGEST_STILL_SECONDS:
                     raise DecodeError(f"{self._path}: its time stamps jump by {max(start - before, seconds):.0f} s")
@@ -81,18 +81,12 @@ class SequentialVideo:
         self._container.close()
 
 
-def _is_counted(container_name: str) -> bool:
-    """AVI keeps no presentation times, and those guessed from its B-frames are out of order: count instead."""
-    return container_name == "avi"
-
-
 def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
     """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
-        if _is_counted(container.format.name):
-            return [], stream.average_rate
-        stamps = [packet.pts for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+        packets = [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+        stamps = [packet.dts if is_row_of_places(container) else packet.pts for packet in packets]
         base = stream.time_base or Fraction(0)
         return [float(stamp * base) for stamp in stamps if stamp is not None], stream.average_rate
 

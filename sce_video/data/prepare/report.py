@@ -9,25 +9,10 @@ import av
 
 from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Record
 from sce_video.data.prepare.listing import Skipped
-from sce_video.data.prepare.settings import PrepareError
 from sce_video.data.prepare.workspace import Workspace
 from sce_video.runtime.files import write_json, write_text
 
 COLUMNS = ("path", "label", "duration_seconds", "fps", "height", "width", "num_frames", "bytes", "sha256")
-
-
-def folder_labels(sources: Sequence[str]) -> dict[str, int]:
-    """Source -> index of its first folder among the sorted first folders of all sources.
-
-    Raises:
-        PrepareError: a video that lies in no folder.
-    """
-    for source in sources:
-        if "/" not in source:
-            raise PrepareError(f"{source} lies in no class folder; --labels folders needs CLASS/... for every video")
-    names = sorted({source.split("/")[0] for source in sources})
-    numbers = {name: number for number, name in enumerate(names)}
-    return {source: numbers[source.split("/")[0]] for source in sources}
 
 
 def write_manifest(path: Path, records: Sequence[Record], labels: Mapping[str, int] | None) -> None:
@@ -41,14 +26,17 @@ def write_manifest(path: Path, records: Sequence[Record], labels: Mapping[str, i
     write_text(path, "\n".join(lines) + "\n")
 
 
-def write_report(workspace: Workspace, records: Sequence[Record], skipped: Sequence[Skipped]) -> dict[str, Any]:
-    """Write `report.json` and `report.txt`; returns what stands in the former."""
+def write_report(
+    workspace: Workspace, records: Sequence[Record], skipped: Sequence[Skipped], classes: Sequence[str] | None
+) -> dict[str, Any]:
+    """Write `report.json` and `report.txt`; returns what stands in the former, `classes` unchanged."""
     in_order = sorted(records, key=lambda record: record.source)
     done = [record for record in in_order if record.status == DONE]
     report: dict[str, Any] = {
         "source": str(workspace.source_dir),
         "settings": {"action": type(workspace.action).__name__.lower(), **vars(workspace.action)},
         "pyav": av.__version__,
+        "classes": classes,
         "broken": [_line(record) for record in in_order if record.status == BROKEN],
         "too_short": [_line(record) for record in in_order if record.status == SHORT],
         "skipped": [{"path": left.source, "reason": left.reason} for left in skipped],

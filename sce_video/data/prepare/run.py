@@ -1,6 +1,5 @@
 """The order of things: list, work through what is not done, write down what came of it."""
 
-import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from typing import Any
 
 from sce_video.data.prepare.isolate import Lost, run_isolated
 from sce_video.data.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
+from sce_video.data.prepare.labels import folder_labels, write_class_names
 from sce_video.data.prepare.one_video import Job, prepare_video
-from sce_video.data.prepare.report import folder_labels, write_manifest, write_report
+from sce_video.data.prepare.report import write_manifest, write_report
 from sce_video.data.prepare.settings import PrepareError
 from sce_video.data.prepare.workspace import Plan, Workspace, journal_files, partial_folder
 from sce_video.runtime.progress import progress_bar
@@ -37,11 +37,6 @@ class Limits:
             raise PrepareError(f"--timeout-seconds is {self.timeout_seconds}; it must be above 0")
         if not self.memory_gib >= 1:
             raise PrepareError(f"--memory-gib is {self.memory_gib}; a worker needs at least 1")
-
-
-def num_usable_cores() -> int:
-    """Cores that this process may use; on a cluster fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def work_through(
@@ -99,13 +94,13 @@ def _believed(workspace: Workspace, videos: Sequence[Planned]) -> dict[str, Reco
     return believed_records(records, videos, workspace.output_dir, workspace.action)
 
 
-def write_results(workspace: Workspace, plan: Plan, *, labels: str) -> dict[str, Any]:
-    """Write `manifest.tsv`, `report.json` and `report.txt`; returns what stands in the report.
+def write_results(workspace: Workspace, plan: Plan, *, classes: Sequence[str] | None) -> dict[str, Any]:
+    """Write `manifest.tsv`, `report.json`, `report.txt` and `classes.txt`; returns what stands in the report.
 
     Args:
-        labels: "folders" (class folders) or "none".
+        classes: the names of the class folders in the order of their labels; None gives no labels.
     Raises:
-        PrepareError: videos that are not done yet, or one that lies in no class folder.
+        PrepareError: videos that are not done yet, or one that lies in none of these folders.
     """
     believed = _believed(workspace, plan.videos)
     missing = [video.source for video in plan.videos if video.source not in believed]
@@ -114,7 +109,8 @@ def write_results(workspace: Workspace, plan: Plan, *, labels: str) -> dict[str,
             f"{len(missing)} of {len(plan.videos)} videos are not done yet, such as {missing[0]}; "
             "run again without --finish, or wait for the Slurm jobs"
         )
-    numbers = folder_labels([video.source for video in plan.videos]) if labels == "folders" else None
+    labels = None if classes is None else folder_labels([video.source for video in plan.videos], classes)
     done = [record for record in believed.values() if record.status == DONE]
-    write_manifest(workspace.output_dir / "manifest.tsv", done, numbers)
-    return write_report(workspace, list(believed.values()), plan.skipped)
+    write_manifest(workspace.output_dir / "manifest.tsv", done, labels)
+    write_class_names(workspace.output_dir / "classes.txt", classes)
+    return write_report(workspace, list(believed.values()), plan.skipped, classes)

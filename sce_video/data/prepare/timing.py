@@ -6,11 +6,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
 
+from sce_video.clips.decoders.base import MAX_FPS, UNKNOWN_FPS
+
 Image = TypeVar("Image")
 
-# Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
-MAX_FPS = 240
-_UNKNOWN_FPS = Fraction(25)
 _STANDARD_FPS = [Fraction(fps) for fps in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)] + [
     Fraction(fps * 1000, 1001) for fps in (12, 15, 24, 30, 48, 60, 120, 240)
 ]
@@ -32,7 +31,7 @@ def steady_fps(start_seconds: Sequence[float], header_fps: Fraction | None) -> F
     in_order = sorted(set(start_seconds))
     intervals = [after - before for before, after in pairwise(in_order)]
     if not intervals:
-        return known or _UNKNOWN_FPS
+        return known or Fraction(UNKNOWN_FPS)
     median = statistics.median_low(intervals)
     usual = [interval for interval in intervals if abs(interval - median) <= 0.2 * median + _STAMP_SECONDS]
     measured = len(usual) / sum(usual)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-FRAMES_FILE = "frames.json"
+from sce_video.clips.decoders.images import FRAMES_FILE
 
 
 def write_jpegs(folder: Path, images: Iterable[np.ndarray], *, fps: Fraction, quality: int) -> tuple[int, int, str]:

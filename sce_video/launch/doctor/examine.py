@@ -10,7 +10,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.clips import build_opener
-from sce_video.build.data import build_num_workers, build_pretrain_dataset, build_recipes, build_train_manifest
+from sce_video.build.data import build_pretrain_dataset, build_recipes, build_train_manifest
+from sce_video.build.workers import build_num_workers
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.manifest import Manifest
@@ -178,7 +179,7 @@ def _chosen(
     findings: list[Finding] = []
     if cfg.DATA.DECODER != "auto":
         speed = speeds.get(cfg.DATA.DECODER)
-    elif any(speed.ended for speed in speeds.values()):  # auto tries them in this process, which must not end
+    elif any(speed.ended for speed in speeds.values()):  # auto would wait for it, twice
         speed = speeds["pyav"]
     else:
         speed = speeds[build_opener(cfg, manifest).decoder]

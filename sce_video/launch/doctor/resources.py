@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.data import build_num_workers
+from sce_video.build.workers import build_num_workers
 from sce_video.launch.doctor.amounts import in_bytes, in_cores
 from sce_video.launch.doctor.finding import Finding
 from sce_video.runtime.machine import Cores, Memory, Space

@@ -14,7 +14,9 @@ def wanted(about):
 
 
 def choose(*paths):
-    return choose_decoder([str(path) for path in paths], opener=VideoOpener("pyav"), times=wanted)
+    return choose_decoder(
+        [str(path) for path in paths], open_with=lambda decoder, path: VideoOpener(decoder)(path), times=wanted
+    )
 
 
 def test_what_is_chosen_loads_and_says_how_fast_it_was(numbered_video):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sce_video.clips.decoders import DECODERS, DecodeError, decoder_version, open_video
+from sce_video.clips.decoders import DECODERS, CropRequest, DecodeError, decoder_version, open_video
 from sce_video.clips.decoders import pyav_decoder as pyav_module
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 from tests.clips.decoders.numbered import numbers_in, write_video
@@ -157,6 +157,20 @@ def test_times_may_be_unsorted_and_repeated(numbered_video, decoder):
     numbers = [90, 3, 3, 149, 0, 90, 25, 24, 23, 3]
     with open_video(video.path, decoder=decoder) as opened:
         assert numbers_in(opened.frames_at([(n + 0.5) / 30 for n in numbers])) == numbers
+
+
+@ALL
+@pytest.mark.parametrize("name", ["mp4 b-frames", "avi b-frames"])
+def test_crops_are_cut_from_the_frames(numbered_video, name, decoder):
+    """Of two clips that share a time, in another order, each with a rectangle of its own."""
+    with open_video(numbered_video(name).path, decoder=decoder) as opened:
+        times = [[3.02, 0.5, 4.9, 0.5], [1.0, 0.5]]
+        boxes = [(1, 3, 20, 50), (0, 0, opened.metadata.height, opened.metadata.width)]
+        crops = opened.crops_at([CropRequest(*request) for request in zip(times, boxes, strict=True)])
+        for crop, wanted, (top, left, height, width) in zip(crops, times, boxes, strict=True):
+            whole = opened.frames_at(wanted)
+            assert torch.equal(crop, whole[..., top : top + height, left : left + width])
+            assert crop.shape == (len(wanted), 3, height, width)
 
 
 @ALL

@@ -1,18 +1,21 @@
 """Processes that crash, hang and grow. Tasks are expressions for `eval`, which every process knows."""
 
+import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sce_video.data.prepare import isolate
 from sce_video.data.prepare.isolate import Lost, run_isolated
 
 OS, TIME = "__import__('os')", "__import__('time')"
 
 
-def run(tasks: list[str], **changed: float) -> dict[str, object]:
+def run(tasks: Iterable[str], **changed: float) -> dict[str, object]:
     limits = {"num_workers": 2, "timeout_seconds": 60.0, "memory_bytes": 3 << 30, **changed}
     return dict(run_isolated(eval, tasks, **limits))  # type: ignore[arg-type]
 
@@ -75,6 +78,37 @@ def test_a_worker_killed_between_two_tasks_is_replaced() -> None:
     rest = dict(outcomes)
     assert rest["3"] == 3
     assert rest["2"] in (2, Lost("its process died (SIGKILL)"))  # it may have begun already
+
+
+def test_a_worker_that_never_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolate, "_MAX_START_SECONDS", 3.0)
+
+    def tasks() -> Iterator[str]:
+        yield "1"
+        for process in multiprocessing.active_children():  # it waits for its next task
+            os.kill(process.ident, signal.SIGSTOP)
+        yield "2"
+        yield "3"
+
+    assert run(tasks(), num_workers=1, timeout_seconds=1000.0) == {"1": 1, "2": 2, "3": 3}
+
+
+class Stuck:
+    """A function that cannot be read in the new process, where it sleeps instead."""
+
+    __module__ = "builtins"
+
+    def __call__(self, task: str) -> str:
+        return task
+
+    def __reduce__(self) -> tuple:
+        return time.sleep, (1000,)
+
+
+def test_processes_that_never_begin_are_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolate, "_MAX_START_SECONDS", 0.2)
+    with pytest.raises(OSError, match=r"have not begun after 0\.2 seconds"):
+        list(run_isolated(Stuck(), ["1"], num_workers=1, timeout_seconds=1000.0, memory_bytes=3 << 30))
 
 
 def test_processes_that_cannot_start_are_no_endless_loop() -> None:

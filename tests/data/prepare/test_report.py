@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
 from sce_video.data.prepare.listing import Skipped
-from sce_video.data.prepare.report import folder_labels, write_manifest, write_report
-from sce_video.data.prepare.settings import PrepareError, Transcode
+from sce_video.data.prepare.report import write_manifest, write_report
+from sce_video.data.prepare.settings import Transcode
 from sce_video.data.prepare.workspace import Workspace
 
 FACTS = {"duration_seconds": 1.5, "fps": 30000 / 1001, "height": 256, "width": 340, "num_frames": 45, "bytes": 999}
@@ -17,16 +15,6 @@ def record(source: str, status: str = DONE, *, output: str = "", content: str = 
     facts = {**FACTS, "sha256": "f00"} if status == DONE else {}
     video = Planned(source, 2000, 1, output or str(Path(source).with_suffix(".mp4")))
     return Record.of(video, status, reason=reason, source_sha256=content, **facts)
-
-
-def test_labels_are_indices_of_the_sorted_first_folders() -> None:
-    assert folder_labels(["walk/b/x.mp4", "jump/a.mp4", "walk/c.mp4"]) == {
-        "jump/a.mp4": 0,
-        "walk/b/x.mp4": 1,
-        "walk/c.mp4": 1,
-    }
-    with pytest.raises(PrepareError, match="a.mp4 lies in no class folder"):
-        folder_labels(["walk/b.mp4", "a.mp4"])
 
 
 def test_the_manifest_by_hand(tmp_path: Path) -> None:
@@ -53,7 +41,8 @@ def test_the_report_by_hand(tmp_path: Path) -> None:
         record("lost.mp4", BROKEN, content="", reason="died"),
         record("tiny.mp4", SHORT, content="t", reason="3 frames"),
     ]
-    report = write_report(workspace, records, [Skipped("odd\nname.mp4", "its name")])
+    report = write_report(workspace, records, [Skipped("odd\nname.mp4", "its name")], ["jump", "walk"])
+    assert report["classes"] == ["jump", "walk"]
     assert report["counts"] == {
         "found": 7,
         "done": 3,

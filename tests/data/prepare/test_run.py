@@ -29,11 +29,11 @@ def source(write_video, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(source: Path, tmp_path: Path) -> Callable[..., dict]:
-    def go(action: Action, *, labels: str = "none", retry_broken: bool = False) -> dict:
+    def go(action: Action, *, classes: list[str] | None = None, retry_broken: bool = False) -> dict:
         workspace = open_workspace(source, tmp_path / "dst", action)
         plan = make_plan(workspace, follow_outside=False)
         work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
-        return write_results(workspace, plan, labels=labels)
+        return write_results(workspace, plan, classes=classes)
 
     return go
 
@@ -55,13 +55,13 @@ def outputs(folder: Path) -> dict[str, tuple[int, int]]:
 
 def test_every_file_is_in_the_manifest_or_in_the_report(run, source: Path, tmp_path: Path) -> None:
     os.symlink("/etc/hostname", source / "jump" / "out.mp4")
-    report = run(Transcode(min_frames=6), labels="folders")
+    report = run(Transcode(min_frames=6), classes=["jump", "run", "walk"])
     rows = manifest(tmp_path / "dst")
     assert [(row["path"], row["label"], row["num_frames"]) for row in rows] == [
         ("jump/copy.mp4", "0", "8"),
         ("jump/čau.mp4", "0", "8"),
-        ("walk/b.mkv.mp4", "1", "7"),
-        ("walk/b.mp4", "1", "6"),
+        ("walk/b.mkv.mp4", "2", "7"),
+        ("walk/b.mp4", "2", "6"),
     ]
     assert outputs(tmp_path / "dst").keys() == {row["path"] for row in rows}
     assert [line["path"] for line in report["broken"]] == ["jump/broken.mp4"]
@@ -70,6 +70,7 @@ def test_every_file_is_in_the_manifest_or_in_the_report(run, source: Path, tmp_p
     assert report["duplicates"] == [["jump/copy.mp4", "jump/čau.mp4"]]
     assert report["renamed"] == [{"path": "walk/b.mkv", "output": "walk/b.mkv.mp4"}]
     assert json.loads((tmp_path / "dst" / "report.json").read_text()) == report
+    assert (tmp_path / "dst" / "classes.txt").read_text() == "jump\nrun\nwalk\n"
     for row in rows:
         path = tmp_path / "dst" / row["path"]
         assert int(row["bytes"]) == path.stat().st_size
@@ -116,9 +117,9 @@ def test_shards_do_all_videos_between_them_and_only_then_can_be_merged(run, sour
     plan = make_plan(workspace, follow_outside=False)
     for shard in range(3):
         with pytest.raises(PrepareError, match="videos are not done yet, such as"):
-            write_results(workspace, plan, labels="none")
+            write_results(workspace, plan, classes=None)
         work_through(workspace, plan, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
-    assert write_results(workspace, plan, labels="none") == whole
+    assert write_results(workspace, plan, classes=None) == whole
     assert manifest(tmp_path / "sharded") == expected
     records = [json.loads(line) for file in workspace.notes_dir.glob("*.jsonl") for line in file.open()]
     assert sorted(record["source"] for record in records) == sorted(video.source for video in plan.videos)
@@ -139,7 +140,7 @@ def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_p
     workspace = open_workspace(shared_data / "odd", tmp_path / "-dst", action)
     plan = make_plan(workspace, follow_outside=False)
     work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, plan, labels="none")
+    report = write_results(workspace, plan, classes=None)
     with (shared_data / "odd" / "MANIFEST.tsv").open(newline="") as file:
         known = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
     good = {name for name, row in known.items() if not row["pyav_error"] and row["decoded"] not in ("", "0")}

@@ -1,0 +1,32 @@
+"""Loader processes, and what watches over them, from the config."""
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.data.manifest import Manifest
+from sce_video.runtime.machine import available_cores
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
+
+
+def build_watch(cfg: CfgNode, manifest: Manifest) -> Watch:
+    return Watch(len(manifest), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=manifest.path)
+
+
+def build_workers(cfg: CfgNode, watch: Watch, device: torch.device) -> Workers:
+    return Workers(
+        num_workers=build_num_workers(cfg),
+        tasks_ahead=cfg.DATA.PREFETCH_BATCHES,
+        pin_memory=device.type == "cuda",
+        watch=watch,
+    )
+
+
+def build_scout(cfg: CfgNode, watch: Watch) -> Workers:
+    """One process that looks at a few videos before a run: even one that hangs cannot keep the run from starting."""
+    return Workers(num_workers=min(1, build_num_workers(cfg)), tasks_ahead=1, pin_memory=False, watch=watch)
+
+
+def build_num_workers(cfg: CfgNode) -> int:
+    workers: int = cfg.DATA.NUM_WORKERS
+    return available_cores() if workers < 0 else workers
