@@ -20,6 +20,7 @@ from av.video.reformatter import VideoReformatter
 from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
 from videos import ORIGINALS, find_videos
 
+from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits
 from sce_video.data.prepare.settings import Action, Check, Frames, Transcode
 from sce_video.launch.prepare import prepare_here
@@ -67,7 +68,7 @@ def main() -> int:
 def run_ours(source: Path, action: Action, num_workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         limits = Limits(num_workers)
-        options = {"labels": "none", "follow_outside": True, "retry_broken": False}
+        options = {"labels": Labels(), "follow_outside": True, "retry_broken": False}
         prepare_here(source, Path(folder) / "out", action, limits=limits, **options)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 _OF_ITS_OWN = 255  # a process that ended without a signal: some library called exit()
 _NOTHING = -1
+_RETIRED = -2
 _GRACE_SECONDS = 10.0
 _LONGEST_SECONDS = 1e8  # three years: a timer of the kernel cannot be set to infinity
 
@@ -89,12 +90,20 @@ class Post:
 
     @property
     def item(self) -> int | None:
-        return None if self._memory[0] == _NOTHING else self._memory[0]
+        return None if self._memory[0] in (_NOTHING, _RETIRED) else self._memory[0]
 
     @item.setter
     def item(self, item: int | None) -> None:
         self._memory[1] = time.monotonic_ns()  # the same clock in all processes of a machine
         self._memory[0] = _NOTHING if item is None else item
+
+    def retire(self) -> None:
+        """The worker says that it ends of its own will."""
+        self._memory[0] = _RETIRED
+
+    @property
+    def is_retired(self) -> bool:
+        return self._memory[0] == _RETIRED
 
     @property
     def seconds(self) -> float:

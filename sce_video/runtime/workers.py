@@ -24,6 +24,7 @@ import torch
 
 from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.machine import resident_bytes
 from sce_video.runtime.parcels import Depot, has_file, pack, receive_file, send_file, unpack
 from sce_video.runtime.watch import Post, Watch
 
@@ -34,6 +35,9 @@ Result = TypeVar("Result")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_ALLOWED = 32 * 2**20  # bytes; glibc refuses a larger threshold for mmap
 _NEVER = 2**31 - 1
+
+# A worker that has grown by so much makes way for a new one.
+_MOST_GROWTH_BYTES = 2 * 2**30
 
 # Between looks at whether the process on the other side of a silent socket still lives.
 _LOOK_SECONDS = 1.0
@@ -187,6 +191,10 @@ class _Worker(Generic[Task, Result]):
 
     def _bury(self) -> None:
         assert self._process is not None
+        if self._post.is_retired:
+            self._process.join(_PATIENCE_SECONDS)
+            self._socket.close()
+            return
         self._process.kill()  # it may have closed its socket and live on
         self._process.join(_PATIENCE_SECONDS)  # one that waits for a dead disk cannot be killed: it is left behind
         self._socket.close()
@@ -229,7 +237,7 @@ def _serve(
     torch.set_num_threads(1)
     _keep_freed_memory()
     connection.settimeout(_LOOK_SECONDS)
-    depot = Depot()
+    depot, first_bytes = Depot(), 0
     with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
         while os.getppid() == main_process:
             try:
@@ -241,6 +249,10 @@ def _serve(
             outcome = _outcome(work, unpack(file, pin_memory=False), depot)
             watch.end()
             send_file(connection, outcome)
+            first_bytes = first_bytes or resident_bytes()
+            if resident_bytes() - first_bytes > _MOST_GROWTH_BYTES:  # libraries leak, some a little with each file
+                post.retire()
+                return
 
 
 def _keep_freed_memory() -> None:

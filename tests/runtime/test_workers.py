@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from sce_video.errors import ManifestError
+from sce_video.runtime import workers as workers_module
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import WorkerError, Workers
 from tests.deadly import WAYS, hang, kill, processes_begun_here
@@ -69,6 +70,21 @@ def test_results_come_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_ta
 
     results = crew(num_workers=num_workers, tasks_ahead=tasks_ahead).results(work, range(num_tasks))
     assert list(results) == [[task * 2] for task in range(num_tasks)]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypatch, log_lines):
+    monkeypatch.setattr(workers_module, "_MOST_GROWTH_BYTES", 40 * 2**20)
+    leaked = []
+
+    def work(task):
+        leaked.append(bytearray(os.urandom(2**20)) * 10)  # 10 MiB, touched
+        return os.getpid(), task
+
+    results = list(crew(num_workers=num_workers).results(work, range(30)))
+    assert [task for _, task in results] == list(range(30))
+    assert 3 * num_workers <= len({doer for doer, _ in results}) <= 8 * num_workers
+    assert log_lines() == []
 
 
 def test_workers_are_other_processes_and_few_tasks_are_drawn_ahead():
