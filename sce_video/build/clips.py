@@ -60,7 +60,7 @@ def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None
         opener = _decided(cfg, manifest, opener, memory)
     LOGGER.info("videos are decoded by %s %s", opener.decoder, decoder_version(opener.decoder))
     if opener.decoder == "decord":
-        LOGGER.warning(_ABOUT_DECORD)
+        LOGGER.info(_ABOUT_DECORD)
     return opener
 
 

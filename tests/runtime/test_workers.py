@@ -78,7 +78,8 @@ def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypat
     leaked = []
 
     def work(task):
-        leaked.append(bytearray(os.urandom(2**20)) * 10)  # 10 MiB, touched
+        leaked.append(mmap.mmap(-1, 10 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))  # past malloc's stock
+        leaked[-1].write(b"x" * len(leaked[-1]))
         return os.getpid(), task
 
     results = list(crew(num_workers=num_workers).results(work, range(30)))

@@ -168,7 +168,7 @@ def kill_all(program: subprocess.Popen[str]) -> None:
 def press_ctrl_c(program: subprocess.Popen[str]) -> None:
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, errors = program.communicate(timeout=60)
-    assert program.returncode == 130
+    assert program.returncode in (130, -signal.SIGINT)  # the latter while Python still imports
     assert "Traceback" not in errors
 
 
