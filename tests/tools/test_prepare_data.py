@@ -133,9 +133,9 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
     moments = random.Random(int(time.time()))  # any moment will do
     kept: dict[Path, tuple[int, int]] = {}
     for num_recorded, stop in ((1, kill_the_main_process), (3, press_ctrl_c), (5, kill_all)):
-        least = max(num_recorded, num_journal_lines(output) + 1)  # one of its own: it works, and no longer imports
         program = start(*arguments)
-        wait_until(lambda least=least: num_journal_lines(output) >= least, program)
+        wait_until(lambda program=program: len(processes_of_session(program.pid)) > 1, program)  # it no longer imports
+        wait_until(lambda least=num_recorded: num_journal_lines(output) >= least, program)
         time.sleep(moments.uniform(0, 0.2))
         stop(program)
         assert all_ended(program.pid)
