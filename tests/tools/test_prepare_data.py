@@ -132,11 +132,11 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
     arguments = ("--workers", 2, "--labels", "folders", "--", source, output)
     moments = random.Random(int(time.time()))  # any moment will do
     kept: dict[Path, tuple[int, int]] = {}
-    for num_recorded, stop in ((1, kill_the_main_process), (3, press_ctrl_c), (5, kill_all)):
+    for num_recorded, stop in ((1, kill_the_main_process), (2, press_ctrl_c), (3, kill_all)):
         program = start(*arguments)
         wait_until(lambda program=program: len(processes_of_session(program.pid)) > 1, program)  # it no longer imports
         wait_until(lambda least=num_recorded: num_journal_lines(output) >= least, program)
-        time.sleep(moments.uniform(0, 0.2))
+        time.sleep(moments.uniform(0, 0.05))
         stop(program)
         assert all_ended(program.pid)
         done = statuses(output)
