@@ -28,6 +28,7 @@ class Damaged(NamedTuple):
     path: Path
     kind: str
     recipe: str
+    source: Path | None = None  # the file before it was damaged
 
 
 def find_sources(data: Path) -> list[Path]:
@@ -59,7 +60,7 @@ def write_damaged(folder: Path, sources: Sequence[Path], *, seed: int, number: i
     recipe = f"{source.name}: {_DAMAGES[kind](content, draw)}"
     path = path.with_suffix(source.suffix)
     path.write_bytes(content)
-    return Damaged(path, kind, recipe)
+    return Damaged(path, kind, recipe, source)
 
 
 def _flip(content: bytearray, draw: random.Random, begin: int, end: int, count: int) -> str:

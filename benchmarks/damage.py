@@ -2,11 +2,12 @@
 
     python benchmarks/damage.py [--num 1000] [--seed 0] [--quick] [--json FILE] [--decoders pyav,decord] [--keep DIR]
 
-Real files, damaged (see corpus.py: file i is a function of the seed and i), and all odd files of the shared data. Each
-is opened and read as in pretraining, two clips in one call, in a process that may die. `right` is equal to a plain
-decode from start to end (within 8 levels for others than PyAV, whose FFmpeg differs); `needless` are refused though a
-plain decode reads all that was wanted; `undefined` differ from a plain decode where plain decodes differ among
-themselves; of pytorchvideo, only whether it reads the file is told. Linux only.
+Real files, as they came and as tools/prepare_data.py writes them, damaged (see corpus.py: file i is a function of the
+seed and i), and all odd files of the shared data. Each is opened and read as in pretraining, two clips in one call, in
+a process that may die. `right` is equal to a plain decode from start to end (within 8 levels for others than PyAV,
+whose FFmpeg differs), or to the file before it was damaged: libavcodec can spoil a sound group of pictures after a
+damaged one. `needless` are refused though a plain decode reads all that was wanted; `undefined` differ from a plain
+decode where plain decodes differ among themselves; of pytorchvideo, only whether it reads the file is told. Linux only.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from statistics import median
 from corpus import Damaged, find_sources, write_damaged
 from harness import Row, new_parser, publish, use_cores
 from verdict import PEER, Trial, Verdict, judge
+from videos import encode_all, find_videos
 
 from sce_video.clips.decoders import DECODERS, decoder_version
 from sce_video.data.prepare.isolate import Lost, run_isolated
@@ -32,6 +34,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 OUTCOMES = ("right", "read", "refused", "needless", "undefined", "wrong", "died", "hung")
 BAD = ("wrong", "died", "hung")
 TIMEOUT_SECONDS = 20.0
+NUM_JHMDB_PER_PREPARED = 15
 MEMORY_BYTES = 6 * 2**30
 
 
@@ -96,13 +99,14 @@ def judged(
 
 def all_trials(decoder: str, data: Path, folder: Path, *, num_files: int, seed: int) -> Iterator[Trial]:
     """Each file is made when it is asked for."""
-    sources = find_sources(data)
+    found, videos = find_sources(data), find_videos(data / "jhmdb", num_videos=None)[::NUM_JHMDB_PER_PREPARED]
+    sources = [*found, *encode_all(videos, folder / "prepared", name="gop4")]
     for number in range(num_files):
         made = write_damaged(folder, sources, seed=seed, number=number)
-        yield Trial(decoder, *made, number)
+        yield Trial(decoder, number, *made)
     for number, path in enumerate(sorted((data / "odd").glob("*"))):
         if path.suffix != ".tsv":
-            yield Trial(decoder, *Damaged(path, "as_found", "as found"), number)
+            yield Trial(decoder, number, *Damaged(path, "as_found", "as found"))
 
 
 def lost(outcome: Lost) -> Verdict:

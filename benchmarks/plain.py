@@ -59,11 +59,15 @@ def plain_frames(
 
 
 def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) -> bool:
-    """Whether plain decoding always shows the same at that time.
+    """Whether plain decoding always shows the same at that time, and the file's times do not contradict each other.
 
+    Where damage makes a frame begin later than one that follows it, what is on screen depends on where one starts.
     libavcodec leaves parts of a damaged picture as the memory was before, or patches them up from such parts: then it
     matters how many frames are still in use, and what was decoded before.
     """
+    begins = [begin for begin, _ in _decoded(path, ignore_errors=True, rehearsals=0) if begin is not None]
+    if begins != sorted(begins):
+        return False
     ways = [(0, held_frames) for held_frames in (0, 1, 2, 3, 4, 1000)] + [(1, 0), (1, 1), (2, 0)]
     images = [
         plain_frames(path, [second], fps=fps, ignore_errors=ignore_errors, rehearsals=rehearsals, held_frames=held)[0]
@@ -79,7 +83,7 @@ def _decoded(path: Path, *, ignore_errors: bool, rehearsals: int) -> Iterator[tu
         if stream is None or stream.codec_context is None:
             return
         stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
-        packets = container.demux(stream)
+        packets = _packets(container, stream)
         if rehearsals:
             packets = list(packets)
         for _ in range(rehearsals):
@@ -100,6 +104,16 @@ def _decoded(path: Path, *, ignore_errors: bool, rehearsals: int) -> Iterator[tu
                 begin = places[min(num_frames, len(places) - 1)] if container.format.name == "avi" else frame.pts
                 num_frames += 1
                 yield begin, frame
+
+
+def _packets(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[av.Packet]:
+    """All, with an empty one at the end."""
+    with suppress(IndexError):  # PyAV's own, instead of the empty one, where further streams begin on the way
+        yield from container.demux(stream)
+        return
+    end = av.Packet()
+    end.stream, end.time_base = stream, stream.time_base
+    yield end
 
 
 def _upright(frame: av.VideoFrame, first: av.VideoFrame) -> Pixels:

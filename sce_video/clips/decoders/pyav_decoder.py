@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from types import TracebackType
 
 import av.error
 import av.packet
 import av.video.frame
-import numpy as np
 import torch
-from av.video.reformatter import VideoReformatter
 
 from sce_video.clips.decoders.base import (
     CropRequest,
@@ -20,17 +18,17 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
-from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, placed_frames, video_timing
+from sce_video.clips.decoders.container import is_plain_mp4
+from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes
+from sce_video.clips.decoders.pyav_convert import CropCollector, FrameConverter
+from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames, video_timing
+from sce_video.clips.decoders.pyav_first import decoded_first_frame, said_first_frame
 from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 
 # Seeking is trusted only where the container stores the time of every frame and an index, and the codec starts clean
 # at a key frame. Elsewhere (AVI with B-frames: half of the frames wrong) the file is decoded from its start.
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})  # "mov" and "webm" are the same two readers
 _SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"})
-
-# Where a frame that nothing references is marked as such, and may be left out without a trace. In HEVC the mark holds
-# within one temporal layer only.
-_CODECS_THAT_MARK_NON_REFERENCES = frozenset({"h264"})
 
 # A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
 _MAX_REORDERED = 16
@@ -50,11 +48,11 @@ class PyAVDecoder:
         """Raises DecodeError for a file without a video stream or without a frame that can be decoded."""
         self._path = path
         self._closed = False
-        self._converter = VideoReformatter()  # one for all frames: to make one costs more than to convert a small frame
         with decode_errors(path, av.error.FFmpegError, ValueError):
-            self._container, self._stream = open_stream(path)
+            is_plain = is_plain_mp4(path)
+            self._container, self._stream = open_stream(path, is_mp4=is_plain)
         try:
-            self.metadata = self._inspect(short_side_pixels)
+            self.metadata = self._inspect(short_side_pixels, is_plain=is_plain)
         except DecodeError:
             self._container.close()
             raise
@@ -74,17 +72,13 @@ class PyAVDecoder:
             for place, time in enumerate(request.times_seconds):
                 places.setdefault(time, []).append((number, place))
         in_order = sorted(places)
-        converted, image = None, np.empty(0)
         # MemoryError: a damaged header can say any size.
         with decode_errors(self._path, av.error.FFmpegError, MemoryError):
-            clips = [np.empty((len(times), *box[2:], 3), dtype=np.uint8) for times, box in requests]
+            collectors = [CropCollector(len(times), box, self._converter) for times, box in requests]
             for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
-                if frame is not converted:
-                    converted, image = frame, self._to_rgb(frame)
                 for number, place in places[time]:
-                    top, left, height, width = requests[number].box
-                    clips[number][place] = image[top : top + height, left : left + width]
-        return [torch.from_numpy(clip).permute(0, 3, 1, 2) for clip in clips]
+                    collectors[number].put(place, frame)
+            return [torch.from_numpy(collector.clip()).permute(0, 3, 1, 2) for collector in collectors]
 
     def __enter__(self) -> "PyAVDecoder":
         return self
@@ -98,24 +92,29 @@ class PyAVDecoder:
         self._closed = True
         self._container.close()
 
-    def _inspect(self, short_side_pixels: int) -> VideoMetadata:
-        """Decode the first frame: what seconds are counted from, and how all frames are turned and sized."""
+    def _inspect(self, short_side_pixels: int, *, is_plain: bool) -> VideoMetadata:
+        """What seconds are counted from, how frames are turned and sized; decodes the first one if need be."""
+        self._untouched: Iterator[PlacedFrame] | None = None
         with decode_errors(self._path, av.error.FFmpegError):
-            frames = placed_frames(self._container, self._stream)
-            begin, first = next(frames, (None, None))
+            read = list(islice(packets_of(self._container, self._stream), 1))
+            first = said_first_frame(read[0], self._stream) if is_plain and read else None
             if first is None:
-                raise DecodeError(f"{self._path}: holds no frame that can be decoded")
+                frames = placed_frames(self._container, self._stream, read=read)
+                placed = next(frames, None)
+                if placed is None:
+                    raise DecodeError(f"{self._path}: holds no frame that can be decoded")
+                first, self._untouched = decoded_first_frame(placed), chain([placed], frames)
             duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
-        assert first.time_base is not None  # only frames made by hand have none
-        self._is_counted = begin is None
-        self._first_pts = begin or 0
+        self._is_counted = first.begin is None
+        self._first_pts = first.begin or 0
         self._ticks_to_seconds = (first.time_base.numerator, first.time_base.denominator)
         self._fps = fps
-        self._untouched: Iterator[PlacedFrame] | None = chain([(begin, first)], frames)
-        self._height, self._width = scaled_size(first.height, first.width, short_side_pixels)
-        self._quarter_turns = first.rotation // 90 if first.rotation % 90 == 0 else 0
-        height, width = self._height, self._width
-        if self._quarter_turns % 2 == 1:
+        context = self._stream.codec_context
+        self._length_bytes = length_bytes(context.extradata) if context.name == "h264" else 0
+        height, width = scaled_size(first.height, first.width, short_side_pixels)
+        quarter_turns = first.rotation // 90 if first.rotation % 90 == 0 else 0
+        self._converter = FrameConverter(height=height, width=width, quarter_turns=quarter_turns)
+        if quarter_turns % 2 == 1:
             height, width = width, height
         return VideoMetadata(duration, fps, num_frames, height, width)
 
@@ -191,9 +190,7 @@ class PyAVDecoder:
     def _read_until(self, last: int) -> list[av.packet.Packet]:
         packets: list[av.packet.Packet] = []
         num_later = 0
-        for packet in self._container.demux(self._stream):
-            if packet.size == 0:  # marks the end
-                continue
+        for packet in packets_of(self._container, self._stream):
             packets.append(packet)
             num_later = num_later + 1 if packet.pts is not None and packet.pts > last else 0
             if (packet.dts is not None and packet.dts > last) or num_later > _MAX_REORDERED:
@@ -205,16 +202,14 @@ class PyAVDecoder:
 
         Nothing is handed out before all are there: what comes later can tell that the times contradict each other.
         """
-        context = self._stream.codec_context
         in_order = [packets[number].pts for number in plan.shown]
         wanted = set(in_order)
-        marks_non_references = context.name in _CODECS_THAT_MARK_NON_REFERENCES
         found: dict[int | None, av.video.frame.VideoFrame] = {}
         last = -math.inf
         for start, stop in plan.ranges:
             for packet in [*packets[start:stop], None]:
-                if marks_non_references:
-                    context.skip_frame = "DEFAULT" if packet is None or packet.pts in wanted else "NONREF"
+                if packet is not None and packet.pts not in wanted and self._is_unreferenced(packet):
+                    continue
                 for frame in self._stream.decode(packet):
                     # A damaged picture is patched up from whatever was decoded before it: from the start, that is more.
                     if frame.is_corrupt or frame.pts is None or frame.pts <= last:
@@ -222,8 +217,15 @@ class PyAVDecoder:
                     last = frame.pts
                     if last in wanted:
                         found[last] = frame
-            context.flush_buffers()
+            self._stream.codec_context.flush_buffers()
         return [found[pts] for pts in in_order] if len(found) == len(wanted) else None
+
+    def _is_unreferenced(self, packet: av.packet.Packet) -> bool:
+        """Told for H.264 alone: what HEVC says of it holds within one temporal layer only.
+
+        libavcodec can be told to skip such frames (`skip_frame`), but then it is silent about others that it loses.
+        """
+        return self._length_bytes > 0 and is_unreferenced(bytes(packet), length_bytes=self._length_bytes)
 
     def _seek(self, ticks: int) -> None:
         self._untouched = None
@@ -249,12 +251,3 @@ class PyAVDecoder:
             and not _SEEKABLE_CONTAINERS.isdisjoint(containers)
             and self._stream.codec_context.name in _SEEKABLE_CODECS
         )
-
-    def _to_rgb(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
-        """(H, W, C), upright; a frame of another size, as streams that adapt have them, is scaled to the first's."""
-        rgb = self._converter.reformat(frame, self._width, self._height, "rgb24", threads=1)
-        plane = rgb.planes[0]
-        pixels: np.ndarray = np.ndarray(
-            (self._height, self._width, 3), np.uint8, buffer=memoryview(plane), strides=(plane.line_size, 3, 1)
-        )
-        return np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels

@@ -2,29 +2,41 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from fractions import Fraction
+from itertools import chain
 
 import av
 import av.container
 import av.error
+import av.packet
 import av.video.frame
 import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
 
+_READ_NO_FURTHER = {"probesize": "32"}  # bytes, FFmpeg's least
+
 PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 
 
-def open_stream(path: str) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+def open_stream(path: str, *, is_mp4: bool = False) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
     """Open a local file and its main video stream, to be decoded in one thread.
 
+    Args:
+        is_mp4: or mov, whose header says all that FFmpeg finds out of other files by reading on.
     Raises:
         DecodeError: no video stream, or one whose codec PyAV does not know.
         av.error.FFmpegError, ValueError: not a video that PyAV can open.
     """
     # "file:" keeps a name such as "a:b.mp4" from being read as a protocol; titles need not be UTF-8.
-    container = av.open(f"file:{path}", metadata_errors="replace")
+    name = f"file:{path}"
+    container = (
+        av.open(name, format="mp4", container_options=_READ_NO_FURTHER, metadata_errors="replace")
+        if is_mp4
+        else av.open(name, metadata_errors="replace")
+    )
     stream = container.streams.best("video")
     if not isinstance(stream, av.video.stream.VideoStream):
         container.close()
@@ -43,8 +55,13 @@ def is_row_of_places(container: av.container.InputContainer) -> bool:
     return container.format.name == "avi"
 
 
-def placed_frames(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[PlacedFrame]:
-    """Decode what comes next in the file, in the order in which the video plays.
+def placed_frames(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    *,
+    read: Iterable[av.packet.Packet] = (),
+) -> Iterator[PlacedFrame]:
+    """Decode the packets already `read`, and what comes next in the file, in the order in which the video plays.
 
     An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of places
     of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
@@ -52,12 +69,24 @@ def placed_frames(container: av.container.InputContainer, stream: av.video.strea
     has_places = is_row_of_places(container)
     places: list[int | None] = []
     num_frames = 0
-    for packet in container.demux(stream):
+    end = av.packet.Packet()  # brings out what the decoder holds back, and tells those frames their unit of time
+    end.time_base = stream.time_base or Fraction(0, 1)
+    for packet in chain(read, packets_of(container, stream), [end]):
         if packet.size > 0:
             places.append(packet.dts)
         for frame in stream.decode(packet):
             yield places[min(num_frames, len(places) - 1)] if has_places else frame.pts, frame
             num_frames += 1
+
+
+def packets_of(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[av.packet.Packet]:
+    """The stream's packets that follow in the file; none is empty."""
+    with suppress(IndexError):  # PyAV's own, at the end of a file in which further streams begin on the way
+        for packet in container.demux(stream):
+            if packet.size > 0:
+                yield packet
 
 
 def video_timing(
@@ -104,8 +133,8 @@ def _packet_timing(path: str) -> tuple[float, float, int]:
         time_base = stream.time_base  # a stream whose file is closed tells anything
         packets = []
         with suppress(av.error.FFmpegError):  # damage: what comes before it counts
-            for packet in container.demux(stream):
-                packets += [packet] if packet.size > 0 and not packet.is_discard else []
+            for packet in packets_of(container, stream):
+                packets += [packet] if not packet.is_discard else []
     stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
     known = {stamp for stamp in stamps if stamp is not None}
     if not known or time_base is None:

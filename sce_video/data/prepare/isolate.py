@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
@@ -135,7 +136,8 @@ class _Worker(Generic[Task, Result]):
         except (BrokenPipeError, ConnectionResetError):  # it was killed between two tasks
             self.end()
             self._start()
-            self.connection.send(self.task)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it died as it started: seen when its turn comes
+                self.connection.send(self.task)
         self._has_begun = False
         self.deadline = time.monotonic() + _MAX_START_SECONDS
 

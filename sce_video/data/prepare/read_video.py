@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
-from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, placed_frames
+from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
 from sce_video.data.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
@@ -85,7 +85,7 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
     """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
-        packets = [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+        packets = [packet for packet in packets_of(container, stream) if not packet.is_discard]
         stamps = [packet.dts if is_row_of_places(container) else packet.pts for packet in packets]
         base = stream.time_base or Fraction(0)
         return [float(stamp * base) for stamp in stamps if stamp is not None], stream.average_rate

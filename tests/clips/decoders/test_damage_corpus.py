@@ -166,3 +166,16 @@ def test_others_refuse_a_name_that_is_not_utf_8(not_utf_8, decoder):
     with pytest.raises(DecodeError) as caught:
         open_video(not_utf_8, decoder=decoder)
     assert str(caught.value).startswith(f"{not_utf_8}: ")
+
+
+def test_streams_that_begin_on_the_way(shared_data, tmp_path):
+    """Damage makes further streams of a transport stream; PyAV then ends with an error of its own."""
+    content = bytearray((shared_data / "odd" / "52_sample_h265.ts").read_bytes())
+    for place, bit in ((2755, 0), (3366, 1), (10714, 4), (15632, 2), (22374, 0), (23100, 3)):
+        content[place] ^= 1 << bit
+    path = tmp_path / "streams.ts"
+    path.write_bytes(content)
+    with av.open(str(path)) as container, pytest.raises(IndexError):
+        list(container.demux(video=0))
+    with open_video(path, decoder="pyav") as opened:
+        assert opened.frames_at([0.0, 0.5]).shape == (2, 3, 480, 854)

@@ -212,9 +212,9 @@ def openings(monkeypatch):
     paths = []
     original = pyav_module.open_stream
 
-    def counted(path):
+    def counted(path, **how):
         paths.append(path)
-        return original(path)
+        return original(path, **how)
 
     monkeypatch.setattr(pyav_module, "open_stream", counted)
     return paths

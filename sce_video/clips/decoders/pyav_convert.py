@@ -1,0 +1,164 @@
+"""Decoded frames to RGB: of each no more is converted than is wanted of it, and many small ones at once."""
+
+import av.video.frame
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+
+Box = tuple[int, int, int, int]  # top, left, height, width; pixels
+
+# 8 bits, in three planes: what nearly all videos are.
+_PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+_SHARED_PIXELS = (1, 2, 2)  # so many rows and columns share one value of each plane
+# Converted at once: more would leave the processor's cache.
+_MOST_STACKED_PIXELS = 2**20
+# To cut a larger share of each frame out costs more than to convert the rest too.
+_LARGEST_CUT = 0.8
+
+
+class FrameConverter:
+    """Makes the frames of one video upright RGB of one size.
+
+    Args:
+        height, width: before turning. A frame of another size, as streams that adapt have them, is scaled to it.
+        quarter_turns: counterclockwise.
+    """
+
+    def __init__(self, *, height: int, width: int, quarter_turns: int) -> None:
+        self.num_pixels = height * width
+        self._height = height
+        self._width = width
+        self._quarter_turns = quarter_turns
+        # One for all frames: to make one costs more than to convert a small frame.
+        self._reformatter = VideoReformatter()
+        self._last: tuple[av.video.frame.VideoFrame, np.ndarray] | None = None
+
+    def whole(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
+        """(H, W, C); the same frame again costs nothing."""
+        if self._last is None or self._last[0] is not frame:
+            pixels = _rgb(self._reformatter, frame, height=self._height, width=self._width)
+            self._last = frame, np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels
+        return self._last[1]
+
+    def can_be_cut(self, frame: av.video.frame.VideoFrame) -> bool:
+        """Whether a crop that is cut out before it is converted comes out the same.
+
+        FFmpeg mixes the colours of neighbouring rows where it scales, where the height is odd and in interlaced frames.
+        """
+        return (
+            self._quarter_turns == 0
+            and (frame.height, frame.width) == (self._height, self._width)
+            and frame.height % 2 == 0 == frame.width % 2
+            and frame.format.name in _PLANAR_FORMATS
+            and not frame.interlaced_frame
+        )
+
+
+class CropCollector:
+    """The same crop of `num_frames` frames of one video, which are put in one by one."""
+
+    def __init__(self, num_frames: int, box: Box, converter: FrameConverter) -> None:
+        _, _, height, width = self._box = box
+        self._num_frames = num_frames
+        self._converter = converter
+        self._capacity = max(1, min(num_frames, _MOST_STACKED_PIXELS // (height * width)))
+        self._is_cut = self._capacity == num_frames or height * width <= _LARGEST_CUT * converter.num_pixels
+        self._stack: _Stack | None = None
+        self._stacked: list[int] = []  # places of the crops that wait to be converted
+        self._clip: np.ndarray | None = None
+
+    def put(self, place: int, frame: av.video.frame.VideoFrame) -> None:
+        """Copy the crop of a frame, which is not needed any more."""
+        if not (self._is_cut and self._converter.can_be_cut(frame)):
+            top, left, height, width = self._box
+            self._memory()[place] = self._converter.whole(frame)[top : top + height, left : left + width]
+            return
+        if self._stack is None or not self._stack.is_like(frame):
+            self._convert()
+            self._stack = _Stack(self._capacity, self._box, frame)
+        self._stack.put(len(self._stacked), frame)
+        self._stacked.append(place)
+        if len(self._stacked) == self._capacity:
+            self._convert()
+
+    def clip(self) -> np.ndarray:
+        """(num_frames, height, width, C) when all frames have been put in, in memory whose rows may be longer."""
+        self._convert()
+        return self._memory()
+
+    def _convert(self) -> None:
+        if self._stack is None or not self._stacked:
+            return
+        crops = self._stack.rgb()
+        if self._stacked == list(range(self._num_frames)):
+            self._clip = crops
+        else:
+            self._memory()[self._stacked] = crops[: len(self._stacked)]
+        self._stacked = []
+
+    def _memory(self) -> np.ndarray:
+        if self._clip is None:
+            self._clip = np.empty((self._num_frames, *self._box[2:], 3), np.uint8)
+        return self._clip
+
+
+class _Stack:
+    """The same crop of many frames, one below the other in one YUV picture.
+
+    Beside converting each frame on its own, half as much is copied, and nothing is converted that is cropped away.
+
+    Args:
+        frame: all that are put in are like this one.
+    """
+
+    def __init__(self, capacity: int, box: Box, frame: av.video.frame.VideoFrame) -> None:
+        top, left, height, width = box
+        # Colours are shared by two by two pixels: from an even place on, up to an even one.
+        self._top, self._left = top - top % 2, left - left % 2
+        self._height, self._width = _even(top + height) - self._top, _even(left + width) - self._left
+        self._inside = np.s_[:, top % 2 : top % 2 + height, left % 2 : left % 2 + width]
+        self._capacity = capacity
+        self._reformatter = VideoReformatter()
+        self._picture = av.video.frame.VideoFrame(self._width, capacity * self._height, frame.format.name)
+        self._picture.colorspace, self._picture.color_range = frame.colorspace, frame.color_range
+        self._crops = [
+            _rows(plane)[:, : self._width // shared].reshape(capacity, -1, self._width // shared)
+            for plane, shared in zip(self._picture.planes, _SHARED_PIXELS, strict=True)
+        ]
+
+    def is_like(self, frame: av.video.frame.VideoFrame) -> bool:
+        """Whether the frame's numbers mean the same colours."""
+        ours = self._picture
+        return (frame.format.name, frame.colorspace, frame.color_range) == (
+            ours.format.name,
+            ours.colorspace,
+            ours.color_range,
+        )
+
+    def put(self, number: int, frame: av.video.frame.VideoFrame) -> None:
+        bottom, right = self._top + self._height, self._left + self._width
+        for crops, plane, shared in zip(self._crops, frame.planes, _SHARED_PIXELS, strict=True):
+            rows = slice(self._top // shared, bottom // shared)
+            crops[number] = _rows(plane)[rows, self._left // shared : right // shared]
+
+    def rgb(self) -> np.ndarray:
+        """(capacity, height, width, C)"""
+        stack = _rgb(self._reformatter, self._picture, height=self._capacity * self._height, width=self._width)
+        return stack.reshape(self._capacity, self._height, self._width, 3)[self._inside]
+
+
+def _rgb(reformatter: VideoReformatter, frame: av.video.frame.VideoFrame, *, height: int, width: int) -> np.ndarray:
+    """(height, width, C), in memory whose rows may be longer."""
+    converted = reformatter.reformat(frame, width, height, "rgb24", threads=1)
+    return _rows(converted.planes[0])[:, : 3 * width].reshape(height, width, 3)
+
+
+def _rows(plane: VideoPlane) -> np.ndarray:
+    """The bytes of a plane, (rows, bytes in each); those at the end of a row may mean nothing."""
+    content = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, abs(plane.line_size))
+    return content if plane.line_size > 0 else content[::-1]  # below 0: the lowest row comes first in memory
+
+
+def _even(number: int) -> int:
+    """The next even number."""
+    return number + number % 2
