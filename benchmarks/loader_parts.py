@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sce_video.augment.batch import collate
 from sce_video.clips.decoders import CropRequest, VideoDecoder, VideoMetadata, Videos
-from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
+from sce_video.clips.decoders.pyav_convert import CropCollector
 from sce_video.data.dataset import PretrainDataset, VideoRequest
 from sce_video.runtime.parcels import Depot, unpack
 
@@ -77,18 +78,24 @@ class _TimedDecoder:
 
 @contextmanager
 def timed_conversion(clock: Clock) -> Iterator[None]:
-    """Time every conversion to RGB of the PyAV decoder."""
-    convert: Callable[..., Any] = PyAVDecoder._to_rgb
+    """Time all that the PyAV decoder does with decoded frames: cut the crops out and convert them to RGB."""
+    names = ("put", "clip")
+    originals = {name: getattr(CropCollector, name) for name in names}
 
-    def timed(*arguments: Any) -> Any:
-        with running(clock, "convert"):
-            return convert(*arguments)
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with running(clock, "convert"):
+                return method(*arguments)
 
-    PyAVDecoder._to_rgb = timed  # type: ignore[method-assign]
+        return call
+
+    for name in names:
+        setattr(CropCollector, name, timed(originals[name]))
     try:
         yield
     finally:
-        PyAVDecoder._to_rgb = convert  # type: ignore[method-assign]
+        for name in names:
+            setattr(CropCollector, name, originals[name])
 
 
 def load_timed(
@@ -97,14 +104,16 @@ def load_timed(
     """Seconds of each part for these batches; `dataset` reads the `timed` videos.
 
     "transfer" writes every batch into memory that processes share and takes it out, as loader processes do. "crop" is
-    what is left of a video's time without opening, decoding and converting: drawing, cropping, resizing, closing.
+    what is left of a video's time without opening, decoding and converting: drawing, resizing, closing.
     """
     clock = timed.clock
     depot = Depot()
     with timed_conversion(clock):
         for requests in batches:
+            with running(clock, "collate"):
+                memory = torch.empty(dataset.clips_shape(len(requests)), dtype=torch.uint8)
             with running(clock, "videos"):
-                videos = [dataset[request] for request in requests]
+                videos = [dataset.load(request, memory[:, place]) for place, request in enumerate(requests)]
             with running(clock, "collate"):
                 batch = collate(videos)
             with running(clock, "transfer"):

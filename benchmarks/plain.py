@@ -12,6 +12,8 @@ from PIL import Image, ImageOps
 
 from sce_video.clips.decoders import IMAGE_SUFFIXES
 
+_ALL = 10**9
+
 Pixels = np.ndarray  # (H, W, C), RGB, uint8
 
 _PICTURE_ERRORS = (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError)
@@ -23,7 +25,7 @@ def plain_frames(
     *,
     fps: float,
     ignore_errors: bool = False,
-    rehearsals: int = 0,
+    rehearsals: Sequence[int] = (),
     held_frames: int = 0,
 ) -> list[Pixels | None]:
     """What is on screen at each time; None from the first error on, and where nothing is shown.
@@ -31,7 +33,7 @@ def plain_frames(
     Args:
         fps: for frames without a time.
         ignore_errors: leave out the packets that raise one, and go on.
-        rehearsals: decode so many times in vain first, with the same decoder.
+        rehearsals: decode so many packets in vain first, with the same decoder, once or more than once.
         held_frames: keep so many frames in memory besides the one on screen.
     """
     if path.is_dir() or path.suffix in IMAGE_SUFFIXES:
@@ -65,10 +67,17 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
     libavcodec leaves parts of a damaged picture as the memory was before, or patches them up from such parts: then it
     matters how many frames are still in use, and what was decoded before.
     """
-    begins = [begin for begin, _ in _decoded(path, ignore_errors=True, rehearsals=0) if begin is not None]
+    begins = [begin for begin, _ in _decoded(path, ignore_errors=True, rehearsals=()) if begin is not None]
     if begins != sorted(begins):
         return False
-    ways = [(0, held_frames) for held_frames in (0, 1, 2, 3, 4, 1000)] + [(1, 0), (1, 1), (2, 0)]
+    ways = [((), held_frames) for held_frames in (0, 1, 2, 3, 4, 1000)] + [
+        ([_ALL], 0),
+        ([_ALL], 1),
+        ([_ALL, _ALL], 0),
+        ([1], 0),
+        ([4], 0),
+        ([8], 1),
+    ]
     images = [
         plain_frames(path, [second], fps=fps, ignore_errors=ignore_errors, rehearsals=rehearsals, held_frames=held)[0]
         for rehearsals, held in ways
@@ -76,7 +85,9 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
     return all(image is not None and np.array_equal(image, images[0]) for image in images)
 
 
-def _decoded(path: Path, *, ignore_errors: bool, rehearsals: int) -> Iterator[tuple[int | None, av.VideoFrame]]:
+def _decoded(
+    path: Path, *, ignore_errors: bool, rehearsals: Sequence[int]
+) -> Iterator[tuple[int | None, av.VideoFrame]]:
     """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         stream = container.streams.best("video")
@@ -86,8 +97,8 @@ def _decoded(path: Path, *, ignore_errors: bool, rehearsals: int) -> Iterator[tu
         packets = _packets(container, stream)
         if rehearsals:
             packets = list(packets)
-        for _ in range(rehearsals):
-            for packet in packets:
+        for num_packets in rehearsals:
+            for packet in packets[:num_packets]:
                 with suppress(av.error.FFmpegError):
                     packet.decode()
             stream.codec_context.flush_buffers()

@@ -76,9 +76,21 @@ def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
 def _stacked(clips: Sequence[Tensor]) -> Tensor:
     """(B, T, C, H, W), with the channels of a pixel side by side in memory, as they come out of the decoder.
 
-    To turn them round is left to the device.
+    To turn them round is left to the device. Clips that lie one after the other in one memory are not copied.
     """
-    return torch.stack([clip.movedim(1, -1) for clip in clips]).movedim(-1, 2)
+    last_first = [clip.movedim(1, -1) for clip in clips]  # (T, H, W, C)
+    first = last_first[0]
+    size = first.numel()  # bytes, too
+    if all(_lies_at(clip, first, place * size) for place, clip in enumerate(last_first)):
+        return first.as_strided((len(clips), *first.shape), (size, *first.stride())).movedim(-1, 2)
+    return torch.stack(last_first).movedim(-1, 2)
+
+
+def _lies_at(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
+    """Whether a clip as large as the first lies whole, so far behind the first, in the same memory."""
+    is_one_memory = clip.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+    is_alike = clip.shape == first.shape and clip.is_contiguous() and first.is_contiguous()
+    return is_one_memory and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes
 
 
 def make_views(batch: PretrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:

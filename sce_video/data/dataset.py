@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -73,11 +72,20 @@ class PretrainDataset(Dataset[VideoClips]):
         return len(self._videos)
 
     def __getitem__(self, request: VideoRequest) -> VideoClips:
+        return self.load(request, torch.empty(self.clips_shape(1), dtype=torch.uint8)[:, 0])
+
+    def clips_shape(self, num_videos: int) -> tuple[int, ...]:
+        """(V, B, T, H, W, C) of the clips of so many videos."""
+        size = self._format.size_pixels
+        return len(self._recipes), num_videos, self._format.num_frames, size, size, 3
+
+    def load(self, request: VideoRequest, memory: Tensor) -> VideoClips:
+        """One video, whose clips are written into `memory`, uint8 (V, T, H, W, C)."""
         failures: list[Failure] = []
         video = request.video
         for attempt in range(_TRIES):
             try:
-                return VideoClips(video, self._clips(video, request), failures)
+                return VideoClips(video, self._clips(video, request, memory), failures)
             except DecodeError as error:
                 failures.append(Failure(video, str(error)))
                 video = self._replacement(request, attempt)
@@ -87,7 +95,7 @@ class PretrainDataset(Dataset[VideoClips]):
         generator = generator_from(self._seed, "replacement", request.epoch, request.video, attempt)
         return int(torch.randint(len(self), (), generator=generator).item())
 
-    def _clips(self, video: int, request: VideoRequest) -> tuple[ClipForView, ...]:
+    def _clips(self, video: int, request: VideoRequest, memory: Tensor) -> tuple[ClipForView, ...]:
         generators = [
             generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._recipes))
         ]
@@ -100,7 +108,7 @@ class PretrainDataset(Dataset[VideoClips]):
             ]
             requests = [CropRequest(frame_times(plan.kept + plan.following, fps=about.fps), plan.box) for plan in plans]
             crops = opened.crops_at(requests)
-        return tuple(self._clip_for_view(crop, plan) for crop, plan in zip(crops, plans, strict=True))
+        return tuple(map(_clip_for_view, crops, plans, memory))
 
     def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
         seconds = [
@@ -132,11 +140,19 @@ class PretrainDataset(Dataset[VideoClips]):
         )
         return _PlannedClip(kept, following, box, parameters)
 
-    def _clip_for_view(self, crop: Tensor, plan: _PlannedClip) -> ClipForView:
-        """Resize, bilinear without antialiasing as SCE does for videos."""
-        frames = F.interpolate(crop, size=2 * [self._format.size_pixels], mode="bilinear", antialias=False)
-        kept, following = frames[: len(plan.kept)], frames[len(plan.kept) :]
-        return ClipForView(kept, following if plan.following else None, plan.parameters)
+
+def _clip_for_view(crop: Tensor, plan: _PlannedClip, memory: Tensor) -> ClipForView:
+    clip = memory.permute(0, 3, 1, 2)  # (T, C, H, W)
+    _resize(crop[: len(plan.kept)], clip)
+    following = crop[len(plan.kept) :]
+    successors = _resize(following, torch.empty_like(clip)) if plan.following else None
+    return ClipForView(clip, successors, plan.parameters)
+
+
+def _resize(frames: Tensor, out: Tensor) -> Tensor:
+    """Bilinear without antialiasing, as SCE does for videos; `F.interpolate` into memory that is there."""
+    resized: Tensor = torch.ops.aten.upsample_bilinear2d.out(frames, out.shape[-2:], False, None, None, out=out)
+    return resized
 
 
 def _without_following(

@@ -88,4 +88,5 @@ class PretrainLoader:
         return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 
     def _load(self, requests: Sequence[VideoRequest]) -> PretrainBatch:
-        return collate([self._dataset[request] for request in requests])
+        memory = torch.empty(self._dataset.clips_shape(len(requests)), dtype=torch.uint8)
+        return collate([self._dataset.load(request, memory[:, place]) for place, request in enumerate(requests)])

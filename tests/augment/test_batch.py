@@ -61,6 +61,25 @@ def test_clips_are_stacked_by_view_in_the_order_of_the_samples(samples):
         assert clips.clips[:, 0, 0, 0, 0].tolist() == [view, 10 + view, 20 + view, 30 + view]
 
 
+def test_clips_that_lie_side_by_side_are_not_copied(samples):
+    times, _, height, width = FRAMES
+    memory = torch.randint(0, 256, (2, 4, times, height, width, 3), dtype=torch.uint8)
+    videos = [
+        sample._replace(
+            views=tuple(
+                clip._replace(clip=memory[view, video].permute(0, 3, 1, 2)) for view, clip in enumerate(sample.views)
+            )
+        )
+        for video, sample in enumerate(samples)
+    ]
+    for view, clips in enumerate(collate(videos).views):
+        assert clips.clips.data_ptr() == memory[view].data_ptr()
+        assert torch.equal(clips.clips, memory[view].permute(0, 1, 4, 2, 3))
+    # The same clips in another order do not lie side by side.
+    for view, clips in enumerate(collate(videos[::-1]).views):
+        assert torch.equal(clips.clips, memory[view].flip(0).permute(0, 1, 4, 2, 3))
+
+
 def test_only_videos_with_frame_differences_bring_successors_in_order(samples):
     first, second = collate(samples).views
     assert first.parameters.temporal_difference.tolist() == [False, True, False, True]
