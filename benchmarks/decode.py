@@ -3,8 +3,9 @@
     python benchmarks/decode.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
 Two random clips of 8 frames over 2.56 s per video, opening included, beside pytorchvideo's `LabeledVideoDataset`,
-torchcodec and decord as their documentation says. Every decoder's frames are first compared with a decode from start
-to end: `wrong` is how many of them are not the frames asked for. A fast decoder with wrong frames is no peer.
+torchcodec and decord as their documentation says; all in one process that keeps freed memory, as the loader's processes
+do. Every decoder's frames are first compared with a decode from start to end: `wrong` is how many of them are not the
+frames asked for. A fast decoder with wrong frames is no peer.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from videos import (
 from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
 from sce_video.report.table import text_table
+from sce_video.runtime.workers import keep_freed_memory
 
 DEFAULT, SLOW = "ours pyav", "pytorchvideo"
 # The others take turns so many times as often: small differences want many rounds, and the slow one takes most of each.
@@ -66,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         cache = arguments.cache or Path(temporary)
         files = {name: encode_all(originals, cache, name=name) for name in names}
         use_cores(1)
+        keep_freed_memory()
         measure(files, num_rounds=3 if arguments.quick else 5, json_file=arguments.json)
 
 

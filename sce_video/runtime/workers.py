@@ -235,7 +235,7 @@ def _serve(
     """The life of a worker, until its main process is gone or kills it."""
     watch.take(post)
     torch.set_num_threads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
     connection.settimeout(_LOOK_SECONDS)
     depot, first_bytes = Depot(), 0
     with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
@@ -255,8 +255,11 @@ def _serve(
                 return
 
 
-def _keep_freed_memory() -> None:
-    """Let malloc use the memory of one batch again for the next; to give it back and fault it in anew costs 2 %."""
+def keep_freed_memory() -> None:
+    """Let malloc use the memory of one batch, and of one frame, again for the next instead of giving it back each time.
+
+    Does nothing where malloc is not glibc's. docs/performance.md has what it saves.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_ALLOWED)

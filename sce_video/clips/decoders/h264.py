@@ -1,9 +1,10 @@
-"""What the units of an H.264 packet say (ITU-T H.264, 7.3.1 and Annex D), without decoding it."""
+"""What H.264 says beside its pictures (ITU-T H.264, 7.3 and Annex D), without decoding it."""
 
 from collections.abc import Iterator
 
 _SLICES = frozenset({1, 2, 3, 4, 5})
 _SEI = 6  # supplemental information, in messages
+_SPS = 7  # sequence parameter set: among others the size
 _USER_DATA = 5  # a message: x264 puts its name and settings there
 _END_OF_MESSAGES = b"\x80"
 
@@ -23,10 +24,80 @@ def is_unreferenced(packet: bytes, *, length_bytes: int) -> bool:
     return bool(marks) and not any(marks)
 
 
-def may_be_turned(packet: bytes, *, length_bytes: int) -> bool:
-    """Whether a packet may say how the picture is to be turned: it has any message but the encoder's name."""
-    sei = [payload for head, payload in _units(packet, length_bytes) if head & 31 == _SEI]
-    return length_bytes == 0 or not all(map(_is_one_name, sei))
+def says_more(packet: bytes, *, length_bytes: int) -> bool:
+    """Whether a packet may say how to size or turn its picture: by a header, or a message but the encoder's name."""
+    units = list(_units(packet, length_bytes))
+    kinds = [head & 31 for head, _ in units]
+    return not units or _SPS in kinds or not all(_is_one_name(content) for head, content in units if head & 31 == _SEI)
+
+
+def picture_size(record: bytes) -> tuple[int, int] | None:
+    """Height and width of a stream's frames, pixels; None unless it is of the common kind.
+
+    Common: one header, 8 bits of YUV 4:2:0, whole frames, cropped to the right and below if at all.
+
+    Args:
+        record: the stream's AVCDecoderConfigurationRecord.
+    """
+    if len(record) < 8 or record[0] != 1 or record[5] & 31 != 1:
+        return None
+    unit = record[8 : 8 + int.from_bytes(record[6:8], "big")]
+    if unit[:1] == b"" or unit[0] & 31 != _SPS:
+        return None
+    try:
+        return _size_in_header(_Bits(unit[1:].replace(b"\0\0\3", b"\0\0")))
+    except IndexError:  # it ends too early
+        return None
+
+
+def _size_in_header(bits: "_Bits") -> tuple[int, int] | None:
+    profile = bits.number(8)
+    bits.number(16)  # constraints, level
+    bits.golomb()  # its own number
+    if profile not in (66, 77, 88, 100):
+        return None
+    if profile == 100:
+        is_8_bit_420 = [bits.golomb() for _ in range(3)] == [1, 0, 0]
+        bits.number(1)
+        if not is_8_bit_420 or bits.number(1):  # scaling matrices follow
+            return None
+    bits.golomb()  # of frame numbers
+    order = bits.golomb()
+    if order not in (0, 2):
+        return None
+    if order == 0:
+        bits.golomb()
+    bits.golomb()  # references
+    bits.number(1)
+    width, height = 16 * (bits.golomb() + 1), 16 * (bits.golomb() + 1)
+    if not bits.number(1):  # fields
+        return None
+    bits.number(1)
+    left, right, top, bottom = (bits.golomb() for _ in range(4)) if bits.number(1) else (0, 0, 0, 0)
+    height, width = height - 2 * bottom, width - 2 * right
+    return (height, width) if left == top == 0 and height > 0 and width > 0 else None
+
+
+class _Bits:
+    """Reads numbers from the front of some bytes; IndexError past their end."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._place = 0
+
+    def number(self, num_bits: int) -> int:
+        value = 0
+        for _ in range(num_bits):
+            value = 2 * value + (self._content[self._place // 8] >> (7 - self._place % 8) & 1)
+            self._place += 1
+        return value
+
+    def golomb(self) -> int:
+        """An unsigned number in Exp-Golomb code."""
+        num_zeros = 0
+        while not self.number(1):
+            num_zeros += 1
+        return (1 << num_zeros) - 1 + self.number(num_zeros)
 
 
 def _units(packet: bytes, length_bytes: int) -> Iterator[tuple[int, bytes]]:

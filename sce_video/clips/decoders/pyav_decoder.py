@@ -18,8 +18,8 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
-from sce_video.clips.decoders.container import is_plain_mp4
 from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes
+from sce_video.clips.decoders.mp4 import plain_mp4_size
 from sce_video.clips.decoders.pyav_convert import CropCollector, FrameConverter
 from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames, video_timing
 from sce_video.clips.decoders.pyav_first import decoded_first_frame, said_first_frame
@@ -49,10 +49,10 @@ class PyAVDecoder:
         self._path = path
         self._closed = False
         with decode_errors(path, av.error.FFmpegError, ValueError):
-            is_plain = is_plain_mp4(path)
-            self._container, self._stream = open_stream(path, is_mp4=is_plain)
+            plain_size = plain_mp4_size(path)
+            self._container, self._stream = open_stream(path, is_plain_mp4=plain_size is not None)
         try:
-            self.metadata = self._inspect(short_side_pixels, is_plain=is_plain)
+            self.metadata = self._inspect(short_side_pixels, plain_size)
         except DecodeError:
             self._container.close()
             raise
@@ -92,12 +92,12 @@ class PyAVDecoder:
         self._closed = True
         self._container.close()
 
-    def _inspect(self, short_side_pixels: int, *, is_plain: bool) -> VideoMetadata:
+    def _inspect(self, short_side_pixels: int, plain_size: tuple[int, int] | None) -> VideoMetadata:
         """What seconds are counted from, how frames are turned and sized; decodes the first one if need be."""
         self._untouched: Iterator[PlacedFrame] | None = None
         with decode_errors(self._path, av.error.FFmpegError):
             read = list(islice(packets_of(self._container, self._stream), 1))
-            first = said_first_frame(read[0], self._stream) if is_plain and read else None
+            first = said_first_frame(read[0], self._stream, size=plain_size) if plain_size and read else None
             if first is None:
                 frames = placed_frames(self._container, self._stream, read=read)
                 placed = next(frames, None)

@@ -16,16 +16,20 @@ import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
 
-_READ_NO_FURTHER = {"probesize": "32"}  # bytes, FFmpeg's least
+# Not to find out by decoding what is known: nothing decodes while the file is opened, which reads its least of bytes.
+_FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
 
 PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 
 
-def open_stream(path: str, *, is_mp4: bool = False) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+def open_stream(
+    path: str, *, is_plain_mp4: bool = False
+) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
     """Open a local file and its main video stream, to be decoded in one thread.
 
     Args:
-        is_mp4: or mov, whose header says all that FFmpeg finds out of other files by reading on.
+        is_plain_mp4: its header says all that FFmpeg finds out of other files by decoding a little; the size in the
+            codec context is then the container's word only.
     Raises:
         DecodeError: no video stream, or one whose codec PyAV does not know.
         av.error.FFmpegError, ValueError: not a video that PyAV can open.
@@ -33,8 +37,8 @@ def open_stream(path: str, *, is_mp4: bool = False) -> tuple[av.container.InputC
     # "file:" keeps a name such as "a:b.mp4" from being read as a protocol; titles need not be UTF-8.
     name = f"file:{path}"
     container = (
-        av.open(name, format="mp4", container_options=_READ_NO_FURTHER, metadata_errors="replace")
-        if is_mp4
+        av.open(name, format="mp4", container_options=_FIND_OUT_NOTHING, metadata_errors="replace")
+        if is_plain_mp4
         else av.open(name, metadata_errors="replace")
     )
     stream = container.streams.best("video")

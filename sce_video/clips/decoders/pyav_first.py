@@ -9,7 +9,7 @@ from typing import NamedTuple
 import av.packet
 import av.video.stream
 
-from sce_video.clips.decoders.h264 import length_bytes, may_be_turned
+from sce_video.clips.decoders.h264 import length_bytes, says_more
 from sce_video.clips.decoders.pyav_file import PlacedFrame
 
 
@@ -30,23 +30,18 @@ def decoded_first_frame(placed: PlacedFrame) -> FirstFrame:
     return FirstFrame(begin, frame.time_base, frame.height, frame.width, frame.rotation)
 
 
-def said_first_frame(packet: av.packet.Packet, stream: av.video.stream.VideoStream) -> FirstFrame | None:
-    """Of a plain mp4 (see `is_plain_mp4`), as its header and first packet say; None where that is not enough.
-
-    Only H.264 whose frames are shown in the order in which they are stored, as `tools/prepare_data.py` writes it:
-    elsewhere a frame that begins earlier may follow.
-    """
-    context = stream.codec_context
+def said_first_frame(
+    packet: av.packet.Packet, stream: av.video.stream.VideoStream, *, size: tuple[int, int]
+) -> FirstFrame | None:
+    """Of a plain mp4 with frames of that `plain_mp4_size`, by its first packet; None if it cannot be told."""
+    extradata = stream.codec_context.extradata
     if (
-        context.name != "h264"
-        or context.has_b_frames
-        or stream.time_base is None
-        or min(context.height, context.width) < 1
+        stream.time_base is None
         or not _is_shown_first(packet)
-        or may_be_turned(bytes(packet), length_bytes=length_bytes(context.extradata))
+        or says_more(bytes(packet), length_bytes=length_bytes(extradata))
     ):
         return None
-    return FirstFrame(packet.pts, stream.time_base, context.height, context.width, 0)
+    return FirstFrame(packet.pts, stream.time_base, *size, 0)
 
 
 def _is_shown_first(packet: av.packet.Packet) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sce_video.clips.decoders import DecodeError, open_video
 from sce_video.clips.decoders import pyav_decoder as pyav_module
-from sce_video.clips.decoders.container import is_plain_mp4
+from sce_video.clips.decoders.mp4 import plain_mp4_size
 from tests.clips.decoders.numbered import number_image, numbers_in, write_numbered
 from tests.clips.decoders.recipes import RECIPES
 
@@ -70,7 +70,7 @@ def test_both_ways_to_open_tell_the_same(numbered_video, monkeypatch, name):
     path = numbered_video(name).path
     with open_video(path, decoder="pyav") as opened:
         short_way = opened.metadata
-    monkeypatch.setattr(pyav_module, "is_plain_mp4", lambda path: False)
+    monkeypatch.setattr(pyav_module, "plain_mp4_size", lambda path: None)
     with open_video(path, decoder="pyav") as opened:
         assert short_way == opened.metadata
 
@@ -105,7 +105,7 @@ def test_an_orientation_in_the_stream_itself_is_found(tmp_path, plain, decoded_a
             for turned in turn.filter(packet if packet.size else None):
                 turned.stream = stream
                 new.mux(turned)
-    assert is_plain_mp4(str(path))
+    assert plain_mp4_size(str(path))
     with open_video(path, decoder="pyav") as opened:
         assert (opened.metadata.height, opened.metadata.width) == (128, 32)
     assert len(decoded_at_opening) == 1
@@ -149,11 +149,11 @@ def test_damage_in_the_first_frame_does_not_reach_other_groups_of_pictures(tmp_p
 
 
 def test_plain_mp4_by_its_boxes(plain, tmp_path):
-    assert is_plain_mp4(str(plain))
+    assert plain_mp4_size(str(plain))
     in_front = write_numbered(tmp_path / "front.mp4", options=PLAIN, container_options={"movflags": "faststart"})
-    assert is_plain_mp4(str(in_front.path))
+    assert plain_mp4_size(str(in_front.path))
     mov = write_numbered(tmp_path / "plain.mov", options=PLAIN)
-    assert is_plain_mp4(str(mov.path))
+    assert plain_mp4_size(str(mov.path))
 
 
 def changed(plain, tmp_path, change):
@@ -171,20 +171,20 @@ def test_a_change_of_any_byte_of_a_matrix_is_not_plain(plain, tmp_path, box, pla
         start = content.index(box) + 4 + (40 if box == b"tkhd" else 36)
         content[start + place] ^= 1
 
-    assert not is_plain_mp4(changed(plain, tmp_path, turn))
+    assert not plain_mp4_size(changed(plain, tmp_path, turn))
 
 
 def test_files_of_other_kinds_are_not_plain(tmp_path, numbered_video):
     for name in ("mp4 b-frames", "mp4 fragmented", "mkv", "avi h264", "ts"):
-        assert not is_plain_mp4(str(numbered_video(name).path)), name
-    assert not is_plain_mp4(str(tmp_path / "missing.mp4"))
-    assert not is_plain_mp4(str(tmp_path))
+        assert not plain_mp4_size(str(numbered_video(name).path)), name
+    assert not plain_mp4_size(str(tmp_path / "missing.mp4"))
+    assert not plain_mp4_size(str(tmp_path))
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "any.mp4"
     path.write_bytes(content)
-    assert not is_plain_mp4(str(path))
+    assert not plain_mp4_size(str(path))
     path.write_bytes(struct.pack(">I4s", len(content) + 8, b"moov") + content)
-    assert not is_plain_mp4(str(path))
+    assert not plain_mp4_size(str(path))

@@ -1,0 +1,97 @@
+"""What the header of an mp4 says (ISO/IEC 14496-12), read from its bytes: to ask FFmpeg takes ten times as long."""
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from sce_video.clips.decoders.h264 import picture_size
+
+# Where the display matrix lies in the boxes that have one, by their version; of 9 numbers of 4 bytes.
+_MATRIX_AT = {b"mvhd": (36, 48), b"tkhd": (40, 52)}
+_UPRIGHT = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
+_PARENTS = frozenset([b"trak", b"mdia", b"minf", b"stbl"])
+_REORDERS, _CONTINUES = b"ctts", b"mvex"  # times of composition; more of the header in fragments
+_ENTRY_BYTES = 78  # of a video sample entry, before the boxes in it
+_MOST_HEADER_BYTES = 2**20
+_MOST_BOXES = 1000
+
+
+def plain_mp4_size(path: str) -> tuple[int, int] | None:
+    """Height and width of the frames of a plain mp4 (or mov), pixels; None for all other files.
+
+    Plain: one header in one piece, no track turned, one track of H.264 whose frames are stored in the order in which
+    they are shown. `tools/prepare_data.py` writes such files.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = _movie_header(file, os.path.getsize(path))
+    except OSError:
+        return None
+    found = list(_boxes_inside(header))
+    kinds = [kind for kind, _ in found]
+    is_plain = (
+        kinds.count(b"mvhd") == 1
+        and kinds.count(b"tkhd") == kinds.count(b"trak")
+        and _REORDERS not in kinds
+        and _CONTINUES not in kinds
+        and all(_is_upright(kind, content) for kind, content in found if kind in _MATRIX_AT)
+    )
+    videos = [kind for kind, content in found if kind == b"hdlr" and content[8:12] == b"vide"]
+    formats = [content[8:] for kind, content in found if kind == b"stsd" and content[12:16] == b"avc1"]
+    return _size_of(formats[0]) if is_plain and len(videos) == len(formats) == 1 else None
+
+
+def _size_of(sample_entry: bytes) -> tuple[int, int] | None:
+    """By the H.264 stream's own header, of one box "avc1"; None if something else follows it."""
+    size, _, begin = _box_head(sample_entry[:16], len(sample_entry))
+    records = [content for kind, content in _boxes_inside(sample_entry[begin + _ENTRY_BYTES :]) if kind == b"avcC"]
+    return picture_size(records[0]) if size == len(sample_entry) and len(records) == 1 else None
+
+
+def _movie_header(file: BinaryIO, num_bytes: int) -> bytes:
+    """What the box "moov" at the top of the file holds; nothing if there is none, or not one alone."""
+    found = []
+    place = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(place)
+        size, kind, begin = _box_head(file.read(16), num_bytes - place)
+        if not begin <= size <= num_bytes - place:
+            break
+        if kind == b"moov":
+            file.seek(place + begin)
+            found.append(file.read(min(size - begin, _MOST_HEADER_BYTES)))
+        place += size
+    return found[0] if len(found) == 1 else b""
+
+
+def _boxes_inside(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of every box but the parents', whose kind alone comes; up to the first that does not fit."""
+    while content:
+        size, kind, begin = _box_head(content[:16], len(content))
+        if not begin <= size <= len(content):
+            return
+        if kind in _PARENTS:
+            yield kind, b""
+            yield from _boxes_inside(content[begin:size])
+        else:
+            yield kind, content[begin:size]
+        content = content[size:]
+
+
+def _box_head(head: bytes, remaining: int) -> tuple[int, bytes, int]:
+    """Size in bytes, kind, and where what the box holds begins; size 0 where there is no box.
+
+    Args:
+        remaining: bytes up to the parent's end, to which a box may reach without a size.
+    """
+    if len(head) < 8:
+        return 0, b"", 8
+    size = int.from_bytes(head[:4], "big")
+    if size == 1:
+        return int.from_bytes(head[8:16], "big"), head[4:8], 16
+    return size or remaining, head[4:8], 8
+
+
+def _is_upright(kind: bytes, content: bytes) -> bool:
+    place = dict(enumerate(_MATRIX_AT[kind])).get(content[0] if content else -1, len(content))
+    return content[place : place + len(_UPRIGHT)] == _UPRIGHT

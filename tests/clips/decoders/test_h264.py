@@ -1,0 +1,135 @@
+"""What units say: against packets taken apart by hand, and against libavcodec on real streams."""
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes, picture_size, says_more
+from tests.clips.decoders.numbered import write_video
+
+
+def unit(reference_mark, kind, payload=b"\x88\x00", *, width=4):
+    content = bytes([reference_mark << 5 | kind]) + payload
+    return len(content).to_bytes(width, "big") + content
+
+
+def sei(*messages):
+    """Messages of (kind, size), each below 255 bytes."""
+    return unit(0, 6, b"".join(bytes([kind, size]) + b"x" * size for kind, size in messages) + b"\x80")
+
+
+def test_bytes_of_a_length_come_from_the_avcc_record():
+    assert [length_bytes(bytes([1, 100, 0, 31, 0xFC | size, 0xE1])) for size in (0, 1, 3)] == [1, 2, 4]
+    assert length_bytes(None) == 0
+    assert length_bytes(b"\x00\x00\x00\x01\x67") == 0  # units after start codes, without lengths
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("kind", [1, 5])
+def test_a_picture_is_unreferenced_if_all_its_slices_are(width, kind):
+    def packet(*marks):
+        units = [unit(0, 9, width=width), *(unit(mark, kind, width=width) for mark in marks)]
+        return b"".join(units)
+
+    assert is_unreferenced(packet(0), length_bytes=width)
+    assert is_unreferenced(packet(0, 0, 0), length_bytes=width)
+    for marks in [(1,), (2,), (3,), (0, 1), (3, 0)]:
+        assert not is_unreferenced(packet(*marks), length_bytes=width)
+
+
+def test_a_packet_without_a_slice_is_kept():
+    assert not is_unreferenced(unit(0, 9) + sei((5, 20)), length_bytes=4)
+    assert not is_unreferenced(b"", length_bytes=4)
+
+
+def test_without_lengths_nothing_is_known():
+    assert not is_unreferenced(unit(0, 1), length_bytes=0)
+    assert says_more(unit(3, 5), length_bytes=0)
+
+
+def test_only_the_encoders_name_is_no_word_on_orientation():
+    picture = unit(3, 5)
+    assert not says_more(picture, length_bytes=4)
+    assert not says_more(sei((5, 30)) + picture, length_bytes=4)
+    assert says_more(sei((47, 5)) + picture, length_bytes=4)  # display orientation
+    assert says_more(sei((5, 30), (47, 5)) + picture, length_bytes=4)
+    assert says_more(sei((6, 3)) + picture, length_bytes=4)  # recovery point: anything else may follow it
+    assert says_more(unit(3, 7) + picture, length_bytes=4)  # another header, of another size perhaps
+
+
+def test_a_long_name():
+    """Sizes from 255 bytes on are written as 255 and the rest."""
+    for size in (254, 255, 256, 510, 700):
+        head = b"\x05" + b"\xff" * (size // 255) + bytes([size % 255])
+        name = unit(0, 6, head + b"x" * size + b"\x80")
+        assert not says_more(name + unit(3, 5), length_bytes=4)
+
+
+@given(st.binary(max_size=100), st.sampled_from([0, 1, 2, 4]))
+def test_any_bytes_are_answered(packet, width):
+    assert is_unreferenced(packet, length_bytes=width) in (True, False)
+    assert says_more(packet, length_bytes=width) in (True, False)
+
+
+@pytest.mark.parametrize("name", ["mp4 b-frames", "mp4 b-pyramid", "mp4 gop 4", "mkv", "mp4 interlaced"])
+def test_what_is_left_out_is_what_libavcodec_leaves_out(numbered_video, name):
+    """libavcodec skips the same pictures when it is told to skip those that nothing references."""
+    with av.open(str(numbered_video(name).path)) as container:
+        stream = container.streams.video[0]
+        width = length_bytes(stream.codec_context.extradata)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        ours = {packet.pts for packet in packets if not is_unreferenced(bytes(packet), length_bytes=width)}
+        stream.codec_context.skip_frame = "NONREF"
+        theirs = {frame.pts for packet in [*packets, None] for frame in stream.decode(packet)}
+    assert ours == theirs
+    assert (len(ours) < len(packets)) == (name != "mp4 gop 4")
+
+
+def record_of(path, height, width, *, pixel_format="yuv420p", **options):
+    """Of a video of so many pixels by x264, with the size that libavcodec finds in it."""
+    write_video(path, [np.zeros((height, width, 3), np.uint8)] * 2, pixel_format=pixel_format, options=options)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.height, context.width) == (height, width)
+        return context.extradata
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["baseline", "main", "high"]))
+@settings(max_examples=40, deadline=None)
+def test_the_size_is_libavcodecs(tmp_path_factory, half_height, half_width, profile):
+    """With and without cropping to what is not a multiple of 16."""
+    path = tmp_path_factory.mktemp("size") / "any.mp4"
+    record = record_of(path, 2 * half_height, 2 * half_width, profile=profile, bf="0")
+    assert picture_size(record) == (2 * half_height, 2 * half_width)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "yuv420p10le"])
+def test_the_size_of_uncommon_colours_is_left_to_libavcodec(tmp_path, pixel_format):
+    assert picture_size(record_of(tmp_path / "any.mp4", 48, 64, pixel_format=pixel_format)) is None
+
+
+def test_the_size_of_fields_is_left_to_libavcodec(tmp_path):
+    """Their height counts double."""
+    record = record_of(tmp_path / "any.mp4", 64, 64, **{"x264-params": "interlaced=1"})
+    assert picture_size(record) is None
+
+
+def test_a_record_cut_short_or_changed_gives_a_size_or_none(tmp_path):
+    record = record_of(tmp_path / "any.mp4", 48, 64)
+    assert picture_size(record) == (48, 64)
+    for length in range(len(record)):
+        assert picture_size(record[:length]) in (None, (48, 64))
+    for place in range(len(record) * 8):
+        changed = bytearray(record)
+        changed[place // 8] ^= 1 << place % 8
+        size = picture_size(bytes(changed))
+        assert size is None or min(size) > 0
+    assert picture_size(b"") is None
+
+
+@given(st.binary(max_size=60))
+def test_any_record_is_answered(record):
+    size = picture_size(b"\x01\x64\x00\x1f\xff\xe1\x00\x40\x67" + record)
+    assert size is None or min(size) > 0
