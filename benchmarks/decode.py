@@ -45,7 +45,7 @@ DEFAULT, SLOW = "ours pyav", "pytorchvideo"
 TURNS = 3
 QUICK_ENCODINGS = (ORIGINAL, "gop4", "256p", "256p_gop4")
 # Shorter measurements say more about the machine's other work than about the decoder.
-LEAST_SECONDS = 0.1
+LEAST_SECONDS = 0.03
 # Frames this far to either side are compared too: near in time is near in pixels, but not as near as the right one.
 NEIGHBOURS = 2
 # Levels of 255, mean over a frame. Decoders differ in how they round and blow up the color planes.
@@ -87,11 +87,12 @@ def measure(files: dict[str, list[Path]], *, num_rounds: int, json_file: Path | 
         # A reader without one right frame fails on these files: nothing to time.
         useful = [reader for reader in readers if wrong[reader] < len(videos) * NUM_CLIPS * NUM_FRAMES]
         cpu_seconds: dict[str, list[float]] = {reader: [] for reader in useful}
-        candidates = {reader: one_round(readers[reader], rounds, cpu_seconds[reader]) for reader in useful}
-        taken = alternate(candidates, num_rounds=num_rounds)
+        candidates = {reader: one_video(readers[reader], rounds, cpu_seconds[reader]) for reader in useful}
+        taken = alternate(candidates, num_rounds=num_rounds * len(videos))
         candidates.pop(SLOW, None)
-        for reader, more in alternate(candidates, num_rounds=(TURNS - 1) * num_rounds).items():
+        for reader, more in alternate(candidates, num_rounds=(TURNS - 1) * num_rounds * len(videos)).items():
             taken[reader] += more
+        taken, cpu_seconds = (per_round(each, num_videos=len(videos)) for each in (taken, cpu_seconds))
         size: Row = {
             "bytes": num_bytes(videos),
             "bytes_vs_original": num_bytes(videos) / num_bytes(files[ORIGINAL]),
@@ -123,16 +124,19 @@ def num_bytes(videos: Sequence[Path]) -> int:
     return sum(video.stat().st_size for video in videos)
 
 
-def one_round(reader: Reader, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]) -> Callable[[], float]:
-    """Seconds to read the next round's clips, the same as all other readers get; over and over while that is short."""
-    to_come = iter(rounds)
+def one_video(reader: Reader, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]) -> Callable[[], float]:
+    """Seconds to read the next video's clips, the same as all other readers get; over and over while that is short.
+
+    Turns are as short as that because the speed of a shared core changes within seconds.
+    """
+    to_come = (video for wanted in rounds for video in wanted)
 
     def read() -> float:
-        wanted, num_times = next(to_come), 0
+        video, num_times = next(to_come), 0
         before, cpu_before = time.perf_counter(), time.process_time()
         while num_times == 0 or time.perf_counter() - before < LEAST_SECONDS:
             try:
-                for _ in reader(wanted):
+                for _ in reader([video]):
                     pass
             except FAILURES as error:
                 raise UserError(f"a decoder fails on some of these files, leave them out ({error})") from error
@@ -141,6 +145,14 @@ def one_round(reader: Reader, rounds: Sequence[Sequence[Wanted]], cpu_seconds: l
         return (time.perf_counter() - before) / num_times
 
     return read
+
+
+def per_round(seconds: dict[str, list[float]], *, num_videos: int) -> dict[str, list[float]]:
+    """The sums over the videos of each round."""
+    return {
+        reader: [sum(taken[i : i + num_videos]) for i in range(0, len(taken), num_videos)]
+        for reader, taken in seconds.items()
+    }
 
 
 def ratios_of(seconds: dict[tuple[str, str], list[float]]) -> dict[str, float]:
