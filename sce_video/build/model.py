@@ -5,8 +5,10 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from sce_video.errors import ConfigError
 from sce_video.methods.sce import SCE
 from sce_video.models.backbones import make_backbone
+from sce_video.models.classifier import Classifier
 from sce_video.models.heads import mlp
 from sce_video.models.pooled import PooledBackbone
 from sce_video.models.weights import load_backbone
@@ -40,6 +42,19 @@ def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:
             "%s was trained on %s; this evaluates on %s", weights.source, weights.network_input, network_input
         )
     return backbone, f"{name} after {weights.step} steps, {weights.source}"
+
+
+def build_classifier(cfg: CfgNode, *, num_classes: int) -> tuple[Classifier, str]:
+    """The backbone as `build_evaluated_backbone` gives it, with a classifier on top; and which weights it has."""
+    backbone, weights = build_evaluated_backbone(cfg)
+    wanted, there = cfg.MODEL.NUM_TRAINED_BLOCKS, len(backbone.blocks_in_order)
+    if wanted > there:
+        raise ConfigError(
+            f"MODEL.NUM_TRAINED_BLOCKS is {wanted}; {cfg.MODEL.BACKBONE} has {there} blocks (-1 trains all)"
+        )
+    num_trained = there if wanted < 0 else wanted
+    dropout = cfg.MODEL.DROPOUT
+    return Classifier(backbone, num_classes=num_classes, dropout=dropout, num_trained_blocks=num_trained), weights
 
 
 def describe_input(cfg: CfgNode) -> str:

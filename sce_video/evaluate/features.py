@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError, ManifestError
-from sce_video.evaluate.views import VideoViews, ViewsDataset
+from sce_video.evaluate.views import ResizedClips, ViewsDataset
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
 from sce_video.runtime.workers import Workers
@@ -41,7 +41,7 @@ def extract_features(
     dataset: ViewsDataset,
     labels: Sequence[int],
     *,
-    normalize: Callable[[Tensor], Tensor],
+    make_views: Callable[[Tensor], Tensor],
     local_batch_size: int,
     workers: Workers,
     device: torch.device,
@@ -53,7 +53,7 @@ def extract_features(
 
     Args:
         labels: of every video of the data set.
-        normalize: uint8 views (n, T, C, H, W) -> float (n, C, T, H, W) as in pretraining.
+        make_views: uint8 clips of a video (clips, T, C, h, w), on the device -> float (views, C, T, S, S).
         local_batch_size: videos in one batch, whose views go through the backbone at most 128 at a time.
         description: for the progress bar.
     Raises:
@@ -69,7 +69,7 @@ def extract_features(
         for videos in workers.results(lambda batch: [dataset[video] for video in batch], batches):
             decoded = [video for video in videos if video.failure is None]
             if decoded:
-                features.append(_features_of(backbone, decoded, normalize=normalize, device=device))
+                features.append(_features_of(backbone, decoded, make_views=make_views, device=device))
                 kept += [video.video for video in decoded]
             failures += _left_out(videos)
             _refuse_hopeless(kept, failures)
@@ -83,7 +83,7 @@ def extract_features(
     )
 
 
-def _left_out(videos: list[VideoViews]) -> list[str]:
+def _left_out(videos: list[ResizedClips]) -> list[str]:
     """Why some of the videos have no views; said in the log."""
     reasons = [video.failure for video in videos if video.failure is not None]
     for reason in reasons:
@@ -101,9 +101,9 @@ def _refuse_hopeless(kept: list[int], failures: list[str]) -> None:
 
 
 def _features_of(
-    backbone: nn.Module, videos: list[VideoViews], *, normalize: Callable[[Tensor], Tensor], device: torch.device
+    backbone: nn.Module, videos: list[ResizedClips], *, make_views: Callable[[Tensor], Tensor], device: torch.device
 ) -> Tensor:
-    views = torch.cat([video.views.to(device, non_blocking=True) for video in videos])
-    features = torch.cat([backbone(normalize(part)) for part in views.split(_MOST_VIEWS)])  # (views of all videos, D)
-    per_video = features.split([len(video.views) for video in videos])
+    views = [make_views(video.clips.to(device, non_blocking=True)) for video in videos]
+    features = torch.cat([backbone(part) for part in torch.cat(views).split(_MOST_VIEWS)])  # (views of all videos, D)
+    per_video = features.split([len(part) for part in views])
     return torch.stack([part.mean(dim=0) for part in per_video]).float().cpu()

@@ -1,9 +1,8 @@
 """Weighted k nearest neighbours (Wu et al., arXiv:1805.01978)."""
 
-import torch
 from torch import Tensor
 
-from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.neighbors import nearest
 
 
@@ -18,12 +17,10 @@ def knn_votes(
     Returns:
         Shares of the vote, float (n, num_classes), rows sum to 1.
     """
-    chunks = []
-    for similarities, rows in nearest(query, bank, k=num_neighbors):
-        weights = (similarities / temperature).softmax(dim=1)  # (chunk, k)
-        votes = weights.new_zeros(len(weights), num_classes)
-        chunks.append(votes.scatter_add_(1, bank_labels[rows], weights))
-    return torch.cat(chunks)
+    similarities, rows = nearest(query, bank, k=num_neighbors)
+    weights = (similarities / temperature).softmax(dim=1)  # (n, k)
+    votes = weights.new_zeros(len(query), num_classes)
+    return votes.scatter_add_(1, bank_labels[rows], weights)
 
 
 def knn_metrics(
@@ -43,8 +40,4 @@ def knn_metrics(
     votes = knn_votes(
         query, bank, bank_labels, num_neighbors=num_neighbors, temperature=temperature, num_classes=num_classes
     )
-    return {
-        "knn_top1": topk_accuracy(votes, query_labels, k=1),
-        "knn_top5": topk_accuracy(votes, query_labels, k=5),
-        "knn_mean_class": mean_class_accuracy(votes.argmax(dim=1), query_labels),
-    }
+    return classification_metrics(votes, query_labels, name="knn")

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.evaluate.metrics import classification_metrics
 from sce_video.runtime.logging import LOGGER
 
 _MAX_ITERATIONS = 1000
@@ -54,8 +54,4 @@ def linear_metrics(
     train, test = (train - mean) / std, (test - mean) / std
     weights, bias = fit_linear(train, train_labels, num_classes=num_classes, weight_decay=weight_decay)
     scores = test.double() @ weights.T + bias
-    return {
-        "linear_top1": topk_accuracy(scores, test_labels, k=1),
-        "linear_top5": topk_accuracy(scores, test_labels, k=5),
-        "linear_mean_class": mean_class_accuracy(scores.argmax(dim=1), test_labels),
-    }
+    return classification_metrics(scores, test_labels, name="linear")

@@ -29,3 +29,17 @@ def mean_class_accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Accuracy of each class that occurs in `labels`, averaged over classes; both (n,)."""
     correct = (predicted == labels).double()
     return torch.stack([correct[labels == label].mean() for label in labels.unique()]).mean().item()
+
+
+def classification_metrics(scores: Tensor, labels: Tensor, *, name: str) -> dict[str, float]:
+    """`name`_top1, `name`_top5 and `name`_mean_class, in [0, 1].
+
+    Args:
+        scores: (n, classes), higher is better.
+        labels: int64 (n,).
+    """
+    return {
+        f"{name}_top1": topk_accuracy(scores, labels, k=1),
+        f"{name}_top5": topk_accuracy(scores, labels, k=5),
+        f"{name}_mean_class": mean_class_accuracy(scores.argmax(dim=1), labels),
+    }

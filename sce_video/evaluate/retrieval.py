@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from sce_video.evaluate.metrics import recall_at
@@ -24,7 +23,6 @@ def retrieval_metrics(
         query: float (n, D); bank: float (m, D).
         center_features: query and bank each lose their own mean first, as in SCE's reference code.
     """
-    if center_features:
-        query, bank = query - query.mean(dim=0), bank - bank.mean(dim=0)
-    ranked = torch.cat([bank_labels[rows] for _, rows in nearest(query, bank, k=max(ranks))])
-    return {f"retrieval_r{k}": recall_at(ranked, query_labels, k=k) for k in ranks}
+    origins = {"query_origin": query.mean(dim=0), "bank_origin": bank.mean(dim=0)} if center_features else {}
+    _, rows = nearest(query, bank, k=max(ranks), **origins)
+    return {f"retrieval_r{k}": recall_at(bank_labels[rows], query_labels, k=k) for k in ranks}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.task import build_knn, build_retrieval, evaluate_task
+from sce_video.build.evaluation import build_knn, build_retrieval, evaluate_task
 from sce_video.config import load_config
 from sce_video.data.motion import write_motion_dataset
 from sce_video.errors import ConfigError

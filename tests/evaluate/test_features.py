@@ -8,7 +8,7 @@ from sce_video.data.watched import WatchedVideos
 from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.features import extract_features
 from sce_video.evaluate.linear import linear_metrics
-from sce_video.evaluate.views import VideoViews, ViewProtocol, ViewsDataset
+from sce_video.evaluate.views import ResizedClips, ViewProtocol, ViewsDataset, spatial_crops
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import Workers
 from tests.deadly import DeadlyVideos
@@ -22,8 +22,9 @@ class TinyBackbone(nn.Module):
         return torch.stack([mean, mean.square()], dim=1)
 
 
-def as_float(views):
-    return views.transpose(1, 2).float()
+def as_float(clips):
+    """Three crops of every clip."""
+    return spatial_crops(clips, num_crops=3).transpose(1, 2).float()
 
 
 def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0, watch=None):
@@ -32,7 +33,7 @@ def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0
         backbone or TinyBackbone(),
         dataset,
         labels,
-        normalize=as_float,
+        make_views=as_float,
         local_batch_size=local_batch_size,
         workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         device=torch.device("cpu"),
@@ -42,11 +43,11 @@ def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0
 
 def flat_views(video, *levels):
     """One view of (T, C, H, W) = (2, 3, 4, 4) per level, in that gray."""
-    return VideoViews(video, torch.stack([torch.full((2, 3, 4, 4), x, dtype=torch.uint8) for x in levels]), None)
+    return ResizedClips(video, torch.stack([torch.full((2, 3, 4, 4), x, dtype=torch.uint8) for x in levels]), None)
 
 
 def failed(video):
-    return VideoViews(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
+    return ResizedClips(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
 
 
 PROTOCOL = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
