@@ -74,7 +74,7 @@ def test_config_builds_at_full_size(file: Path) -> None:
 def test_finetuning_config_builds_at_full_size(file: Path) -> None:
     cfg = load_config(file, ["EVAL.CHECKPOINT", ""])
     with torch.device("meta"):
-        classifier, _ = build_classifier(cfg, num_classes=101)
+        classifier, _ = build_classifier(cfg, num_classes=101, dropout=0.8, num_trained_blocks=-1)
         optimizer = build_finetune_optimizer(cfg, classifier)
     assert build_finetune_schedules(cfg, steps_per_epoch=7).at(0).lr >= 0
     assert_all_optimized(optimizer, classifier)

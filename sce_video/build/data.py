@@ -25,7 +25,10 @@ _NUM_PROBED = 8
 
 
 def build_train_manifest(cfg: CfgNode) -> Manifest:
-    return _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+    """The training videos, or the part of them that EVAL.LABEL_SHARE leaves."""
+    manifest = _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+    share = cfg.EVAL.LABEL_SHARE
+    return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
 def build_test_manifest(cfg: CfgNode) -> Manifest:

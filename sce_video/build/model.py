@@ -44,16 +44,21 @@ def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:
     return backbone, f"{name} after {weights.step} steps, {weights.source}"
 
 
-def build_classifier(cfg: CfgNode, *, num_classes: int) -> tuple[Classifier, str]:
-    """The backbone as `build_evaluated_backbone` gives it, with a classifier on top; and which weights it has."""
+def build_classifier(
+    cfg: CfgNode, *, num_classes: int, dropout: float, num_trained_blocks: int
+) -> tuple[Classifier, str]:
+    """The backbone as `build_evaluated_backbone` gives it, with a classifier on top; and which weights it has.
+
+    Args:
+        num_trained_blocks: of the backbone's last blocks; -1 is all.
+    """
     backbone, weights = build_evaluated_backbone(cfg)
-    wanted, there = cfg.MODEL.NUM_TRAINED_BLOCKS, len(backbone.blocks_in_order)
-    if wanted > there:
+    there = len(backbone.blocks_in_order)
+    if num_trained_blocks > there:
         raise ConfigError(
-            f"MODEL.NUM_TRAINED_BLOCKS is {wanted}; {cfg.MODEL.BACKBONE} has {there} blocks (-1 trains all)"
+            f"MODEL.NUM_TRAINED_BLOCKS is {num_trained_blocks}; {cfg.MODEL.BACKBONE} has {there} blocks (-1 trains all)"
         )
-    num_trained = there if wanted < 0 else wanted
-    dropout = cfg.MODEL.DROPOUT
+    num_trained = there if num_trained_blocks < 0 else num_trained_blocks
     return Classifier(backbone, num_classes=num_classes, dropout=dropout, num_trained_blocks=num_trained), weights
 
 

@@ -1,31 +1,34 @@
-"""The tasks of `run_net.py`: pretrain, finetune, and three ways to evaluate frozen features."""
+"""The tasks of `run_net.py`."""
 
 from collections.abc import Callable
 
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.evaluation import build_knn, build_linear, build_retrieval, evaluate_task
-from sce_video.build.finetune import finetune_task
+from sce_video.build.evaluation import build_knn, build_linear_features, build_retrieval, evaluate_task
+from sce_video.build.extract import extract_task
+from sce_video.build.finetune import finetune_task, linear_task
 from sce_video.build.pretrain import pretrain_task
 
 
+def linear_features_task(cfg: CfgNode, device: torch.device) -> None:
+    evaluate_task(cfg, device, build_linear_features(cfg))
+
+
 def knn_task(cfg: CfgNode, device: torch.device) -> None:
-    evaluate_task(cfg, device, build_knn(cfg))
-
-
-def linear_task(cfg: CfgNode, device: torch.device) -> None:
-    evaluate_task(cfg, device, build_linear(cfg))
+    evaluate_task(cfg, device, build_knn(cfg, device))
 
 
 def retrieval_task(cfg: CfgNode, device: torch.device) -> None:
-    evaluate_task(cfg, device, build_retrieval(cfg))
+    evaluate_task(cfg, device, build_retrieval(cfg, device))
 
 
 TASKS: dict[str, Callable[[CfgNode, torch.device], None]] = {
     "pretrain": pretrain_task,
     "finetune": finetune_task,
     "linear": linear_task,
+    "linear_features": linear_features_task,
     "knn": knn_task,
     "retrieval": retrieval_task,
+    "extract": extract_task,
 }

@@ -10,8 +10,8 @@ from fvcore.common.config import CfgNode
 from sce_video.config.defaults import default_config
 from sce_video.errors import ConfigError
 
-TASKS = ("pretrain", "finetune", "linear", "knn", "retrieval")
-TRAINING_TASKS = ("pretrain", "finetune")
+TASKS = ("pretrain", "finetune", "linear", "linear_features", "knn", "retrieval", "extract")
+TRAINING_TASKS = ("pretrain", "finetune", "linear")
 # In the name of a list: stands for DATA.SPLIT.
 SPLIT_MARK = "{split}"
 
@@ -31,6 +31,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "OPTIM.NAME": ("lars", "sgd", "adamw"),
     "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
     "EVAL.NUM_CROPS": (1, 3),
+    "EVAL.RETRIEVAL_LEVEL": ("video", "clip"),
     "RUN.DEVICE": ("auto", "cpu", "cuda"),
 }
 
@@ -62,8 +63,6 @@ _AT_LEAST: dict[str, float] = {
     "EVAL.NUM_CLIPS": 1,
     "EVAL.SIZE_PIXELS": 32,
     "EVAL.LOCAL_BATCH_SIZE": 1,
-    "EVAL.KNN_NUM_NEIGHBORS": 1,
-    "EVAL.LINEAR_WEIGHT_DECAY": 0,
 }
 
 _ABOVE_ZERO = (
@@ -76,7 +75,8 @@ _ABOVE_ZERO = (
     "METHOD.TEMPERATURE_START",
     "METHOD.TARGET_TEMPERATURE_START",
     "OPTIM.LAYER_DECAY",
-    "EVAL.KNN_TEMPERATURE",
+    "EVAL.LABEL_SHARE",
+    "EVAL.LINEAR_HELD_OUT_SHARE",
 )
 
 _SHARES = (
@@ -92,6 +92,8 @@ _SHARES = (
     "MODEL.DROPOUT",
     "TRAIN.LABEL_SMOOTHING",
     "OPTIM.LAYER_DECAY",
+    "EVAL.LABEL_SHARE",
+    "EVAL.LINEAR_HELD_OUT_SHARE",
     "METHOD.COEFF",
     "METHOD.COEFF_START",
     "METHOD.EMA_MOMENTUM",
@@ -148,11 +150,11 @@ _WHAT_IS_NEEDED = {
     "DATA.SPLITS_DIR": "the folder of the official files",
 }
 _FOLDER_SOURCES = ("class_folders", "frame_folders", "image_folders", "folder")
-_SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
+SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
 
 _ALL_ABOVE_ZERO = (
     *("CLIP.SPEEDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS", "AUG.STD"),
-    *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS"),
+    *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS", "EVAL.KNN_NUM_NEIGHBORS", "EVAL.KNN_TEMPERATURES"),
 )
 
 
@@ -177,6 +179,7 @@ def check_config(cfg: CfgNode) -> None:
         used = _get(cfg, switch) == choice or _get(cfg, key) == _get(default_config(), key)
         _require(used, cfg, key, f"only {switch} {choice} uses it")
     _check_pretraining(cfg)
+    _check_evaluation(cfg)
     _check_views(cfg)
     _check_data(cfg)
 
@@ -202,6 +205,18 @@ def _check_pretraining(cfg: CfgNode) -> None:
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu trains in fp32")
 
 
+def _check_evaluation(cfg: CfgNode) -> None:
+    decays = cfg.EVAL.LINEAR_WEIGHT_DECAYS
+    _require(all(decay >= 0 for decay in decays), cfg, "EVAL.LINEAR_WEIGHT_DECAYS", "none may be negative")
+    _require(cfg.EVAL.LINEAR_HELD_OUT_SHARE < 1, cfg, "EVAL.LINEAR_HELD_OUT_SHARE", "it must be below 1")
+    if cfg.TASK in TRAINING_TASKS:
+        _require(cfg.EVAL.FEATURES_DIR == "", cfg, "EVAL.FEATURES_DIR", f"TASK {cfg.TASK} keeps no features")
+    if cfg.TASK == "pretrain":
+        _require(cfg.EVAL.LABEL_SHARE == 1, cfg, "EVAL.LABEL_SHARE", "TASK pretrain uses no labels")
+    if cfg.TASK != "retrieval":
+        _require(cfg.EVAL.RETRIEVAL_LEVEL == "video", cfg, "EVAL.RETRIEVAL_LEVEL", "only TASK retrieval uses it")
+
+
 def _check_views(cfg: CfgNode) -> None:
     _require(cfg.CLIP.DISTANCE_SECONDS[0] >= 0, cfg, "CLIP.DISTANCE_SECONDS", "distances are not negative")
     _require(cfg.MODEL.DROPOUT < 1, cfg, "MODEL.DROPOUT", "it must be below 1")
@@ -224,7 +239,7 @@ def _check_views(cfg: CfgNode) -> None:
 
 
 def _check_data(cfg: CfgNode) -> None:
-    source, evaluates = cfg.DATA.SOURCE, cfg.TASK != "pretrain"
+    source, evaluates = cfg.DATA.SOURCE, cfg.TASK not in ("pretrain", "extract")
     _require(not (evaluates and source == "folder"), cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
     for key in _NEEDED_KEYS.get(source, ()):
         _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs {_WHAT_IS_NEEDED[key]}")
@@ -236,7 +251,7 @@ def _check_data(cfg: CfgNode) -> None:
         _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", f"TASK {cfg.TASK} on stl10 reads {', '.join(parts)}")
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)
-    if source in _SOURCES_WITH_TWO_LISTS and evaluates:
+    if source in SOURCES_WITH_TWO_LISTS and evaluates:
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)

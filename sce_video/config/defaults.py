@@ -7,7 +7,8 @@ from fvcore.common.config import CfgNode
 
 _C = CfgNode()
 
-# What to do: pretrain, finetune, linear, knn or retrieval.
+# What to do: pretrain; finetune (all weights, on labels), linear (a classifier on the frozen backbone, on augmented
+# clips); linear_features, knn, retrieval (on cached features), extract (these features alone).
 _C.TASK = "pretrain"
 
 _C.DATA = CfgNode()
@@ -175,14 +176,23 @@ _C.EVAL.NUM_CROPS = 3
 _C.EVAL.SIZE_PIXELS = 128
 # Videos per forward pass on this rank; each has clips * NUM_CROPS views.
 _C.EVAL.LOCAL_BATCH_SIZE = 4
-# Weighted kNN: neighbours and temperature of their votes (Wu et al., arXiv:1805.01978: 200, 0.07).
-_C.EVAL.KNN_NUM_NEIGHBORS = 20
-_C.EVAL.KNN_TEMPERATURE = 0.07
-# Linear probe: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy.
-_C.EVAL.LINEAR_WEIGHT_DECAY = 1e-4
-# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (SCE: yes).
+# Share, in (0, 1], of the training videos of each class whose labels are used (few-shot: 0.01, 0.1); RUN.SEED chooses.
+_C.EVAL.LABEL_SHARE = 1.0
+# Folder that keeps the features of knn, retrieval, linear_features and extract; "" is features/ in OUTPUT_DIR.
+_C.EVAL.FEATURES_DIR = ""
+# Weighted kNN: neighbours and temperatures of their votes (Wu et al., arXiv:1805.01978: 200, 0.07). Of several the
+# first ones give the metrics; results.json has all pairs.
+_C.EVAL.KNN_NUM_NEIGHBORS = [20]
+_C.EVAL.KNN_TEMPERATURES = [0.07]
+# linear_features: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy; of several
+# the one that is best on a share of the training videos held out.
+_C.EVAL.LINEAR_WEIGHT_DECAYS = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+_C.EVAL.LINEAR_HELD_OUT_SHARE = 0.2
+# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (SCE: yes); "video" (the mean over
+# its views asks and answers; SCE) or "clip" (each clip does; Xu et al., CVPR 2019).
 _C.EVAL.RETRIEVAL_RANKS = [1, 5, 10, 20, 50]
 _C.EVAL.RETRIEVAL_CENTER_FEATURES = True
+_C.EVAL.RETRIEVAL_LEVEL = "video"
 
 _C.RUN = CfgNode()
 # Everything that a run writes goes here; a second start goes on from the newest checkpoint in it.

@@ -1,7 +1,22 @@
 """Numbers from scores and labels."""
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Measured(NamedTuple):
+    """What an evaluation found: `metrics` in [0, 1], and `details` for `results.json`.
+
+    For each test row: `scores` of the classes, (n, classes), higher is better; `neighbors`, similarities and int64 bank
+    rows, both (n, k), nearest first.
+    """
+
+    metrics: dict[str, float]
+    details: dict[str, Any]
+    scores: Tensor | None = None
+    neighbors: tuple[Tensor, Tensor] | None = None
 
 
 def topk_accuracy(scores: Tensor, labels: Tensor, *, k: int) -> float:

@@ -1,28 +1,31 @@
-"""Retrieval: test videos ask, training videos answer."""
+"""Retrieval: test videos, or their clips, ask; those of training answer."""
 
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
 
-from sce_video.evaluate.metrics import recall_at
+from sce_video.evaluate.features import FeatureSet
+from sce_video.evaluate.metrics import Measured, recall_at
 from sce_video.evaluate.neighbors import nearest
 
 
 def retrieval_metrics(
-    query: Tensor,
-    query_labels: Tensor,
-    bank: Tensor,
-    bank_labels: Tensor,
-    *,
-    ranks: Sequence[int],
-    center_features: bool,
-) -> dict[str, float]:
+    query: FeatureSet, bank: FeatureSet, *, ranks: Sequence[int], center_features: bool, device: torch.device
+) -> Measured:
     """R@k for every k of `ranks`, in [0, 1].
 
     Args:
-        query: float (n, D); bank: float (m, D).
         center_features: query and bank each lose their own mean first, as in SCE's reference code.
     """
-    origins = {"query_origin": query.mean(dim=0), "bank_origin": bank.mean(dim=0)} if center_features else {}
-    _, rows = nearest(query, bank, k=max(ranks), **origins)
-    return {f"retrieval_r{k}": recall_at(bank_labels[rows], query_labels, k=k) for k in ranks}
+    origins = (query.features.mean(dim=0), bank.features.mean(dim=0)) if center_features else (None, None)
+    similarities, rows = nearest(
+        query.features,
+        bank.features,
+        k=max(ranks),
+        query_origin=origins[0],
+        bank_origin=origins[1],
+        device=device,
+    )
+    answers = bank.labels[rows]  # (queries, max(ranks))
+    metrics = {f"retrieval_r{k}": recall_at(answers, query.labels, k=k) for k in ranks}
+    return Measured(metrics, {}, neighbors=(similarities, rows))

@@ -84,11 +84,12 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
         raise ConfigError(
             f"{output_dir} holds a run with TASK {before.TASK}; give TASK {cfg.TASK} another RUN.OUTPUT_DIR"
         )
-    initial_weights = "EVAL.CHECKPOINT" if cfg.TASK == "finetune" else ""
+    # What a run on labels begins with and learns from.
+    fixed = () if cfg.TASK == "pretrain" else ("EVAL.CHECKPOINT", "EVAL.LABEL_SHARE")
     changed = [
         key
         for key in changed_keys(before, cfg)
-        if key == initial_weights or (key not in _FREE_TO_CHANGE and not key.startswith("EVAL."))
+        if key in fixed or (key not in _FREE_TO_CHANGE and not key.startswith("EVAL."))
     ]
     if changed:
         raise ConfigError(

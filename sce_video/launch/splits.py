@@ -21,7 +21,9 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     folders = {split: output_dir / f"split_{split}" for split in cfg.EVAL.SPLITS}
     for split, folder in folders.items():
-        run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], "RUN.OUTPUT_DIR": str(folder)}))
+        features = f"{cfg.EVAL.FEATURES_DIR}/split_{split}" if cfg.EVAL.FEATURES_DIR else ""
+        places = {"RUN.OUTPUT_DIR": str(folder), "EVAL.FEATURES_DIR": features}
+        run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], **places}))
     set_up_logging(output_dir)
     unfinished = [split for split, folder in folders.items() if not (folder / "results.json").is_file()]
     if unfinished:

@@ -15,7 +15,7 @@ class Classifier(nn.Module):
 
     Args:
         dropout: probability, in [0, 1), of dropping a feature in training.
-        num_trained_blocks: how many of the backbone's last `blocks_in_order` are trained; 0 trains the linear layer alone.
+        num_trained_blocks: how many of the backbone's last blocks are trained; 0 trains the linear layer alone.
     Raises:
         ValueError: the backbone has fewer blocks.
     """

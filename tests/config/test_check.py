@@ -106,9 +106,10 @@ BOUNDS = [
     ("EVAL.NUM_CROPS", ["0", "2"], ["1", "3"]),
     ("EVAL.SIZE_PIXELS", ["31"], ["32"]),
     ("EVAL.LOCAL_BATCH_SIZE", ["0"], ["1"]),
-    ("EVAL.KNN_NUM_NEIGHBORS", ["0"], ["1"]),
-    ("EVAL.KNN_TEMPERATURE", ["0"], ["0.01"]),
-    ("EVAL.LINEAR_WEIGHT_DECAY", ["-1"], ["0"]),
+    ("EVAL.KNN_NUM_NEIGHBORS", ["0", "20,0"], ["1", "20,200"]),
+    ("EVAL.KNN_TEMPERATURES", ["0"], ["0.01", "0.07,0.1"]),
+    ("EVAL.LINEAR_WEIGHT_DECAYS", ["-1", "0,-1"], ["0", "0,1"]),
+    ("EVAL.LINEAR_HELD_OUT_SHARE", ["0", "1", "-0.1"], ["0.5"]),
     ("EVAL.RETRIEVAL_RANKS", ["1,0"], ["1"]),
     ("DATA.SPLIT", ["0", "4"], ["1", "2", "3"]),
 ]
