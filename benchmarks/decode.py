@@ -3,9 +3,10 @@
     python benchmarks/decode.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
 Two random clips of 8 frames over 2.56 s per video, opening included, beside pytorchvideo's `LabeledVideoDataset`,
-torchcodec and decord as their documentation says; all in one process that keeps freed memory, as the loader's processes
-do. Every decoder's frames are first compared with a decode from start to end: `wrong` is how many of them are not the
-frames asked for. A fast decoder with wrong frames is no peer.
+torchcodec and decord as their documentation says. Each has a process of its own, as a loader process has one decoder;
+they share one core, take turns video by video and keep freed memory, as the loader's processes do. Every decoder's
+frames are first compared with a decode from start to end: `wrong` is how many of them are not the frames asked for. A
+fast decoder with wrong frames is no peer.
 """
 
 import argparse
@@ -13,7 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +28,7 @@ from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
 from peers import FAILURES, Reader, readers_that_load
 from videos import (
     ENCODINGS,
+    LONG_GOP,
     NUM_CLIPS,
     NUM_FRAMES,
     ORIGINAL,
@@ -41,13 +46,16 @@ from sce_video.report.table import text_table
 from sce_video.runtime.workers import keep_freed_memory
 
 DEFAULT, SLOW = "ours pyav", "pytorchvideo"
-# The others take turns so many times as often: small differences want many rounds, and the slow one takes most of each.
+# The others take turns so many times as often on files with short GOPs: small differences want many rounds, and the
+# slow one takes most of each.
 TURNS = 3
+LONG_GOPS = (ORIGINAL, LONG_GOP)
 QUICK_ENCODINGS = (ORIGINAL, "gop4", "256p", "256p_gop4")
 # Shorter measurements say more about the machine's other work than about the decoder.
-LEAST_SECONDS = 0.1
+LEAST_SECONDS = 0.03
 # Frames this far to either side are compared too: near in time is near in pixels, but not as near as the right one.
 NEIGHBOURS = 2
+own_reader: Reader  # of a process that is one
 # Levels of 255, mean over a frame. Decoders differ in how they round and blow up the color planes.
 SAME_LEVELS, NEARER_LEVELS = 8.0, 0.3
 
@@ -68,7 +76,6 @@ def run(arguments: argparse.Namespace) -> None:
         cache = arguments.cache or Path(temporary)
         files = {name: encode_all(originals, cache, name=name) for name in names}
         use_cores(1)
-        keep_freed_memory()
         measure(files, num_rounds=3 if arguments.quick else 5, json_file=arguments.json)
 
 
@@ -82,16 +89,14 @@ def measure(files: dict[str, list[Path]], *, num_rounds: int, json_file: Path | 
     rows: list[Row] = []
     seconds: dict[tuple[str, str], list[float]] = {}
     for name, videos in files.items():
-        rounds = [wanted_frames(videos, seed=seed) for seed in range(TURNS * num_rounds)]
+        turns = 1 if name in LONG_GOPS else TURNS
+        rounds = [wanted_frames(videos, seed=seed) for seed in range(turns * num_rounds)]
         wrong = count_wrong(readers, rounds[0])
         # A reader without one right frame fails on these files: nothing to time.
         useful = [reader for reader in readers if wrong[reader] < len(videos) * NUM_CLIPS * NUM_FRAMES]
-        cpu_seconds: dict[str, list[float]] = {reader: [] for reader in useful}
-        candidates = {reader: one_round(readers[reader], rounds, cpu_seconds[reader]) for reader in useful}
-        taken = alternate(candidates, num_rounds=num_rounds)
-        candidates.pop(SLOW, None)
-        for reader, more in alternate(candidates, num_rounds=(TURNS - 1) * num_rounds).items():
-            taken[reader] += more
+        taken, cpu_seconds = in_turns(
+            {reader: readers[reader] for reader in useful}, rounds, num_slow_rounds=num_rounds
+        )
         size: Row = {
             "bytes": num_bytes(videos),
             "bytes_vs_original": num_bytes(videos) / num_bytes(files[ORIGINAL]),
@@ -123,24 +128,74 @@ def num_bytes(videos: Sequence[Path]) -> int:
     return sum(video.stat().st_size for video in videos)
 
 
-def one_round(reader: Reader, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]) -> Callable[[], float]:
-    """Seconds to read the next round's clips, the same as all other readers get; over and over while that is short."""
-    to_come = iter(rounds)
+def in_turns(
+    readers: dict[str, Reader], rounds: Sequence[Sequence[Wanted]], *, num_slow_rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Wall and CPU seconds of each reader for each round; the slow one takes part in the first ones alone.
+
+    Turns are as short as one video because the speed of a shared core changes within seconds.
+    """
+    num_videos = len(rounds[0])
+    with ExitStack() as stack:
+        cpu_seconds: dict[str, list[float]] = {name: [] for name in readers}
+        candidates = {
+            name: one_video(stack.enter_context(a_process(reader)), rounds, cpu_seconds[name])
+            for name, reader in readers.items()
+        }
+        taken = alternate(candidates, num_rounds=num_slow_rounds * num_videos)
+        candidates.pop(SLOW, None)
+        more = alternate(candidates, num_rounds=(len(rounds) - num_slow_rounds) * num_videos)
+    wall_seconds = {name: [*taken[name], *more.get(name, [])] for name in readers}
+    wall, cpu = (per_round(each, num_videos=num_videos) for each in (wall_seconds, cpu_seconds))
+    return wall, cpu
+
+
+def a_process(reader: Reader) -> ProcessPoolExecutor:
+    """Forked, so that the reader need not be pickled."""
+    return ProcessPoolExecutor(1, mp_context=get_context("fork"), initializer=become, initargs=(reader,))
+
+
+def become(reader: Reader) -> None:
+    """From now on this process is that reader."""
+    global own_reader
+    own_reader = reader
+    keep_freed_memory()
+
+
+def read_one(video: Wanted) -> tuple[float, float]:
+    """Wall and CPU seconds to read its clips, over and over while that is short."""
+    num_times = 0
+    before, cpu_before = time.perf_counter(), time.process_time()
+    while num_times == 0 or time.perf_counter() - before < LEAST_SECONDS:
+        for _ in own_reader([video]):
+            pass
+        num_times += 1
+    return (time.perf_counter() - before) / num_times, (time.process_time() - cpu_before) / num_times
+
+
+def one_video(
+    process: ProcessPoolExecutor, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]
+) -> Callable[[], float]:
+    """Seconds to read the next video's clips, the same as all other readers get."""
+    to_come = (video for wanted in rounds for video in wanted)
 
     def read() -> float:
-        wanted, num_times = next(to_come), 0
-        before, cpu_before = time.perf_counter(), time.process_time()
-        while num_times == 0 or time.perf_counter() - before < LEAST_SECONDS:
-            try:
-                for _ in reader(wanted):
-                    pass
-            except FAILURES as error:
-                raise UserError(f"a decoder fails on some of these files, leave them out ({error})") from error
-            num_times += 1
-        cpu_seconds.append((time.process_time() - cpu_before) / num_times)
-        return (time.perf_counter() - before) / num_times
+        try:
+            wall, cpu = process.submit(read_one, next(to_come)).result()
+        except FAILURES as error:
+            raise UserError(f"a decoder fails on some of these files, leave them out ({error})") from error
+        cpu_seconds.append(cpu)
+        return wall
 
     return read
+
+
+def per_round(seconds: dict[str, list[float]], *, num_videos: int) -> dict[str, list[float]]:
+    """The sums over the videos of each round."""
+    return {
+        reader: [sum(taken[i : i + num_videos]) for i in range(0, len(taken), num_videos)]
+        for reader, taken in seconds.items()
+    }
 
 
 def ratios_of(seconds: dict[tuple[str, str], list[float]]) -> dict[str, float]:
