@@ -210,7 +210,7 @@ def _check_evaluation(cfg: CfgNode) -> None:
     _require(all(decay >= 0 for decay in decays), cfg, "EVAL.LINEAR_WEIGHT_DECAYS", "none may be negative")
     _require(cfg.EVAL.LINEAR_HELD_OUT_SHARE < 1, cfg, "EVAL.LINEAR_HELD_OUT_SHARE", "it must be below 1")
     if cfg.TASK in TRAINING_TASKS:
-        _require(cfg.EVAL.FEATURES_DIR == "", cfg, "EVAL.FEATURES_DIR", f"TASK {cfg.TASK} keeps no features")
+        _require(cfg.EVAL.FEATURES_DIR == "", cfg, "EVAL.FEATURES_DIR", f"TASK {cfg.TASK} keeps none")
     if cfg.TASK == "pretrain":
         _require(cfg.EVAL.LABEL_SHARE == 1, cfg, "EVAL.LABEL_SHARE", "TASK pretrain uses no labels")
     if cfg.TASK != "retrieval":
