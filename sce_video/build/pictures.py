@@ -27,7 +27,7 @@ from sce_video.report.strips import Strip, make_strip
 from sce_video.runtime.watch import Watch
 
 _MOST_QUERIES = 60
-_SHORT_SIDE_PIXELS = 72
+_SHORT_SIDE_PIXELS = 80
 _MOST_FRAMES = 8
 _NUM_PREVIEWED = 4
 _VIEW_PIXELS, _MOST_VIEW_FRAMES = 112, 16

@@ -10,6 +10,8 @@ from sce_video.report.classes import name_of
 from sce_video.report.markup import Markup, element
 
 _SIZE, _MARGIN = 400, 24
+_LEAST = 160  # pixels of the shorter side, for the words along it
+_AXES = ("first", "second")
 _MOST_POINTS = 2000
 
 
@@ -50,36 +52,36 @@ def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]
 def scatter(drawn: FeatureMap, names: Mapping[int, str], *, description: str) -> Markup:
     """One dot per row, which says its class and path when the pointer rests on it."""
     low, high = drawn.points.amin(dim=0), drawn.points.amax(dim=0)
-    extent = float((high - low).amax().clamp_min(1e-12))  # one scale for both axes: distances stay distances
-    places = _MARGIN + (drawn.points - (low + high) / 2 + extent / 2) / extent * (_SIZE - 2 * _MARGIN)
+    # One scale for both axes: distances stay distances.
+    scale = (_SIZE - 2 * _MARGIN) / float((high - low).amax().clamp_min(1e-12))
+    width, height = (max(_LEAST, float(length)) + 2 * _MARGIN for length in (high - low) * scale)
+    places = (drawn.points - (low + high) / 2) * scale + torch.tensor([width / 2, height / 2])
+    size = {"viewBox": f"0 0 {width:.1f} {height:.1f}", "role": "img", "class_": "map"}
     dots = [
         element(
             "circle",
             element("title", f"{name_of(label, names)}: {path}"),
             cx=f"{x:.1f}",
-            cy=f"{_SIZE - y:.1f}",
+            cy=f"{height - y:.1f}",
             r=3,
             data_label=label,
         )
         for (x, y), label, path in zip(places.tolist(), drawn.labels, drawn.paths, strict=True)
     ]
-    axes = [
-        element("text", f"first axis, {100 * drawn.shares[0]:.0f} % of the variance", x=_MARGIN, y=_SIZE - 4),
-        element(
-            "text",
-            f"second axis, {100 * drawn.shares[1]:.0f} %",
-            x=-_SIZE + _MARGIN,
-            y=13,
-            transform="rotate(-90)",
-        ),
-    ]
     return element(
-        "svg",
-        element("title", description),
-        element("rect", x=18, y=2, width=_SIZE - 20, height=_SIZE - 20, class_="frame"),
-        *axes,
-        element("g", *dots),
-        viewBox=f"0 0 {_SIZE} {_SIZE}",
-        role="img",
-        class_="map",
+        "svg", element("title", description), _frame(width, height, drawn.shares), element("g", *dots), **size
+    )
+
+
+def _frame(width: float, height: float, shares: tuple[float, float]) -> Markup:
+    """The box around the dots, and what its sides are."""
+    first, second = (
+        f"{name} axis, {100 * share:.0f} % of the variance" for name, share in zip(_AXES, shares, strict=True)
+    )
+    return element(
+        "g",
+        element("rect", x=18, y=2, width=f"{width - 20:.1f}", height=f"{height - 20:.1f}", class_="frame"),
+        element("text", first, x=_MARGIN, y=f"{height - 4:.1f}"),
+        element("text", second, x=f"{-height + _MARGIN:.1f}", y=13, transform="rotate(-90)"),
+        aria_hidden="true",
     )

@@ -100,12 +100,12 @@ def verdict(word: str, mark: str) -> Markup:
 
 
 def class_filter(
-    key: str, label: str, accuracies: Sequence[ClassAccuracy], names: Mapping[int, str], **data: object
+    key: str, label: str, accuracies: Sequence[ClassAccuracy], names: Mapping[int, str], *, none: str, **data: object
 ) -> Markup:
-    """A choice of one class, the worst first; it waits for the script to show itself."""
+    """A choice of one class, the worst first, or `none`; it waits for the script to show itself."""
     options = [
         element("option", f"{name_of(each.label, names)} ({percent(each.share)} %)", value=each.label)
         for each in accuracies
     ]
-    choice = element("select", element("option", "all classes", value=""), *options, id=key, **data)
+    choice = element("select", element("option", none, value=""), *options, id=key, **data)
     return element("p", element("label", label, " ", for_=key), choice, class_="control", hidden=True)

@@ -23,13 +23,12 @@ def _of_run(run: ReportedRun) -> Markup:
         "weights": results.get("weights", "none before: trained from random initialisation"),
         **environment,
     }
+    tables = {"Origin": facts, "Protocol": results.get("protocol", {}), "Details": results.get("details", {})}
     parts = [
         element("h3", run.name) if run.name else "",
         element("p", "Command"),
-        element("pre", element("code", command), tabindex=0),
-        _table("Origin", facts),
-        _table("Protocol", results.get("protocol", {})),
-        _table("Details", results.get("details", {})),
+        element("pre", element("code", command), class_="wrapped"),
+        element("div", *(_table(caption, each) for caption, each in tables.items()), class_="columns"),
         _training_failures(run),
         details("Resolved config", element("pre", element("code", run.config), tabindex=0)),
     ]
@@ -40,7 +39,7 @@ def _table(caption: str, facts: Mapping[str, Any]) -> Markup:
     if not facts:
         return Markup()
     rows = [[name.replace("_", " "), _shown(value)] for name, value in facts.items()]
-    return data_table(caption, ["", "value"], rows, num_text_columns=2)
+    return data_table(caption, ["what", "value"], rows, num_text_columns=2)
 
 
 def _shown(value: object) -> str:

@@ -43,7 +43,9 @@ def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet
         "gallery",
         "Nearest videos",
         note(explained),
-        class_filter("gallery-class", "Show the queries of", accuracies, names, data_filters=".query"),
+        class_filter(
+            "gallery-class", "Show the queries of", accuracies, names, none="all classes", data_filters=".query"
+        ),
         element("p", f"{len(cards)} queries shown", class_="note", role="status", id="gallery-count"),
         element("ul", *cards, class_="gallery"),
     )
@@ -94,6 +96,6 @@ def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
         for each in class_accuracies([answer for run in runs[:1] for answer in run.files.answers])
         if each.label in labels
     ]
-    choice = class_filter("map-class", "Highlight", accuracies, names, data_highlights=".map circle")
+    choice = class_filter("map-class", "Highlight", accuracies, names, none="no class", data_highlights=".map circle")
     explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
     return section("map", "Feature map", explained, choice, joined([element("div", *maps, class_="maps")]))
