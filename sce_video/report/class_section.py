@@ -28,7 +28,9 @@ def _accuracies(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
     rows = [[name_of(label, names), *(_cell(of_run.get(label)) for of_run in measured)] for label in labels]
     measures = " and ".join(dict.fromkeys(map(measure_of, runs)))
     header = ["class", *(run.name or "right, of all" for run in runs)]
-    return data_table(f"{measures} of each class in percent, the worst first", header, rows, tall=True)
+    return data_table(
+        f"{measures[:1].upper()}{measures[1:]} of each class in percent, the worst first", header, rows, tall=True
+    )
 
 
 def _cell(accuracy: ClassAccuracy | None) -> Markup:

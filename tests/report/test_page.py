@@ -161,7 +161,7 @@ def test_a_finetuning_run(tmp_path: Path) -> None:
     assert sections_of(read) == ["results", "curves", "classes", "views", "origin"]
     charts = [caption.one("strong").text for caption in read.one("section", id="curves").all("figcaption")]
     assert charts == ["Loss, nats", "Learning rate", "Speed, clips/s", "Wait for data, % of the time"]
-    assert rows_of(table(read, "accuracy of each class")) == [[NASTY, "0.0 0 of 2"], ["run", "100.0 2 of 2"]]
+    assert rows_of(table(read, "Accuracy of each class")) == [[NASTY, "0.0 0 of 2"], ["run", "100.0 2 of 2"]]
     origin = read.one("section", id="origin")
     assert f"run_net.py --cfg '{NASTY}'" in [code.text for code in origin.all("code")]
     assert ["commit", "abc123"] in rows_of(table(origin, "Origin"))
@@ -209,7 +209,7 @@ def test_several_runs_side_by_side(tmp_path: Path) -> None:
     assert len(loss.all("polyline")) == 2
     assert [key.text.strip() for key in loss.one("ul", class_="legend").all("li")] == ["a", "b"]
     assert rows_of(table(read, "Config keys that differ")) == [["OPTIM.BASE_LR", "0.1", "0.4"]]
-    assert rows_of(table(read, "accuracy of each class"))[0] == [NASTY, "0.0 0 of 2", "0.0 0 of 2"]
+    assert rows_of(table(read, "Accuracy of each class"))[0] == [NASTY, "0.0 0 of 2", "0.0 0 of 2"]
     assert "not tested on the same videos" not in read.text
 
 
