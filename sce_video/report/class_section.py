@@ -38,7 +38,7 @@ def _cell(accuracy: ClassAccuracy | None) -> Markup:
         return joined(["-"])
     bar = element("span", class_="bar", style=f"--share:{accuracy.share:.4f}", aria_hidden="true")
     counts = element("span", f" {accuracy.num_right} of {accuracy.num_videos}", class_="counts")
-    return joined([bar, percent(accuracy.share), counts])
+    return joined([bar, element("span", percent(accuracy.share), class_="share"), counts])
 
 
 def _confusions(run: ReportedRun, names: Mapping[int, str]) -> Markup:

@@ -20,7 +20,7 @@ def _of_run(run: ReportedRun) -> Markup:
     command = environment.pop("command", "not recorded")
     facts = {
         "task": run.task,
-        "weights": results.get("weights", "none before: trained from random initialisation"),
+        "weights": results.get("weights", run.settings.get("EVAL.CHECKPOINT") or "from random initialisation"),
         **environment,
     }
     tables = {"Origin": facts, "Protocol": results.get("protocol", {}), "Details": results.get("details", {})}

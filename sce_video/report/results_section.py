@@ -9,7 +9,8 @@ from sce_video.report.published import PROTOCOLS, Published, dataset_of, publish
 from sce_video.report.reported import ReportedRun
 
 _SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"}
-_CERTAINTY = {"stated": "in the README of its code", "secondary": "by way of a secondary source"}
+_HEADER = ["method", "whose", "%", "frames", "backbone", "pretraining", "source", "certainty"]
+_CERTAINTY = {"stated": "its own README", "secondary": "secondary source"}
 
 
 def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
@@ -92,9 +93,9 @@ def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Marku
         [
             data_table(
                 f"{dataset}, {others[0].protocol}, in percent",
-                ["method", "", "backbone", "pretraining", "source", "frames", "%"],
+                _HEADER,
                 [row for _, row in lines],
-                num_text_columns=5,
+                num_text_columns=len(_HEADER),
                 marked=marked,
             ),
             note("Backbone, frames and pretraining differ as listed: read a number with its row, not with its place."),
@@ -116,11 +117,12 @@ def _own_row(run: ReportedRun, *, value: str = "", name: str = "") -> list[objec
     return [
         name or run.name or PurePath(run.files.folder).name,
         element("span", "this run", class_="badge own"),
+        value or percent(_own_value(run)),
+        run.settings["CLIP.NUM_FRAMES"],
         run.settings["MODEL.BACKBONE"],
         weights,
         "results.json",
-        run.settings["CLIP.NUM_FRAMES"],
-        value or percent(_own_value(run)),
+        "measured",
     ]
 
 
@@ -129,9 +131,10 @@ def _published_row(row: Published) -> list[object]:
     return [
         row.method,
         element("span", "published", class_="badge"),
+        f"{row.value:.1f}",
+        "not said" if row.frames is None else row.frames,
         row.backbone,
         row.pretraining + epochs,
-        f"{row.source} ({_CERTAINTY[row.certainty]})",
-        "not said" if row.frames is None else row.frames,
-        f"{row.value:.1f}",
+        row.source,
+        _CERTAINTY[row.certainty],
     ]
