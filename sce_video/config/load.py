@@ -59,6 +59,11 @@ def config_text(cfg: CfgNode) -> str:
     return text
 
 
+def flat_config(cfg: CfgNode) -> dict[str, Any]:
+    """Every key as SECTION.NAME, and its value."""
+    return dict(_flatten(cfg))
+
+
 def changed_config(cfg: CfgNode, changes: Mapping[str, Any]) -> CfgNode:
     """A checked and frozen copy of a config with other values of some keys."""
     copy = cfg.clone()

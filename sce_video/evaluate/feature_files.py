@@ -65,6 +65,16 @@ def stored_features(
     return joined([_read(file) for file in parts])
 
 
+def read_features(folder: Path) -> FeatureRows | None:
+    """All parts in a folder of `stored_features`; None if there are none.
+
+    Raises:
+        CheckpointError: one is damaged.
+    """
+    files = sorted(folder.glob("part_*.npz"))
+    return joined([_read(file) for file in files]) if files else None
+
+
 def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
     """Write `stem`.npz (features float32 (rows, D), labels, videos) and `stem`.csv, which says what each row is of.
 

@@ -9,6 +9,7 @@ from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
 from sce_video.config.check import TRAINING_TASKS
 from sce_video.errors import ConfigError
+from sce_video.launch.report import report_ended_run
 from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
@@ -57,6 +58,8 @@ def run_task(cfg: CfgNode) -> None:
         )
     seed_everything(cfg.RUN.SEED)
     TASKS[cfg.TASK](cfg, device)
+    if is_main_process():
+        report_ended_run(cfg)
 
 
 def choose_device(cfg: CfgNode) -> torch.device:

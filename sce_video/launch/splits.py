@@ -9,6 +9,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config import changed_config
+from sce_video.launch.report import report_ended_splits
 from sce_video.report.table import text_table
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.environment import environment
@@ -31,6 +32,7 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
     elif is_main_process():
         results = {split: json.loads((folder / "results.json").read_text()) for split, folder in folders.items()}
         _write_mean(cfg, output_dir, results)
+        report_ended_splits(output_dir)
 
 
 def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any]]) -> None:
