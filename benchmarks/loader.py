@@ -30,10 +30,11 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import RandomResizedCrop
 from videos import CLIP_SECONDS, NUM_CLIPS, NUM_FRAMES, ORIGINALS, encode_all, find_videos
 
+from sce_video.augment.crop import AreaCrop
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
-from sce_video.data.dataset import ClipFormat, PretrainDataset
-from sce_video.data.loader import PretrainLoader
+from sce_video.data.dataset import ClipFormat, TrainDataset
+from sce_video.data.loader import TrainLoader
 from sce_video.launch.program import exit_code_of
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import Workers
@@ -46,10 +47,10 @@ CROP_AREA, CROP_ASPECT = (0.2, 0.766), (0.75, 1.3333)
 # SCE's first view, without temporal difference: that reads more frames, which pytorchvideo would not have to.
 RECIPE = ViewRecipe(
     temporal_difference_probability=0.0,
-    crop_area=CROP_AREA,
-    crop_aspect=CROP_ASPECT,
+    crop=AreaCrop(CROP_AREA, CROP_ASPECT),
     jitter_probability=0.8,
     color_strength=1.0,
+    jitter_shares=(0.8, 0.8, 0.4, 0.2),
     grayscale_probability=0.2,
     blur_probability=1.0,
     blur_kernel_pixels=23,
@@ -148,14 +149,14 @@ def ratios_of(seconds: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def our_dataset(videos: Videos) -> PretrainDataset:
+def our_dataset(videos: Videos) -> TrainDataset:
     clip_format = ClipFormat(seconds=CLIP_SECONDS, num_frames=NUM_FRAMES, size_pixels=SIZE_PIXELS)
-    return PretrainDataset(videos, recipes=[RECIPE] * NUM_CLIPS, clip_format=clip_format, seed=0)
+    return TrainDataset(videos, recipes=[RECIPE] * NUM_CLIPS, clip_format=clip_format, seed=0)
 
 
-def our_loader(videos: Videos, *, num_workers: int) -> PretrainLoader:
+def our_loader(videos: Videos, *, num_workers: int) -> TrainLoader:
     watch = Watch(len(videos), timeout_seconds=60, name=str)
-    return PretrainLoader(
+    return TrainLoader(
         our_dataset(videos),
         workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         global_batch_size=BATCH_SIZE,

@@ -13,7 +13,7 @@ from torch import Tensor
 from sce_video.augment.batch import collate
 from sce_video.clips.decoders import CropRequest, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.pyav_convert import CropCollector
-from sce_video.data.dataset import PretrainDataset, VideoRequest
+from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.runtime.parcels import Depot, unpack
 
 Clock = defaultdict[str, float]  # part -> seconds
@@ -99,7 +99,7 @@ def timed_conversion(clock: Clock) -> Iterator[None]:
 
 
 def load_timed(
-    dataset: PretrainDataset, batches: Sequence[Sequence[VideoRequest]], timed: TimedVideos
+    dataset: TrainDataset, batches: Sequence[Sequence[VideoRequest]], timed: TimedVideos
 ) -> dict[str, float]:
     """Seconds of each part for these batches; `dataset` reads the `timed` videos.
 

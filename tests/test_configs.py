@@ -7,13 +7,21 @@ import torch
 import yaml
 
 from sce_video.build.clips import FRAME_CHOICES, SPAN_SAMPLERS
-from sce_video.build.data import TEST_SOURCES, TRAIN_SOURCES
-from sce_video.build.model import build_sce
-from sce_video.build.optim import OPTIMIZERS, build_optimizer, build_plan, build_schedules
+from sce_video.build.data import CROPS
+from sce_video.build.model import build_classifier, build_sce
+from sce_video.build.optim import (
+    OPTIMIZERS,
+    build_finetune_optimizer,
+    build_finetune_schedules,
+    build_optimizer,
+    build_plan,
+    build_pretrain_schedules,
+)
+from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
 from sce_video.build.task import TASKS as TASK_FUNCTIONS
 from sce_video.clips.decoders import DECODERS
 from sce_video.config import load_config
-from sce_video.config.check import CHOICES
+from sce_video.config.check import CHOICES, TRAINING_TASKS
 from sce_video.config.defaults import default_config
 from sce_video.evaluate.views import CLIPS
 from sce_video.launch.local import run_task
@@ -29,7 +37,8 @@ def test_there_are_the_promised_configs() -> None:
     promised = {
         *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_linear"),
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_knn"),
-        *("jhmdb_sce", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "demo_sce"),
+        *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
+        *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "demo_sce"),
     }
     assert promised <= set(NAMES)
 
@@ -56,8 +65,22 @@ def test_config_builds_at_full_size(file: Path) -> None:
     with torch.device("meta"):
         model = build_sce(cfg)
         optimizer = build_optimizer(cfg, model)
-    schedules, plan = build_schedules(cfg, steps_per_epoch=7), build_plan(cfg, steps_per_epoch=7)
+    schedules, plan = build_pretrain_schedules(cfg, steps_per_epoch=7), build_plan(cfg, steps_per_epoch=7)
     assert schedules.at(plan.num_steps - 1).method.ema_momentum == pytest.approx(1.0)
+    assert_all_optimized(optimizer, model)
+
+
+@pytest.mark.parametrize("file", [file for file in CONFIGS if "finetune" in file.stem], ids=lambda file: file.stem)
+def test_finetuning_config_builds_at_full_size(file: Path) -> None:
+    cfg = load_config(file, ["EVAL.CHECKPOINT", ""])
+    with torch.device("meta"):
+        classifier, _ = build_classifier(cfg, num_classes=101, dropout=0.8, num_trained_blocks=-1)
+        optimizer = build_finetune_optimizer(cfg, classifier)
+    assert build_finetune_schedules(cfg, steps_per_epoch=7).at(0).lr >= 0
+    assert_all_optimized(optimizer, classifier)
+
+
+def assert_all_optimized(optimizer: torch.optim.Optimizer, model: torch.nn.Module) -> None:
     num_optimized = sum(len(group["params"]) for group in optimizer.param_groups)
     assert num_optimized == sum(parameter.requires_grad for parameter in model.parameters())
 
@@ -85,11 +108,13 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
         "RUN.DEVICE": "cpu",
         "RUN.OUTPUT_DIR": tmp_path,
     }
+    if cfg.AUG.CROP == "short_side":
+        shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
     if cfg.TASK == "pretrain":
         shrunk["TRAIN.PRECISION"] = "fp32"  # half precision is for GPUs; evaluation must run with the config as it is
     overrides = [str(text) for pair in shrunk.items() for text in pair]
     run_task(load_config(file, overrides))
-    if cfg.TASK == "pretrain":
+    if cfg.TASK in TRAINING_TASKS:
         assert (tmp_path / "checkpoints" / "step_00000001.pt").is_file()
     else:
         assert (tmp_path / "results.json").is_file()
@@ -101,6 +126,7 @@ def test_choices_are_those_of_the_code() -> None:
     assert set(CHOICES["EVAL.CLIPS"]) == set(CLIPS)
     assert set(CHOICES["CLIP.PAIR"]) == set(SPAN_SAMPLERS)
     assert set(CHOICES["CLIP.FRAME_CHOICE"]) == set(FRAME_CHOICES)
+    assert set(CHOICES["AUG.CROP"]) == set(CROPS)
     assert set(CHOICES["TASK"]) == set(TASK_FUNCTIONS)
     assert set(CHOICES["OPTIM.NAME"]) == set(OPTIMIZERS)
     assert set(CHOICES["TRAIN.PRECISION"]) == set(AUTOCAST_DTYPES)

@@ -47,20 +47,20 @@ class ClipBatch(NamedTuple):
     parameters: ViewParameters
 
 
-class PretrainBatch(NamedTuple):
+class TrainBatch(NamedTuple):
     videos: list[int]  # (B,)
     views: list[ClipBatch]  # V of them
     failures: list[Failure]
 
 
-def collate(videos: Sequence[VideoClips]) -> PretrainBatch:
+def collate(videos: Sequence[VideoClips]) -> TrainBatch:
     """Stack the clips of each view; one video without clips leaves the batch without views."""
     failures = [failure for video in videos for failure in video.failures]
     numbers = [video.video for video in videos]
     if not all(video.views for video in videos):
-        return PretrainBatch(numbers, [], failures)
+        return TrainBatch(numbers, [], failures)
     views = [_collate_view(clips) for clips in zip(*(video.views for video in videos), strict=True)]
-    return PretrainBatch(numbers, views, failures)
+    return TrainBatch(numbers, views, failures)
 
 
 def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
@@ -93,7 +93,7 @@ def _lies_at(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
     return is_one_memory and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes
 
 
-def make_views(batch: PretrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:
+def make_views(batch: TrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:
     """V float tensors (B, C, T, H, W) on the device, each by its own recipe.
 
     Raises:

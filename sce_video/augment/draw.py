@@ -1,6 +1,5 @@
 """Draws the random parameters of one view from a generator; nothing here touches a pixel."""
 
-import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,8 +7,6 @@ import torch
 from torch import Tensor
 
 from sce_video.augment.recipes import ViewRecipe
-
-_CROP_TRIES = 10
 
 
 class ViewParameters(NamedTuple):
@@ -27,15 +24,6 @@ class ViewParameters(NamedTuple):
     blur_sigma: Tensor  # float (), pixels
     solarize: Tensor  # bool ()
     flip: Tensor  # bool ()
-
-
-class CropBox(NamedTuple):
-    """A rectangle in space, pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParameters:
@@ -79,38 +67,3 @@ def _chances(recipe: ViewRecipe) -> tuple[Tensor, Tensor, Tensor]:
     probabilities, lows, highs = zip(*draws, strict=True)
     spans = [high - low for low, high in zip(lows, highs, strict=True)]
     return torch.tensor(probabilities), torch.tensor(lows), torch.tensor(spans)
-
-
-def draw_crop(
-    height: int,
-    width: int,
-    *,
-    area: tuple[float, float],
-    aspect: tuple[float, float],
-    generator: torch.Generator,
-) -> CropBox:
-    """A random box inside a frame of `height` x `width` pixels (Inception's random resized crop).
-
-    Args:
-        area: range of the box's share of the frame.
-        aspect: range of width / height, drawn log-uniformly.
-    Returns:
-        A box that fits; after ten that do not, the largest central box within the aspect range.
-    """
-    log_low, log_high = math.log(aspect[0]), math.log(aspect[1])
-    for _ in range(_CROP_TRIES):
-        share, shape = torch.rand(2, generator=generator).tolist()
-        pixels = height * width * (area[0] + (area[1] - area[0]) * share)
-        ratio = math.exp(log_low + (log_high - log_low) * shape)
-        box_width, box_height = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
-        if 0 < box_width <= width and 0 < box_height <= height:
-            top = _draw_below(height - box_height + 1, generator=generator)
-            left = _draw_below(width - box_width + 1, generator=generator)
-            return CropBox(top, left, box_height, box_width)
-    box_width = min(width, max(1, round(height * aspect[1])))
-    box_height = min(height, max(1, round(width / aspect[0])))
-    return CropBox((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
-
-
-def _draw_below(bound: int, *, generator: torch.Generator) -> int:
-    return int(torch.randint(bound, (), generator=generator).item())

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 
+from sce_video.augment.crop import RandomCrop
+
 
 @dataclass(frozen=True)
 class ViewRecipe:
     """Strengths and probabilities of one view, in the order in which the ops act (arXiv:2212.11187).
 
-    `crop_area` is a share of the frame, `crop_aspect` width / height; blur is in pixels.
+    Brightness, contrast, saturation and hue have the strengths `color_strength` times their `jitter_shares`; blur is in
+    pixels.
     """
 
     temporal_difference_probability: float
-    crop_area: tuple[float, float]
-    crop_aspect: tuple[float, float]
+    crop: RandomCrop
     jitter_probability: float
     color_strength: float
+    jitter_shares: tuple[float, float, float, float]
     grayscale_probability: float
     blur_probability: float
     blur_kernel_pixels: int
@@ -26,13 +29,9 @@ class ViewRecipe:
 
     @property
     def jitter_strengths(self) -> tuple[float, float, float, float]:
-        """Brightness, contrast, saturation and hue of color strength s: 0.8 s, 0.8 s, 0.4 s, 0.2 s.
+        """Of brightness, contrast, saturation and hue.
 
         A factor comes from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
         """
-        return (
-            0.8 * self.color_strength,
-            0.8 * self.color_strength,
-            0.4 * self.color_strength,
-            0.2 * self.color_strength,
-        )
+        brightness, contrast, saturation, hue = (self.color_strength * share for share in self.jitter_shares)
+        return brightness, contrast, saturation, hue

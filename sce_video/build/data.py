@@ -1,17 +1,19 @@
 """Manifests, recipes, data sets and loaders from the config."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.augment.crop import AreaCrop, RandomCrop, ShortSideCrop
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.clips import build_clip_format, build_protocol
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
 from sce_video.build.workers import build_scout, build_watch, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
-from sce_video.data.dataset import PretrainDataset
-from sce_video.data.loader import PretrainLoader
+from sce_video.data.dataset import TrainDataset
+from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
@@ -23,7 +25,10 @@ _NUM_PROBED = 8
 
 
 def build_train_manifest(cfg: CfgNode) -> Manifest:
-    return _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+    """The training videos, or the part of them that EVAL.LABEL_SHARE leaves."""
+    manifest = _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+    share = cfg.EVAL.LABEL_SHARE
+    return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
 def build_test_manifest(cfg: CfgNode) -> Manifest:
@@ -40,10 +45,10 @@ def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
     return [
         ViewRecipe(
             temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
-            crop_area=tuple(cfg.AUG.CROP_AREA),
-            crop_aspect=tuple(cfg.AUG.CROP_ASPECT),
+            crop=CROPS[cfg.AUG.CROP](cfg),
             jitter_probability=cfg.AUG.JITTER_PROBABILITY,
             color_strength=cfg.AUG.COLOR_STRENGTH,
+            jitter_shares=tuple(cfg.AUG.JITTER_SHARES),
             grayscale_probability=cfg.AUG.GRAYSCALE_PROBABILITY,
             blur_probability=blur,
             blur_kernel_pixels=cfg.AUG.BLUR_KERNEL_PIXELS,
@@ -57,13 +62,19 @@ def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
     ]
 
 
-def build_pretrain_loader(
+CROPS: dict[str, Callable[[CfgNode], RandomCrop]] = {
+    "area": lambda cfg: AreaCrop(tuple(cfg.AUG.CROP_AREA), tuple(cfg.AUG.CROP_ASPECT)),
+    "short_side": lambda cfg: ShortSideCrop(tuple(cfg.AUG.CROP_SHORT_SIDE_PIXELS), cfg.CLIP.SIZE_PIXELS),
+}
+
+
+def build_train_loader(
     cfg: CfgNode, videos: ListedVideos, recipes: list[ViewRecipe], device: torch.device
-) -> PretrainLoader:
+) -> TrainLoader:
     _require_long_enough(cfg, videos)
     workers = build_workers(cfg, build_watch(cfg, videos.manifest), device)
-    return PretrainLoader(
-        build_pretrain_dataset(cfg, WatchedVideos(videos, workers.watch), recipes),
+    return TrainLoader(
+        build_train_dataset(cfg, WatchedVideos(videos, workers.watch), recipes),
         workers=workers,
         global_batch_size=cfg.TRAIN.GLOBAL_BATCH_SIZE,
         accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
@@ -71,8 +82,8 @@ def build_pretrain_loader(
     )
 
 
-def build_pretrain_dataset(cfg: CfgNode, videos: Videos, recipes: list[ViewRecipe]) -> PretrainDataset:
-    return PretrainDataset(videos, recipes=recipes, clip_format=build_clip_format(cfg), seed=cfg.RUN.SEED)
+def build_train_dataset(cfg: CfgNode, videos: Videos, recipes: list[ViewRecipe]) -> TrainDataset:
+    return TrainDataset(videos, recipes=recipes, clip_format=build_clip_format(cfg), seed=cfg.RUN.SEED)
 
 
 def build_views_dataset(cfg: CfgNode, videos: ListedVideos, watch: Watch) -> ViewsDataset:

@@ -1,52 +1,74 @@
 """Optimiser, schedules and plan from the config."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from sce_video.optim.groups import decay_groups
+from sce_video.models.classifier import Classifier
+from sce_video.optim.groups import decay_groups, layer_groups
 from sce_video.optim.lars import LARS
-from sce_video.train.plan import Plan, Ramp, Schedules
+from sce_video.train.plan import FinetuneSchedules, Plan, PretrainSchedules, Ramp
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     """The optimiser; its learning rate is set anew at every step."""
-    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, model)
+    # LARS excludes biases and norms by itself.
+    groups: list[Any] = (
+        [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if cfg.OPTIM.NAME == "lars"
+        else decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+    )
+    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, groups)
 
 
-def _lars(cfg: CfgNode, model: nn.Module) -> Optimizer:
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return LARS(trained, lr=0.0, sgd_momentum=cfg.OPTIM.SGD_MOMENTUM, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+def build_finetune_optimizer(cfg: CfgNode, classifier: Classifier) -> Optimizer:
+    """The same with layer-wise learning rates."""
+    groups = layer_groups(classifier.layers, weight_decay=cfg.OPTIM.WEIGHT_DECAY, layer_decay=cfg.OPTIM.LAYER_DECAY)
+    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, [group for group in groups if group["params"]])
 
 
-def _sgd(cfg: CfgNode, model: nn.Module) -> Optimizer:
-    groups = decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+def _lars(cfg: CfgNode, groups: list[Any]) -> Optimizer:
+    return LARS(groups, lr=0.0, sgd_momentum=cfg.OPTIM.SGD_MOMENTUM, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+
+
+def _sgd(cfg: CfgNode, groups: list[Any]) -> Optimizer:
     return SGD(groups, lr=0.0, momentum=cfg.OPTIM.SGD_MOMENTUM)
 
 
-def _adamw(cfg: CfgNode, model: nn.Module) -> Optimizer:
-    return AdamW(decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY), lr=0.0)
+def _adamw(cfg: CfgNode, groups: list[Any]) -> Optimizer:
+    return AdamW(groups, lr=0.0)
 
 
-OPTIMIZERS: dict[str, Callable[[CfgNode, nn.Module], Optimizer]] = {"lars": _lars, "sgd": _sgd, "adamw": _adamw}
+OPTIMIZERS: dict[str, Callable[[CfgNode, list[Any]], Optimizer]] = {"lars": _lars, "sgd": _sgd, "adamw": _adamw}
 
 
-def build_schedules(cfg: CfgNode, steps_per_epoch: int) -> Schedules:
+def build_pretrain_schedules(cfg: CfgNode, steps_per_epoch: int) -> PretrainSchedules:
     def ramp(name: str) -> Ramp:
         num_epochs = cfg.METHOD[f"{name}_WARMUP_EPOCHS"]
         return Ramp(cfg.METHOD[f"{name}_START"], cfg.METHOD[name], num_epochs * steps_per_epoch)
 
-    return Schedules(
-        num_steps=cfg.TRAIN.NUM_EPOCHS * steps_per_epoch,
-        warmup_steps=cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
-        peak_lr=cfg.OPTIM.BASE_LR * cfg.TRAIN.GLOBAL_BATCH_SIZE / 256,
+    return PretrainSchedules(
+        **_learning_rate(cfg, steps_per_epoch),
         ema_momentum_start=cfg.METHOD.EMA_MOMENTUM,
         coeff=ramp("COEFF"),
         temperature=ramp("TEMPERATURE"),
         target_temperature=ramp("TARGET_TEMPERATURE"),
     )
+
+
+def build_finetune_schedules(cfg: CfgNode, steps_per_epoch: int) -> FinetuneSchedules:
+    return FinetuneSchedules(**_learning_rate(cfg, steps_per_epoch))
+
+
+def _learning_rate(cfg: CfgNode, steps_per_epoch: int) -> dict[str, Any]:
+    return {
+        "num_steps": cfg.TRAIN.NUM_EPOCHS * steps_per_epoch,
+        "warmup_steps": cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
+        "peak_lr": cfg.OPTIM.BASE_LR * cfg.TRAIN.GLOBAL_BATCH_SIZE / 256,
+    }
 
 
 def build_plan(cfg: CfgNode, steps_per_epoch: int) -> Plan:

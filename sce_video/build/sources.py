@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from sce_video.config.check import SPLIT_MARK
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import (
     class_folders,
@@ -36,6 +37,10 @@ def _splits(cfg: CfgNode) -> Path:
     return Path(cfg.DATA.SPLITS_DIR)
 
 
+def _list(cfg: CfgNode, name: str) -> Path:
+    return Path(name.replace(SPLIT_MARK, str(cfg.DATA.SPLIT)))
+
+
 def _train_classes(cfg: CfgNode) -> list[str]:
     return class_folders(_root(cfg), cfg.DATA.TRAIN)
 
@@ -62,7 +67,7 @@ def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
 
 
 TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(Path(cfg.DATA.TRAIN), _root(cfg)),
+    "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TRAIN), _root(cfg)),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TRAIN),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TRAIN, _MINI_KINETICS_TRAIN),
     "ucf101": lambda cfg: _ucf101(cfg)[0],
@@ -78,7 +83,7 @@ TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "stl10": lambda cfg: read_stl10(_root(cfg), cfg.DATA.TRAIN),
 }
 TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(Path(cfg.DATA.TEST), _root(cfg)),
+    "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TEST), _root(cfg)),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TEST, _MINI_KINETICS_TEST),
     "ucf101": lambda cfg: _ucf101(cfg)[1],

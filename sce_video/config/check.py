@@ -1,5 +1,6 @@
 """What a config must satisfy beyond types: ranges, choices and keys that contradict each other."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from fvcore.common.config import CfgNode
 from sce_video.config.defaults import default_config
 from sce_video.errors import ConfigError
 
-TASKS = ("pretrain", "linear", "knn", "retrieval")
+TASKS = ("pretrain", "finetune", "linear", "linear_features", "knn", "retrieval", "extract")
+TRAINING_TASKS = ("pretrain", "finetune", "linear")
+# In the name of a list: stands for DATA.SPLIT.
+SPLIT_MARK = "{split}"
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "TASK": TASKS,
@@ -21,11 +25,13 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "DATA.DECODER": ("auto", "pyav", "torchcodec", "decord"),
     "CLIP.FRAME_CHOICE": ("uniform", "strided", "jittered"),
     "CLIP.PAIR": ("independent", "distance", "decreasing"),
+    "AUG.CROP": ("area", "short_side"),
     "EVAL.CLIPS": ("evenly_spaced", "half_overlapping", "full_coverage"),
     "MODEL.BACKBONE": ("r2plus1d_18", "r3d_18", "s3d", "slow_r50", "r2plus1d_mini"),
     "OPTIM.NAME": ("lars", "sgd", "adamw"),
     "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
     "EVAL.NUM_CROPS": (1, 3),
+    "EVAL.RETRIEVAL_LEVEL": ("video", "clip"),
     "RUN.DEVICE": ("auto", "cpu", "cuda"),
 }
 
@@ -37,6 +43,7 @@ _AT_LEAST: dict[str, float] = {
     "CLIP.FRAME_STRIDE": 1,
     "CLIP.SIZE_PIXELS": 32,
     "MODEL.PREDICTOR_HIDDEN_DIM": 0,
+    "MODEL.NUM_TRAINED_BLOCKS": -1,
     "METHOD.QUEUE_LENGTH": 0,
     "METHOD.COEFF_WARMUP_EPOCHS": 0,
     "METHOD.TEMPERATURE_WARMUP_EPOCHS": 0,
@@ -52,11 +59,10 @@ _AT_LEAST: dict[str, float] = {
     "TRAIN.CHECKPOINT_EVERY_EPOCHS": 0,
     "TRAIN.NUM_CHECKPOINTS_KEPT": 1,
     "TRAIN.STOP_AT_STEP": 0,
+    "TRAIN.MIXUP_ALPHA": 0,
     "EVAL.NUM_CLIPS": 1,
     "EVAL.SIZE_PIXELS": 32,
     "EVAL.LOCAL_BATCH_SIZE": 1,
-    "EVAL.KNN_NUM_NEIGHBORS": 1,
-    "EVAL.LINEAR_WEIGHT_DECAY": 0,
 }
 
 _ABOVE_ZERO = (
@@ -68,7 +74,9 @@ _ABOVE_ZERO = (
     "METHOD.TARGET_TEMPERATURE",
     "METHOD.TEMPERATURE_START",
     "METHOD.TARGET_TEMPERATURE_START",
-    "EVAL.KNN_TEMPERATURE",
+    "OPTIM.LAYER_DECAY",
+    "EVAL.LABEL_SHARE",
+    "EVAL.LINEAR_HELD_OUT_SHARE",
 )
 
 _SHARES = (
@@ -81,6 +89,11 @@ _SHARES = (
     "AUG.SOLARIZE_PROBABILITIES",
     "AUG.FLIP_PROBABILITY",
     "AUG.CROP_AREA",
+    "MODEL.DROPOUT",
+    "TRAIN.LABEL_SMOOTHING",
+    "OPTIM.LAYER_DECAY",
+    "EVAL.LABEL_SHARE",
+    "EVAL.LINEAR_HELD_OUT_SHARE",
     "METHOD.COEFF",
     "METHOD.COEFF_START",
     "METHOD.EMA_MOMENTUM",
@@ -91,6 +104,8 @@ _LENGTHS = {
     "CLIP.DISTANCE_SECONDS": 2,
     "AUG.CROP_AREA": 2,
     "AUG.CROP_ASPECT": 2,
+    "AUG.CROP_SHORT_SIDE_PIXELS": 2,
+    "AUG.JITTER_SHARES": 4,
     "AUG.BLUR_PROBABILITIES": 2,
     "AUG.BLUR_SIGMA_PIXELS": 2,
     "AUG.SOLARIZE_PROBABILITIES": 2,
@@ -98,7 +113,10 @@ _LENGTHS = {
     "AUG.STD": 3,
 }
 
-_RISING = ("CLIP.DISTANCE_SECONDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS")
+_RISING = (
+    *("CLIP.DISTANCE_SECONDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.CROP_SHORT_SIDE_PIXELS"),
+    "AUG.BLUR_SIGMA_PIXELS",
+)
 
 # Keys that change nothing unless another key has this value: set all the same, they would make a config lie.
 _USED_BY = {
@@ -106,6 +124,16 @@ _USED_BY = {
     "CLIP.DISTANCE_POWER": ("CLIP.PAIR", "decreasing"),
     "CLIP.FRAME_STRIDE": ("CLIP.FRAME_CHOICE", "strided"),
     "EVAL.NUM_CLIPS": ("EVAL.CLIPS", "evenly_spaced"),
+    "AUG.CROP_AREA": ("AUG.CROP", "area"),
+    "AUG.CROP_ASPECT": ("AUG.CROP", "area"),
+    "AUG.CROP_SHORT_SIDE_PIXELS": ("AUG.CROP", "short_side"),
+    **dict.fromkeys(
+        (
+            *("MODEL.DROPOUT", "MODEL.NUM_TRAINED_BLOCKS", "OPTIM.LAYER_DECAY"),
+            *("TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),
+        ),
+        ("TASK", "finetune"),
+    ),
 }
 
 # Keys without which a source has nothing to read.
@@ -122,11 +150,11 @@ _WHAT_IS_NEEDED = {
     "DATA.SPLITS_DIR": "the folder of the official files",
 }
 _FOLDER_SOURCES = ("class_folders", "frame_folders", "image_folders", "folder")
-_SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
+SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
 
 _ALL_ABOVE_ZERO = (
     *("CLIP.SPEEDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS", "AUG.STD"),
-    *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS"),
+    *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS", "EVAL.KNN_NUM_NEIGHBORS", "EVAL.KNN_TEMPERATURES"),
 )
 
 
@@ -151,6 +179,7 @@ def check_config(cfg: CfgNode) -> None:
         used = _get(cfg, switch) == choice or _get(cfg, key) == _get(default_config(), key)
         _require(used, cfg, key, f"only {switch} {choice} uses it")
     _check_pretraining(cfg)
+    _check_evaluation(cfg)
     _check_views(cfg)
     _check_data(cfg)
 
@@ -172,12 +201,25 @@ def _check_pretraining(cfg: CfgNode) -> None:
         "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS",
     ):
         _require(_get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
-    if cfg.TASK == "pretrain" and cfg.RUN.DEVICE == "cpu":
+    if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu trains in fp32")
+
+
+def _check_evaluation(cfg: CfgNode) -> None:
+    decays = cfg.EVAL.LINEAR_WEIGHT_DECAYS
+    _require(all(decay >= 0 for decay in decays), cfg, "EVAL.LINEAR_WEIGHT_DECAYS", "none may be negative")
+    _require(cfg.EVAL.LINEAR_HELD_OUT_SHARE < 1, cfg, "EVAL.LINEAR_HELD_OUT_SHARE", "it must be below 1")
+    if cfg.TASK in TRAINING_TASKS:
+        _require(cfg.EVAL.FEATURES_DIR == "", cfg, "EVAL.FEATURES_DIR", f"TASK {cfg.TASK} keeps none")
+    if cfg.TASK == "pretrain":
+        _require(cfg.EVAL.LABEL_SHARE == 1, cfg, "EVAL.LABEL_SHARE", "TASK pretrain uses no labels")
+    if cfg.TASK != "retrieval":
+        _require(cfg.EVAL.RETRIEVAL_LEVEL == "video", cfg, "EVAL.RETRIEVAL_LEVEL", "only TASK retrieval uses it")
 
 
 def _check_views(cfg: CfgNode) -> None:
     _require(cfg.CLIP.DISTANCE_SECONDS[0] >= 0, cfg, "CLIP.DISTANCE_SECONDS", "distances are not negative")
+    _require(cfg.MODEL.DROPOUT < 1, cfg, "MODEL.DROPOUT", "it must be below 1")
     _require(cfg.CLIP.DURATION_JITTER < 1, cfg, "CLIP.DURATION_JITTER", "it must be below 1")
     _require(len(cfg.CLIP.SPEEDS) > 0, cfg, "CLIP.SPEEDS", "give at least one speed")
     if cfg.CLIP.FRAME_CHOICE == "strided":
@@ -187,12 +229,17 @@ def _check_views(cfg: CfgNode) -> None:
     kernel, side = cfg.AUG.BLUR_KERNEL_PIXELS, cfg.CLIP.SIZE_PIXELS
     _require(kernel >= 1 and kernel % 2 == 1, cfg, "AUG.BLUR_KERNEL_PIXELS", "it must be odd and above 0")
     _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")
-    strength = cfg.AUG.COLOR_STRENGTH
-    _require(0 <= strength <= 2.5, cfg, "AUG.COLOR_STRENGTH", "it must lie between 0 and 2.5 (hue 0.5)")
+    if cfg.AUG.CROP == "short_side":
+        least = cfg.AUG.CROP_SHORT_SIDE_PIXELS[0]
+        _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"AUG.CROP_SHORT_SIDE_PIXELS begins at {least}")
+    _require(all(share >= 0 for share in cfg.AUG.JITTER_SHARES), cfg, "AUG.JITTER_SHARES", "none may be negative")
+    strength, hue_share = cfg.AUG.COLOR_STRENGTH, cfg.AUG.JITTER_SHARES[3]
+    most = 0.5 / hue_share if hue_share else math.inf
+    _require(0 <= strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must lie between 0 and {most:g} (hue 0.5)")
 
 
 def _check_data(cfg: CfgNode) -> None:
-    source, evaluates = cfg.DATA.SOURCE, cfg.TASK != "pretrain"
+    source, evaluates = cfg.DATA.SOURCE, cfg.TASK not in ("pretrain", "extract")
     _require(not (evaluates and source == "folder"), cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
     for key in _NEEDED_KEYS.get(source, ()):
         _require(_get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs {_WHAT_IS_NEEDED[key]}")
@@ -202,11 +249,23 @@ def _check_data(cfg: CfgNode) -> None:
     if source == "stl10":
         parts = ("train",) if evaluates else ("train", "unlabeled", "train+unlabeled")
         _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", f"TASK {cfg.TASK} on stl10 reads {', '.join(parts)}")
-    if source in _SOURCES_WITH_TWO_LISTS and evaluates:
+    if cfg.EVAL.SPLITS != [0]:
+        _check_splits(cfg)
+    if source in SOURCES_WITH_TWO_LISTS and evaluates:
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
         _require(not same, cfg, "DATA.TEST", "these are the training videos; test on others")
+
+
+def _check_splits(cfg: CfgNode) -> None:
+    splits, source = cfg.EVAL.SPLITS, cfg.DATA.SOURCE
+    _require(cfg.TASK != "pretrain", cfg, "EVAL.SPLITS", "TASK pretrain reads DATA.SPLIT")
+    distinct = len(set(splits)) == len(splits) and all(split in CHOICES["DATA.SPLIT"] for split in splits)
+    _require(distinct, cfg, "EVAL.SPLITS", "give each of 1, 2, 3 once at most")
+    marked = source == "list" and SPLIT_MARK in cfg.DATA.TRAIN and SPLIT_MARK in cfg.DATA.TEST
+    way_out = f"only DATA.SOURCE ucf101, hmdb51, or list with {SPLIT_MARK} in DATA.TRAIN and DATA.TEST, has splits"
+    _require(source in ("ucf101", "hmdb51") or marked, cfg, "EVAL.SPLITS", way_out)
 
 
 def _require(holds: bool, cfg: CfgNode, key: str, way_out: str) -> None:

@@ -7,7 +7,8 @@ from fvcore.common.config import CfgNode
 
 _C = CfgNode()
 
-# What to do: pretrain, linear, knn or retrieval.
+# What to do: pretrain; finetune (all weights, on labels), linear (a classifier on the frozen backbone, on augmented
+# clips); linear_features, knn, retrieval (on cached features), extract (these features alone).
 _C.TASK = "pretrain"
 
 _C.DATA = CfgNode()
@@ -24,7 +25,7 @@ _C.DATA.ROOT = ""
 _C.DATA.TRAIN = ""
 _C.DATA.TEST = ""
 # Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
-# 1, 2, 3 ("ucf101" and "hmdb51").
+# 1, 2, 3 ("ucf101" and "hmdb51"; "list" where TRAIN and TEST have {split} in their names).
 _C.DATA.SPLITS_DIR = ""
 _C.DATA.SPLIT = 1
 # Which library decodes video files: "pyav" (right on all of them), "torchcodec", "decord", or "auto": torchcodec if it
@@ -64,15 +65,20 @@ _C.CLIP.DISTANCE_POWER = 1.0
 _C.CLIP.SPEEDS = [1.0]
 _C.CLIP.DURATION_JITTER = 0.0
 
-# Pretraining views (arXiv:2212.11187). Pairs of probabilities are for view 1 and view 2.
+# Views in training (arXiv:2212.11187). Pairs of probabilities are for view 1 and view 2; finetuning sees view 1.
 _C.AUG = CfgNode()
-# Random resized crop: share of the frame's area, and width / height.
+# How a crop is drawn: "area" (random resized crop: a share CROP_AREA of the frame, width / height CROP_ASPECT) or
+# "short_side" (as in supervised training: the short side is resized to a random length in CROP_SHORT_SIDE_PIXELS, and a
+# square of CLIP.SIZE_PIXELS is cut).
+_C.AUG.CROP = "area"
 _C.AUG.CROP_AREA = [0.2, 0.766]
 _C.AUG.CROP_ASPECT = [0.75, 1.3333]
+_C.AUG.CROP_SHORT_SIDE_PIXELS = [256, 320]
 # Probability of replacing a clip by its frame differences.
 _C.AUG.TEMPORAL_DIFFERENCE_PROBABILITY = 0.2
-# Color strength s: brightness 0.8 s, contrast 0.8 s, saturation 0.4 s, hue 0.2 s; at most 2.5 (hue 0.5).
+# Strengths of brightness, contrast, saturation and hue: COLOR_STRENGTH times these; of hue at most 0.5.
 _C.AUG.COLOR_STRENGTH = 1.0
+_C.AUG.JITTER_SHARES = [0.8, 0.8, 0.4, 0.2]
 _C.AUG.JITTER_PROBABILITY = 0.8
 _C.AUG.GRAYSCALE_PROBABILITY = 0.2
 _C.AUG.BLUR_PROBABILITIES = [1.0, 0.1]
@@ -93,6 +99,11 @@ _C.MODEL.BACKBONE = "r2plus1d_18"
 _C.MODEL.PROJECTOR_DIMS = [1024, 1024, 256]
 # Width of the predictor's hidden layer; 0 leaves the predictor out.
 _C.MODEL.PREDICTOR_HIDDEN_DIM = 1024
+
+# Finetuning: probability of dropping a feature before the classifier (SCE: 0.8), and how many of the backbone's last
+# blocks are trained; -1 is all, 0 the classifier alone. Blocks left out keep weights and batch norm statistics.
+_C.MODEL.DROPOUT = 0.8
+_C.MODEL.NUM_TRAINED_BLOCKS = -1
 
 _C.METHOD = CfgNode()
 # SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
@@ -125,6 +136,8 @@ _C.OPTIM.WARMUP_EPOCHS = 35
 _C.OPTIM.SGD_MOMENTUM = 0.9
 # Never applied to biases and norms.
 _C.OPTIM.WEIGHT_DECAY = 1e-6
+# Finetuning: a block's learning rate is that of the one after it times this; 1 is the same for all.
+_C.OPTIM.LAYER_DECAY = 1.0
 
 _C.TRAIN = CfgNode()
 _C.TRAIN.NUM_EPOCHS = 200
@@ -143,12 +156,19 @@ _C.TRAIN.CHECKPOINT_EVERY_EPOCHS = 1
 _C.TRAIN.NUM_CHECKPOINTS_KEPT = 2
 # Save and end the program at this step, to go on later; 0 is to train to the end. Schedules do not change.
 _C.TRAIN.STOP_AT_STEP = 0
+# Finetuning: share of the target spread over all classes, and both parameters of mixup's Beta distribution; 0 is none.
+_C.TRAIN.LABEL_SMOOTHING = 0.0
+_C.TRAIN.MIXUP_ALPHA = 0.0
 
 _C.EVAL = CfgNode()
-# Weights to evaluate: a run's folder, a checkpoint (.pt) or a backbone (.safetensors); "" is random initialisation.
+# Weights to evaluate or to finetune from: a run's folder, a checkpoint (.pt) or a backbone (.safetensors); "" is random
+# initialisation.
 _C.EVAL.CHECKPOINT = ""
-# Views of a video, features averaged: clips times 1 (center) or 3 crops along the longer side. Clips are NUM_CLIPS
-# that are "evenly_spaced", or as many as a video needs: "half_overlapping", "full_coverage" (the fewest without a gap).
+# Evaluate each of these splits, below OUTPUT_DIR, and give their mean and standard deviation; 0 is DATA.SPLIT alone.
+_C.EVAL.SPLITS = [0]
+# Views of a video, features (after finetuning: probabilities) averaged: clips times 1 (center) or 3 crops along the
+# longer side. Clips are NUM_CLIPS that are "evenly_spaced", or as many as a video needs: "half_overlapping",
+# "full_coverage" (the fewest without a gap).
 _C.EVAL.CLIPS = "evenly_spaced"
 _C.EVAL.NUM_CLIPS = 10
 _C.EVAL.NUM_CROPS = 3
@@ -156,14 +176,23 @@ _C.EVAL.NUM_CROPS = 3
 _C.EVAL.SIZE_PIXELS = 128
 # Videos per forward pass on this rank; each has clips * NUM_CROPS views.
 _C.EVAL.LOCAL_BATCH_SIZE = 4
-# Weighted kNN: neighbours and temperature of their votes (Wu et al., arXiv:1805.01978: 200, 0.07).
-_C.EVAL.KNN_NUM_NEIGHBORS = 20
-_C.EVAL.KNN_TEMPERATURE = 0.07
-# Linear probe: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy.
-_C.EVAL.LINEAR_WEIGHT_DECAY = 1e-4
-# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (SCE: yes).
+# Share, in (0, 1], of the training videos of each class whose labels are used (few-shot: 0.01, 0.1); RUN.SEED chooses.
+_C.EVAL.LABEL_SHARE = 1.0
+# Folder that keeps the features of knn, retrieval, linear_features and extract; "" is features/ in OUTPUT_DIR.
+_C.EVAL.FEATURES_DIR = ""
+# Weighted kNN: neighbours and temperatures of their votes (Wu et al., arXiv:1805.01978: 200, 0.07). Of several the
+# first ones give the metrics; results.json has all pairs.
+_C.EVAL.KNN_NUM_NEIGHBORS = [20]
+_C.EVAL.KNN_TEMPERATURES = [0.07]
+# linear_features: L2 penalty on the weights, times 1/2 their squared norm, beside the mean cross-entropy; of several
+# the one that is best on a share of the training videos held out.
+_C.EVAL.LINEAR_WEIGHT_DECAYS = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+_C.EVAL.LINEAR_HELD_OUT_SHARE = 0.2
+# Retrieval: the ranks k of R@k; whether query and bank each lose their mean first (SCE: yes); "video" (the mean over
+# its views asks and answers; SCE) or "clip" (each clip does; Xu et al., CVPR 2019).
 _C.EVAL.RETRIEVAL_RANKS = [1, 5, 10, 20, 50]
 _C.EVAL.RETRIEVAL_CENTER_FEATURES = True
+_C.EVAL.RETRIEVAL_LEVEL = "video"
 
 _C.RUN = CfgNode()
 # Everything that a run writes goes here; a second start goes on from the newest checkpoint in it.

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,22 @@ def config_text(cfg: CfgNode) -> str:
     """The whole resolved config as YAML; `load_config` of a file that holds it gives the same config back."""
     text: str = cfg.dump()
     return text
+
+
+def flat_config(cfg: CfgNode) -> dict[str, Any]:
+    """Every key as SECTION.NAME, and its value."""
+    return dict(_flatten(cfg))
+
+
+def changed_config(cfg: CfgNode, changes: Mapping[str, Any]) -> CfgNode:
+    """A checked and frozen copy of a config with other values of some keys."""
+    copy = cfg.clone()
+    copy.defrost()
+    for key, value in changes.items():
+        _set(copy, key, value, origin="program")
+    check_config(copy)
+    copy.freeze()
+    return copy
 
 
 def changed_keys(before: CfgNode, after: CfgNode) -> list[str]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sce_video.augment.batch import ClipForView, Failure, VideoClips
-from sce_video.augment.draw import CropBox, ViewParameters, draw_crop, draw_view
+from sce_video.augment.crop import CropBox
+from sce_video.augment.draw import ViewParameters, draw_view
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
 from sce_video.clips.frames import Positions, difference_pairs, frame_indices, frame_times, uniform_positions
@@ -54,7 +55,7 @@ class _PlannedClip(NamedTuple):
     parameters: ViewParameters
 
 
-class PretrainDataset(Dataset[VideoClips]):
+class TrainDataset(Dataset[VideoClips]):
     """One random clip per recipe from each video, all decoded in one pass over the file.
 
     A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported. When all ten
@@ -127,9 +128,7 @@ class PretrainDataset(Dataset[VideoClips]):
         self, about: VideoMetadata, span: ClipSpan, recipe: ViewRecipe, generator: torch.Generator
     ) -> _PlannedClip:
         parameters = draw_view(recipe, generator=generator)
-        box = draw_crop(
-            about.height, about.width, area=recipe.crop_area, aspect=recipe.crop_aspect, generator=generator
-        )
+        box = recipe.crop.draw(about.height, about.width, generator=generator)
         choose = difference_pairs if parameters.temporal_difference else _without_following
         kept, following = choose(
             span,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sce_video.augment.batch import PretrainBatch, collate
-from sce_video.data.dataset import PretrainDataset, VideoRequest
+from sce_video.augment.batch import TrainBatch, collate
+from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.errors import ConfigError, ManifestError
 from sce_video.runtime.seeds import generator_from
 from sce_video.runtime.workers import Workers
@@ -24,10 +24,10 @@ class StepBatches(NamedTuple):
     """What one optimiser step needs: the epoch it is in and this rank's batch, in the parts to accumulate over."""
 
     epoch: int
-    parts: list[PretrainBatch]
+    parts: list[TrainBatch]
 
 
-class PretrainLoader:
+class TrainLoader:
     """Loads the data set epoch after epoch; an incomplete last batch is left out.
 
     The order of the videos depends neither on the workers nor on the ranks: each rank has an equal slice of every part,
@@ -43,7 +43,7 @@ class PretrainLoader:
 
     def __init__(
         self,
-        dataset: PretrainDataset,
+        dataset: TrainDataset,
         *,
         workers: Workers,
         global_batch_size: int,
@@ -87,6 +87,6 @@ class PretrainLoader:
         mine = batch.view(self._accumulation_steps, self._num_ranks, -1)[:, self._rank]  # (parts, videos)
         return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 
-    def _load(self, requests: Sequence[VideoRequest]) -> PretrainBatch:
+    def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
         memory = torch.empty(self._dataset.clips_shape(len(requests)), dtype=torch.uint8)
         return collate([self._dataset.load(request, memory[:, place]) for place, request in enumerate(requests)])

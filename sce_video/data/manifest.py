@@ -4,7 +4,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import overload
@@ -12,6 +12,7 @@ from typing import overload
 import numpy as np
 
 from sce_video.errors import ManifestError
+from sce_video.runtime.subsets import balanced_part
 
 _NUM_LOOKED_FOR = 32
 _ENCODING = ("utf-8", "surrogateescape")  # as Python gives and takes file names that are not UTF-8
@@ -91,6 +92,28 @@ class Manifest:
         assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
         return hashlib.sha256(self.paths.joined).hexdigest()
 
+    def content_digest(self) -> str:
+        """Tells whether files were written anew, from the sizes and times of a few of them."""
+        looked_at = range(0, len(self), max(1, len(self) // _NUM_LOOKED_FOR)) if self.pixels is None else ()
+        facts = [(video, *_size_and_time(self.path(video))) for video in looked_at]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    def balanced_part(self, *, share: float, seed: int) -> "Manifest":
+        """The list of a random part of the videos, of every class the same share (see `balanced_part`).
+
+        Raises:
+            ManifestError: there are no labels.
+        """
+        labels = self.require_labels()
+        chosen = balanced_part(labels, share=share, seed=seed)
+        return replace(
+            self,
+            paths=PackedTexts(self.paths[video] for video in chosen),
+            labels=[labels[video] for video in chosen],
+            origin=f"{100 * share:g} % of {self.origin}",
+            pixels=None if self.pixels is None else self.pixels[chosen],
+        )
+
     def path(self, video: int) -> Path:
         return self.root / self.paths[video]
 
@@ -115,6 +138,14 @@ class Manifest:
             raise ManifestError(
                 f"{self.origin}: none of the first {len(first)} videos exists, for example {first[0]}; check DATA.ROOT"
             )
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_size, about.st_mtime_ns
 
 
 def _label_array(labels: Sequence[int], origin: str) -> Sequence[int]:

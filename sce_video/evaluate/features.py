@@ -1,15 +1,15 @@
-"""Frozen features: one vector per video, the mean over its views."""
+"""Frozen features: one vector per video, the mean over its views, or one per clip."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError, ManifestError
-from sce_video.evaluate.views import VideoViews, ViewsDataset
+from sce_video.evaluate.views import ResizedClips, ViewsDataset
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.progress import progress_bar
 from sce_video.runtime.workers import Workers
 
 # Where so many fail before the first can be decoded, path or decoder are wrong, not the videos.
@@ -19,91 +19,124 @@ _NUM_HOPELESS = 10
 _MOST_VIEWS = 128
 
 
+class FeatureRows(NamedTuple):
+    """Features of some videos, in their order; those that could not be decoded have none.
+
+    `failures` has number and reason of each of these.
+    """
+
+    features: Tensor  # float (rows, D)
+    videos: Tensor  # int64 (rows,), of which video a row is
+    failures: list[tuple[int, str]]
+
+
+def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
+    full = [part for part in parts if len(part.features)] or list(parts[:1])
+    return FeatureRows(
+        torch.cat([part.features for part in full]),
+        torch.cat([part.videos for part in full]),
+        [failure for part in parts for failure in part.failures],
+    )
+
+
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of the videos that could be decoded, in their order.
+    """Features with labels, of all videos of a list that could be decoded.
 
-    `features` float (n, D), `labels` int64 (n,), `failures` one line for each video left out.
+    `features` float (rows, D), `labels` int64 (rows,), `videos` int64 (rows,); `failures` one line for each of the
+    `num_expected` videos that is left out.
     """
 
     features: Tensor
     labels: Tensor
+    videos: Tensor
     failures: list[str]
+    num_expected: int
 
     @property
-    def num_expected(self) -> int:
-        return len(self.features) + len(self.failures)
+    def num_evaluated(self) -> int:
+        return self.num_expected - len(self.failures)
+
+    def part(self, chosen: Tensor) -> "FeatureSet":
+        """The rows where `chosen`, bool (rows,), is true."""
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen], videos=self.videos[chosen])
 
 
-@torch.no_grad()  # not inference_mode: the linear probe fits on what comes out
-def extract_features(
-    backbone: nn.Module,
-    dataset: ViewsDataset,
-    labels: Sequence[int],
-    *,
-    normalize: Callable[[Tensor], Tensor],
-    local_batch_size: int,
-    workers: Workers,
-    device: torch.device,
-    description: str,
-) -> FeatureSet:
-    """Run the backbone, in eval mode and float32, over all views of all videos.
-
-    Raw features are averaged over a video's views as in SCE.
-
-    Args:
-        labels: of every video of the data set.
-        normalize: uint8 views (n, T, C, H, W) -> float (n, C, T, H, W) as in pretraining.
-        local_batch_size: videos in one batch, whose views go through the backbone at most 128 at a time.
-        description: for the progress bar.
-    Raises:
-        CheckpointError: a feature is not finite.
-        ManifestError: none of the first ten videos can be decoded.
-    """
-    backbone.eval()
-    batches = [range(len(dataset))[i : i + local_batch_size] for i in range(0, len(dataset), local_batch_size)]
-    features: list[Tensor] = []
-    kept: list[int] = []
-    failures: list[str] = []
-    with progress_bar(total=len(dataset), description=description, unit="video") as bar:
-        for videos in workers.results(lambda batch: [dataset[video] for video in batch], batches):
-            decoded = [video for video in videos if video.failure is None]
-            if decoded:
-                features.append(_features_of(backbone, decoded, normalize=normalize, device=device))
-                kept += [video.video for video in decoded]
-            failures += _left_out(videos)
-            _refuse_hopeless(kept, failures)
-            bar.update(len(videos))
-    if not all(torch.isfinite(part).all() for part in features):
-        raise CheckpointError("the backbone gives features that are not finite; were its weights from a diverged run?")
+def labeled(rows: FeatureRows, labels: Sequence[int]) -> FeatureSet:
+    """Args: labels: of every video of the list."""
     return FeatureSet(
-        features=torch.cat(features) if features else torch.empty(0, 0),
-        labels=torch.tensor([labels[video] for video in kept], dtype=torch.int64),
-        failures=failures,
+        features=rows.features,
+        labels=torch.tensor(labels, dtype=torch.int64)[rows.videos],
+        videos=rows.videos,
+        failures=[reason for _, reason in rows.failures],
+        num_expected=len(labels),
     )
 
 
-def _left_out(videos: list[VideoViews]) -> list[str]:
-    """Why some of the videos have no views; said in the log."""
-    reasons = [video.failure for video in videos if video.failure is not None]
-    for reason in reasons:
-        LOGGER.warning("left out: %s", reason)
-    return reasons
+def mean_of_views(features: Tensor, *, num_crops: int) -> Tensor:
+    """One row per video: the raw features of its views, averaged as in SCE; (views, D) -> (1, D)."""
+    return features.mean(dim=0, keepdim=True)
 
 
-def _refuse_hopeless(kept: list[int], failures: list[str]) -> None:
-    """A wrong path must not look like a long row of broken videos."""
-    if len(failures) >= _NUM_HOPELESS and (not kept or kept[0] >= _NUM_HOPELESS):
-        raise ManifestError(
-            f"none of the first {_NUM_HOPELESS} videos can be decoded; the first: {failures[0]}; check DATA.ROOT and "
-            f"DATA.DECODER"
-        )
+def mean_of_crops(features: Tensor, *, num_crops: int) -> Tensor:
+    """One row per clip: (clips * num_crops, D) -> (clips, D)."""
+    return features.unflatten(0, (-1, num_crops)).mean(dim=1)
 
 
-def _features_of(
-    backbone: nn.Module, videos: list[VideoViews], *, normalize: Callable[[Tensor], Tensor], device: torch.device
-) -> Tensor:
-    views = torch.cat([video.views.to(device, non_blocking=True) for video in videos])
-    features = torch.cat([backbone(normalize(part)) for part in views.split(_MOST_VIEWS)])  # (views of all videos, D)
-    per_video = features.split([len(video.views) for video in videos])
-    return torch.stack([part.mean(dim=0) for part in per_video]).float().cpu()
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Runs a backbone, in eval mode and float32, over all views of videos.
+
+    Args:
+        make_views: uint8 clips of a video (clips, T, C, h, w), on the device -> float (views, C, T, S, S).
+        pool: features of a video's views (views, D) -> those that are kept of it (rows, D).
+    """
+
+    backbone: nn.Module
+    dataset: ViewsDataset
+    make_views: Callable[[Tensor], Tensor]
+    pool: Callable[[Tensor], Tensor]
+    workers: Workers
+    device: torch.device
+
+    @torch.no_grad()  # not inference_mode: the linear probe fits on what comes out
+    def extract(self, batches: Iterable[Sequence[int]]) -> Iterator[FeatureRows]:
+        """The features of each batch of videos; at most 128 views at a time go through the backbone.
+
+        Raises:
+            CheckpointError: a feature is not finite.
+            ManifestError: none of the list's first ten videos can be decoded.
+        """
+        self.backbone.eval()
+        hopeless: list[str] = []
+        for videos in self.workers.results(self._load, batches):
+            rows = self._rows_of(videos)
+            for video, reason in rows.failures:
+                LOGGER.warning("left out: %s", reason)
+                if video < _NUM_HOPELESS:
+                    hopeless.append(reason)
+            if len(hopeless) == _NUM_HOPELESS:
+                raise ManifestError(
+                    f"none of the first {_NUM_HOPELESS} videos can be decoded; the first: {hopeless[0]}; check "
+                    f"DATA.ROOT and DATA.DECODER"
+                )
+            yield rows
+
+    def _load(self, videos: Sequence[int]) -> list[ResizedClips]:
+        return [self.dataset[video] for video in videos]
+
+    def _rows_of(self, videos: Sequence[ResizedClips]) -> FeatureRows:
+        failures = [(video.video, video.failure) for video in videos if video.failure is not None]
+        decoded = [video for video in videos if video.failure is None]
+        if not decoded:
+            return FeatureRows(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), failures)
+        views = [self.make_views(video.clips.to(self.device, non_blocking=True)) for video in decoded]
+        # (views of all videos, D)
+        features = torch.cat([self.backbone(part) for part in torch.cat(views).split(_MOST_VIEWS)]).float().cpu()
+        if not torch.isfinite(features).all():
+            raise CheckpointError(
+                "the backbone gives features that are not finite; were its weights from a diverged run?"
+            )
+        kept = [self.pool(part) for part in features.split([len(part) for part in views])]
+        numbers = [video.video for video, part in zip(decoded, kept, strict=True) for _ in part]
+        return FeatureRows(torch.cat(kept), torch.tensor(numbers), failures)

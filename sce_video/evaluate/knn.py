@@ -1,50 +1,58 @@
 """Weighted k nearest neighbours (Wu et al., arXiv:1805.01978)."""
 
+from collections.abc import Sequence
+from itertools import product
+
 import torch
 from torch import Tensor
 
-from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.evaluate.features import FeatureSet
+from sce_video.evaluate.metrics import Measured, classification_metrics
 from sce_video.evaluate.neighbors import nearest
 
 
 def knn_votes(
-    query: Tensor, bank: Tensor, bank_labels: Tensor, *, num_neighbors: int, temperature: float, num_classes: int
+    similarities: Tensor, neighbor_labels: Tensor, *, num_neighbors: int, temperature: float, num_classes: int
 ) -> Tensor:
     """Each of the nearest bank videos votes for its label with exp(cosine similarity / temperature).
 
     Args:
-        query: float (n, D); bank: float (m, D); bank_labels: int64 (m,).
-        num_neighbors: at most m are used.
+        similarities: float (n, k), nearest first; neighbor_labels: int64 (n, k).
+        num_neighbors: at most k are used.
     Returns:
         Shares of the vote, float (n, num_classes), rows sum to 1.
     """
-    chunks = []
-    for similarities, rows in nearest(query, bank, k=num_neighbors):
-        weights = (similarities / temperature).softmax(dim=1)  # (chunk, k)
-        votes = weights.new_zeros(len(weights), num_classes)
-        chunks.append(votes.scatter_add_(1, bank_labels[rows], weights))
-    return torch.cat(chunks)
+    weights = (similarities[:, :num_neighbors] / temperature).softmax(dim=1)  # (n, num_neighbors)
+    votes = weights.new_zeros(len(weights), num_classes)
+    return votes.scatter_add_(1, neighbor_labels[:, :num_neighbors], weights)
 
 
 def knn_metrics(
-    query: Tensor,
-    query_labels: Tensor,
-    bank: Tensor,
-    bank_labels: Tensor,
+    query: FeatureSet,
+    bank: FeatureSet,
     *,
-    num_neighbors: int,
-    temperature: float,
-) -> dict[str, float]:
-    """Top-1, top-5 and mean class accuracy of kNN, in [0, 1].
+    nums_neighbors: Sequence[int],
+    temperatures: Sequence[float],
+    device: torch.device,
+) -> Measured:
+    """Top-1, top-5 and mean class accuracy of kNN with the first number and temperature; all pairs in the details.
 
     Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
     """
-    num_classes = int(max(query_labels.max(), bank_labels.max())) + 1
-    votes = knn_votes(
-        query, bank, bank_labels, num_neighbors=num_neighbors, temperature=temperature, num_classes=num_classes
-    )
-    return {
-        "knn_top1": topk_accuracy(votes, query_labels, k=1),
-        "knn_top5": topk_accuracy(votes, query_labels, k=5),
-        "knn_mean_class": mean_class_accuracy(votes.argmax(dim=1), query_labels),
-    }
+    num_classes = int(max(query.labels.max(), bank.labels.max())) + 1
+    similarities, rows = nearest(query.features, bank.features, k=max(nums_neighbors), device=device)
+    neighbor_labels = bank.labels[rows]
+    sweep, first_votes = [], None
+    for num_neighbors, temperature in product(nums_neighbors, temperatures):
+        votes = knn_votes(
+            similarities,
+            neighbor_labels,
+            num_neighbors=num_neighbors,
+            temperature=temperature,
+            num_classes=num_classes,
+        )
+        first_votes = votes if first_votes is None else first_votes
+        metrics = classification_metrics(votes, query.labels, name="knn")
+        sweep.append({"num_neighbors": num_neighbors, "temperature": temperature, **metrics})
+    first = {name: value for name, value in sweep[0].items() if name.startswith("knn_")}
+    return Measured(first, {"knn_sweep": sweep}, scores=first_votes, neighbors=(similarities, rows))

@@ -1,11 +1,16 @@
-"""Linear probe on frozen features: multinomial logistic regression, to its optimum."""
+"""Linear probe on cached features: multinomial logistic regression, to its optimum."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_video.evaluate.metrics import mean_class_accuracy, topk_accuracy
+from sce_video.evaluate.features import FeatureSet
+from sce_video.evaluate.metrics import Measured, classification_metrics, topk_accuracy
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.subsets import balanced_part
 
 _MAX_ITERATIONS = 1000
 
@@ -46,16 +51,44 @@ def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_dec
 
 
 def linear_metrics(
-    test: Tensor, test_labels: Tensor, train: Tensor, train_labels: Tensor, *, weight_decay: float
-) -> dict[str, float]:
-    """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set."""
-    num_classes = int(max(test_labels.max(), train_labels.max())) + 1
-    mean, std = train.mean(dim=0), train.std(dim=0).clamp_min(1e-6)
-    train, test = (train - mean) / std, (test - mean) / std
-    weights, bias = fit_linear(train, train_labels, num_classes=num_classes, weight_decay=weight_decay)
-    scores = test.double() @ weights.T + bias
-    return {
-        "linear_top1": topk_accuracy(scores, test_labels, k=1),
-        "linear_top5": topk_accuracy(scores, test_labels, k=5),
-        "linear_mean_class": mean_class_accuracy(scores.argmax(dim=1), test_labels),
-    }
+    test: FeatureSet, train: FeatureSet, *, weight_decays: Sequence[float], held_out_share: float, seed: int
+) -> Measured:
+    """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set.
+
+    Of several weight decays the one that does best on a part of the training rows, held out for that, is used; the
+    probe is then fitted on all of them. Test rows have no say in it.
+
+    Args:
+        held_out_share: of the training rows of each class, in (0, 1).
+    """
+    num_classes = int(max(test.labels.max(), train.labels.max())) + 1
+    details: dict[str, Any] = {}
+    weight_decay = weight_decays[0]
+    if len(weight_decays) > 1:
+        kept, held_out = _divided(train, held_out_share=held_out_share, seed=seed)
+        tried = [
+            topk_accuracy(_scores(held_out, kept, num_classes=num_classes, weight_decay=each), held_out.labels, k=1)
+            for each in weight_decays
+        ]
+        weight_decay = weight_decays[max(range(len(tried)), key=tried.__getitem__)]
+        details["held_out_top1"] = dict(zip(map(str, weight_decays), tried, strict=True))
+        LOGGER.info("weight decay %g is best on held-out training videos, of %s", weight_decay, list(weight_decays))
+    scores = _scores(test, train, num_classes=num_classes, weight_decay=weight_decay)
+    metrics = classification_metrics(scores, test.labels, name="linear_features")
+    return Measured(metrics, {"weight_decay": weight_decay, **details}, scores=scores.softmax(dim=1))
+
+
+def _scores(test: FeatureSet, train: FeatureSet, *, num_classes: int, weight_decay: float) -> Tensor:
+    """Logits of the test rows, double (n, num_classes)."""
+    mean, std = train.features.mean(dim=0), train.features.std(dim=0).clamp_min(1e-6)
+    weights, bias = fit_linear(
+        (train.features - mean) / std, train.labels, num_classes=num_classes, weight_decay=weight_decay
+    )
+    return ((test.features - mean) / std).double() @ weights.T + bias
+
+
+def _divided(rows: FeatureSet, *, held_out_share: float, seed: int) -> tuple[FeatureSet, FeatureSet]:
+    """Rows to fit on, of each class at least one, and those held out."""
+    kept = torch.zeros(len(rows.labels), dtype=torch.bool)
+    kept[balanced_part(rows.labels.tolist(), share=1 - held_out_share, seed=seed)] = True
+    return rows.part(kept), rows.part(~kept)

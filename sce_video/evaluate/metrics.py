@@ -1,7 +1,22 @@
 """Numbers from scores and labels."""
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Measured(NamedTuple):
+    """What an evaluation found: `metrics` in [0, 1], and `details` for `results.json`.
+
+    For each test row: `scores` of the classes, (n, classes), higher is better; `neighbors`, similarities and int64 bank
+    rows, both (n, k), nearest first.
+    """
+
+    metrics: dict[str, float]
+    details: dict[str, Any]
+    scores: Tensor | None = None
+    neighbors: tuple[Tensor, Tensor] | None = None
 
 
 def topk_accuracy(scores: Tensor, labels: Tensor, *, k: int) -> float:
@@ -29,3 +44,17 @@ def mean_class_accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Accuracy of each class that occurs in `labels`, averaged over classes; both (n,)."""
     correct = (predicted == labels).double()
     return torch.stack([correct[labels == label].mean() for label in labels.unique()]).mean().item()
+
+
+def classification_metrics(scores: Tensor, labels: Tensor, *, name: str) -> dict[str, float]:
+    """`name`_top1, `name`_top5 and `name`_mean_class, in [0, 1].
+
+    Args:
+        scores: (n, classes), higher is better.
+        labels: int64 (n,).
+    """
+    return {
+        f"{name}_top1": topk_accuracy(scores, labels, k=1),
+        f"{name}_top5": topk_accuracy(scores, labels, k=5),
+        f"{name}_mean_class": mean_class_accuracy(scores.argmax(dim=1), labels),
+    }

@@ -1,23 +1,60 @@
 """Nearest neighbours by cosine similarity: what kNN and retrieval share."""
 
-from collections.abc import Iterator
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_QUERIES_PER_CHUNK = 1024
+from sce_video.runtime.distributed import all_gathered, num_ranks, rank
+
+# Similarities of so many queries with so many bank rows lie in memory together: 256 MiB in float32.
+_QUERIES_PER_CHUNK, _BANK_PER_CHUNK = 1024, 65536
 
 
-def nearest(query: Tensor, bank: Tensor, *, k: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Exact search in chunks of queries, so that the whole similarity matrix is never there.
+def nearest(
+    query: Tensor,
+    bank: Tensor,
+    *,
+    k: int,
+    query_origin: Tensor | None = None,
+    bank_origin: Tensor | None = None,
+    device: torch.device | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Exact search, chunk of the bank by chunk; neither the whole similarity matrix nor a copy of the bank is made.
+
+    All ranks call it with the same arguments and share the chunks out; the result does not depend on their number.
 
     Args:
         query: float (n, D).
         bank: float (m, D); of k above m only m are returned.
-    Yields:
-        Similarities and int64 bank rows of some queries, both (chunk, min(k, m)), nearest first.
+        query_origin, bank_origin: float (D,), subtracted first.
+        device: where similarities are computed; None is where the bank is.
+    Returns:
+        Similarities and int64 bank rows, both (n, min(k, m)) and where the query is; nearest first, of equally near
+        rows the first one first.
     """
-    bank = F.normalize(bank, dim=1)
-    for chunk in F.normalize(query, dim=1).split(_QUERIES_PER_CHUNK):
-        similarities, rows = (chunk @ bank.T).topk(min(k, len(bank)), dim=1)
-        yield similarities, rows
+    num_kept = min(k, len(bank))
+    device = device or bank.device
+    similarities = query.new_full((len(query), num_kept), float("-inf"))
+    rows = torch.full_like(similarities, len(bank), dtype=torch.int64)
+    starts = range(0, len(bank), _BANK_PER_CHUNK)
+    for start in starts[rank() :: num_ranks()]:
+        part = _directions(bank[start : start + _BANK_PER_CHUNK], bank_origin, device)
+        for first in range(0, len(query), _QUERIES_PER_CHUNK):
+            chunk = slice(first, first + _QUERIES_PER_CHUNK)
+            found = (_directions(query[chunk], query_origin, device) @ part.T).topk(min(num_kept, len(part)), dim=1)
+            candidates = found.values.to(query.device), (found.indices + start).to(query.device)
+            similarities[chunk], rows[chunk] = _first(num_kept, (similarities[chunk], rows[chunk]), candidates)
+    return _first(num_kept, *all_gathered((similarities, rows)))
+
+
+def _directions(vectors: Tensor, origin: Tensor | None, device: torch.device) -> Tensor:
+    """Unit vectors from the origin, (n, D)."""
+    return F.normalize((vectors if origin is None else vectors - origin).to(device), dim=1)
+
+
+def _first(num_kept: int, *found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Of several sets of similarities and rows the nearest, whatever the order of the sets."""
+    similarities, rows = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+    rows, order = rows.sort(dim=1)
+    similarities, best = similarities.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return similarities[:, :num_kept], rows.gather(1, best[:, :num_kept])

@@ -1,30 +1,31 @@
-"""Retrieval: test videos ask, training videos answer."""
+"""Retrieval: test videos, or their clips, ask; those of training answer."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from sce_video.evaluate.metrics import recall_at
+from sce_video.evaluate.features import FeatureSet
+from sce_video.evaluate.metrics import Measured, recall_at
 from sce_video.evaluate.neighbors import nearest
 
 
 def retrieval_metrics(
-    query: Tensor,
-    query_labels: Tensor,
-    bank: Tensor,
-    bank_labels: Tensor,
-    *,
-    ranks: Sequence[int],
-    center_features: bool,
-) -> dict[str, float]:
+    query: FeatureSet, bank: FeatureSet, *, ranks: Sequence[int], center_features: bool, device: torch.device
+) -> Measured:
     """R@k for every k of `ranks`, in [0, 1].
 
     Args:
-        query: float (n, D); bank: float (m, D).
         center_features: query and bank each lose their own mean first, as in SCE's reference code.
     """
-    if center_features:
-        query, bank = query - query.mean(dim=0), bank - bank.mean(dim=0)
-    ranked = torch.cat([bank_labels[rows] for _, rows in nearest(query, bank, k=max(ranks))])
-    return {f"retrieval_r{k}": recall_at(ranked, query_labels, k=k) for k in ranks}
+    origins = (query.features.mean(dim=0), bank.features.mean(dim=0)) if center_features else (None, None)
+    similarities, rows = nearest(
+        query.features,
+        bank.features,
+        k=max(ranks),
+        query_origin=origins[0],
+        bank_origin=origins[1],
+        device=device,
+    )
+    answers = bank.labels[rows]  # (queries, max(ranks))
+    metrics = {f"retrieval_r{k}": recall_at(answers, query.labels, k=k) for k in ranks}
+    return Measured(metrics, {}, neighbors=(similarities, rows))

@@ -45,16 +45,16 @@ CLIPS: dict[str, Callable[[float, ViewProtocol], list[ClipSpan]]] = {
 }
 
 
-class VideoViews(NamedTuple):
-    """All views of one video, or why there are none."""
+class ResizedClips(NamedTuple):
+    """All clips of one video, whose crops are left to the device, or why there are none."""
 
     video: int
-    views: Tensor  # uint8 (clips * num_crops, T, C, S, S); (0,) after a failure
+    clips: Tensor  # uint8 (clips, T, C, h, w), the shorter of h and w as long as the crops' side; (0,) after a failure
     failure: str | None
 
 
-class ViewsDataset(Dataset[VideoViews]):
-    """All views of each video. A video that cannot be decoded is reported, never replaced."""
+class ViewsDataset(Dataset[ResizedClips]):
+    """The clips of all views of each video. A video that cannot be decoded is reported, never replaced."""
 
     def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
         self._videos = videos
@@ -63,20 +63,20 @@ class ViewsDataset(Dataset[VideoViews]):
     def __len__(self) -> int:
         return len(self._videos)
 
-    def __getitem__(self, video: int) -> VideoViews:
+    def __getitem__(self, video: int) -> ResizedClips:
         try:
-            return VideoViews(video, self._views(video), None)
+            return ResizedClips(video, self._clips(video), None)
         except DecodeError as error:
-            return VideoViews(video, torch.empty(0, dtype=torch.uint8), str(error))
+            return ResizedClips(video, torch.empty(0, dtype=torch.uint8), str(error))
 
-    def _views(self, video: int) -> Tensor:
+    def _clips(self, video: int) -> Tensor:
         with self._videos.open(video) as opened:
             spans = CLIPS[self._protocol.clips](opened.metadata.duration_seconds, self._protocol)
             groups = [spans[i : i + _CLIPS_AT_ONCE] for i in range(0, len(spans), _CLIPS_AT_ONCE)]
-            return torch.cat([self._views_of(opened, group) for group in groups])
+            return torch.cat([self._clips_of(opened, group) for group in groups])
 
-    def _views_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
-        """The views of some clips, decoded in one pass over the file, (clips * num_crops, T, C, S, S)."""
+    def _clips_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
+        """Some clips, decoded in one pass over the file, (clips, T, C, h, w)."""
         protocol, about = self._protocol, opened.metadata
         stride = protocol.frame_stride
         positions = partial(strided_positions, frame_stride=stride) if stride else uniform_positions
@@ -92,30 +92,34 @@ class ViewsDataset(Dataset[VideoViews]):
             )
         ]
         frames = opened.frames_at(frame_times(indices, fps=about.fps))
-        crops = spatial_crops(frames, num_crops=protocol.num_crops, size_pixels=protocol.size_pixels)
-        clips = torch.stack(crops).unflatten(1, (len(spans), protocol.num_frames))  # (crops, clips, T, C, S, S)
-        return clips.transpose(0, 1).flatten(0, 1)
+        resized = resize_short_side(frames, size_pixels=protocol.size_pixels)
+        return resized.unflatten(0, (len(spans), protocol.num_frames))
 
 
-def spatial_crops(clip: Tensor, *, num_crops: int, size_pixels: int) -> list[Tensor]:
-    """Resize the shorter side to `size_pixels`, then cut squares along the longer one.
+def resize_short_side(frames: Tensor, *, size_pixels: int) -> Tensor:
+    """Bilinear, without antialiasing as in training: uint8 (T, C, H, W) -> (T, C, h, w), min(h, w) = size_pixels."""
+    height, width = frames.shape[-2:]
+    scale = size_pixels / min(height, width)
+    size = [max(size_pixels, round(height * scale)), max(size_pixels, round(width * scale))]
+    return TF.resize(frames, size, interpolation=InterpolationMode.BILINEAR, antialias=False)
+
+
+def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
+    """Cut squares along the longer side of clips, as large as the shorter one, S.
 
     Args:
-        clip: uint8 (T, C, H, W); the frames may be of several clips.
+        clips: (n, T, C, H, W), on any device.
         num_crops: 1 (center) or 3 (left, center, right, or top, center, bottom).
     Returns:
-        `num_crops` of uint8 (T, C, size_pixels, size_pixels).
+        (n * num_crops, T, C, S, S), all crops of the first clip first.
     Raises:
         ValueError: another number of crops.
     """
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops is {num_crops}; it must be 1 or 3")
-    height, width = clip.shape[-2:]
-    scale = size_pixels / min(height, width)
-    size = [max(size_pixels, round(height * scale)), max(size_pixels, round(width * scale))]
-    clip = TF.resize(clip, size, interpolation=InterpolationMode.BILINEAR, antialias=False)
-    slack = [side - size_pixels for side in clip.shape[-2:]]  # one of the two is 0
+    side = min(clips.shape[-2:])
+    slack = [length - side for length in clips.shape[-2:]]  # one of the two is 0
     shares = (0.5,) if num_crops == 1 else (0.0, 0.5, 1.0)
-    return [
-        TF.crop(clip, round(slack[0] * share), round(slack[1] * share), size_pixels, size_pixels) for share in shares
-    ]
+    corners = [(round(slack[0] * share), round(slack[1] * share)) for share in shares]
+    crops = [clips[..., top : top + side, left : left + side] for top, left in corners]
+    return torch.stack(crops, dim=1).flatten(0, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.task import build_knn, build_retrieval, evaluate_task
+from sce_video.build.evaluation import build_knn, build_retrieval, evaluate_task
 from sce_video.config import load_config
 from sce_video.data.motion import write_motion_dataset
 from sce_video.errors import ConfigError
@@ -81,7 +81,8 @@ def _empty(output_dir: Path) -> None:
 def _evaluate(cfg: CfgNode) -> dict[str, float]:
     """kNN and retrieval on one extraction of features."""
     seed_everything(cfg.RUN.SEED)
-    return evaluate_task(cfg, choose_device(cfg), build_knn(cfg), build_retrieval(cfg))
+    device = choose_device(cfg)
+    return evaluate_task(cfg, device, build_knn(cfg, device), build_retrieval(cfg, device))
 
 
 def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: int, wall_seconds: float) -> None:

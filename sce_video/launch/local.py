@@ -7,7 +7,10 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
+from sce_video.config.check import TRAINING_TASKS
 from sce_video.errors import ConfigError
+from sce_video.launch.report import report_ended_run
+from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.distributed import is_main_process
@@ -40,6 +43,9 @@ def run_task(cfg: CfgNode) -> None:
     Raises:
         UserError: the config, a path, a video list or a checkpoint cannot be used.
     """
+    if cfg.EVAL.SPLITS != [0]:
+        run_splits(cfg, run_task)
+        return
     device = choose_device(cfg)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     _refuse_foreign_folder(cfg, output_dir)
@@ -52,6 +58,8 @@ def run_task(cfg: CfgNode) -> None:
         )
     seed_everything(cfg.RUN.SEED)
     TASKS[cfg.TASK](cfg, device)
+    if is_main_process():
+        report_ended_run(cfg)
 
 
 def choose_device(cfg: CfgNode) -> torch.device:
@@ -64,20 +72,28 @@ def choose_device(cfg: CfgNode) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError("RUN.DEVICE is cuda, but torch sees no GPU here; check the driver, or use RUN.DEVICE cpu")
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-    if cfg.TASK == "pretrain" and device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
+    if cfg.TASK in TRAINING_TASKS and device.type == "cpu" and cfg.TRAIN.PRECISION == "fp16":
         raise ConfigError("TRAIN.PRECISION is fp16, but there is no GPU here; use fp32 on a CPU")
     return device
 
 
 def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
-    """A folder with checkpoints belongs to its own pretraining run."""
+    """A folder with checkpoints belongs to its own run."""
     saved = output_dir / "config.yaml"
     if not saved.is_file() or not CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1).steps():
         return
-    if cfg.TASK != "pretrain":
-        raise ConfigError(f"{output_dir} holds a pretraining run; give TASK {cfg.TASK} another RUN.OUTPUT_DIR")
-    different = changed_keys(load_config(saved), cfg)
-    changed = [key for key in different if key not in _FREE_TO_CHANGE and not key.startswith("EVAL.")]
+    before = load_config(saved)
+    if cfg.TASK != before.TASK:
+        raise ConfigError(
+            f"{output_dir} holds a run with TASK {before.TASK}; give TASK {cfg.TASK} another RUN.OUTPUT_DIR"
+        )
+    # What a run on labels begins with and learns from.
+    fixed = () if cfg.TASK == "pretrain" else ("EVAL.CHECKPOINT", "EVAL.LABEL_SHARE")
+    changed = [
+        key
+        for key in changed_keys(before, cfg)
+        if key in fixed or (key not in _FREE_TO_CHANGE and not key.startswith("EVAL."))
+    ]
     if changed:
         raise ConfigError(
             f"{output_dir} holds a run with another value of {', '.join(changed)}; choose another RUN.OUTPUT_DIR"

@@ -22,6 +22,12 @@ class PooledBackbone(nn.Module):
             self.add_module(name, part)
         self.feature_dim = feature_dim
 
+    @property
+    def blocks_in_order(self) -> list[nn.Module]:
+        """What the maps pass through, in that order: the parts, or the parts of the only one."""
+        parts = list(self.children())
+        return list(parts[0].children()) if len(parts) == 1 else parts
+
     def forward(self, views: Tensor) -> Tensor:
         """Features of a batch of views.
 

@@ -1,9 +1,11 @@
 """Backbone weights in files: written as safetensors, read from those, from checkpoints and from run folders."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import safetensors
+import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -60,6 +62,15 @@ def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeig
         )
     backbone.load_state_dict(state)
     return weights
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 of all tensors of a module, their names and types."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> BackboneWeights:

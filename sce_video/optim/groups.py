@@ -1,5 +1,6 @@
-"""Which weights decay."""
+"""Which weights decay, and which learn more slowly."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -20,4 +21,24 @@ def decay_groups(module: nn.Module, *, weight_decay: float) -> list[dict[str, An
     return [
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": weight_decay},
         {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def layer_groups(layers: Sequence[nn.Module], *, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
+    """`decay_groups` of every layer, with the share `lr_share` of the learning rate that it takes.
+
+    1 for the last layer, and for each one before it `layer_decay` times that of the next (arXiv:1801.06146).
+
+    Args:
+        layers: in the order of application; they hold every parameter that is trained.
+        layer_decay: in (0, 1]; 1 is the same learning rate for all.
+    Raises:
+        ValueError: a number outside its range.
+    """
+    if not 0 < layer_decay <= 1:
+        raise ValueError(f"layer_decay is {layer_decay}; it must be in (0, 1]")
+    return [
+        {**group, "lr_share": layer_decay**depth}
+        for depth, layer in zip(range(len(layers) - 1, -1, -1), layers, strict=True)
+        for group in decay_groups(layer, weight_decay=weight_decay)
     ]

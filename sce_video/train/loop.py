@@ -1,32 +1,30 @@
-"""Pretraining, from the newest checkpoint to the last step."""
+"""Training, from the newest checkpoint to the last step."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from sce_video.augment.batch import Failure, PretrainBatch
+from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError
-from sce_video.methods.sce import SCE
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
 from sce_video.train.plan import Plan, Rates, Schedules
 from sce_video.train.precision import Precision
-from sce_video.train.step import train_step
 from sce_video.train.watch import LossWatch
 
 
 class Loader(Protocol):
     """Gives the epoch and the parts of the batch for each optimiser step from `step` on."""
 
-    def batches_from(self, step: int, *, num_steps: int) -> Iterator[tuple[int, list[PretrainBatch]]]: ...
+    def batches_from(self, step: int, *, num_steps: int) -> Iterator[tuple[int, list[TrainBatch]]]: ...
 
 
 class Failures(Protocol):
@@ -41,19 +39,25 @@ class Failures(Protocol):
     def load_state_dict(self, state: dict[str, list[int]]) -> None: ...
 
 
+class TakeStep(Protocol):
+    def __call__(self, parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Run:
-    """Everything that a pretraining run consists of; what changes while it runs is in its checkpoints.
+    """Everything that a run consists of; what changes while it runs is in its checkpoints.
 
+    `task` is its name on the bar. `take_step` makes one optimiser step and gives the loss, still on the device.
     `record` is stored in every checkpoint beside the state: config, versions, and what must be the same when the run
     goes on: as `videos` what identifies the list of videos, as `decoder` what reads them. `name_video` gives a path.
     """
 
-    model: SCE
+    task: str
+    model: nn.Module
     optimizer: Optimizer
     precision: Precision
     loader: Loader
-    make_views: Callable[[PretrainBatch], list[Tensor]]
+    take_step: TakeStep
     failures: Failures
     name_video: Callable[[int], Path]
     schedules: Schedules
@@ -63,28 +67,25 @@ class Run:
     record: dict[str, Any]
 
 
-def pretrain(run: Run) -> None:
-    """Train from the newest checkpoint, or from the start, to the plan's last step."""
+def train(run: Run) -> bool:
+    """Train from the newest checkpoint, or from the start, to the plan's last step.
+
+    Returns:
+        Whether that is the last of all; False after a stop at `stop_at_step`.
+    """
     plan = run.plan
     step = _resume(run)
     watch, meter = LossWatch(run.name_video), ThroughputMeter()
     run.model.train()
     with (
         MetricsLog(run.output_dir, start_step=step) as log,
-        progress_bar(total=plan.num_steps, initial=step, description="pretrain", unit="step") as bar,
+        progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step") as bar,
     ):
         batches = run.loader.batches_from(step, num_steps=plan.last_step)
         for epoch, parts in meter.waiting_for(batches):
             run.failures.record(failure for part in parts for failure in part.failures)
             rates = run.schedules.at(step)
-            loss = train_step(
-                run.model,
-                parts,
-                run.optimizer,
-                rates=rates,
-                precision=run.precision,
-                make_views=run.make_views,
-            )
+            loss = run.take_step(parts, rates, step=step)
             watch.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
             meter.add_clips(sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
@@ -97,9 +98,12 @@ def pretrain(run: Run) -> None:
             if plan.should_save(step):
                 _require_finite(run.model, step, rates)
                 _save(run, step)
+    if plan.last_step < plan.num_steps:
+        LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", plan.last_step, plan.num_steps)
+    return plan.last_step == plan.num_steps
 
 
-def _require_finite(model: SCE, step: int, rates: Rates) -> None:
+def _require_finite(model: nn.Module, step: int, rates: Rates) -> None:
     """A finite loss can still have given an update that is not; no checkpoint may hold one."""
     if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
         raise NonFiniteLossError(
@@ -114,7 +118,7 @@ def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run:
         "loss": loss,
         "epoch": epoch,
         "lr": rates.lr,
-        **rates.method._asdict(),
+        **(rates.method._asdict() if rates.method else {}),
         **meter.read(),
         **({"loss_scale": scaler.get_scale()} if scaler.is_enabled() else {}),
         "failed_videos": len(run.failures),

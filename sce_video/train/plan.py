@@ -1,17 +1,17 @@
 """The scalars of a run, as functions of the optimiser step."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sce_video.methods.sce import SCERates
 from sce_video.optim.schedules import ema_momentum, ramp, warmup_cosine
 
 
 class Rates(NamedTuple):
-    """Every scheduled scalar at one step."""
+    """Every scheduled scalar at one step; `method` is None where nothing but the learning rate moves."""
 
     lr: float
-    method: SCERates
+    method: SCERates | None
 
 
 class Ramp(NamedTuple):
@@ -25,8 +25,25 @@ class Ramp(NamedTuple):
         return ramp(step, num_steps=self.num_steps, start=self.start, end=self.end, shape="linear")
 
 
+class Schedules(Protocol):
+    def at(self, step: int) -> Rates: ...
+
+
 @dataclass(frozen=True)
-class Schedules:
+class FinetuneSchedules:
+    """Learning rate with warm-up and cosine."""
+
+    num_steps: int
+    warmup_steps: int
+    peak_lr: float
+
+    def at(self, step: int) -> Rates:
+        lr = warmup_cosine(step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak_lr)
+        return Rates(lr=lr, method=None)
+
+
+@dataclass(frozen=True)
+class PretrainSchedules:
     """Learning rate with warm-up and cosine, EMA momentum by cosine, ramps of the method's scalars."""
 
     num_steps: int

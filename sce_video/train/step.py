@@ -1,42 +1,116 @@
-"""One optimiser step."""
+"""One optimiser step, of pretraining and of finetuning."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
 
+import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sce_video.augment.batch import PretrainBatch
+from sce_video.augment.batch import TrainBatch
+from sce_video.augment.mixup import mixup
 from sce_video.methods.sce import SCE
+from sce_video.runtime.seeds import seed_from
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 
+MakeViews = Callable[[TrainBatch], list[Tensor]]
 
-def train_step(
-    model: SCE,
-    parts: Sequence[PretrainBatch],
-    optimizer: Optimizer,
-    *,
+
+def pretrain_step(
+    parts: Sequence[TrainBatch],
     rates: Rates,
+    *,
+    model: SCE,
+    optimizer: Optimizer,
     precision: Precision,
-    make_views: Callable[[PretrainBatch], list[Tensor]],
+    make_views: MakeViews,
 ) -> Tensor:
     """Gradients over the parts of one batch, one update, then the momentum branch and the queue move once.
 
     Returns:
         The loss, a scalar still on the device.
     """
+    method = rates.method
+    assert method is not None
+
+    def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
+        view_1, view_2 = views
+        loss: Tensor = model(view_1, view_2, rates=method)
+        return loss
+
+    loss = _update(parts, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
+    model.finish_step(rates=method)
+    return loss
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What a classifier learns from: `labels` int64 (videos of the list,), and how they are softened.
+
+    `label_smoothing` in [0, 1]; `mixup_alpha` 0 is no mixup (arXiv:1710.09412), else both parameters of its Beta
+    distribution.
+    """
+
+    labels: Tensor
+    num_classes: int
+    label_smoothing: float
+    mixup_alpha: float
+
+
+def finetune_step(
+    parts: Sequence[TrainBatch],
+    rates: Rates,
+    *,
+    step: int,
+    seed: int,
+    classifier: nn.Module,
+    optimizer: Optimizer,
+    precision: Precision,
+    make_views: MakeViews,
+    supervision: Supervision,
+) -> Tensor:
+    """Cross-entropy gradients over the parts of one batch, one update; dropout and mixup are functions of (seed, step).
+
+    Returns:
+        The loss, a scalar still on the device.
+    """
+    torch.manual_seed(seed_from(seed, "dropout", step))
+    random = np.random.default_rng(seed_from(seed, "mixup", step))
+
+    def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
+        (view,) = views
+        targets = F.one_hot(supervision.labels[part.videos], supervision.num_classes).float().to(view.device)
+        if supervision.mixup_alpha > 0:
+            view, targets = mixup(view, targets, alpha=supervision.mixup_alpha, random=random)
+        return F.cross_entropy(classifier(view), targets, label_smoothing=supervision.label_smoothing)
+
+    return _update(parts, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
+
+
+def _update(
+    parts: Sequence[TrainBatch],
+    optimizer: Optimizer,
+    *,
+    lr: float,
+    precision: Precision,
+    make_views: MakeViews,
+    loss_of: Callable[[TrainBatch, list[Tensor]], Tensor],
+) -> Tensor:
+    """One update by the mean of the parts' losses; a parameter group with `lr_share` takes that share of `lr`."""
     for group in optimizer.param_groups:
-        group["lr"] = rates.lr
+        group["lr"] = lr * group.get("lr_share", 1.0)
     optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=next(model.parameters()).device)
+    losses = []
     for part in parts:
-        view_1, view_2 = make_views(part)
+        views = make_views(part)
         with precision.autocast():
-            loss = model(view_1, view_2, rates=rates.method) / len(parts)
+            loss = loss_of(part, views) / len(parts)
         precision.scaler.scale(loss).backward()
-        total += loss.detach()
+        losses.append(loss.detach())
     precision.scaler.step(optimizer)
     precision.scaler.update()
-    model.finish_step(rates=rates.method)
-    return total
+    return reduce(torch.add, losses)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sce_video.augment.crop import AreaCrop
 from sce_video.augment.recipes import ViewRecipe
 
 
@@ -10,10 +11,10 @@ def recipe() -> ViewRecipe:
     """Every op has a chance; mean and std differ between channels, so that a mix-up of channels shows."""
     return ViewRecipe(
         temporal_difference_probability=0.2,
-        crop_area=(0.2, 0.766),
-        crop_aspect=(0.75, 1.3333),
+        crop=AreaCrop((0.2, 0.766), (0.75, 1.3333)),
         jitter_probability=0.8,
         color_strength=1.0,
+        jitter_shares=(0.8, 0.8, 0.4, 0.2),
         grayscale_probability=0.3,
         blur_probability=0.5,
         blur_kernel_pixels=7,

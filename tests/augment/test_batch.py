@@ -8,7 +8,7 @@ from sce_video.augment.batch import (
     ClipBatch,
     ClipForView,
     Failure,
-    PretrainBatch,
+    TrainBatch,
     VideoClips,
     collate,
     make_views,
@@ -120,7 +120,7 @@ def test_a_batch_survives_the_way_from_a_worker(samples):
 def test_a_batch_is_made_of_what_pinning_walks_through(samples):
     """The loader pins tensors inside lists and named tuples, and leaves plain objects and their tensors alone."""
     batch = collate(samples)
-    assert type(batch) is PretrainBatch
+    assert type(batch) is TrainBatch
     assert type(batch.views) is list
     assert all(type(view) is ClipBatch and type(view.parameters) is ViewParameters for view in batch.views)
     assert all(type(tensor) is torch.Tensor for tensor in tensors_of(batch))
@@ -129,7 +129,7 @@ def test_a_batch_is_made_of_what_pinning_walks_through(samples):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_loader_pins_every_tensor(samples):
     (batch,) = DataLoader(samples, batch_size=4, collate_fn=collate, pin_memory=True)
-    assert type(batch) is PretrainBatch
+    assert type(batch) is TrainBatch
     assert all(tensor.is_pinned() or tensor.numel() == 0 for tensor in tensors_of(batch))
 
 

@@ -64,6 +64,12 @@ def test_loader(one_video: Path, tmp_path: Path) -> None:
     assert {row["what"] for row in rows} >= {"ours, 1 worker", "ours, 2 workers", "pytorchvideo, 1 worker"}
 
 
+def test_evaluate(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("evaluate", one_video, "--quick", json_file=tmp_path / "evaluate.json")
+    assert {"views_original_vs_pytorchvideo", "retrieval_vs_scikit-learn"} <= ratios.keys()
+    assert {"ours, original", "ours, 256p_gop4", "ours, 200 queries in 20000"} <= {row["what"] for row in rows}
+
+
 def test_memory(one_video: Path, tmp_path: Path) -> None:
     ratios, rows = results_of("memory", one_video, "--quick", "--openings", 40, json_file=tmp_path / "memory.json")
     assert "default_vs_pytorchvideo" in ratios
@@ -73,7 +79,7 @@ def test_memory(one_video: Path, tmp_path: Path) -> None:
         assert row["last_mib"] > 50
 
 
-@pytest.mark.parametrize("program", ["decode", "loader", "memory"])
+@pytest.mark.parametrize("program", ["decode", "loader", "memory", "evaluate"])
 def test_a_missing_folder_is_one_line(
     benchmark_module: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,

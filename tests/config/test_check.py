@@ -24,7 +24,10 @@ METHOD: {QUEUE_LENGTH: 1024, IN_BATCH_KEYS: false}
 
 # Neither bounded nor a choice.
 FREE_NUMBERS = {"RUN.SEED", "AUG.MEAN"}
-FREE_TEXTS = {"DATA.ROOT", "DATA.TRAIN", "DATA.TEST", "DATA.SPLITS_DIR", "EVAL.CHECKPOINT", "RUN.OUTPUT_DIR"}
+FREE_TEXTS = {
+    *("DATA.ROOT", "DATA.TRAIN", "DATA.TEST", "DATA.SPLITS_DIR", "EVAL.CHECKPOINT", "EVAL.FEATURES_DIR"),
+    "RUN.OUTPUT_DIR",
+}
 
 
 def all_keys() -> dict[str, Any]:
@@ -106,9 +109,10 @@ BOUNDS = [
     ("EVAL.NUM_CROPS", ["0", "2"], ["1", "3"]),
     ("EVAL.SIZE_PIXELS", ["31"], ["32"]),
     ("EVAL.LOCAL_BATCH_SIZE", ["0"], ["1"]),
-    ("EVAL.KNN_NUM_NEIGHBORS", ["0"], ["1"]),
-    ("EVAL.KNN_TEMPERATURE", ["0"], ["0.01"]),
-    ("EVAL.LINEAR_WEIGHT_DECAY", ["-1"], ["0"]),
+    ("EVAL.KNN_NUM_NEIGHBORS", ["0", "20,0"], ["1", "20,200"]),
+    ("EVAL.KNN_TEMPERATURES", ["0"], ["0.01", "0.07,0.1"]),
+    ("EVAL.LINEAR_WEIGHT_DECAYS", ["-1", "0,-1"], ["0", "0,1"]),
+    ("EVAL.LINEAR_HELD_OUT_SHARE", ["0", "1", "-0.1"], ["0.5"]),
     ("EVAL.RETRIEVAL_RANKS", ["1,0"], ["1"]),
     ("DATA.SPLIT", ["0", "4"], ["1", "2", "3"]),
 ]
@@ -142,7 +146,7 @@ def test_every_number_is_bounded_unless_listed(config_file: Write, key: str) -> 
 @pytest.mark.parametrize("key", [key for key, default in all_keys().items() if isinstance(default, str)])
 def test_a_text_is_a_path_or_one_of_a_few(config_file: Write, key: str) -> None:
     if key in FREE_TEXTS:
-        load_config(config_file(BASE), [key, "nonsense"])
+        load_config(config_file(BASE), ["TASK", "extract", key, "nonsense"])
         return
     message = refusal(config_file(BASE), key, "nonsense")
     assert message.startswith(f"{key} is 'nonsense'; choose one of ")
@@ -197,6 +201,38 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         "evaluation without labels",
         ["TASK", "retrieval", "DATA.SOURCE", "folder"],
         ["DATA.SOURCE is 'folder'", "TASK retrieval needs labels"],
+    ),
+    (
+        "a square larger than the frame it is cut out of",
+        ["AUG.CROP", "short_side", "AUG.CROP_SHORT_SIDE_PIXELS", "63,80"],
+        ["CLIP.SIZE_PIXELS is 64", "AUG.CROP_SHORT_SIDE_PIXELS begins at 63"],
+    ),
+    (
+        "the other crop's range",
+        ["AUG.CROP", "short_side", "AUG.CROP_AREA", "0.5,1"],
+        ["AUG.CROP_AREA is [0.5, 1.0]", "only AUG.CROP area uses it"],
+    ),
+    (
+        "more hue than there is",
+        ["AUG.JITTER_SHARES", "0.8,0.8,0.8,0.6"],
+        ["AUG.COLOR_STRENGTH is 1.0", "between 0 and 0.833333 (hue 0.5)"],
+    ),
+    ("pretraining with some labels", ["EVAL.LABEL_SHARE", "0.1"], ["EVAL.LABEL_SHARE is 0.1", "TASK pretrain"]),
+    ("features of pretraining", ["EVAL.FEATURES_DIR", "f"], ["EVAL.FEATURES_DIR is 'f'", "TASK pretrain keeps none"]),
+    (
+        "kNN of clips",
+        ["TASK", "knn", "EVAL.RETRIEVAL_LEVEL", "clip"],
+        ["EVAL.RETRIEVAL_LEVEL is 'clip'", "only TASK retrieval uses it"],
+    ),
+    *(
+        (f"{key} without finetuning", ["TASK", "linear", key, value], [f"{key} is ", "only TASK finetune uses it"])
+        for key, value in (
+            ("MODEL.DROPOUT", "0.5"),
+            ("MODEL.NUM_TRAINED_BLOCKS", "1"),
+            ("OPTIM.LAYER_DECAY", "0.9"),
+            ("TRAIN.LABEL_SMOOTHING", "0.1"),
+            ("TRAIN.MIXUP_ALPHA", "0.2"),
+        )
     ),
     ("UCF101 without videos", ["DATA.SOURCE", "ucf101", "DATA.ROOT", ""], ["DATA.ROOT is ''", "ucf101"]),
     ("HMDB51 without splits", ["DATA.SOURCE", "hmdb51"], ["DATA.SPLITS_DIR is ''", "hmdb51"]),
@@ -263,6 +299,10 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
         ["DATA.SOURCE", "stl10", "DATA.TRAIN", "train+unlabeled"],
         ["DATA.SOURCE", "kinetics", "DATA.TEST", ""],
         ["DATA.SOURCE", "frame_folders", "DATA.TRAIN", ""],
+        ["TASK", "extract", "DATA.SOURCE", "folder"],
+        ["TASK", "extract", "DATA.TEST", ""],
+        ["AUG.CROP", "short_side", "AUG.CROP_SHORT_SIDE_PIXELS", "64,64"],
+        ["AUG.JITTER_SHARES", "0.8,0.8,0.8,0", "AUG.COLOR_STRENGTH", "9"],
     ],
     ids=" ".join,
 )

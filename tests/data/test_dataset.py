@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from sce_video.augment.batch import VideoClips
+from sce_video.augment.crop import AreaCrop
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import VideoOpener, open_video
 from sce_video.clips.frames import jittered_positions, strided_positions
 from sce_video.clips.span import ClipSpan
-from sce_video.data.dataset import ClipFormat, PretrainDataset, VideoRequest
+from sce_video.data.dataset import ClipFormat, TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
@@ -22,10 +23,10 @@ FORMAT = ClipFormat(seconds=0.5, num_frames=4, size_pixels=32)
 def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> ViewRecipe:
     return ViewRecipe(
         temporal_difference_probability=temporal_difference,
-        crop_area=(1.0, 1.0) if whole_frame else (0.2, 0.766),
-        crop_aspect=(1.0, 1.0) if whole_frame else (0.75, 1.3333),
+        crop=AreaCrop((1.0, 1.0), (1.0, 1.0)) if whole_frame else AreaCrop((0.2, 0.766), (0.75, 1.3333)),
         jitter_probability=0.8,
         color_strength=1.0,
+        jitter_shares=(0.8, 0.8, 0.4, 0.2),
         grayscale_probability=0.2,
         blur_probability=0.5,
         blur_kernel_pixels=23,
@@ -38,12 +39,12 @@ def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> Vi
 
 
 @pytest.fixture
-def dataset(motion_videos: Path) -> Callable[..., PretrainDataset]:
-    def make(*, seed: int = 0, clip_format: ClipFormat = FORMAT, **options: object) -> PretrainDataset:
+def dataset(motion_videos: Path) -> Callable[..., TrainDataset]:
+    def make(*, seed: int = 0, clip_format: ClipFormat = FORMAT, **options: object) -> TrainDataset:
         manifest = read_folder(motion_videos, "train")
         recipes = [recipe(**options), recipe(**options)]  # type: ignore[arg-type]
         videos = ListedVideos(manifest, VideoOpener("pyav"))
-        return PretrainDataset(videos, recipes=recipes, clip_format=clip_format, seed=seed)
+        return TrainDataset(videos, recipes=recipes, clip_format=clip_format, seed=seed)
 
     return make
 
@@ -56,7 +57,7 @@ def same(first: VideoClips, second: VideoClips) -> bool:
     )
 
 
-def test_a_sample_is_a_function_of_seed_epoch_and_video(dataset: Callable[..., PretrainDataset]) -> None:
+def test_a_sample_is_a_function_of_seed_epoch_and_video(dataset: Callable[..., TrainDataset]) -> None:
     videos = dataset()
     sample = videos[VideoRequest(3, 5)]
     torch.manual_seed(1)  # what ran before does not matter
@@ -67,7 +68,7 @@ def test_a_sample_is_a_function_of_seed_epoch_and_video(dataset: Callable[..., P
     assert not same(sample, dataset(seed=1)[VideoRequest(3, 5)])
 
 
-def test_the_two_views_are_drawn_apart(dataset: Callable[..., PretrainDataset]) -> None:
+def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> None:
     first, second = dataset()[VideoRequest(0, 0)].views
     assert first.clip.shape == second.clip.shape == (4, 3, 32, 32)
     assert first.clip.dtype == torch.uint8
@@ -75,7 +76,7 @@ def test_the_two_views_are_drawn_apart(dataset: Callable[..., PretrainDataset]) 
     assert not torch.equal(first.parameters.jitter_factors, second.parameters.jitter_factors)
 
 
-def test_starts_cover_the_video_uniformly(dataset: Callable[..., PretrainDataset], motion_videos: Path) -> None:
+def test_starts_cover_the_video_uniformly(dataset: Callable[..., TrainDataset], motion_videos: Path) -> None:
     """Whole, unscaled frames tell which frame of the video a clip begins with."""
     with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
         about = video.metadata
@@ -95,7 +96,7 @@ def test_starts_cover_the_video_uniformly(dataset: Callable[..., PretrainDataset
 
 
 def test_frame_differences_bring_the_next_native_frame(
-    dataset: Callable[..., PretrainDataset], motion_videos: Path
+    dataset: Callable[..., TrainDataset], motion_videos: Path
 ) -> None:
     view = dataset(temporal_difference=1.0)[VideoRequest(0, 0)].views[0]
     assert view.successors is not None
@@ -117,7 +118,7 @@ def test_frame_differences_bring_the_next_native_frame(
 
 
 @pytest.fixture
-def indices_of(dataset: Callable[..., PretrainDataset], motion_videos: Path) -> Callable[..., list[list[list[int]]]]:
+def indices_of(dataset: Callable[..., TrainDataset], motion_videos: Path) -> Callable[..., list[list[list[int]]]]:
     """Clip format options -> for some epochs and both views, which frames of the first video are in the clip."""
     with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
         about = video.metadata
@@ -175,9 +176,7 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
     paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
     manifest = Manifest(root=Path("/"), paths=paths, labels=None, origin="list")
-    videos = PretrainDataset(
-        ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0
-    )
+    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0)
     sample = videos[VideoRequest(0, 0)]
     assert sample.failures[0].video == 0
     assert "broken.mp4" in sample.failures[0].reason
@@ -193,9 +192,7 @@ def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> 
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
     manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
-    videos = PretrainDataset(
-        ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0
-    )
+    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0)
     clips = videos[VideoRequest(0, 0)]
     assert clips.views == ()
     assert len(clips.failures) == 10

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.augment.batch import PretrainBatch
+from sce_video.augment.batch import TrainBatch
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.dataset import ClipFormat, PretrainDataset
-from sce_video.data.loader import PretrainLoader, epoch_order
+from sce_video.data.dataset import ClipFormat, TrainDataset
+from sce_video.data.loader import TrainLoader, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
@@ -32,16 +32,16 @@ def loader(
     seed: int = 0,
     deadly: Mapping[int, str] = MappingProxyType({}),
     timeout_seconds: float = 120.0,
-) -> PretrainLoader:
+) -> TrainLoader:
     manifest = read_folder(motion_videos, "train")
     watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.path)
-    dataset = PretrainDataset(
+    dataset = TrainDataset(
         WatchedVideos(DeadlyVideos(ListedVideos(manifest, VideoOpener("pyav")), deadly), watch),
         recipes=[recipe(temporal_difference=0.3), recipe(temporal_difference=0.3)],
         clip_format=ClipFormat(seconds=0.5, num_frames=2, size_pixels=32),
         seed=seed,
     )
-    return PretrainLoader(
+    return TrainLoader(
         dataset,
         workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         global_batch_size=batch,
@@ -50,11 +50,11 @@ def loader(
     )
 
 
-def tensors(batch: PretrainBatch) -> list[torch.Tensor]:
+def tensors(batch: TrainBatch) -> list[torch.Tensor]:
     return [tensor for view in batch.views for tensor in (view.clips, view.successors, *view.parameters)]
 
 
-def equal(first: PretrainBatch, second: PretrainBatch) -> bool:
+def equal(first: TrainBatch, second: TrainBatch) -> bool:
     return first.videos == second.videos and all(map(torch.equal, tensors(first), tensors(second)))
 
 
@@ -110,8 +110,8 @@ def test_orders_are_permutations() -> None:
     assert order != epoch_order(1000, seed=1, epoch=0).tolist()
 
 
-def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_ranks: int = 1) -> PretrainLoader:
-    return PretrainLoader(
+def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_ranks: int = 1) -> TrainLoader:
+    return TrainLoader(
         range(num_videos),  # type: ignore[arg-type]  # nothing is opened
         workers=Workers(num_workers=0, tasks_ahead=1, pin_memory=False, watch=Watch(1, timeout_seconds=1.0, name=str)),
         global_batch_size=batch,
@@ -155,7 +155,7 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(batch: int, parts: int
 
 def run_with_deadly(
     motion_videos: Path, way: str, *, num_workers: int, places: list[int], timeout_seconds: float = 120.0
-) -> list[PretrainBatch]:
+) -> list[TrainBatch]:
     """All batches of two epochs; the videos at these places of the first epoch are deadly or broken."""
     whole = loader(motion_videos, batch=8, accumulation_steps=2)
     videos = [request.video for step in range(3) for part in whole.requests_of(step) for request in part]

@@ -1,4 +1,5 @@
 import logging
+from functools import partial
 
 import pytest
 import torch
@@ -6,9 +7,9 @@ from torch import nn
 
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import CheckpointError, ManifestError
-from sce_video.evaluate.features import extract_features
+from sce_video.evaluate.features import FeatureExtractor, joined, labeled, mean_of_crops, mean_of_views
 from sce_video.evaluate.linear import linear_metrics
-from sce_video.evaluate.views import VideoViews, ViewProtocol, ViewsDataset
+from sce_video.evaluate.views import ResizedClips, ViewProtocol, ViewsDataset, spatial_crops
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import Workers
 from tests.deadly import DeadlyVideos
@@ -22,31 +23,32 @@ class TinyBackbone(nn.Module):
         return torch.stack([mean, mean.square()], dim=1)
 
 
-def as_float(views):
-    return views.transpose(1, 2).float()
+def as_float(clips):
+    """Three crops of every clip."""
+    return spatial_crops(clips, num_crops=3).transpose(1, 2).float()
 
 
-def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0, watch=None):
+def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0, watch=None, pool=mean_of_views):
     watch = watch or Watch(len(dataset), timeout_seconds=120.0, name=str)
-    return extract_features(
+    extractor = FeatureExtractor(
         backbone or TinyBackbone(),
         dataset,
-        labels,
-        normalize=as_float,
-        local_batch_size=local_batch_size,
+        make_views=as_float,
+        pool=partial(pool, num_crops=3),
         workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
         device=torch.device("cpu"),
-        description="features",
     )
+    batches = [range(len(dataset))[i : i + local_batch_size] for i in range(0, len(dataset), local_batch_size)]
+    return labeled(joined(list(extractor.extract(batches))), labels)
 
 
 def flat_views(video, *levels):
     """One view of (T, C, H, W) = (2, 3, 4, 4) per level, in that gray."""
-    return VideoViews(video, torch.stack([torch.full((2, 3, 4, 4), x, dtype=torch.uint8) for x in levels]), None)
+    return ResizedClips(video, torch.stack([torch.full((2, 3, 4, 4), x, dtype=torch.uint8) for x in levels]), None)
 
 
 def failed(video):
-    return VideoViews(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
+    return ResizedClips(video, torch.empty(0, dtype=torch.uint8), f"video{video}.mp4: broken")
 
 
 PROTOCOL = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
@@ -133,8 +135,8 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
     dataset = [flat_views(video, 10 * video) for video in range(6)]
     features = extract(dataset, [0, 0, 0, 1, 1, 1])
     assert not features.features.requires_grad
-    sets = (features.features, features.labels)
-    assert linear_metrics(*sets, *sets, weight_decay=1e-3)["linear_top1"] == 1.0
+    result = linear_metrics(features, features, weight_decays=[1e-3], held_out_share=0.2, seed=0)
+    assert result.metrics["linear_features_top1"] == 1.0
 
 
 @pytest.mark.parametrize(("way", "cause"), [("segfault", "signal 11"), ("kill", "signal 9"), ("hang", "after 1.5 s")])
@@ -166,3 +168,15 @@ def test_ten_failures_before_anything_else_are_a_wrong_path(local_batch_size):
 def test_many_failures_with_one_video_among_the_first_are_broken_videos(local_batch_size):
     dataset = [failed(video) for video in range(9)] + [flat_views(9, 5)] + [failed(video) for video in range(10, 30)]
     assert extract(dataset, [0] * 30, local_batch_size=local_batch_size).num_expected == 30
+
+
+def test_clips_apart_are_the_means_of_their_crops(videos, real_dataset):
+    features = extract(real_dataset, [10, 11, 12, 13, 14, 15], pool=mean_of_crops)
+    # As in `test_real_videos`, but clips from 0 s (frames 0, 3, 6, 9) and from 3 s (30, 33, 36, 39) are two rows.
+    first, second = 4.5 * 4 + 30, 34.5 * 4 + 30
+    short = 30 + 1.75 * 4 + 30
+    expected = [first, second, short, short, 30 + first, 30 + second, 15 + first, 15 + second]
+    torch.testing.assert_close(features.features[:, 0], torch.tensor(expected), rtol=0, atol=3)
+    assert features.labels.tolist() == [10, 10, 12, 12, 14, 14, 15, 15]
+    assert features.videos.tolist() == [0, 0, 2, 2, 4, 4, 5, 5]
+    assert (features.num_evaluated, features.num_expected) == (4, 6)

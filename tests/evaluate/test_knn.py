@@ -6,7 +6,24 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from sce_video.evaluate.knn import knn_metrics, knn_votes
+from sce_video.evaluate import knn
+from sce_video.evaluate.neighbors import nearest
+from tests.evaluate.sets import CPU, feature_set
+
+
+def knn_metrics(query, query_labels, bank, bank_labels, *, num_neighbors, temperature):
+    return measured(query, query_labels, bank, bank_labels, [num_neighbors], [temperature]).metrics
+
+
+def measured(query, query_labels, bank, bank_labels, nums_neighbors, temperatures):
+    sets = feature_set(query, query_labels), feature_set(bank, bank_labels)
+    return knn.knn_metrics(*sets, nums_neighbors=nums_neighbors, temperatures=temperatures, device=CPU)
+
+
+def knn_votes(query, bank, bank_labels, *, num_neighbors, **settings):
+    similarities, rows = nearest(query, bank, k=num_neighbors + 3)
+    return knn.knn_votes(similarities, bank_labels[rows], num_neighbors=num_neighbors, **settings)
+
 
 TEMPERATURE = 0.2
 
@@ -127,3 +144,15 @@ def test_a_bank_of_one_video():
     query, labels = clusters(12, 0)
     metrics = knn_metrics(query, labels, query[:1], torch.tensor([2]), num_neighbors=20, temperature=TEMPERATURE)
     assert metrics["knn_top1"] == pytest.approx((labels == 2).double().mean().item())
+
+
+def test_a_sweep_holds_every_pair_and_the_first_gives_the_metrics():
+    query, labels = clusters(40, 0, noise=1.6)
+    bank, bank_labels = clusters(50, 1, noise=1.6)
+    result = measured(query, labels, bank, bank_labels, [5, 1, 20], [0.2, 0.05])
+    sweep = {(each["num_neighbors"], each["temperature"]): each for each in result.details["knn_sweep"]}
+    assert set(sweep) == {(k, t) for k in (5, 1, 20) for t in (0.2, 0.05)}
+    for (k, temperature), each in sweep.items():
+        alone = knn_metrics(query, labels, bank, bank_labels, num_neighbors=k, temperature=temperature)
+        assert {name: each[name] for name in alone} == alone
+    assert result.metrics == {name: sweep[5, 0.2][name] for name in result.metrics}

@@ -6,7 +6,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
-from sce_video.evaluate.linear import fit_linear, linear_metrics
+from sce_video.evaluate import linear
+from sce_video.evaluate.linear import fit_linear
+from sce_video.runtime.subsets import balanced_part
+from tests.evaluate.sets import feature_set
+
+
+def linear_metrics(test, test_labels, train, train_labels, *, weight_decay):
+    return measured(test, test_labels, train, train_labels, [weight_decay]).metrics
+
+
+def measured(test, test_labels, train, train_labels, weight_decays):
+    sets = feature_set(test, test_labels), feature_set(train, train_labels)
+    return linear.linear_metrics(*sets, weight_decays=weight_decays, held_out_share=0.2, seed=3)
 
 
 def classes(count, seed, num_classes=4, noise=2.0, dim=6):
@@ -92,10 +104,12 @@ def test_metrics_are_those_of_scikit_learn_on_standardised_features():
     order = np.argsort(-model.predict_log_proba(scaler.transform(test.numpy())), axis=1)
     hits = order == test_labels.numpy()[:, None]
     one_video = 1.01 / 200  # they divide by n, we by n - 1: a video on the border may fall on the other side
-    assert metrics["linear_top1"] == pytest.approx(hits[:, 0].mean(), abs=one_video)
-    assert metrics["linear_top5"] == pytest.approx(hits[:, :5].any(axis=1).mean(), abs=one_video)
-    assert metrics["linear_mean_class"] == pytest.approx(balanced_accuracy_score(test_labels, order[:, 0]), abs=0.02)
-    assert 0.3 < metrics["linear_top1"] < metrics["linear_top5"] < 1.0
+    assert metrics["linear_features_top1"] == pytest.approx(hits[:, 0].mean(), abs=one_video)
+    assert metrics["linear_features_top5"] == pytest.approx(hits[:, :5].any(axis=1).mean(), abs=one_video)
+    assert metrics["linear_features_mean_class"] == pytest.approx(
+        balanced_accuracy_score(test_labels, order[:, 0]), abs=0.02
+    )
+    assert 0.3 < metrics["linear_features_top1"] < metrics["linear_features_top5"] < 1.0
 
 
 def test_scale_and_offset_of_a_feature_do_not_matter():
@@ -113,7 +127,7 @@ def test_well_separated_classes_are_learned_without_error():
     train, train_labels = classes(80, 9, noise=0.05)
     test, test_labels = classes(80, 10, noise=0.05)
     metrics = linear_metrics(test, test_labels, train, train_labels, weight_decay=1e-4)
-    assert metrics == {"linear_top1": 1.0, "linear_top5": 1.0, "linear_mean_class": 1.0}
+    assert metrics == {"linear_features_top1": 1.0, "linear_features_top5": 1.0, "linear_features_mean_class": 1.0}
 
 
 def test_two_classes_on_a_line_by_hand():
@@ -121,8 +135,8 @@ def test_two_classes_on_a_line_by_hand():
     train_labels = torch.tensor([0, 0, 1, 1])
     test = torch.tensor([[-5.0], [-0.5], [0.5], [-0.2]])
     metrics = linear_metrics(test, torch.tensor([0, 0, 1, 1]), train, train_labels, weight_decay=1e-2)
-    assert metrics["linear_top1"] == 0.75  # the border is at 0
-    assert metrics["linear_mean_class"] == 0.75
+    assert metrics["linear_features_top1"] == 0.75  # the border is at 0
+    assert metrics["linear_features_mean_class"] == 0.75
 
 
 def test_a_feature_that_is_constant_in_training_says_nothing():
@@ -147,7 +161,37 @@ def test_a_class_without_training_videos_is_never_right_and_spoils_nothing():
     plain = linear_metrics(test, test_labels, train, train_labels, weight_decay=1e-2)
     test_labels = torch.where(test_labels == 3, 9, test_labels)  # the highest label decides how many classes there are
     metrics = linear_metrics(test, test_labels, train, train_labels, weight_decay=1e-2)
-    assert metrics["linear_top1"] < plain["linear_top1"]
+    assert metrics["linear_features_top1"] < plain["linear_features_top1"]
     seen = test_labels != 9
     on_seen = linear_metrics(test[seen], test_labels[seen], train, train_labels, weight_decay=1e-2)
-    assert metrics["linear_top1"] == pytest.approx(on_seen["linear_top1"] * seen.double().mean().item())
+    assert metrics["linear_features_top1"] == pytest.approx(
+        on_seen["linear_features_top1"] * seen.double().mean().item()
+    )
+
+
+def test_the_weight_decay_is_that_which_is_best_on_held_out_training_videos():
+    train, train_labels = classes(90, 13, noise=2.5, dim=30)
+    test, test_labels = classes(60, 14, noise=2.5, dim=30)
+    decays = [1e-6, 1e-3, 1e-1, 3.0]
+    result = measured(test, test_labels, train, train_labels, decays)
+    kept = balanced_part(train_labels.tolist(), share=0.8, seed=3)
+    held_out = sorted(set(range(90)) - set(kept))
+    mean, std = train[kept].mean(dim=0), train[kept].std(dim=0)
+    shares = {}
+    for decay in decays:
+        model = scikit_learn((train[kept] - mean) / std, train_labels[kept], weight_decay=decay)
+        shares[str(decay)] = model.score(((train - mean) / std)[held_out].double().numpy(), train_labels[held_out])
+    assert result.details["held_out_top1"] == pytest.approx(shares)
+    best = max(decays, key=lambda decay: shares[str(decay)])
+    assert best != decays[0]  # or the sweep would not have mattered
+    assert result.details["weight_decay"] == best
+    assert result.metrics == linear_metrics(test, test_labels, train, train_labels, weight_decay=best)
+
+
+def test_test_videos_have_no_say_in_the_weight_decay():
+    train, train_labels = classes(90, 13, noise=2.5, dim=30)
+    decays = [1e-6, 1e-3, 1e-1, 3.0]
+    chosen = {
+        measured(*classes(60, seed, dim=30), train, train_labels, decays).details["weight_decay"] for seed in range(5)
+    }
+    assert len(chosen) == 1

@@ -2,7 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sce_video.evaluate.retrieval import retrieval_metrics
+from sce_video.evaluate import retrieval
+from tests.evaluate.sets import CPU, feature_set
+
+
+def retrieval_metrics(query, query_labels, bank, bank_labels, **settings):
+    sets = feature_set(query, query_labels), feature_set(bank, bank_labels)
+    return retrieval.retrieval_metrics(*sets, device=CPU, **settings).metrics
 
 
 def clusters(count, seed, num_classes=5, noise=1.5, offset=0.0):

@@ -6,13 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.evaluate.views import ViewProtocol, ViewsDataset, spatial_crops
+from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
 
 
 def across(height, width, step):
     """uint8 (T, C, H, W) of two frames: each pixel is `step` brighter than the one to its left."""
     row = torch.arange(width, dtype=torch.uint8) * step
     return row.expand(2, 3, height, width)
+
+
+def crops_of(clip, *, num_crops, size_pixels):
+    """The crops of one clip (T, C, H, W), a list."""
+    resized = resize_short_side(clip, size_pixels=size_pixels)
+    return list(spatial_crops(resized[None], num_crops=num_crops))
 
 
 def values(crop):
@@ -22,14 +28,14 @@ def values(crop):
 
 
 def test_three_crops_of_a_landscape_clip():
-    left, center, right = spatial_crops(across(4, 10, 10), num_crops=3, size_pixels=4)
+    left, center, right = crops_of(across(4, 10, 10), num_crops=3, size_pixels=4)
     assert values(left) == [0, 10, 20, 30]
     assert values(center) == [30, 40, 50, 60]
     assert values(right) == [60, 70, 80, 90]
 
 
 def test_three_crops_of_a_portrait_clip():
-    top, center, bottom = spatial_crops(across(4, 10, 10).transpose(-1, -2), num_crops=3, size_pixels=4)
+    top, center, bottom = crops_of(across(4, 10, 10).transpose(-1, -2), num_crops=3, size_pixels=4)
     assert values(top.transpose(-1, -2)) == [0, 10, 20, 30]
     assert values(center.transpose(-1, -2)) == [30, 40, 50, 60]
     assert values(bottom.transpose(-1, -2)) == [60, 70, 80, 90]
@@ -37,7 +43,7 @@ def test_three_crops_of_a_portrait_clip():
 
 def test_the_shorter_side_is_resized_first():
     # 8 x 20 -> 4 x 10: each pixel becomes the mean of two neighbours, 20 i + 5 * (0 + 1) ... = 10, 30, 50
-    left, center, right = spatial_crops(across(8, 20, 10), num_crops=3, size_pixels=4)
+    left, center, right = crops_of(across(8, 20, 10), num_crops=3, size_pixels=4)
     assert values(left) == [5, 25, 45, 65]
     assert values(center) == [65, 85, 105, 125]
     assert values(right) == [125, 145, 165, 185]
@@ -47,13 +53,13 @@ def test_resizing_down_does_not_antialias():
     # 3 -> 1: bilinear looks at the middle pixel only; with antialiasing its neighbours would count as well.
     clip = torch.zeros(1, 3, 3, 9, dtype=torch.uint8)
     clip[..., 1::3] = 200  # the middle column of each third
-    (crop,) = spatial_crops(clip, num_crops=1, size_pixels=1)
+    (crop,) = crops_of(clip, num_crops=1, size_pixels=1)
     assert crop.unique().tolist() == [200]
 
 
 def test_odd_slack_puts_the_center_within_half_a_pixel():
     # 5 x 8: 3 columns to spare, so that the central crop begins at 1 or 2.
-    left, center, right = spatial_crops(across(5, 8, 10), num_crops=3, size_pixels=5)
+    left, center, right = crops_of(across(5, 8, 10), num_crops=3, size_pixels=5)
     assert values(left) == [0, 10, 20, 30, 40]
     assert values(center)[0] in (10, 20)
     assert values(right) == [30, 40, 50, 60, 70]
@@ -61,7 +67,7 @@ def test_odd_slack_puts_the_center_within_half_a_pixel():
 
 def test_a_square_clip_gives_the_whole_frame_three_times():
     clip = across(6, 6, 10)
-    assert all(torch.equal(crop, clip) for crop in spatial_crops(clip, num_crops=3, size_pixels=6))
+    assert all(torch.equal(crop, clip) for crop in crops_of(clip, num_crops=3, size_pixels=6))
 
 
 @settings(max_examples=100, deadline=None)
@@ -69,9 +75,9 @@ def test_a_square_clip_gives_the_whole_frame_three_times():
 def test_crops_are_squares_of_the_size_for_any_frame(height, width, size, stands):
     clip = across(height, width, 3)
     clip = clip.transpose(-1, -2) if stands else clip
-    crops = spatial_crops(clip, num_crops=3, size_pixels=size)
+    crops = crops_of(clip, num_crops=3, size_pixels=size)
     assert [(crop.shape, crop.dtype) for crop in crops] == [((2, 3, size, size), torch.uint8)] * 3
-    (center,) = spatial_crops(clip, num_crops=1, size_pixels=size)
+    (center,) = crops_of(clip, num_crops=1, size_pixels=size)
     assert torch.equal(center, crops[1])
 
 
@@ -80,8 +86,8 @@ def test_crops_are_squares_of_the_size_for_any_frame(height, width, size, stands
 def test_a_mirrored_clip_gives_mirrored_crops_in_reverse(height, width, size):
     generator = torch.Generator().manual_seed(height * 100 + width)
     clip = torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=generator)
-    first, _, last = spatial_crops(clip, num_crops=3, size_pixels=size)
-    mirrored_first, _, mirrored_last = spatial_crops(clip.flip(-1, -2), num_crops=3, size_pixels=size)
+    first, _, last = crops_of(clip, num_crops=3, size_pixels=size)
+    mirrored_first, _, mirrored_last = crops_of(clip.flip(-1, -2), num_crops=3, size_pixels=size)
     for crop, other in ((first, mirrored_last), (last, mirrored_first)):
         difference = crop.int() - other.flip(-1, -2).int()
         assert difference.abs().max() <= 1  # rounding of the resize
@@ -89,7 +95,7 @@ def test_a_mirrored_clip_gives_mirrored_crops_in_reverse(height, width, size):
 
 def test_other_numbers_of_crops_are_refused():
     with pytest.raises(ValueError, match="num_crops is 2; it must be 1 or 3"):
-        spatial_crops(across(4, 10, 10), num_crops=2, size_pixels=4)
+        crops_of(across(4, 10, 10), num_crops=2, size_pixels=4)
 
 
 def brightness(views):
@@ -99,10 +105,12 @@ def brightness(views):
 
 def test_views_are_evenly_spaced_clips_times_crops(videos):
     protocol = ViewProtocol(num_clips=3, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol)[0]
-    assert (view.video, view.failure) == (0, None)
-    assert view.views.shape == (9, 4, 3, 16, 16)
-    assert view.views.dtype == torch.uint8
+    clips = ViewsDataset(videos, protocol=protocol)[0]
+    assert (clips.video, clips.failure) == (0, None)
+    assert clips.clips.shape == (3, 4, 3, 16, 32)
+    assert clips.clips.dtype == torch.uint8
+    views = spatial_crops(clips.clips, num_crops=3)
+    assert views.shape == (9, 4, 3, 16, 16)
     # 4 s at 10 fps: clips from 0, 1.5 and 3 s, of 10 frames each; of those 0, 3, 6, 9 are kept.
     # A crop shows two of the four columns of squares: 0 and 1, half of 0 with 1 2 and half of 3, or 2 and 3.
     expected = [
@@ -110,22 +118,22 @@ def test_views_are_evenly_spaced_clips_times_crops(videos):
         for start in (0, 15, 30)
         for column in (0.5, 1.5, 2.5)
     ]
-    torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
+    torch.testing.assert_close(brightness(views), torch.tensor(expected), rtol=0, atol=3)
 
 
 def test_one_clip_and_one_crop_are_central(videos):
     protocol = ViewProtocol(num_clips=1, clip_seconds=1.0, num_frames=4, num_crops=1, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol)[0]
+    views = spatial_crops(ViewsDataset(videos, protocol=protocol)[0].clips, num_crops=1)
     expected = [[4 * (15 + kept) + 20 * 1.5 for kept in (0, 3, 6, 9)]]
-    torch.testing.assert_close(brightness(view.views), torch.tensor(expected), rtol=0, atol=3)
+    torch.testing.assert_close(brightness(views), torch.tensor(expected), rtol=0, atol=3)
 
 
 def test_a_video_shorter_than_the_clip_repeats_frames(videos):
     protocol = ViewProtocol(num_clips=2, clip_seconds=2.0, num_frames=9, num_crops=1, size_pixels=16)
-    view = ViewsDataset(videos, protocol=protocol)[2]
+    views = spatial_crops(ViewsDataset(videos, protocol=protocol)[2].clips, num_crops=1)
     # 5 frames, 9 kept: floor(i / 2) of 0..8, the same in both clips
     expected = [[30 + 4 * (i // 2) + 30 for i in range(9)]] * 2
-    torch.testing.assert_close(brightness(view.views), torch.tensor(expected, dtype=torch.float32), rtol=0, atol=3)
+    torch.testing.assert_close(brightness(views), torch.tensor(expected, dtype=torch.float32), rtol=0, atol=3)
 
 
 @pytest.mark.parametrize("broken", [1, 3])
@@ -135,7 +143,7 @@ def test_a_broken_video_is_named_and_never_replaced(videos, broken):
     assert len(dataset) == len(videos)
     view = dataset[broken]
     assert view.video == broken
-    assert view.views.numel() == 0
+    assert view.clips.numel() == 0
     assert str(videos.manifest.path(broken)) in view.failure
     assert "\n" not in view.failure
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.build.data import build_pretrain_dataset, build_pretrain_loader, build_recipes, build_train_manifest
+from sce_video.build.data import build_recipes, build_train_dataset, build_train_loader, build_train_manifest
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos
 from sce_video.config import load_config
 from sce_video.data.manifest import Manifest
@@ -38,7 +38,7 @@ MIB = 2**20
 
 def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 20.0) -> DecodeSpeed:
     cfg = load_config(CONFIG, SMALL.split())
-    dataset = build_pretrain_dataset(cfg, videos, build_recipes(cfg))
+    dataset = build_train_dataset(cfg, videos, build_recipes(cfg))
     return measure_decoding(dataset, decoder="pyav", seconds=seconds, patience_seconds=patience_seconds)
 
 
@@ -169,7 +169,7 @@ def test_made_up_batches_are_like_the_loaders(motion_videos: Path) -> None:
     cfg = load_config(CONFIG, settings.split())
     recipes = build_recipes(cfg)
     videos = ListedVideos(build_train_manifest(cfg), VideoOpener("pyav"))
-    loader = build_pretrain_loader(cfg, videos, recipes, torch.device("cpu"))
+    loader = build_train_loader(cfg, videos, recipes, torch.device("cpu"))
     _, (real,) = next(iter(loader.batches_from(0, num_steps=1)))
     made_up = made_up_batch(recipes, num_videos=8, num_frames=2, size_pixels=32)
     for ours, theirs in zip(made_up.views, real.views, strict=True):
@@ -193,7 +193,7 @@ def test_both_clips_of_every_video_count(monkeypatch: pytest.MonkeyPatch) -> Non
         clock[0] += 0.5
         return torch.zeros(())
 
-    monkeypatch.setattr(demand_module, "train_step", step)
+    monkeypatch.setattr(demand_module, "pretrain_step", step)
     monkeypatch.setattr(demand_module.time, "perf_counter", lambda: clock[0])
     found, _ = measured_demand(load_config(CONFIG, SMALL.split()), torch.device("cpu"), seconds=3.0)
     assert found is not None

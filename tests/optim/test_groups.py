@@ -1,10 +1,10 @@
-"""Which tensors decay."""
+"""Which tensors decay, and which learn more slowly."""
 
 import pytest
 import torch
 from torch import nn
 
-from sce_video.optim.groups import decay_groups
+from sce_video.optim.groups import decay_groups, layer_groups
 
 
 def make_module() -> nn.Sequential:
@@ -47,3 +47,18 @@ def test_the_layout_does_not_depend_on_the_module() -> None:
 def test_negative_weight_decay() -> None:
     with pytest.raises(ValueError, match=r"weight_decay is -0\.1; it must be at least 0"):
         decay_groups(make_module(), weight_decay=-0.1)
+
+
+def test_earlier_layers_learn_more_slowly() -> None:
+    layers = [nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 1)]
+    groups = layer_groups(layers, weight_decay=0.1, layer_decay=0.5)
+    shares = {id(p): group["lr_share"] for group in groups for p in group["params"]}
+    assert [shares[id(p)] for layer in layers for p in layer.parameters()] == [0.25, 0.25, 0.5, 0.5, 1, 1]
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert [decays[id(p)] for layer in layers for p in layer.parameters()] == [0.1, 0, 0, 0, 0.1, 0]
+
+
+@pytest.mark.parametrize("layer_decay", [0.0, 1.1, -0.5])
+def test_layer_decay_out_of_range(layer_decay: float) -> None:
+    with pytest.raises(ValueError, match=rf"layer_decay is {layer_decay}; it must be in \(0, 1\]"):
+        layer_groups([nn.Linear(2, 2)], weight_decay=0.1, layer_decay=layer_decay)

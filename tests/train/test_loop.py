@@ -11,14 +11,14 @@ from fvcore.common.config import CfgNode
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sce_video.build.task import build_run
+from sce_video.build.pretrain import build_pretrain_run
 from sce_video.config import load_config
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError
 from sce_video.launch.local import run_task
 from sce_video.methods.sce import SCERates
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.seeds import seed_everything
-from sce_video.train.loop import pretrain
+from sce_video.train.loop import train
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 NUM_STEPS = 20  # 5 epochs of 4 steps
@@ -104,7 +104,7 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
     """Dies after 14 steps; the checkpoint of step 12 is torn, so it goes on from step 8, with two workers."""
     cfg = config(motion_videos, tmp_path)
     seed_everything(cfg.RUN.SEED)
-    run = build_run(cfg, torch.device("cpu"))
+    run = build_pretrain_run(cfg, torch.device("cpu"))
     calls = []
 
     def die(failures: object) -> None:
@@ -114,7 +114,7 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
 
     monkeypatch.setattr(run.failures, "record", die)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(run)
+        train(run)
     folder = CheckpointFolder(tmp_path / "checkpoints", num_kept=2)
     assert folder.steps() == [8, 12]
     os.truncate(folder.path(12), 1000)
@@ -125,7 +125,7 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
 def test_training_moves_every_part(undisturbed: Path, motion_videos: Path) -> None:
     cfg = config(motion_videos, undisturbed)
     torch.manual_seed(0)
-    model = build_run(cfg, torch.device("cpu")).model
+    model = build_pretrain_run(cfg, torch.device("cpu")).model
     start, end = model.state_dict(), final_state(undisturbed)["model"]
     for part in ("backbone.", "projector.", "predictor.", "momentum_backbone.", "momentum_projector."):
         names = [name for name in start if name.startswith(part) and "num_batches" not in name]
@@ -169,7 +169,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_good_checkpoint(motion_videos:
 def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tmp_path: Path) -> None:
     """The loss of the last step is still finite when its update is not."""
     cfg = config(motion_videos, tmp_path, TRAIN__CHECKPOINT_EVERY_STEPS=1, TRAIN__LOG_EVERY_STEPS=1)
-    run = build_run(cfg, torch.device("cpu"))
+    run = build_pretrain_run(cfg, torch.device("cpu"))
     finish_step = run.model.finish_step
     steps = []
 
@@ -181,7 +181,7 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tm
 
     run.model.finish_step = poison  # type: ignore[method-assign]
     with pytest.raises(NonFiniteLossError, match="weights are not finite after step 2 with learning rate"):
-        pretrain(run)
+        train(run)
     newest = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).load_newest()
     assert newest is not None
     assert newest["step"] == 2
@@ -225,7 +225,7 @@ def test_another_list_of_videos_is_not_the_same_run(motion_videos: Path, tmp_pat
 
 def test_evaluation_does_not_write_into_a_pretraining_run(undisturbed: Path, motion_videos: Path) -> None:
     before = (undisturbed / "config.yaml").read_bytes()
-    with pytest.raises(ConfigError, match="holds a pretraining run; give TASK knn another RUN.OUTPUT_DIR"):
+    with pytest.raises(ConfigError, match="holds a run with TASK pretrain; give TASK knn another RUN.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, TASK="knn", EVAL__CHECKPOINT=undisturbed))
     assert (undisturbed / "config.yaml").read_bytes() == before
 

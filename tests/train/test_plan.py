@@ -1,6 +1,6 @@
 import pytest
 
-from sce_video.train.plan import Plan, Ramp, Schedules
+from sce_video.train.plan import Plan, PretrainSchedules, Ramp
 
 
 def plan(**changes: int) -> Plan:
@@ -37,8 +37,8 @@ def test_when_it_logs() -> None:
     assert [step for step in range(1, 12) if numbers.should_log(step)] == [4, 8, 11]
 
 
-def schedules(num_steps: int) -> Schedules:
-    return Schedules(
+def schedules(num_steps: int) -> PretrainSchedules:
+    return PretrainSchedules(
         num_steps=num_steps,
         warmup_steps=350,
         peak_lr=4.8,

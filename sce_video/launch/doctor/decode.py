@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from sce_video.data.dataset import PretrainDataset, VideoRequest
+from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.launch.doctor.demand import Demand
 from sce_video.launch.doctor.disk import first_of
 from sce_video.launch.doctor.finding import Finding, Level
@@ -49,7 +49,7 @@ class _Done(NamedTuple):
 
 
 def measure_decoding(
-    dataset: PretrainDataset, *, decoder: str, seconds: float, patience_seconds: float = _PATIENCE_SECONDS
+    dataset: TrainDataset, *, decoder: str, seconds: float, patience_seconds: float = _PATIENCE_SECONDS
 ) -> DecodeSpeed:
     """Decode the videos over and over in a process of its own, which may hang or die, until the time is over.
 
@@ -70,7 +70,7 @@ def measure_decoding(
     return speed
 
 
-def _decode(dataset: PretrainDataset, sender: Connection) -> None:
+def _decode(dataset: TrainDataset, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one
     _silence_libraries()
     torch.set_num_threads(1)

@@ -10,18 +10,18 @@ from typing import NamedTuple
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.augment.batch import ClipForView, PretrainBatch, VideoClips, collate, make_views
+from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate, make_views
 from sce_video.augment.draw import draw_view
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.data import build_recipes
 from sce_video.build.model import build_sce
-from sce_video.build.optim import build_optimizer, build_schedules
+from sce_video.build.optim import build_optimizer, build_pretrain_schedules
 from sce_video.errors import UserError
 from sce_video.launch.doctor.finding import Finding
 from sce_video.report.curves import read_metrics
 from sce_video.runtime.seeds import generator_from
 from sce_video.train.precision import Precision
-from sce_video.train.step import train_step
+from sce_video.train.step import pretrain_step
 
 _NUM_WARM_UP_STEPS = 2
 _FACTORS_TRIED = (1, 2, 4, 8, 16)
@@ -80,11 +80,11 @@ def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, sec
     )
     model = build_sce(cfg).to(device).train()
     step = partial(
-        train_step,
-        model,
+        pretrain_step,
         [part],
-        build_optimizer(cfg, model),
-        rates=build_schedules(cfg, steps_per_epoch=1).at(0),
+        build_pretrain_schedules(cfg, steps_per_epoch=1).at(0),
+        model=model,
+        optimizer=build_optimizer(cfg, model),
         precision=Precision(cfg.TRAIN.PRECISION, device),
         make_views=partial(make_views, recipes=recipes, device=device),
     )
@@ -97,9 +97,7 @@ def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, sec
     return num_steps * part_size * len(recipes) / (time.perf_counter() - started)
 
 
-def made_up_batch(
-    recipes: Sequence[ViewRecipe], *, num_videos: int, num_frames: int, size_pixels: int
-) -> PretrainBatch:
+def made_up_batch(recipes: Sequence[ViewRecipe], *, num_videos: int, num_frames: int, size_pixels: int) -> TrainBatch:
     """A batch as the loader gives it: clips of noise, parameters drawn by the recipes."""
     generator = generator_from("doctor")
     noise = torch.randint(256, (num_frames, 3, size_pixels, size_pixels), dtype=torch.uint8, generator=generator)

@@ -10,7 +10,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.clips import build_opener
-from sce_video.build.data import build_pretrain_dataset, build_recipes, build_train_manifest
+from sce_video.build.data import build_recipes, build_train_dataset, build_train_manifest
 from sce_video.build.workers import build_num_workers
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
@@ -169,7 +169,7 @@ def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float
     with_decoder.defrost()
     with_decoder.DATA.DECODER = decoder
     videos = ListedVideos(manifest, build_opener(with_decoder, manifest))
-    return measure_decoding(build_pretrain_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
+    return measure_decoding(build_train_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
 
 
 def _chosen(

@@ -1,0 +1,76 @@
+"""Which rectangle of a frame a view shows, drawn from a generator."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+_CROP_TRIES = 10
+
+
+class CropBox(NamedTuple):
+    """A rectangle in space, pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class AreaCrop:
+    """Inception's random resized crop: `area` is a range of the share of the frame, `aspect` of width / height."""
+
+    area: tuple[float, float]
+    aspect: tuple[float, float]
+
+    def draw(self, height: int, width: int, *, generator: torch.Generator) -> CropBox:
+        """A random box inside a frame of `height` x `width` pixels; the aspect is drawn log-uniformly.
+
+        Returns:
+            A box that fits; after ten that do not, the largest central box within the aspect range.
+        """
+        log_low, log_high = (math.log(limit) for limit in self.aspect)
+        for _ in range(_CROP_TRIES):
+            share, shape = torch.rand(2, generator=generator).tolist()
+            pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * share)
+            ratio = math.exp(log_low + (log_high - log_low) * shape)
+            box_width, box_height = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+            if 0 < box_width <= width and 0 < box_height <= height:
+                return _placed(box_height, box_width, height, width, generator=generator)
+        box_width = min(width, max(1, round(height * self.aspect[1])))
+        box_height = min(height, max(1, round(width / self.aspect[0])))
+        return CropBox((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+
+
+@dataclass(frozen=True)
+class ShortSideCrop:
+    """The supervised recipe of SlowFast: resize the short side to a random length, then cut a square at random.
+
+    `short_side_pixels` is the range of that length, both ends included; `size_pixels` the side of the square, at most
+    the smaller of them.
+    """
+
+    short_side_pixels: tuple[int, int]
+    size_pixels: int
+
+    def draw(self, height: int, width: int, *, generator: torch.Generator) -> CropBox:
+        """The square inside a frame of `height` x `width` pixels, in pixels of the frame as it is."""
+        low, high = self.short_side_pixels
+        short_side = low + _draw_below(high - low + 1, generator=generator)
+        side = max(1, round(self.size_pixels * min(height, width) / short_side))
+        return _placed(side, side, height, width, generator=generator)
+
+
+RandomCrop = AreaCrop | ShortSideCrop
+
+
+def _placed(box_height: int, box_width: int, height: int, width: int, *, generator: torch.Generator) -> CropBox:
+    top = _draw_below(height - box_height + 1, generator=generator)
+    left = _draw_below(width - box_width + 1, generator=generator)
+    return CropBox(top, left, box_height, box_width)
+
+
+def _draw_below(bound: int, *, generator: torch.Generator) -> int:
+    return int(torch.randint(bound, (), generator=generator).item())

@@ -1,0 +1,20 @@
+"""Mixup: every view of a batch blended with another one, and their labels with them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def mixup(views: Tensor, targets: Tensor, *, alpha: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Blend a batch with a permutation of itself (arXiv:1710.09412): share * one + (1 - share) * other.
+
+    Args:
+        views: float (B, C, T, H, W).
+        targets: distributions over classes, float (B, classes).
+        alpha: above 0; one share for the whole batch is drawn from Beta(alpha, alpha).
+    Returns:
+        Views and targets of the same shapes.
+    """
+    share = float(random.beta(alpha, alpha))
+    others = torch.from_numpy(random.permutation(len(views))).to(views.device)
+    return share * views + (1 - share) * views[others], share * targets + (1 - share) * targets[others]

@@ -1,0 +1,229 @@
+"""What all evaluations share, and those of frozen features; the end of each is `results.json`."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from sce_video.augment.apply import plain_view
+from sce_video.build.clips import build_opener, build_protocol, describe_decoder
+from sce_video.build.data import build_test_manifest, build_train_manifest, build_views_dataset
+from sce_video.build.model import build_evaluated_backbone
+from sce_video.build.workers import build_watch, build_workers
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config.check import SPLIT_MARK
+from sce_video.data.manifest import Manifest, require_comparable
+from sce_video.data.videos import ListedVideos
+from sce_video.errors import ManifestError
+from sce_video.evaluate.feature_files import stored_features
+from sce_video.evaluate.features import (
+    FeatureExtractor,
+    FeatureRows,
+    FeatureSet,
+    labeled,
+    mean_of_crops,
+    mean_of_views,
+)
+from sce_video.evaluate.knn import knn_metrics
+from sce_video.evaluate.linear import linear_metrics
+from sce_video.evaluate.metrics import Measured
+from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_neighbors, write_predictions
+from sce_video.evaluate.retrieval import retrieval_metrics
+from sce_video.evaluate.views import spatial_crops
+from sce_video.models.weights import weights_digest
+from sce_video.report.table import metrics_table
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.environment import environment
+from sce_video.runtime.files import write_json
+from sce_video.runtime.logging import LOGGER
+
+# (test features, training features) -> metrics
+Measure = Callable[[FeatureSet, FeatureSet], Measured]
+
+
+def build_knn(cfg: CfgNode, device: torch.device) -> Measure:
+    return partial(
+        knn_metrics,
+        nums_neighbors=cfg.EVAL.KNN_NUM_NEIGHBORS,
+        temperatures=cfg.EVAL.KNN_TEMPERATURES,
+        device=device,
+    )
+
+
+def build_linear_features(cfg: CfgNode) -> Measure:
+    return partial(
+        linear_metrics,
+        weight_decays=cfg.EVAL.LINEAR_WEIGHT_DECAYS,
+        held_out_share=cfg.EVAL.LINEAR_HELD_OUT_SHARE,
+        seed=cfg.RUN.SEED,
+    )
+
+
+def build_retrieval(cfg: CfgNode, device: torch.device) -> Measure:
+    return partial(
+        retrieval_metrics,
+        ranks=cfg.EVAL.RETRIEVAL_RANKS,
+        center_features=cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
+        device=device,
+    )
+
+
+def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Measure) -> dict[str, float]:
+    """Extract features of training and test videos once, measure, write `results.json`, print the table."""
+    train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
+    require_comparable(train_manifest, test_manifest)
+    backbone, weights = build_evaluated_backbone(cfg)
+    LOGGER.info("evaluating %s on %s", weights, device)
+    opener = build_opener(cfg, train_manifest)
+    features = partial(features_of, cfg, backbone.to(device), device, opener)
+    train, test = (
+        labeled(features(manifest, name=name), manifest.require_labels())
+        for name, manifest in (("train", train_manifest), ("test", test_manifest))
+    )
+    metrics: dict[str, float] = {}
+    details: dict[str, Any] = {}
+    for measure in measures:
+        measured = measure(test, train)
+        metrics |= measured.metrics
+        details |= measured.details
+        if is_main_process():
+            _write_records(Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.paths, train_manifest.paths)
+    protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **_settings(cfg)}
+    write_results(cfg, metrics, protocol, test=test, bank=train, weights=weights, details=details)
+    return metrics
+
+
+def _write_records(
+    output_dir: Path,
+    measured: Measured,
+    test: FeatureSet,
+    bank: FeatureSet,
+    test_paths: Sequence[str],
+    bank_paths: Sequence[str],
+) -> None:
+    if measured.scores is not None:
+        write_predictions(output_dir / PREDICTIONS_FILE, test, test_paths, measured.scores)
+    if measured.neighbors is not None:
+        write_neighbors(output_dir / NEIGHBORS_FILE, test, bank, test_paths, bank_paths, measured.neighbors)
+
+
+def features_of(
+    cfg: CfgNode, backbone: nn.Module, device: torch.device, opener: VideoOpener, manifest: Manifest, *, name: str
+) -> FeatureRows:
+    """Features of all videos of a list, kept in the folder `name` below that of the features.
+
+    Raises:
+        ManifestError: none can be decoded.
+    """
+    watch = build_watch(cfg, manifest)
+    extractor = FeatureExtractor(
+        backbone,
+        build_views_dataset(cfg, ListedVideos(manifest, opener), watch),
+        make_views=partial(_views_of, cfg),
+        pool=partial(_POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
+        workers=build_workers(cfg, watch, device),
+        device=device,
+    )
+    about = {
+        "weights": weights_digest(backbone),
+        "videos": manifest.digest(),
+        "root": str(manifest.root.absolute()),
+        "content": manifest.content_digest(),
+        "rows": cfg.EVAL.RETRIEVAL_LEVEL,
+        **describe_extraction(cfg, opener),
+        "mean": cfg.AUG.MEAN,
+        "std": cfg.AUG.STD,
+        "torch": torch.__version__,
+        "device": device.type,
+    }
+    rows = stored_features(
+        Path(cfg.EVAL.FEATURES_DIR or Path(cfg.RUN.OUTPUT_DIR) / "features") / name,
+        extractor,
+        num_videos=len(manifest),
+        local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
+        about=about,
+        description=f"{name} features",
+    )
+    if len(rows.features) == 0:
+        raise ManifestError(f"none of the {len(manifest)} videos of {manifest.origin} can be decoded")
+    return rows
+
+
+_POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
+
+
+def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
+    views = spatial_crops(clips, num_crops=cfg.EVAL.NUM_CROPS)
+    return plain_view(views, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD))
+
+
+def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """Which videos the numbers are of, how these are seen and by what they are decoded."""
+    return {
+        **describe_extraction(cfg, opener),
+        **_videos(cfg, train=train, test=test),
+        "label_share": cfg.EVAL.LABEL_SHARE,
+        "seed": cfg.RUN.SEED,
+    }
+
+
+def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
+    """How videos are seen and by what they are decoded."""
+    return {
+        **build_protocol(cfg)._asdict(),
+        **describe_decoder(opener),
+        "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
+        "frames_fps": cfg.DATA.FRAMES_FPS,
+    }
+
+
+def _videos(cfg: CfgNode, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """An official split, or what identifies the two lists."""
+    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+        return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
+    digests = {"train_videos": train.digest(), "test_videos": test.digest()}
+    split = {"split": cfg.DATA.SPLIT} if SPLIT_MARK in cfg.DATA.TRAIN else {}
+    return {"source": cfg.DATA.SOURCE, "train": cfg.DATA.TRAIN, "test": cfg.DATA.TEST, **split, **digests}
+
+
+def _settings(cfg: CfgNode) -> dict[str, Any]:
+    """What the metrics on frozen features depend on beside the views and the videos."""
+    return {
+        "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
+        "knn_temperatures": cfg.EVAL.KNN_TEMPERATURES,
+        "linear_weight_decays": cfg.EVAL.LINEAR_WEIGHT_DECAYS,
+        "linear_held_out_share": cfg.EVAL.LINEAR_HELD_OUT_SHARE,
+        "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
+        "retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL,
+    }
+
+
+def write_results(
+    cfg: CfgNode,
+    metrics: dict[str, float],
+    protocol: dict[str, Any],
+    *,
+    test: FeatureSet,
+    bank: FeatureSet | None = None,
+    **more: Any,
+) -> None:
+    """Write `results.json`, print the table.
+
+    Args:
+        bank: what the test videos were compared with, if with videos.
+    """
+    if not is_main_process():
+        return
+    counts = {"num_evaluated": test.num_evaluated, "num_expected": test.num_expected}
+    text, failures = "{num_evaluated} of {num_expected} test videos evaluated", test.failures
+    if bank is not None:
+        counts |= {"num_bank": bank.num_evaluated, "num_bank_expected": bank.num_expected}
+        text, failures = text + " against {num_bank} of {num_bank_expected} training videos", bank.failures + failures
+    results = {"task": cfg.TASK, "metrics": metrics, **counts, "failures": failures, "protocol": protocol, **more}
+    path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
+    write_json(path, {**results, "environment": environment()})
+    LOGGER.info("%s\n%s; wrote %s", metrics_table(metrics), text.format(**counts), path)

@@ -1,0 +1,58 @@
+"""Features of videos, for whatever a user wants to do with them."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.build.clips import build_opener
+from sce_video.build.data import build_test_manifest, build_train_manifest
+from sce_video.build.evaluation import describe_extraction, features_of
+from sce_video.build.model import build_evaluated_backbone
+from sce_video.config.check import SOURCES_WITH_TWO_LISTS
+from sce_video.data.manifest import Manifest
+from sce_video.evaluate.feature_files import export
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.environment import environment
+from sce_video.runtime.files import write_json
+from sce_video.runtime.logging import LOGGER
+
+
+def extract_task(cfg: CfgNode, device: torch.device) -> None:
+    """Write features of the training videos and, where there are such, the test videos, with labels and paths."""
+    manifests = _manifests(cfg)
+    backbone, weights = build_evaluated_backbone(cfg)
+    LOGGER.info("features of %s on %s", weights, device)
+    opener = build_opener(cfg, manifests["train"])
+    features = partial(features_of, cfg, backbone.to(device), device, opener)
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    lists: dict[str, dict[str, Any]] = {}
+    for name, manifest in manifests.items():
+        rows = features(manifest, name=name)
+        lists[name] = {
+            "num_evaluated": len(manifest) - len(rows.failures),
+            "num_expected": len(manifest),
+            "failures": [reason for _, reason in rows.failures],
+        }
+        if is_main_process():
+            files = export(rows, output_dir / name, paths=manifest.paths, labels=manifest.labels)
+            LOGGER.info(
+                "%d of %d videos of %s: wrote %s",
+                lists[name]["num_evaluated"],
+                len(manifest),
+                manifest.origin,
+                " and ".join(map(str, files)),
+            )
+    if is_main_process():
+        protocol = describe_extraction(cfg, opener)
+        results = {"task": cfg.TASK, "lists": lists, "protocol": protocol, "weights": weights}
+        write_json(output_dir / "results.json", {**results, "environment": environment()})
+
+
+def _manifests(cfg: CfgNode) -> dict[str, Manifest]:
+    manifests = {"train": build_train_manifest(cfg)}
+    if cfg.DATA.TEST or cfg.DATA.SOURCE not in (*SOURCES_WITH_TWO_LISTS, "folder"):
+        manifests["test"] = build_test_manifest(cfg)
+    return manifests

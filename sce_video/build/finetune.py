@@ -1,0 +1,132 @@
+"""Training on labels from the config, of all weights or of a classifier alone; then the test over all views."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from sce_video.augment.batch import TrainBatch, make_views
+from sce_video.build.clips import build_opener
+from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
+from sce_video.build.evaluation import describe_views, features_of, write_results
+from sce_video.build.model import build_classifier
+from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
+from sce_video.build.run import DECODER_FILE, assemble_run, build_precision
+from sce_video.clips.decoders import VideoOpener
+from sce_video.data.manifest import Manifest, require_comparable
+from sce_video.data.videos import ListedVideos
+from sce_video.evaluate.features import labeled
+from sce_video.evaluate.metrics import classification_metrics
+from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
+from sce_video.models.classifier import Classifier
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.logging import LOGGER
+from sce_video.train.loop import Run, train
+from sce_video.train.plan import Rates
+from sce_video.train.step import Supervision, finetune_step
+
+
+def finetune_task(cfg: CfgNode, device: torch.device) -> None:
+    """Train backbone and classifier on labels, to the end or to TRAIN.STOP_AT_STEP; then test."""
+    dropout, num_trained_blocks = cfg.MODEL.DROPOUT, cfg.MODEL.NUM_TRAINED_BLOCKS
+    _train_and_test(cfg, device, dropout=dropout, num_trained_blocks=num_trained_blocks)
+
+
+def linear_task(cfg: CfgNode, device: torch.device) -> None:
+    """The same with the backbone frozen, in eval mode, and without dropout."""
+    _train_and_test(cfg, device, dropout=0.0, num_trained_blocks=0)
+
+
+def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_trained_blocks: int) -> None:
+    """The weights of the last step are tested, never the best."""
+    train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
+    require_comparable(train_manifest, test_manifest)
+    classifier, weights = build_classifier(
+        cfg,
+        num_classes=max(train_manifest.require_labels()) + 1,
+        dropout=dropout,
+        num_trained_blocks=num_trained_blocks,
+    )
+    opener = build_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    run = build_finetune_run(cfg, device, train_manifest, opener, classifier.to(device))
+    LOGGER.info(
+        "%s: %s for %d steps (%d per epoch) on %s",
+        cfg.TASK,
+        weights,
+        run.plan.num_steps,
+        run.plan.steps_per_epoch,
+        device,
+    )
+    if not train(run):
+        return
+    probabilities = nn.Sequential(classifier, nn.Softmax(dim=1))
+    rows = features_of(cfg, probabilities, device, opener, test_manifest, name="test")
+    test = labeled(rows, test_manifest.require_labels())
+    if is_main_process():
+        write_predictions(run.output_dir / PREDICTIONS_FILE, test, test_manifest.paths, test.features)
+    recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
+    write_results(
+        cfg,
+        classification_metrics(test.features, test.labels, name=cfg.TASK),
+        {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **recipe},
+        test=test,
+        weights=weights,
+        num_failed_in_training=len(run.failures),
+    )
+
+
+def build_finetune_run(
+    cfg: CfgNode, device: torch.device, manifest: Manifest, opener: VideoOpener, classifier: Classifier
+) -> Run:
+    recipes = build_recipes(cfg)[:1]
+    loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
+    optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, device)
+    supervision = Supervision(
+        labels=torch.tensor(manifest.require_labels()),
+        num_classes=classifier.linear.out_features,
+        label_smoothing=cfg.TRAIN.LABEL_SMOOTHING,
+        mixup_alpha=cfg.TRAIN.MIXUP_ALPHA,
+    )
+
+    def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
+        return finetune_step(
+            parts,
+            rates,
+            step=step,
+            seed=cfg.RUN.SEED,
+            classifier=classifier,
+            optimizer=optimizer,
+            precision=precision,
+            make_views=partial(make_views, recipes=recipes, device=device),
+            supervision=supervision,
+        )
+
+    return assemble_run(
+        cfg,
+        manifest,
+        opener,
+        loader,
+        model=classifier,
+        optimizer=optimizer,
+        precision=precision,
+        take_step=take_step,
+        schedules=build_finetune_schedules(cfg, loader.steps_per_epoch),
+    )
+
+
+def _settings(cfg: CfgNode) -> dict[str, Any]:
+    """The recipe; config.yaml beside the results has the rest."""
+    return {
+        "num_epochs": cfg.TRAIN.NUM_EPOCHS,
+        "global_batch_size": cfg.TRAIN.GLOBAL_BATCH_SIZE,
+        "optimizer": cfg.OPTIM.NAME,
+        "base_lr": cfg.OPTIM.BASE_LR,
+        "weight_decay": cfg.OPTIM.WEIGHT_DECAY,
+        "layer_decay": cfg.OPTIM.LAYER_DECAY,
+        "label_smoothing": cfg.TRAIN.LABEL_SMOOTHING,
+        "mixup_alpha": cfg.TRAIN.MIXUP_ALPHA,
+    }

@@ -1,0 +1,137 @@
+"""The moving pictures of a page, from the videos of a run."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.augment.batch import collate, make_views
+from sce_video.augment.recipes import ViewRecipe
+from sce_video.build.clips import build_protocol
+from sce_video.build.data import build_recipes, build_test_manifest, build_train_dataset, build_train_manifest
+from sce_video.build.workers import build_watch, build_workers
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config.check import TRAINING_TASKS
+from sce_video.data.dataset import TrainDataset, VideoRequest
+from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
+from sce_video.data.watched import WatchedVideos
+from sce_video.errors import UserError
+from sce_video.evaluate.views import ViewsDataset
+from sce_video.report.classes import class_accuracies
+from sce_video.report.gallery import choose_queries, shown_paths
+from sce_video.report.reported import Pictures, Preview
+from sce_video.report.run_folder import Query, RunFiles
+from sce_video.report.strips import Strip, make_strip
+from sce_video.runtime.watch import Watch
+
+_MOST_QUERIES = 60
+_SHORT_SIDE_PIXELS = 80
+_MOST_FRAMES = 8
+_NUM_PREVIEWED = 4
+_VIEW_PIXELS, _MOST_VIEW_FRAMES = 112, 16
+_CPU = torch.device("cpu")
+
+
+def choose_shown(runs: Sequence[RunFiles]) -> list[list[Query]]:
+    """Which queries of each run are shown: some of the first that has any, and what the others find for the same."""
+    asked = [run for run in runs if run.queries]
+    if not asked:
+        return [[] for _ in runs]
+    most = max(1, 2 * _MOST_QUERIES // (1 + len(asked)))
+    first = choose_queries(asked[0].queries, class_accuracies(asked[0].answers), most=most)
+    found = [{query.path: query for query in reversed(run.queries)} for run in runs]
+    return [[of_run[query.path] for query in first if query.path in of_run] for of_run in found]
+
+
+def build_pictures(cfg: CfgNode, queries: Sequence[Query]) -> Pictures:
+    """Gallery and views; videos that cannot be decoded any more are words."""
+    test_paths, bank_paths = shown_paths(queries)
+    previews, missing = _previews(cfg) if cfg.TASK in TRAINING_TASKS else ([], [])
+    return Pictures(
+        queries=queries,
+        test=_pictures_of(cfg, build_test_manifest, test_paths),
+        bank=_pictures_of(cfg, build_train_manifest, bank_paths),
+        previews=previews,
+        missing=missing,
+    )
+
+
+def _pictures_of(
+    cfg: CfgNode, build_manifest: Callable[[CfgNode], Manifest], paths: Sequence[str]
+) -> dict[str, Strip | str]:
+    """The middle clip of each video, or why it cannot be shown, by path."""
+    if not paths:
+        return {}
+    try:
+        manifest = build_manifest(cfg)
+    except UserError as error:
+        return dict.fromkeys(paths, str(error))
+    wanted = set(paths)
+    numbers = {path: video for video, path in enumerate(manifest.paths) if path in wanted}
+    watch = build_watch(cfg, manifest)
+    show = partial(_middle_clip, cfg, _views_dataset(cfg, manifest, watch))
+    strips = build_workers(cfg, watch, _CPU).results(show, numbers.values())
+    shown = dict(zip(numbers, strips, strict=True))
+    return {path: shown.get(path, f"{manifest.origin} does not list it any more") for path in paths}
+
+
+def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDataset:
+    """One clip per video, whole frames, twice as large as shown: they are made smaller with care there."""
+    protocol = build_protocol(cfg)._replace(
+        num_clips=1, clips="evenly_spaced", num_crops=1, size_pixels=2 * _SHORT_SIDE_PIXELS
+    )
+    return ViewsDataset(WatchedVideos(_videos(cfg, manifest), watch), protocol=protocol)
+
+
+def _videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
+    """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
+    opener = VideoOpener("pyav", short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS, frames_fps=cfg.DATA.FRAMES_FPS)
+    return ListedVideos(manifest, opener)
+
+
+def _middle_clip(cfg: CfgNode, dataset: ViewsDataset, video: int) -> Strip | str:
+    decoded = dataset[video]
+    if decoded.failure is not None:
+        return decoded.failure
+    return make_strip(
+        decoded.clips[0],
+        seconds=cfg.CLIP.SECONDS,
+        short_side_pixels=_SHORT_SIDE_PIXELS,
+        most_frames=_MOST_FRAMES,
+    )
+
+
+def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
+    """Views of a few training videos as the first epoch has them, and what keeps others from being shown."""
+    try:
+        manifest = build_train_manifest(cfg)
+    except UserError as error:
+        return [], [f"The views cannot be shown: {error}"]
+    recipes = build_recipes(cfg) if cfg.TASK == "pretrain" else build_recipes(cfg)[:1]
+    watch = build_watch(cfg, manifest)
+    dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), watch), recipes)
+    num_previewed = min(_NUM_PREVIEWED, len(manifest))
+    chosen = [i * len(manifest) // num_previewed for i in range(num_previewed)]
+    preview = partial(_preview, cfg, dataset, manifest, recipes)
+    made = list(build_workers(cfg, watch, _CPU).results(preview, chosen))
+    return [each for each in made if isinstance(each, Preview)], [each for each in made if isinstance(each, str)]
+
+
+def _preview(
+    cfg: CfgNode, dataset: TrainDataset, manifest: Manifest, recipes: list[ViewRecipe], video: int
+) -> Preview | str:
+    clips = dataset[VideoRequest(epoch=0, video=video)]
+    if not clips.views:
+        return f"No view of {manifest.paths[video]}: {clips.failures[0].reason}"
+    views = make_views(collate([clips]), recipes=recipes, device=_CPU)
+    show = partial(make_strip, seconds=cfg.CLIP.SECONDS, short_side_pixels=_VIEW_PIXELS, most_frames=_MOST_VIEW_FRAMES)
+    strips = tuple(show(shown_view(view[0], recipe)) for view, recipe in zip(views, recipes, strict=True))
+    return Preview(manifest.paths[clips.video], strips)
+
+
+def shown_view(view: torch.Tensor, recipe: ViewRecipe) -> torch.Tensor:
+    """A normalised view as colours again: float (C, T, H, W) -> uint8 (T, C, H, W)."""
+    mean, std = (torch.tensor(values).view(-1, 1, 1, 1) for values in (recipe.mean, recipe.std))
+    return ((view * std + mean) * 255).round().clamp(0, 255).to(torch.uint8).transpose(0, 1)

@@ -1,0 +1,72 @@
+"""Pretraining from the config."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.augment.batch import TrainBatch, make_views
+from sce_video.build.clips import build_opener
+from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
+from sce_video.build.model import build_sce, describe_input
+from sce_video.build.optim import build_optimizer, build_pretrain_schedules
+from sce_video.build.run import DECODER_FILE, assemble_run, build_precision
+from sce_video.data.videos import ListedVideos
+from sce_video.models.weights import BACKBONE_FILE, save_backbone
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.logging import LOGGER
+from sce_video.train.loop import Run, train
+from sce_video.train.plan import Rates
+from sce_video.train.step import pretrain_step
+
+
+def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
+    """Pretrain to the end, or to TRAIN.STOP_AT_STEP; the finished backbone is written as safetensors."""
+    run = build_pretrain_run(cfg, device)
+    LOGGER.info(
+        "pretraining %s for %d steps (%d per epoch) on %s",
+        cfg.MODEL.BACKBONE,
+        run.plan.num_steps,
+        run.plan.steps_per_epoch,
+        device,
+    )
+    if train(run) and is_main_process():
+        path = run.output_dir / BACKBONE_FILE
+        backbone = run.model.get_submodule("backbone")
+        save_backbone(
+            backbone, path, name=cfg.MODEL.BACKBONE, step=run.plan.num_steps, network_input=describe_input(cfg)
+        )
+        LOGGER.info("wrote %s", path)
+
+
+def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
+    manifest = build_train_manifest(cfg)
+    recipes = build_recipes(cfg)
+    opener = build_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
+    model = build_sce(cfg).to(device)
+    optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
+
+    def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
+        return pretrain_step(
+            parts,
+            rates,
+            model=model,
+            optimizer=optimizer,
+            precision=precision,
+            make_views=partial(make_views, recipes=recipes, device=device),
+        )
+
+    return assemble_run(
+        cfg,
+        manifest,
+        opener,
+        loader,
+        model=model,
+        optimizer=optimizer,
+        precision=precision,
+        take_step=take_step,
+        schedules=build_pretrain_schedules(cfg, loader.steps_per_epoch),
+    )

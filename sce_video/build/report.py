@@ -1,0 +1,78 @@
+"""From a run's config: what its page shows beside its files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from sce_video.build.pictures import build_pictures, choose_shown
+from sce_video.config import config_text, flat_config
+from sce_video.errors import UserError
+from sce_video.evaluate.feature_files import read_features
+from sce_video.models.weights import CHECKPOINTS_DIR
+from sce_video.report.feature_map import FeatureMap, make_feature_map
+from sce_video.report.reported import ReportedRun
+from sce_video.report.run_folder import Query, RunFiles, read_run
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.logging import LOGGER
+
+# Elsewhere `features/` holds the probabilities of classes.
+_TASKS_ON_FEATURES = ("knn", "retrieval", "linear_features")
+
+
+def build_reported_runs(runs: Sequence[CfgNode], *, names: Sequence[str]) -> list[ReportedRun]:
+    """Read the folders of runs, decode what one page shows of their videos.
+
+    Raises:
+        UserError: a file of a run is damaged, or there is none yet.
+    """
+    read = [read_run(Path(cfg.RUN.OUTPUT_DIR)) for cfg in runs]
+    queries = choose_shown(read)
+    return [_reported(*each) for each in zip(runs, names, read, queries, strict=True)]
+
+
+def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]) -> ReportedRun:
+    return ReportedRun(
+        name=name,
+        task=cfg.TASK,
+        settings={key: str(value) for key, value in flat_config(cfg).items()},
+        config=config_text(cfg),
+        files=files,
+        environment=_environment(files),
+        pictures=build_pictures(cfg, queries),
+        feature_map=_feature_map(cfg, files),
+    )
+
+
+def describe_run(cfg: CfgNode) -> str:
+    """Task, data and backbone in a line; the name of a list stands for the data."""
+    is_list = cfg.DATA.SOURCE == "list"
+    data = Path(cfg.DATA.TRAIN if cfg.TASK == "pretrain" else cfg.DATA.TEST).name if is_list else cfg.DATA.SOURCE
+    return f"{cfg.TASK}, {data.replace('{split}', str(cfg.DATA.SPLIT))}, {cfg.MODEL.BACKBONE}"
+
+
+def _environment(files: RunFiles) -> Mapping[str, str]:
+    """Command, commit and versions: of the results or, before there are any, of the newest checkpoint."""
+    if files.results:
+        environment: dict[str, str] = files.results.get("environment", {})
+        return environment
+    state: dict[str, Any] = CheckpointFolder(files.folder / CHECKPOINTS_DIR, num_kept=1).load_newest() or {}
+    return dict(state.get("environment", {}))
+
+
+def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
+    """Features and answers are both one row per test row, in the same order."""
+    if cfg.TASK not in _TASKS_ON_FEATURES:
+        return None
+    folder = Path(cfg.EVAL.FEATURES_DIR or files.folder / "features") / "test"
+    try:
+        rows = read_features(folder)
+    except UserError as error:
+        LOGGER.warning("no map of the features: %s", error)
+        return None
+    if rows is None or len(rows.features) != len(files.answers):
+        LOGGER.warning("no map of the features: those in %s are not of this evaluation", folder)
+        return None
+    labels, paths = [answer.label for answer in files.answers], [answer.path for answer in files.answers]
+    return make_feature_map(rows.features, labels=labels, paths=paths)

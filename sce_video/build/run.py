@@ -1,0 +1,69 @@
+"""What the runs that train, pretraining and finetuning, have in common."""
+
+from pathlib import Path
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+from torch.optim import Optimizer
+
+from sce_video.build.clips import describe_decoder
+from sce_video.build.model import describe_input
+from sce_video.build.optim import build_plan
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config import config_text
+from sce_video.data.failures import FailureLog
+from sce_video.data.loader import TrainLoader
+from sce_video.data.manifest import Manifest
+from sce_video.models.weights import CHECKPOINTS_DIR
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.environment import environment
+from sce_video.train.loop import Run, TakeStep
+from sce_video.train.plan import Schedules
+from sce_video.train.precision import Precision
+
+# In the folder of a run: which decoder DATA.DECODER auto was decided to be.
+DECODER_FILE = "decoder.json"
+
+
+def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
+    precision = Precision(cfg.TRAIN.PRECISION, device)
+    precision.require_right_gradients()
+    return precision
+
+
+def assemble_run(
+    cfg: CfgNode,
+    manifest: Manifest,
+    opener: VideoOpener,
+    loader: TrainLoader,
+    *,
+    model: nn.Module,
+    optimizer: Optimizer,
+    precision: Precision,
+    take_step: TakeStep,
+    schedules: Schedules,
+) -> Run:
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    return Run(
+        task=cfg.TASK,
+        model=model,
+        optimizer=optimizer,
+        precision=precision,
+        loader=loader,
+        take_step=take_step,
+        failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, watch=loader.workers.watch),
+        name_video=manifest.path,
+        schedules=schedules,
+        plan=build_plan(cfg, loader.steps_per_epoch),
+        checkpoints=CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=cfg.TRAIN.NUM_CHECKPOINTS_KEPT),
+        output_dir=output_dir,
+        record={
+            "backbone": cfg.MODEL.BACKBONE,
+            "network_input": describe_input(cfg),
+            "config": config_text(cfg),
+            "videos": manifest.digest(),
+            **describe_decoder(opener),
+            "environment": environment(),
+        },
+    )

@@ -1,0 +1,94 @@
+"""Pages to look at: of a run that has just ended, of runs that ended before."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from sce_video.build.report import build_reported_runs, describe_run
+from sce_video.config import changed_config, load_config
+from sce_video.errors import UserError
+from sce_video.report.page import report_page
+from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
+from sce_video.runtime.files import write_text
+from sce_video.runtime.logging import LOGGER
+
+# It leaves features, and nothing to look at.
+_TASK_WITHOUT_PAGE = "extract"
+
+
+def report_ended_run(cfg: CfgNode) -> None:
+    """Write `report.html` beside a run's results; what hinders that is a warning, since the results are there."""
+    if cfg.TASK == _TASK_WITHOUT_PAGE:
+        return
+    try:
+        _write_page([cfg], Path(cfg.RUN.OUTPUT_DIR) / REPORT_FILE, title=describe_run(cfg))
+    except (UserError, OSError) as error:
+        LOGGER.warning("no %s: %s", REPORT_FILE, error)
+
+
+def report_ended_splits(output_dir: Path) -> None:
+    """The same for the folder above those of several splits."""
+    try:
+        write_reports([output_dir])
+    except (UserError, OSError) as error:
+        LOGGER.warning("no %s: %s", REPORT_FILE, error)
+
+
+def write_reports(folders: Sequence[Path], output: Path | None = None) -> Path:
+    """One page of one run, or of several side by side.
+
+    Args:
+        folders: each the RUN.OUTPUT_DIR of a run, or that above several splits, which come side by side.
+        output: the page; by default `report.html`, of one run in its folder, of several here.
+    Raises:
+        UserError: a folder holds no run, or is given twice.
+    """
+    runs = [cfg for folder in folders for cfg in _configs_of(folder)]
+    _refuse_twice(runs)
+    if output is None:
+        output = (folders[0] if len(folders) == 1 else Path()) / REPORT_FILE
+    titles = list(dict.fromkeys(map(describe_run, runs)))
+    title = titles[0] if len(titles) == 1 else f"{len(runs)} runs"
+    # What an evaluation over several splits leaves above them.
+    summary = read_results(folders[0] / RESULTS_FILE) if len(folders) == 1 and len(runs) > 1 else {}
+    _write_page(runs, output, title=title, summary=summary)
+    return output
+
+
+def _write_page(runs: Sequence[CfgNode], output: Path, *, title: str, summary: Mapping[str, Any] | None = None) -> None:
+    reported = build_reported_runs(runs, names=_names([Path(cfg.RUN.OUTPUT_DIR) for cfg in runs]))
+    write_text(output, report_page(reported, title=title, summary=summary, made_on=time.strftime("%Y-%m-%d")))
+    LOGGER.info("wrote %s (%.1f MB)", output, output.stat().st_size / 1e6)
+
+
+def _configs_of(folder: Path) -> list[CfgNode]:
+    """The configs of the runs in a folder, wherever it was when they ran."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; give the RUN.OUTPUT_DIR of a run")
+    files = [folder / "config.yaml"]
+    if not files[0].is_file():
+        files = sorted(folder.glob("split_*/config.yaml"))
+    if not files:
+        raise UserError(f"{folder} holds no config.yaml; give the RUN.OUTPUT_DIR of a run")
+    runs = [changed_config(load_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
+    if runs[0].TASK == _TASK_WITHOUT_PAGE:
+        raise UserError(f"{folder} holds features (TASK {_TASK_WITHOUT_PAGE}); there is nothing to show of them")
+    return runs
+
+
+def _refuse_twice(runs: Sequence[CfgNode]) -> None:
+    places = [Path(cfg.RUN.OUTPUT_DIR).resolve() for cfg in runs]
+    twice = [place for place in places if places.count(place) > 1]
+    if twice:
+        raise UserError(f"{twice[0]} is given twice; compare a run with another one")
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Short and different; none where there is nothing to tell apart."""
+    if len(folders) == 1:
+        return [""]
+    names = [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]

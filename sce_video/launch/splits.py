@@ -1,0 +1,63 @@
+"""One evaluation on several splits: each in a folder of its own, then their mean and standard deviation."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from sce_video.config import changed_config
+from sce_video.launch.report import report_ended_splits
+from sce_video.report.table import text_table
+from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.environment import environment
+from sce_video.runtime.files import write_json
+from sce_video.runtime.logging import LOGGER, set_up_logging
+
+
+def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
+    """Run every split of EVAL.SPLITS, one after the other, and write `results.json` over all of them."""
+    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    folders = {split: output_dir / f"split_{split}" for split in cfg.EVAL.SPLITS}
+    for split, folder in folders.items():
+        features = f"{cfg.EVAL.FEATURES_DIR}/split_{split}" if cfg.EVAL.FEATURES_DIR else ""
+        places = {"RUN.OUTPUT_DIR": str(folder), "EVAL.FEATURES_DIR": features}
+        run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], **places}))
+    set_up_logging(output_dir)
+    unfinished = [split for split, folder in folders.items() if not (folder / "results.json").is_file()]
+    if unfinished:
+        LOGGER.info("split %s has no results yet; the mean comes with a later start", unfinished[0])
+    elif is_main_process():
+        results = {split: json.loads((folder / "results.json").read_text()) for split, folder in folders.items()}
+        _write_mean(cfg, output_dir, results)
+        report_ended_splits(output_dir)
+
+
+def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any]]) -> None:
+    first = next(iter(results.values()))
+    values = {name: [result["metrics"][name] for result in results.values()] for name in first["metrics"]}
+    metrics = {name: mean(each) for name, each in values.items()}
+    spread = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
+    path = output_dir / "results.json"
+    write_json(
+        path,
+        {
+            "task": cfg.TASK,
+            "metrics": metrics,
+            "metrics_std": spread,
+            "num_evaluated": sum(result["num_evaluated"] for result in results.values()),
+            "num_expected": sum(result["num_expected"] for result in results.values()),
+            "splits": {str(split): result["metrics"] for split, result in results.items()},
+            "protocol": {**first["protocol"], "split": list(results)},
+            "weights": first["weights"],
+            "environment": environment(),
+        },
+    )
+    header = ["metric, %", *(f"split {split}" for split in results), "mean", "std"]
+    rows = [
+        [name, *(f"{100 * value:.1f}" for value in (*each, metrics[name], spread[name]))]
+        for name, each in values.items()
+    ]
+    LOGGER.info("%s\n\nwrote %s", text_table(header, rows), path)

@@ -1,0 +1,51 @@
+"""How each class fares, and what it is taken for."""
+
+from collections.abc import Mapping, Sequence
+
+from sce_video.report.classes import ClassAccuracy, class_accuracies, confusions, name_of
+from sce_video.report.markup import Markup, data_table, element, joined, percent, section
+from sce_video.report.reported import ReportedRun
+
+_MOST_CONFUSIONS = 15
+
+
+def class_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
+    answered = [run for run in runs if run.files.answers]
+    if not answered:
+        return Markup()
+    parts = [_accuracies(answered, names), *(_confusions(run, names) for run in answered)]
+    return section("classes", "Classes", element("div", *parts, class_="columns"))
+
+
+def measure_of(run: ReportedRun) -> str:
+    return "accuracy" if run.files.predictions else "R@1"
+
+
+def _accuracies(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
+    """One column per run; the order is that of the first."""
+    measured = [{each.label: each for each in class_accuracies(run.files.answers)} for run in runs]
+    labels = list(dict.fromkeys(label for of_run in measured for label in of_run))
+    rows = [[name_of(label, names), *(_cell(of_run.get(label)) for of_run in measured)] for label in labels]
+    measures = " and ".join(dict.fromkeys(map(measure_of, runs)))
+    header = ["class", *(run.name or "right, of all" for run in runs)]
+    return data_table(
+        f"{measures[:1].upper()}{measures[1:]} of each class in percent, the worst first", header, rows, tall=True
+    )
+
+
+def _cell(accuracy: ClassAccuracy | None) -> Markup:
+    if accuracy is None:
+        return joined(["-"])
+    bar = element("span", class_="bar", style=f"--share:{accuracy.share:.4f}", aria_hidden="true")
+    counts = element("span", f" {accuracy.num_right} of {accuracy.num_videos}", class_="counts")
+    return joined([bar, element("span", percent(accuracy.share), class_="share"), counts])
+
+
+def _confusions(run: ReportedRun, names: Mapping[int, str]) -> Markup:
+    found = confusions(run.files.answers, most=_MOST_CONFUSIONS)
+    taken_for = "predicted" if run.files.predictions else "class of the nearest video"
+    rows = [[name_of(each.label, names), name_of(each.predicted, names), each.num_videos] for each in found]
+    whose = f", {run.name}" if run.name else ""
+    return data_table(
+        f"Most frequent confusions{whose}", ["true class", taken_for, "times"], rows, num_text_columns=2, tall=True
+    )

@@ -1,0 +1,57 @@
+"""Numbers per class, and what the classes are called."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from sce_video.report.run_folder import Prediction
+
+
+class ClassAccuracy(NamedTuple):
+    label: int
+    num_right: int
+    num_videos: int
+
+    @property
+    def share(self) -> float:
+        return self.num_right / self.num_videos
+
+
+class Confusion(NamedTuple):
+    label: int
+    predicted: int
+    num_videos: int
+
+
+def class_names(labeled_paths: Iterable[tuple[str, int]]) -> dict[int, str]:
+    """Each label's name: the folder that all its videos lie in and no other label's do; otherwise "class N"."""
+    folders: dict[int, set[str]] = defaultdict(set)
+    for path, label in labeled_paths:
+        folders[label].add(PurePosixPath(path).parent.name)
+    owners = Counter(folder for of_label in folders.values() for folder in of_label)
+    names = {}
+    for label, of_label in folders.items():
+        folder = next(iter(of_label))
+        is_name = len(of_label) == 1 and owners[folder] == 1 and folder != ""
+        names[label] = folder if is_name else f"class {label}"
+    return names
+
+
+def name_of(label: int, names: Mapping[int, str]) -> str:
+    return names.get(label, f"class {label}")
+
+
+def class_accuracies(answers: Sequence[Prediction]) -> list[ClassAccuracy]:
+    """Of every class that occurs, the worst first."""
+    nums = Counter(answer.label for answer in answers)
+    rights = Counter(answer.label for answer in answers if answer.predicted == answer.label)
+    accuracies = [ClassAccuracy(label, rights[label], num) for label, num in nums.items()]
+    return sorted(accuracies, key=lambda accuracy: (accuracy.share, accuracy.label))
+
+
+def confusions(answers: Sequence[Prediction], *, most: int) -> list[Confusion]:
+    """Which class is taken for which other one most often, the most frequent first."""
+    wrong = Counter((answer.label, answer.predicted) for answer in answers if answer.predicted != answer.label)
+    counted = [Confusion(label, predicted, count) for (label, predicted), count in wrong.items()]
+    return sorted(counted, key=lambda each: (-each.num_videos, each.label, each.predicted))[:most]

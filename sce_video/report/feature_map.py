@@ -1,0 +1,87 @@
+"""Features in two dimensions: PCA, and its picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sce_video.report.classes import name_of
+from sce_video.report.markup import Markup, element
+
+_SIZE, _MARGIN = 400, 24
+_LEAST = 160  # pixels of the shorter side, for the words along it
+_AXES = ("first", "second")
+_MOST_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """`points` float (n, 2) of `num_rows`, their labels and paths; `shares` of the variance, in [0, 1], per axis."""
+
+    points: Tensor
+    labels: Sequence[int]
+    paths: Sequence[str]
+    shares: tuple[float, float]
+    num_rows: int
+
+
+def make_feature_map(features: Tensor, *, labels: Sequence[int], paths: Sequence[str]) -> FeatureMap:
+    """Both axes are those of all rows, float (rows, D); of many rows 2,000, evenly spread over the list, are kept."""
+    points, shares = principal_components(features)
+    num_rows = len(points)
+    step = max(1, -(-num_rows // _MOST_POINTS))
+    kept = slice(None, None, step)
+    return FeatureMap(points[kept], labels[kept], paths[kept], shares, num_rows)
+
+
+def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
+    """The two directions of most variance, in double: coordinates (rows, 2) and their shares of the variance.
+
+    Signs are free in PCA; here the largest weight of a direction is positive, so that a page looks the same when it is
+    made again.
+    """
+    centered = features.double() - features.double().mean(dim=0)
+    variances, directions = torch.linalg.eigh(centered.T @ centered)  # rising
+    axes = directions[:, -2:].flip(1)  # (D, 2)
+    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
+    first, second = (variances[-2:].flip(0).clamp_min(0) / variances.clamp_min(0).sum().clamp_min(1e-300)).tolist()
+    return centered @ (axes * largest.sign()), (first, second)
+
+
+def scatter(drawn: FeatureMap, names: Mapping[int, str], *, description: str) -> Markup:
+    """One dot per row, which says its class and path when the pointer rests on it."""
+    low, high = drawn.points.amin(dim=0), drawn.points.amax(dim=0)
+    # One scale for both axes: distances stay distances.
+    scale = (_SIZE - 2 * _MARGIN) / float((high - low).amax().clamp_min(1e-12))
+    width, height = (max(_LEAST, float(length)) + 2 * _MARGIN for length in (high - low) * scale)
+    places = (drawn.points - (low + high) / 2) * scale + torch.tensor([width / 2, height / 2])
+    size = {"viewBox": f"0 0 {width:.1f} {height:.1f}", "role": "img", "class_": "map"}
+    dots = [
+        element(
+            "circle",
+            element("title", f"{name_of(label, names)}: {path}"),
+            cx=f"{x:.1f}",
+            cy=f"{height - y:.1f}",
+            r=3,
+            data_label=label,
+        )
+        for (x, y), label, path in zip(places.tolist(), drawn.labels, drawn.paths, strict=True)
+    ]
+    return element(
+        "svg", element("title", description), _frame(width, height, drawn.shares), element("g", *dots), **size
+    )
+
+
+def _frame(width: float, height: float, shares: tuple[float, float]) -> Markup:
+    """The box around the dots, and what its sides are."""
+    first, second = (
+        f"{name} axis, {100 * share:.0f} % of the variance" for name, share in zip(_AXES, shares, strict=True)
+    )
+    return element(
+        "g",
+        element("rect", x=18, y=2, width=f"{width - 20:.1f}", height=f"{height - 20:.1f}", class_="frame"),
+        element("text", first, x=_MARGIN, y=f"{height - 4:.1f}"),
+        element("text", second, x=f"{-height + _MARGIN:.1f}", y=13, transform="rotate(-90)"),
+        aria_hidden="true",
+    )

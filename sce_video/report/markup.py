@@ -1,0 +1,91 @@
+"""HTML in which everything is escaped that is not HTML already."""
+
+import html as html_escapes
+import re
+from collections.abc import Iterable, Sequence
+
+# No character of a page: controls, and the surrogates that Python puts for bytes of a name that are no UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class Markup(str):
+    """HTML that is ready; any other text is escaped by whatever takes it."""
+
+
+def html(value: object) -> Markup:
+    """The value as HTML that shows it, in an attribute's quotes too."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(html_escapes.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True))
+
+
+def joined(parts: Iterable[object]) -> Markup:
+    return Markup("".join(map(html, parts)))
+
+
+def element(tag: str, *content: object, **attributes: object) -> Markup:
+    """`<tag attribute="...">content</tag>`.
+
+    Args:
+        attributes: an underscore stands for a hyphen, a last one is dropped (`class_`); True is an attribute without a
+            value, False and None leave it out.
+    """
+    written = [
+        f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{html(value)}"')
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    ]
+    return Markup(f"<{tag}{''.join(written)}>{joined(content)}</{tag}>")
+
+
+def section(key: str, title: str, *content: object) -> Markup:
+    """A part of the page; the list of contents leads to its `key`."""
+    return element("section", element("h2", title, id=f"{key}-title"), *content, id=key, aria_labelledby=f"{key}-title")
+
+
+def details(summary: str, *content: object, **attributes: object) -> Markup:
+    return element("details", element("summary", summary), *content, **attributes)
+
+
+def note(*content: object) -> Markup:
+    return element("p", *content, class_="note")
+
+
+def scrolling(label: str, *content: object, tall: bool = False) -> Markup:
+    """A box that scrolls by itself, by keyboard too, so that the page need not."""
+    kind = "scroll tall" if tall else "scroll"
+    return element("div", *content, class_=kind, role="region", aria_label=label, tabindex=0)
+
+
+def data_table(
+    caption: str,
+    header: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    num_text_columns: int = 1,
+    marked: frozenset[int] = frozenset(),
+    tall: bool = False,
+) -> Markup:
+    """A table in a box of its own; the first cell of a row names it.
+
+    Args:
+        num_text_columns: aligned to the left; the others hold numbers.
+        marked: rows that stand out.
+        tall: scroll downwards, too.
+    """
+
+    def kind(column: int) -> str | None:
+        return "number" if column >= num_text_columns else None
+
+    head = [element("th", cell, scope="col", class_=kind(column)) for column, cell in enumerate(header)]
+    lines = []
+    for number, (first, *others) in enumerate(rows):
+        cells = [element("td", cell, class_=kind(column)) for column, cell in enumerate(others, start=1)]
+        row_class = "marked" if number in marked else None
+        lines.append(element("tr", element("th", first, scope="row"), *cells, class_=row_class))
+    body = element("thead", element("tr", *head)), element("tbody", *lines)
+    return scrolling(caption, element("table", element("caption", caption), *body), tall=tall)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"

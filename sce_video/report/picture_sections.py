@@ -1,0 +1,101 @@
+"""The parts of a page that one looks at: nearest videos, views, the map of the features."""
+
+from collections.abc import Mapping, Sequence
+
+from sce_video.report.classes import class_accuracies
+from sce_video.report.feature_map import scatter
+from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter
+from sce_video.report.markup import Markup, element, joined, note, section
+from sce_video.report.reported import Preview, ReportedRun
+from sce_video.report.strips import StripSheet
+
+
+def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet: StripSheet) -> Markup:
+    """The queries of the first run that has any; below each, what every run finds for it."""
+    shown = [run for run in runs if run.pictures.queries]
+    if not shown:
+        return Markup()
+    first, queries = shown[0], shown[0].pictures.queries
+    found = {run.name: {query.path: query for query in run.pictures.queries} for run in shown}
+    test = {path: picture for run in reversed(shown) for path, picture in run.pictures.test.items()}
+    bank = {path: picture for run in reversed(shown) for path, picture in run.pictures.bank.items()}
+    gallery = Gallery(sheet, names, test, bank)
+    cards = [
+        gallery.card(
+            query,
+            {
+                name: of_run[query.path].neighbors[:NUM_SHOWN_NEIGHBORS]
+                for name, of_run in found.items()
+                if query.path in of_run
+            },
+        )
+        for query in queries
+    ]
+    shown_labels = {query.label for query in queries}
+    accuracies = [each for each in class_accuracies(first.files.answers) if each.label in shown_labels]
+    num_videos = len({query.path for query in first.files.queries})
+    explained = (
+        f"{len(cards)} of {num_videos} test videos and the {NUM_SHOWN_NEIGHBORS} training videos nearest to each, "
+        "nearest first; of each class some, the worst classes first. A tick or a cross says whether the class is "
+        "the query's. Shown is the middle clip of a video, whole frames."
+    )
+    return section(
+        "gallery",
+        "Nearest videos",
+        note(explained),
+        class_filter(
+            "gallery-class", "Show the queries of", accuracies, names, none="all classes", data_filters=".query"
+        ),
+        element("p", f"{len(cards)} queries shown", class_="note", role="status", id="gallery-count"),
+        element("ul", *cards, class_="gallery"),
+    )
+
+
+def views_section(runs: Sequence[ReportedRun], sheet: StripSheet) -> Markup:
+    """What training makes of videos, and for all pictures why they are missing."""
+    parts: list[Markup] = []
+    for run in runs:
+        title = element("h3", run.name) if run.name else Markup()
+        missing = [note(line) for line in run.pictures.missing]
+        figures = [_preview(preview, sheet) for preview in run.pictures.previews]
+        if figures or missing:
+            parts += [title, *missing, element("div", *figures, class_="previews")]
+    if not parts:
+        return Markup()
+    explained = (
+        "The views of a few training videos as the network sees them in the first epoch, made back into colours."
+    )
+    if any(run.pictures.previews for run in runs):
+        return section("views", "Views", note(explained), *parts)
+    return section("views", "Views", *parts)
+
+
+def _preview(preview: Preview, sheet: StripSheet) -> Markup:
+    pictures = [
+        element("div", sheet.show(view, label=f"View {number} of {preview.path}"), element("span", f"view {number}"))
+        for number, view in enumerate(preview.views, start=1)
+    ]
+    caption = element("figcaption", preview.path, class_="path")
+    return element("figure", element("div", *pictures, class_="views"), caption, class_="preview")
+
+
+def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
+    """Features of the test videos in two dimensions, where there are any."""
+    maps, labels = [], set()
+    for run in runs:
+        if run.feature_map is not None:
+            drawn = run.feature_map
+            labels |= set(drawn.labels)
+            words = f"{len(drawn.points)} of {drawn.num_rows} features of test videos on their first two principal axes"
+            caption = element("figcaption", f"{run.name}: " if run.name else "", words)
+            maps.append(element("figure", caption, scatter(drawn, names, description=words)))
+    if not maps:
+        return Markup()
+    accuracies = [
+        each
+        for each in class_accuracies([answer for run in runs[:1] for answer in run.files.answers])
+        if each.label in labels
+    ]
+    choice = class_filter("map-class", "Highlight", accuracies, names, none="no class", data_highlights=".map circle")
+    explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
+    return section("map", "Feature map", explained, choice, joined([element("div", *maps, class_="maps")]))

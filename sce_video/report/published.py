@@ -1,0 +1,58 @@
+"""What others report, to stand beside what a run measured."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, NamedTuple
+
+# Task -> protocol of the published numbers, and which of the task's metrics it is.
+PROTOCOLS = {
+    "finetune": ("finetune", "finetune_top1"),
+    "linear": ("linear", "linear_top1"),
+    "retrieval": ("retrieval R@1", "retrieval_r1"),
+}
+_DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "kinetics200": "Kinetics-200"}
+_KINETICS_CLASSES = {400: "Kinetics-400", 600: "Kinetics-600"}
+
+
+class Published(NamedTuple):
+    """A number, in percent, as `source` gives it; what it does not say is None.
+
+    `certainty`: "stated" was read in the README of the method's own code, "secondary" came by way of another source.
+    """
+
+    method: str
+    backbone: str
+    frames: int | None
+    pretraining: str
+    pretraining_epochs: int | None
+    dataset: str
+    protocol: str
+    value: float
+    source: str
+    certainty: str
+
+
+def read_published() -> list[Published]:
+    text = resources.files("sce_video.report").joinpath("published.json").read_text(encoding="utf-8")
+    return [Published(**row) for row in json.loads(text)]
+
+
+def dataset_of(protocol: Mapping[str, Any], labels: Sequence[int]) -> str | None:
+    """The data set that a run was tested on, where its source says so; None where one could only guess.
+
+    Args:
+        protocol: of `results.json`.
+        labels: of the test videos; Kinetics-400 and -600 differ by their number.
+    """
+    source = protocol.get("source")
+    if source == "kinetics":
+        return _KINETICS_CLASSES.get(len(set(labels)))
+    return _DATASETS.get(str(source))
+
+
+def published_for(dataset: str | None, task: str) -> list[Published]:
+    """The numbers of a task's protocol on a data set, the highest first."""
+    protocol, _ = PROTOCOLS.get(task, (None, ""))
+    fitting = [row for row in read_published() if (row.dataset, row.protocol) == (dataset, protocol)]
+    return sorted(fitting, key=lambda row: -row.value)

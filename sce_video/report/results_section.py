@@ -1,0 +1,140 @@
+"""What was measured, beside what others report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from sce_video.report.markup import Markup, data_table, details, element, joined, note, percent, section
+from sce_video.report.published import PROTOCOLS, Published, dataset_of, published_for
+from sce_video.report.reported import ReportedRun
+
+_SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"}
+_HEADER = ["method", "whose", "%", "frames", "backbone", "pretraining", "source", "certainty"]
+_CERTAINTY = {"stated": "its own README", "secondary": "secondary source"}
+
+
+def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
+    """Args: summary: `results.json` over several splits, or empty."""
+    measured = [run for run in runs if run.files.results]
+    if not measured:
+        return Markup()
+    return section(
+        "results", "Results", _metrics(measured, summary), _failures(measured), _published(measured, summary)
+    )
+
+
+def metric_name(name: str) -> str:
+    """`retrieval_r5` -> R@5, `knn_top1` -> top-1."""
+    for suffix, words in _SUFFIXES.items():
+        if name.endswith(f"_{suffix}"):
+            return words
+    rank = name.removeprefix("retrieval_r")
+    return f"R@{rank}" if rank.isdecimal() else name.replace("_", " ")
+
+
+def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
+    names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
+    tasks = {run.task for run in runs}
+    rows: list[list[object]] = []
+    for name in names:
+        values = [run.files.results["metrics"].get(name) for run in runs]
+        title = metric_name(name) if len(tasks) == 1 else f"{name.rsplit('_', 1)[0]} {metric_name(name)}"
+        rows.append([title, *("-" if value is None else percent(value) for value in values)])
+        if summary:
+            rows[-1].append(_mean(summary, name))
+    rows.append(["test videos evaluated", *(_counts(run.files.results) for run in runs)])
+    if summary:
+        rows[-1].append(_counts(summary))
+    header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± deviation"] if summary else [])]
+    return data_table("Metrics, in percent", header, rows)
+
+
+def _mean(summary: Mapping[str, Any], name: str) -> str:
+    spread = summary.get("metrics_std", {}).get(name, 0.0)
+    return f"{percent(summary['metrics'][name])} ± {percent(spread)}"
+
+
+def _counts(results: Mapping[str, Any]) -> str:
+    return f"{results['num_evaluated']} of {results['num_expected']}"
+
+
+def _failures(runs: Sequence[ReportedRun]) -> Markup:
+    """Which videos the numbers leave out."""
+    parts = []
+    for run in runs:
+        lines = run.files.results.get("failures", [])
+        if lines:
+            whose = f" ({run.name})" if run.name else ""
+            listed = element("ul", *(element("li", line) for line in lines), class_="failures")
+            parts.append(details(f"{_videos(len(lines))} could not be decoded and are left out{whose}", listed))
+    return joined(parts)
+
+
+def _videos(count: int) -> str:
+    return f"{count} video" + ("s" if count != 1 else "")
+
+
+def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
+    first = runs[0]
+    dataset = dataset_of(first.files.results["protocol"], [answer.label for answer in first.files.answers])
+    others = published_for(dataset, first.task)
+    if not others:
+        return note(f"No published number is shown: none on file is of {first.task} on {dataset or 'this list'}.")
+    ours = [run for run in runs if run.task == first.task and _dataset(run) == dataset]
+    lines = [(_own_value(run), _own_row(run)) for run in ours]
+    if summary:
+        mean = summary["metrics"][PROTOCOLS[first.task][1]]
+        lines = [(mean, _own_row(first, value=_mean(summary, PROTOCOLS[first.task][1]), name="mean over splits"))]
+    own = {id(row) for _, row in lines}
+    lines += [(other.value / 100, _published_row(other)) for other in others]
+    lines.sort(key=lambda line: -line[0])
+    marked = frozenset(number for number, (_, row) in enumerate(lines) if id(row) in own)
+    return joined(
+        [
+            data_table(
+                f"{dataset}, {others[0].protocol}, in percent",
+                _HEADER,
+                [row for _, row in lines],
+                num_text_columns=len(_HEADER),
+                marked=marked,
+            ),
+            note("Backbone, frames and pretraining differ as listed: read a number with its row, not with its place."),
+        ]
+    )
+
+
+def _dataset(run: ReportedRun) -> str | None:
+    return dataset_of(run.files.results["protocol"], [answer.label for answer in run.files.answers])
+
+
+def _own_value(run: ReportedRun) -> float:
+    value: float = run.files.results["metrics"][PROTOCOLS[run.task][1]]
+    return value
+
+
+def _own_row(run: ReportedRun, *, value: str = "", name: str = "") -> list[object]:
+    weights = run.files.results.get("weights", "")
+    return [
+        name or run.name or PurePath(run.files.folder).name,
+        element("span", "this run", class_="badge own"),
+        value or percent(_own_value(run)),
+        run.settings["CLIP.NUM_FRAMES"],
+        run.settings["MODEL.BACKBONE"],
+        weights,
+        "results.json",
+        "measured",
+    ]
+
+
+def _published_row(row: Published) -> list[object]:
+    epochs = "" if row.pretraining_epochs is None else f", {row.pretraining_epochs} epochs"
+    return [
+        row.method,
+        element("span", "published", class_="badge"),
+        f"{row.value:.1f}",
+        "not said" if row.frames is None else row.frames,
+        row.backbone,
+        row.pretraining + epochs,
+        row.source,
+        _CERTAINTY[row.certainty],
+    ]

@@ -1,0 +1,133 @@
+"""What the files of a run say."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sce_video.errors import UserError
+from sce_video.runtime.logging import logged_metrics
+
+RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
+_RESULTS = ("metrics", "num_evaluated", "num_expected", "protocol")
+_PREDICTIONS = ("path", "label", "predicted")
+_NEIGHBORS = ("path", "label", "place", "neighbor_path", "neighbor_label", "similarity")
+
+Row = TypeVar("Row")
+
+
+class Prediction(NamedTuple):
+    path: str
+    label: int
+    predicted: int
+
+
+class Neighbor(NamedTuple):
+    path: str
+    label: int
+    similarity: float
+
+
+class Query(NamedTuple):
+    """A test video, or one of its clips, and what is nearest to it, nearest first."""
+
+    path: str
+    label: int
+    neighbors: tuple[Neighbor, ...]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """`results` is empty before the end of an evaluation; the lists are empty where a task writes no such file."""
+
+    folder: Path
+    results: dict[str, Any]
+    metrics_log: list[dict[str, float]]
+    predictions: list[Prediction]
+    queries: list[Query]
+
+    @property
+    def answers(self) -> list[Prediction]:
+        """What was said of each test video: the predicted class, or else that of the nearest neighbour."""
+        if self.predictions:
+            return self.predictions
+        return [Prediction(query.path, query.label, query.neighbors[0].label) for query in self.queries]
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read what there is.
+
+    Raises:
+        UserError: a file is damaged; none is there.
+    """
+    run = RunFiles(
+        folder=folder,
+        results=read_results(folder / RESULTS_FILE),
+        metrics_log=logged_metrics(folder / "metrics.jsonl"),
+        predictions=list(_read_rows(folder / "predictions.csv", _PREDICTIONS, _prediction)),
+        queries=_grouped(_read_rows(folder / "neighbors.csv", _NEIGHBORS, _neighbor)),
+    )
+    if not (run.results or run.metrics_log):
+        raise UserError(f"{folder} holds neither {RESULTS_FILE} nor metrics.jsonl; has the run come that far?")
+    return run
+
+
+def read_results(file: Path) -> dict[str, Any]:
+    """Empty if there is no file.
+
+    Raises:
+        UserError: it is damaged or holds something else.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        results = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} cannot be read ({error}); run the evaluation again") from error
+    if not isinstance(results, dict) or any(key not in results for key in _RESULTS):
+        raise UserError(f"{file} does not hold the results of an evaluation ({', '.join(_RESULTS)})")
+    return results
+
+
+def _read_rows(file: Path, columns: Sequence[str], parse: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
+    """The rows of a table, none if there is no file; names that are not UTF-8 are read as they were written."""
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        reader = csv.DictReader(opened)
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise UserError(f"{file} has no column {missing[0]}; run the evaluation again")
+        for row in reader:
+            try:
+                yield parse(row)
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{file}, line {reader.line_num}: {error}; run the evaluation again") from error
+
+
+def _prediction(row: dict[str, str]) -> Prediction:
+    return Prediction(row["path"], int(row["label"]), int(row["predicted"]))
+
+
+class _PlacedNeighbor(NamedTuple):
+    path: str
+    label: int
+    place: int
+    neighbor: Neighbor
+
+
+def _neighbor(row: dict[str, str]) -> _PlacedNeighbor:
+    neighbor = Neighbor(row["neighbor_path"], int(row["neighbor_label"]), float(row["similarity"]))
+    return _PlacedNeighbor(row["path"], int(row["label"]), int(row["place"]), neighbor)
+
+
+def _grouped(rows: Iterator[_PlacedNeighbor]) -> list[Query]:
+    """A query begins where a place 1 stands: clips of one video ask one after the other under the same name."""
+    queries: list[tuple[_PlacedNeighbor, list[Neighbor]]] = []
+    for row in rows:
+        if row.place == 1 or not queries:
+            queries.append((row, []))
+        queries[-1][1].append(row.neighbor)
+    return [Query(first.path, first.label, tuple(neighbors)) for first, neighbors in queries]

@@ -1,0 +1,151 @@
+"""Features on disk: nothing is done twice, nothing stale is taken for new, whatever stops in between."""
+
+import csv
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sce_video.errors import CheckpointError
+from sce_video.evaluate import feature_files
+from sce_video.evaluate.feature_files import export, stored_features
+from sce_video.evaluate.features import FeatureExtractor, FeatureRows, mean_of_views
+from sce_video.evaluate.views import ResizedClips, spatial_crops
+from sce_video.runtime.watch import Watch
+from sce_video.runtime.workers import Workers
+
+
+class GrayVideos:
+    """Video i has two clips of gray i; notes what is read, and some of it is broken."""
+
+    def __init__(self, broken=(), deadly=()):
+        self.broken, self.deadly, self.read = set(broken), set(deadly), []
+
+    def __getitem__(self, video):
+        self.read.append(video)
+        if video in self.deadly:
+            raise KeyboardInterrupt
+        if video in self.broken:
+            return ResizedClips(video, torch.empty(0, dtype=torch.uint8), f'video {video}: broken, "very"')
+        return ResizedClips(video, torch.full((2, 1, 3, 4, 6), video, dtype=torch.uint8), None)
+
+
+class MeanBackbone(nn.Module):
+    def forward(self, views):
+        return views.mean(dim=(1, 2, 3, 4))[:, None] * torch.tensor([1.0, 0.5])
+
+
+def store(folder, dataset, *, num_videos=11, about=None, local_batch_size=2):
+    extractor = FeatureExtractor(
+        MeanBackbone(),
+        dataset,
+        make_views=lambda clips: spatial_crops(clips, num_crops=3).transpose(1, 2).float(),
+        pool=partial(mean_of_views, num_crops=3),
+        workers=Workers(0, 2, False, watch=Watch(num_videos, timeout_seconds=100.0, name=str)),
+        device=torch.device("cpu"),
+    )
+    return stored_features(
+        folder,
+        extractor,
+        num_videos=num_videos,
+        local_batch_size=local_batch_size,
+        about=about or {"weights": "a"},
+        description="features",
+    )
+
+
+@pytest.fixture(autouse=True)
+def parts_of_four(monkeypatch):
+    monkeypatch.setattr(feature_files, "_PART_VIDEOS", 4)
+
+
+def assert_are(rows, videos):
+    assert rows.videos.tolist() == videos
+    assert rows.features.tolist() == [[video, 0.5 * video] for video in videos]
+
+
+def test_a_second_start_reads_nothing(tmp_path):
+    first, second = GrayVideos(), GrayVideos()
+    assert_are(store(tmp_path / "f", first), list(range(11)))
+    assert sorted(first.read) == list(range(11))
+    assert_are(store(tmp_path / "f", second), list(range(11)))
+    assert second.read == []
+
+
+def test_a_stopped_extraction_goes_on_with_the_part_it_was_in(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        store(tmp_path, GrayVideos(deadly=[9]))
+    again = GrayVideos()
+    assert_are(store(tmp_path, again), list(range(11)))
+    assert sorted(again.read) == [8, 9, 10]
+
+
+def test_what_a_kill_leaves_of_a_file_is_not_taken_for_one(tmp_path):
+    store(tmp_path, GrayVideos())
+    (tmp_path / "part_000001.npz").rename(tmp_path / ".part_000001.npz.partial")
+    again = GrayVideos()
+    assert_are(store(tmp_path, again), list(range(11)))
+    assert sorted(again.read) == [4, 5, 6, 7]
+
+
+def test_broken_videos_are_named_and_tried_again_once_all_is_there(tmp_path):
+    rows = store(tmp_path, GrayVideos(broken=[2, 4, 5, 6, 7]))
+    assert_are(rows, [0, 1, 3, 8, 9, 10])
+    assert rows.failures == [(video, f'video {video}: broken, "very"') for video in (2, 4, 5, 6, 7)]
+    again = GrayVideos(broken=[6])
+    assert_are(store(tmp_path, again), [0, 1, 2, 3, 4, 5, 7, 8, 9, 10])
+    assert sorted(again.read) == list(range(8))  # the third part had none
+
+
+@pytest.mark.parametrize("about", [{"weights": "b"}, {"weights": "a", "videos": "x"}])
+def test_features_of_something_else_are_made_anew(tmp_path, about):
+    store(tmp_path, GrayVideos())
+    again = GrayVideos()
+    store(tmp_path, again, about=about)
+    assert sorted(again.read) == list(range(11))
+
+
+def test_a_shorter_list_leaves_no_rows_of_the_longer_one(tmp_path):
+    store(tmp_path, GrayVideos(), about={"videos": "long"})
+    assert_are(store(tmp_path, GrayVideos(), num_videos=3, about={"videos": "short"}), [0, 1, 2])
+
+
+def test_a_folder_of_the_users_is_left_alone(tmp_path):
+    (tmp_path / "part_000000.npz").write_text("precious")
+    with pytest.raises(CheckpointError, match=r"holds files that are no features; choose another EVAL\.FEATURES_DIR"):
+        store(tmp_path, GrayVideos())
+    assert (tmp_path / "part_000000.npz").read_text() == "precious"
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    store(tmp_path, GrayVideos())
+    file = tmp_path / "part_000001.npz"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and start again"):
+        store(tmp_path, GrayVideos())
+
+
+def test_what_is_written_for_others(tmp_path):
+    rows = FeatureRows(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 2]), [(1, "broken")])
+    paths = ["a, b.mp4", "c.mp4", 'ü "d".mp4']
+    arrays, table = export(rows, tmp_path / "train", paths=paths, labels=[7, 8, 9])
+    with np.load(arrays) as content:
+        assert content["features"].tolist() == [[1, 2], [3, 4]]
+        assert (content["labels"].tolist(), content["videos"].tolist()) == ([7, 9], [0, 2])
+        assert (content["features"].dtype, content["labels"].dtype) == (np.float32, np.int64)
+    with table.open(encoding="utf-8", newline="") as opened:
+        lines = list(csv.DictReader(opened))
+    assert lines == [
+        {"row": "0", "video": "0", "path": "a, b.mp4", "label": "7"},
+        {"row": "1", "video": "2", "path": 'ü "d".mp4', "label": "9"},
+    ]
+
+
+def test_videos_without_labels_are_written_too(tmp_path):
+    rows = FeatureRows(torch.tensor([[1.0]]), torch.tensor([0]), [])
+    arrays, table = export(rows, tmp_path / "train", paths=["a.mp4"], labels=None)
+    with np.load(arrays) as content:
+        assert content["labels"].tolist() == [-1]
+    assert table.read_text().splitlines()[1] == "0,0,a.mp4,"

@@ -1,0 +1,99 @@
+"""Several splits in one start: each is the evaluation of that split alone, and the mean is theirs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fvcore.common.config import CfgNode
+
+from sce_video.config import load_config
+from sce_video.errors import ConfigError
+from sce_video.launch.local import run_task
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+
+
+@pytest.fixture(scope="module")
+def lists(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Split s tests on the s-th video of each motion and trains on the two others."""
+    folder = tmp_path_factory.mktemp("lists")
+    files = sorted((motion_videos / "train").rglob("*.mp4"))
+    labels = sorted({file.parent.name for file in files})
+    lines = [f"{file} {labels.index(file.parent.name)}" for file in files]
+    for split in (1, 2, 3):
+        parts = {"test": lines[split - 1 :: 3], "train": [line for i, line in enumerate(lines) if i % 3 != split - 1]}
+        for name, part in parts.items():
+            (folder / f"{name}{split}.txt").write_text("\n".join(part))
+    return folder
+
+
+def config(lists: Path, output_dir: Path, **changes: object) -> CfgNode:
+    settings: dict[str, object] = {
+        "TASK": "knn",
+        "DATA.SOURCE": "list",
+        "DATA.ROOT": "/",
+        "DATA.TRAIN": lists / "train{split}.txt",
+        "DATA.TEST": lists / "test{split}.txt",
+        "DATA.NUM_WORKERS": 0,
+        "CLIP.SECONDS": 0.5,
+        "CLIP.NUM_FRAMES": 2,
+        "EVAL.KNN_NUM_NEIGHBORS": 1,
+        "RUN.OUTPUT_DIR": output_dir,
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    return load_config(CONFIG, [str(text) for pair in settings.items() for text in pair])
+
+
+def results(folder: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((folder / "results.json").read_text())
+    return content
+
+
+def test_three_splits_and_their_mean(lists: Path, tmp_path: Path) -> None:
+    run_task(config(lists, tmp_path / "all", EVAL__SPLITS="1,2,3"))
+    alone = []
+    for split in (1, 2, 3):
+        run_task(config(lists, tmp_path / str(split), DATA__SPLIT=split))
+        alone.append(results(tmp_path / str(split)))
+        together = results(tmp_path / "all" / f"split_{split}")
+        assert together["metrics"] == alone[-1]["metrics"]
+        assert together["protocol"] == alone[-1]["protocol"]
+        assert together["protocol"]["split"] == split
+    assert len({each["protocol"]["test_videos"] for each in alone}) == 3
+    mean = results(tmp_path / "all")
+    for name, value in mean["metrics"].items():
+        each = [result["metrics"][name] for result in alone]
+        assert value == pytest.approx(np.mean(each))
+        assert mean["metrics_std"][name] == pytest.approx(np.std(each, ddof=1))
+    assert (mean["num_evaluated"], mean["num_expected"]) == (24, 24)
+    assert mean["protocol"]["split"] == [1, 2, 3]
+
+
+def test_a_finetuning_that_is_stopped_has_no_mean_yet(lists: Path, tmp_path: Path) -> None:
+    changes = {
+        "TASK": "finetune",
+        "EVAL__SPLITS": "1,3",
+        "TRAIN__NUM_EPOCHS": 1,
+        "TRAIN__GLOBAL_BATCH_SIZE": 8,
+        "OPTIM__WARMUP_EPOCHS": 0,
+    }
+    run_task(config(lists, tmp_path, TRAIN__STOP_AT_STEP=1, **changes))
+    assert not (tmp_path / "results.json").exists()
+    run_task(config(lists, tmp_path, **changes))
+    assert set(results(tmp_path)["splits"]) == {"1", "3"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"EVAL__SPLITS": "1,4"}, r"EVAL\.SPLITS is \[1, 4\]; give each of 1, 2, 3 once at most"),
+        ({"EVAL__SPLITS": "2,2"}, r"EVAL\.SPLITS is \[2, 2\]; give each"),
+        ({"EVAL__SPLITS": "1,2", "DATA__TEST": "test.txt"}, r"list with \{split\} in DATA\.TRAIN and DATA\.TEST"),
+        ({"EVAL__SPLITS": "1,2", "TASK": "pretrain"}, r"TASK pretrain reads DATA\.SPLIT"),
+        ({"EVAL__SPLITS": "1,2", "DATA__SOURCE": "class_folders"}, r"only DATA\.SOURCE ucf101, hmdb51, or list"),
+    ],
+)
+def test_splits_that_are_not_there(lists: Path, tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config(lists, tmp_path, **changes)

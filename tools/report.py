@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""A page to look at, from the files of a run: python tools/report.py RUN [RUN ...] [--output FILE]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sce_video.launch.program import exit_code_of
+from sce_video.launch.report import write_reports
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="RUN.OUTPUT_DIR of a run; several: one page")
+    parser.add_argument("--output", type=Path, help="the page (default: report.html in the run; of several runs, here)")
+    arguments = parser.parse_args()
+    return exit_code_of(lambda: print(f"wrote {write_reports(arguments.runs, arguments.output)}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
