@@ -8,6 +8,7 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text, flat_config
+from sce_video.config.check import SPLIT_MARK
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_features
 from sce_video.models.weights import CHECKPOINTS_DIR
@@ -45,11 +46,20 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
     )
 
 
-def describe_run(cfg: CfgNode) -> str:
-    """Task, data and backbone in a line; the name of a list stands for the data."""
-    is_list = cfg.DATA.SOURCE == "list"
-    data = Path(cfg.DATA.TRAIN if cfg.TASK == "pretrain" else cfg.DATA.TEST).name if is_list else cfg.DATA.SOURCE
-    return f"{cfg.TASK}, {data.replace('{split}', str(cfg.DATA.SPLIT))}, {cfg.MODEL.BACKBONE}"
+def describe_runs(runs: Sequence[CfgNode]) -> str:
+    """Task, data and backbone in a line, or only how many runs where these differ."""
+    splits = ", ".join(dict.fromkeys(str(cfg.DATA.SPLIT) for cfg in runs))
+    described = list(dict.fromkeys(f"{cfg.TASK}, {_data_of(cfg, splits)}, {cfg.MODEL.BACKBONE}" for cfg in runs))
+    return described[0] if len(described) == 1 else f"{len(runs)} runs"
+
+
+def _data_of(cfg: CfgNode, splits: str) -> str:
+    """The name of a list, or the source."""
+    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+        return f"{cfg.DATA.SOURCE} split {splits}"
+    if cfg.DATA.SOURCE != "list":
+        return str(cfg.DATA.SOURCE)
+    return Path(cfg.DATA.TRAIN if cfg.TASK == "pretrain" else cfg.DATA.TEST).name.replace(SPLIT_MARK, splits)
 
 
 def _environment(files: RunFiles) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.report import build_reported_runs, describe_run
+from sce_video.build.report import build_reported_runs, describe_runs
 from sce_video.config import changed_config, load_config
 from sce_video.errors import UserError
 from sce_video.report.page import report_page
@@ -24,7 +24,7 @@ def report_ended_run(cfg: CfgNode) -> None:
     if cfg.TASK == _TASK_WITHOUT_PAGE:
         return
     try:
-        _write_page([cfg], Path(cfg.RUN.OUTPUT_DIR) / REPORT_FILE, title=describe_run(cfg))
+        _write_page([cfg], Path(cfg.RUN.OUTPUT_DIR) / REPORT_FILE)
     except (UserError, OSError) as error:
         LOGGER.warning("no %s: %s", REPORT_FILE, error)
 
@@ -50,17 +50,17 @@ def write_reports(folders: Sequence[Path], output: Path | None = None) -> Path:
     _refuse_twice(runs)
     if output is None:
         output = (folders[0] if len(folders) == 1 else Path()) / REPORT_FILE
-    titles = list(dict.fromkeys(map(describe_run, runs)))
-    title = titles[0] if len(titles) == 1 else f"{len(runs)} runs"
     # What an evaluation over several splits leaves above them.
     summary = read_results(folders[0] / RESULTS_FILE) if len(folders) == 1 and len(runs) > 1 else {}
-    _write_page(runs, output, title=title, summary=summary)
+    _write_page(runs, output, summary=summary)
     return output
 
 
-def _write_page(runs: Sequence[CfgNode], output: Path, *, title: str, summary: Mapping[str, Any] | None = None) -> None:
+def _write_page(runs: Sequence[CfgNode], output: Path, *, summary: Mapping[str, Any] | None = None) -> None:
     reported = build_reported_runs(runs, names=_names([Path(cfg.RUN.OUTPUT_DIR) for cfg in runs]))
-    write_text(output, report_page(reported, title=title, summary=summary, made_on=time.strftime("%Y-%m-%d")))
+    write_text(
+        output, report_page(reported, title=describe_runs(runs), summary=summary, made_on=time.strftime("%Y-%m-%d"))
+    )
     LOGGER.info("wrote %s (%.1f MB)", output, output.stat().st_size / 1e6)
 
 

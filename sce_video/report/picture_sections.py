@@ -1,11 +1,11 @@
 """The parts of a page that one looks at: nearest videos, views, the map of the features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sce_video.report.classes import class_accuracies
 from sce_video.report.feature_map import scatter
 from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter
-from sce_video.report.markup import Markup, element, joined, note, section
+from sce_video.report.markup import Markup, element, note, section
 from sce_video.report.reported import Preview, ReportedRun
 from sce_video.report.strips import StripSheet
 
@@ -16,29 +16,14 @@ def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet
     if not shown:
         return Markup()
     first, queries = shown[0], shown[0].pictures.queries
-    found = {run.name: {query.path: query for query in run.pictures.queries} for run in shown}
-    test = {path: picture for run in reversed(shown) for path, picture in run.pictures.test.items()}
-    bank = {path: picture for run in reversed(shown) for path, picture in run.pictures.bank.items()}
-    gallery = Gallery(sheet, names, test, bank)
-    cards = [
-        gallery.card(
-            query,
-            {
-                name: of_run[query.path].neighbors[:NUM_SHOWN_NEIGHBORS]
-                for name, of_run in found.items()
-                if query.path in of_run
-            },
-        )
-        for query in queries
-    ]
-    shown_labels = {query.label for query in queries}
-    accuracies = [each for each in class_accuracies(first.files.answers) if each.label in shown_labels]
     num_videos = len({query.path for query in first.files.queries})
     explained = (
-        f"{len(cards)} of {num_videos} test videos and the {NUM_SHOWN_NEIGHBORS} training videos nearest to each, "
+        f"{len(queries)} of {num_videos} test videos and the {NUM_SHOWN_NEIGHBORS} training videos nearest to each, "
         "nearest first; of each class some, the worst classes first. A tick or a cross says whether the class is "
         "the query's. Shown is the middle clip of a video, whole frames."
     )
+    labels = {query.label for query in queries}
+    accuracies = [each for each in class_accuracies(first.files.answers) if each.label in labels]
     return section(
         "gallery",
         "Nearest videos",
@@ -46,9 +31,19 @@ def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet
         class_filter(
             "gallery-class", "Show the queries of", accuracies, names, none="all classes", data_filters=".query"
         ),
-        element("p", f"{len(cards)} queries shown", class_="note", role="status", id="gallery-count"),
-        element("ul", *cards, class_="gallery"),
+        element("p", f"{len(queries)} queries shown", class_="note", role="status", id="gallery-count"),
+        element("ul", *_cards(shown, names, sheet), class_="gallery"),
     )
+
+
+def _cards(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet: StripSheet) -> Iterator[Markup]:
+    test = {path: picture for run in reversed(runs) for path, picture in run.pictures.test.items()}
+    bank = {path: picture for run in reversed(runs) for path, picture in run.pictures.bank.items()}
+    gallery = Gallery(sheet, names, test, bank)
+    found = {run.name: {query.path: query for query in run.pictures.queries} for run in runs}
+    for query in runs[0].pictures.queries:
+        asked = {name: of_run[query.path] for name, of_run in found.items() if query.path in of_run}
+        yield gallery.card(query, {name: each.neighbors[:NUM_SHOWN_NEIGHBORS] for name, each in asked.items()})
 
 
 def views_section(runs: Sequence[ReportedRun], sheet: StripSheet) -> Markup:
@@ -98,4 +93,4 @@ def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
     ]
     choice = class_filter("map-class", "Highlight", accuracies, names, none="no class", data_highlights=".map circle")
     explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
-    return section("map", "Feature map", explained, choice, joined([element("div", *maps, class_="maps")]))
+    return section("map", "Feature map", explained, choice, element("div", *maps, class_="maps"))

@@ -1,11 +1,13 @@
 """The program as a user runs it: from a folder of videos to a number; every mistake one line, exit code 2."""
 
+import csv
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,18 +48,41 @@ def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
     assert pretrained.returncode == 0, pretrained.stderr
     assert "clips/s" in pretrained.stderr
     assert "data wait" in pretrained.stderr
-    for task, name in [("knn", "knn_top1"), ("linear", "linear_top1"), ("retrieval", "retrieval_r1")]:
+    tasks = [
+        ("knn", "knn_top1"),
+        ("retrieval", "retrieval_r1"),
+        ("linear_features", "linear_features_top1"),
+        ("linear", "linear_top1"),
+        ("finetune", "finetune_top1"),
+    ]
+    for task, name in tasks:
         checkpoint = str(tmp_path / "pretrain")
         evaluated = run_net(*overrides(motion_videos, tmp_path / task, TASK=task, EVAL__CHECKPOINT=checkpoint))
         assert evaluated.returncode == 0, evaluated.stderr
         assert name in evaluated.stderr
-        assert "8 of 8 test videos evaluated against 24 of 24 training videos" in evaluated.stderr
+        assert "8 of 8 test videos evaluated" in evaluated.stderr
+        assert ("against 24 of 24 training videos" in evaluated.stderr) == (task not in ("linear", "finetune"))
+        assert (tmp_path / task / "report.html").is_file()
         results = json.loads((tmp_path / task / "results.json").read_text())
         assert 0 <= results["metrics"][name] <= 1
         assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
         assert results["protocol"]["num_clips"] == 2
         assert results["weights"].endswith("backbone.safetensors")
         assert "Traceback" not in evaluated.stderr
+
+
+def test_features_for_other_programs(motion_videos: Path, tmp_path: Path) -> None:
+    extracted = run_net(*overrides(motion_videos, tmp_path, TASK="extract"))
+    assert extracted.returncode == 0, extracted.stderr
+    for name, count in (("train", 24), ("test", 8)):
+        with np.load(tmp_path / f"{name}.npz") as content:
+            assert content["features"].shape == (count, 128)
+            assert np.bincount(content["labels"]).tolist() == [count // 8] * 8
+        with (tmp_path / f"{name}.csv").open(newline="") as opened:
+            paths = [line["path"] for line in csv.DictReader(opened)]
+        assert all((motion_videos / path).is_file() for path in paths)
+        assert len(paths) == count
+    assert json.loads((tmp_path / "results.json").read_text())["lists"]["test"]["num_evaluated"] == 8
 
 
 def test_evaluation_counts_a_broken_video_and_replaces_none(motion_videos: Path, tmp_path: Path) -> None:
