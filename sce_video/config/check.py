@@ -260,7 +260,8 @@ def _check_data(cfg: CfgNode) -> None:
 
 def _check_splits(cfg: CfgNode) -> None:
     splits, source = cfg.EVAL.SPLITS, cfg.DATA.SOURCE
-    _require(cfg.TASK != "pretrain", cfg, "EVAL.SPLITS", "TASK pretrain reads DATA.SPLIT")
+    measures = cfg.TASK not in ("pretrain", "extract")
+    _require(measures, cfg, "EVAL.SPLITS", f"TASK {cfg.TASK} reads DATA.SPLIT")
     distinct = len(set(splits)) == len(splits) and all(split in CHOICES["DATA.SPLIT"] for split in splits)
     _require(distinct, cfg, "EVAL.SPLITS", "give each of 1, 2, 3 once at most")
     marked = source == "list" and SPLIT_MARK in cfg.DATA.TRAIN and SPLIT_MARK in cfg.DATA.TEST

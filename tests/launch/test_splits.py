@@ -91,6 +91,7 @@ def test_a_finetuning_that_is_stopped_has_no_mean_yet(lists: Path, tmp_path: Pat
         ({"EVAL__SPLITS": "2,2"}, r"EVAL\.SPLITS is \[2, 2\]; give each"),
         ({"EVAL__SPLITS": "1,2", "DATA__TEST": "test.txt"}, r"list with \{split\} in DATA\.TRAIN and DATA\.TEST"),
         ({"EVAL__SPLITS": "1,2", "TASK": "pretrain"}, r"TASK pretrain reads DATA\.SPLIT"),
+        ({"EVAL__SPLITS": "1,2", "TASK": "extract"}, r"TASK extract reads DATA\.SPLIT"),
         ({"EVAL__SPLITS": "1,2", "DATA__SOURCE": "class_folders"}, r"only DATA\.SOURCE ucf101, hmdb51, or list"),
     ],
 )
