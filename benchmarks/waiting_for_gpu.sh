@@ -34,3 +34,11 @@ for config in k400_sce k400_sce_s3d k400_sce_r3d50 k400_sce_r3d50_16f; do
         ${STEP_OVERRIDES:-} RUN.OUTPUT_DIR "$out/$config"
     tail -n 1 "$out/$config/metrics.jsonl" >"$out/$config.json"
 done
+
+# 3. Training steps on labels, on J-HMDB's files: clips/s and data wait.
+for config in ucf101_finetune ucf101_finetune_small k400_linear k400_linear_small; do
+    run "configs/$config.yaml" DATA.SOURCE list "${videos[@]}" "${tests[@]}" EVAL.CHECKPOINT "" CLIP.SECONDS 0.5 \
+        TRAIN.NUM_EPOCHS 100 TRAIN.STOP_AT_STEP "$steps" TRAIN.LOG_EVERY_STEPS 5 TRAIN.CHECKPOINT_EVERY_EPOCHS 0 \
+        ${STEP_OVERRIDES:-} RUN.OUTPUT_DIR "$out/$config"
+    tail -n 1 "$out/$config/metrics.jsonl" >"$out/$config.json"
+done
