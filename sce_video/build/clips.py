@@ -37,6 +37,8 @@ from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 
+# Beside a run's checkpoints or an evaluation's features: which decoder DATA.DECODER auto was decided to be.
+DECODER_FILE = "decoder.json"
 _NUM_RACED = 4
 _ABOUT_DECORD = (
     "decord 0.6 hands out wrong frames of some files and repeats frames over damage (docs/data.md); pyav does neither"

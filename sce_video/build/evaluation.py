@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.clips import build_opener, build_protocol, describe_decoder
+from sce_video.build.clips import DECODER_FILE, build_opener, build_protocol, describe_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest, build_views_dataset
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.workers import build_watch, build_workers
@@ -24,6 +24,7 @@ from sce_video.evaluate.features import (
     FeatureExtractor,
     FeatureRows,
     FeatureSet,
+    features_digest,
     labeled,
     mean_of_crops,
     mean_of_views,
@@ -31,6 +32,7 @@ from sce_video.evaluate.features import (
 from sce_video.evaluate.knn import knn_metrics
 from sce_video.evaluate.linear import linear_metrics
 from sce_video.evaluate.metrics import Measured
+from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_neighbors, write_predictions
 from sce_video.evaluate.retrieval import retrieval_metrics
 from sce_video.evaluate.views import spatial_crops
@@ -51,15 +53,17 @@ def build_knn(cfg: CfgNode, device: torch.device) -> Measure:
         nums_neighbors=cfg.EVAL.KNN_NUM_NEIGHBORS,
         temperatures=cfg.EVAL.KNN_TEMPERATURES,
         device=device,
+        search=SEARCHES[cfg.EVAL.SEARCH](),
     )
 
 
-def build_linear_features(cfg: CfgNode) -> Measure:
+def build_linear_features(cfg: CfgNode, device: torch.device) -> Measure:
     return partial(
         linear_metrics,
         weight_decays=cfg.EVAL.LINEAR_WEIGHT_DECAYS,
         held_out_share=cfg.EVAL.LINEAR_HELD_OUT_SHARE,
         seed=cfg.RUN.SEED,
+        device=device,
     )
 
 
@@ -69,32 +73,36 @@ def build_retrieval(cfg: CfgNode, device: torch.device) -> Measure:
         ranks=cfg.EVAL.RETRIEVAL_RANKS,
         center_features=cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
         device=device,
+        search=SEARCHES[cfg.EVAL.SEARCH](),
     )
 
 
-def evaluate_task(cfg: CfgNode, device: torch.device, *measures: Measure) -> dict[str, float]:
-    """Extract features of training and test videos once, measure, write `results.json`, print the table."""
+def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure) -> None:
+    """Extract features of training and test videos, measure, write `results.json`, print the table."""
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("evaluating %s on %s", weights, device)
-    opener = build_opener(cfg, train_manifest)
+    opener = build_opener(cfg, train_manifest, memory=features_home(cfg) / DECODER_FILE)
     features = partial(features_of, cfg, backbone.to(device), device, opener)
     train, test = (
         labeled(features(manifest, name=name), manifest.require_labels())
         for name, manifest in (("train", train_manifest), ("test", test_manifest))
     )
-    metrics: dict[str, float] = {}
-    details: dict[str, Any] = {}
-    for measure in measures:
-        measured = measure(test, train)
-        metrics |= measured.metrics
-        details |= measured.details
-        if is_main_process():
-            _write_records(Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.paths, train_manifest.paths)
+    measured = measure(test, train)
+    if is_main_process():
+        _write_records(Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.paths, train_manifest.paths)
     protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **_settings(cfg)}
-    write_results(cfg, metrics, protocol, test=test, bank=train, weights=weights, details=details)
-    return metrics
+    write_results(
+        cfg,
+        measured.metrics,
+        protocol,
+        test=test,
+        bank=train,
+        weights=weights,
+        details=measured.details,
+        features=features_digest(test.features),
+    )
 
 
 def _write_records(
@@ -105,6 +113,9 @@ def _write_records(
     test_paths: Sequence[str],
     bank_paths: Sequence[str],
 ) -> None:
+    """The tables of this task; none stays of another one that used the folder before."""
+    for name in (PREDICTIONS_FILE, NEIGHBORS_FILE):
+        (output_dir / name).unlink(missing_ok=True)
     if measured.scores is not None:
         write_predictions(output_dir / PREDICTIONS_FILE, test, test_paths, measured.scores)
     if measured.neighbors is not None:
@@ -141,7 +152,7 @@ def features_of(
         "device": device.type,
     }
     rows = stored_features(
-        Path(cfg.EVAL.FEATURES_DIR or Path(cfg.RUN.OUTPUT_DIR) / "features") / name,
+        features_folder(cfg, name),
         extractor,
         num_videos=len(manifest),
         local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
@@ -151,6 +162,22 @@ def features_of(
     if len(rows.features) == 0:
         raise ManifestError(f"none of the {len(manifest)} videos of {manifest.origin} can be decoded")
     return rows
+
+
+def features_folder(cfg: CfgNode, name: str) -> Path:
+    """Where the features of a list are kept: those of clips, and of a part of the labels, beside the full ones.
+
+    Args:
+        name: of the list, train or test.
+    """
+    level, share = cfg.EVAL.RETRIEVAL_LEVEL, cfg.EVAL.LABEL_SHARE
+    of_level = "" if level == "video" else f"_{level}s"
+    of_share = f"_share_{share:g}_seed_{cfg.RUN.SEED}" if share < 1 and name == "train" else ""
+    return features_home(cfg) / f"{name}{of_level}{of_share}"
+
+
+def features_home(cfg: CfgNode) -> Path:
+    return Path(cfg.EVAL.FEATURES_DIR or Path(cfg.RUN.OUTPUT_DIR) / "features")
 
 
 _POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
@@ -199,6 +226,7 @@ def _settings(cfg: CfgNode) -> dict[str, Any]:
         "linear_held_out_share": cfg.EVAL.LINEAR_HELD_OUT_SHARE,
         "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
         "retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL,
+        "search": cfg.EVAL.SEARCH,
     }
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.clips import build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_test_manifest, build_train_manifest
-from sce_video.build.evaluation import describe_extraction, features_of
+from sce_video.build.evaluation import describe_extraction, features_home, features_of
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.config.check import SOURCES_WITH_TWO_LISTS
 from sce_video.data.manifest import Manifest
@@ -25,7 +25,7 @@ def extract_task(cfg: CfgNode, device: torch.device) -> None:
     manifests = _manifests(cfg)
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("features of %s on %s", weights, device)
-    opener = build_opener(cfg, manifests["train"])
+    opener = build_opener(cfg, manifests["train"], memory=features_home(cfg) / DECODER_FILE)
     features = partial(features_of, cfg, backbone.to(device), device, opener)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     lists: dict[str, dict[str, Any]] = {}

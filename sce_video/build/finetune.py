@@ -10,12 +10,12 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.evaluation import describe_views, features_of, write_results
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
-from sce_video.build.run import DECODER_FILE, assemble_run, build_precision
+from sce_video.build.run import assemble_run, build_precision
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.data.videos import ListedVideos

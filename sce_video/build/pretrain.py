@@ -8,11 +8,11 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
 from sce_video.build.model import build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_pretrain_schedules
-from sce_video.build.run import DECODER_FILE, assemble_run, build_precision
+from sce_video.build.run import assemble_run, build_precision
 from sce_video.data.videos import ListedVideos
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.distributed import is_main_process

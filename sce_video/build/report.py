@@ -6,11 +6,13 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from sce_video.build.evaluation import features_folder
 from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text, flat_config
 from sce_video.config.check import SPLIT_MARK
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_features
+from sce_video.evaluate.features import features_digest
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.report.feature_map import FeatureMap, make_feature_map
 from sce_video.report.reported import ReportedRun
@@ -75,13 +77,14 @@ def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
     """Features and answers are both one row per test row, in the same order."""
     if cfg.TASK not in _TASKS_ON_FEATURES:
         return None
-    folder = Path(cfg.EVAL.FEATURES_DIR or files.folder / "features") / "test"
+    folder = features_folder(cfg, "test")
     try:
         rows = read_features(folder)
     except UserError as error:
         LOGGER.warning("no map of the features: %s", error)
         return None
-    if rows is None or len(rows.features) != len(files.answers):
+    same = rows is not None and features_digest(rows.features) == files.results.get("features")
+    if rows is None or not same or len(rows.features) != len(files.answers):
         LOGGER.warning("no map of the features: those in %s are not of this evaluation", folder)
         return None
     labels, paths = [answer.label for answer in files.answers], [answer.path for answer in files.answers]

@@ -22,9 +22,6 @@ from sce_video.train.loop import Run, TakeStep
 from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
 
-# In the folder of a run: which decoder DATA.DECODER auto was decided to be.
-DECODER_FILE = "decoder.json"
-
 
 def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
     precision = Precision(cfg.TRAIN.PRECISION, device)
@@ -63,6 +60,7 @@ def assemble_run(
             "network_input": describe_input(cfg),
             "config": config_text(cfg),
             "videos": manifest.digest(),
+            "labels": "" if cfg.TASK == "pretrain" else manifest.labels_digest(),
             **describe_decoder(opener),
             "environment": environment(),
         },

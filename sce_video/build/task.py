@@ -12,7 +12,7 @@ from sce_video.build.pretrain import pretrain_task
 
 
 def linear_features_task(cfg: CfgNode, device: torch.device) -> None:
-    evaluate_task(cfg, device, build_linear_features(cfg))
+    evaluate_task(cfg, device, build_linear_features(cfg, device))
 
 
 def knn_task(cfg: CfgNode, device: torch.device) -> None:

@@ -32,6 +32,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
     "EVAL.NUM_CROPS": (1, 3),
     "EVAL.RETRIEVAL_LEVEL": ("video", "clip"),
+    "EVAL.SEARCH": ("torch", "faiss"),
     "RUN.DEVICE": ("auto", "cpu", "cuda"),
 }
 
@@ -155,6 +156,7 @@ SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "f
 _ALL_ABOVE_ZERO = (
     *("CLIP.SPEEDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS", "AUG.STD"),
     *("MODEL.PROJECTOR_DIMS", "EVAL.RETRIEVAL_RANKS", "EVAL.KNN_NUM_NEIGHBORS", "EVAL.KNN_TEMPERATURES"),
+    "EVAL.LINEAR_WEIGHT_DECAYS",
 )
 
 
@@ -206,11 +208,13 @@ def _check_pretraining(cfg: CfgNode) -> None:
 
 
 def _check_evaluation(cfg: CfgNode) -> None:
-    decays = cfg.EVAL.LINEAR_WEIGHT_DECAYS
-    _require(all(decay >= 0 for decay in decays), cfg, "EVAL.LINEAR_WEIGHT_DECAYS", "none may be negative")
     _require(cfg.EVAL.LINEAR_HELD_OUT_SHARE < 1, cfg, "EVAL.LINEAR_HELD_OUT_SHARE", "it must be below 1")
     if cfg.TASK in TRAINING_TASKS:
         _require(cfg.EVAL.FEATURES_DIR == "", cfg, "EVAL.FEATURES_DIR", f"TASK {cfg.TASK} keeps none")
+    if cfg.TASK in ("finetune", "linear"):
+        _require(
+            cfg.CLIP.PAIR == "independent", cfg, "CLIP.PAIR", f"TASK {cfg.TASK} sees one clip of a video at a time"
+        )
     if cfg.TASK == "pretrain":
         _require(cfg.EVAL.LABEL_SHARE == 1, cfg, "EVAL.LABEL_SHARE", "TASK pretrain uses no labels")
     if cfg.TASK != "retrieval":

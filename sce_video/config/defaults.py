@@ -193,6 +193,8 @@ _C.EVAL.LINEAR_HELD_OUT_SHARE = 0.2
 _C.EVAL.RETRIEVAL_RANKS = [1, 5, 10, 20, 50]
 _C.EVAL.RETRIEVAL_CENTER_FEATURES = True
 _C.EVAL.RETRIEVAL_LEVEL = "video"
+# What finds the nearest of knn and retrieval, exactly: "torch", on the device, or "faiss" (pip install faiss-cpu).
+_C.EVAL.SEARCH = "torch"
 
 _C.RUN = CfgNode()
 # Everything that a run writes goes here; a second start goes on from the newest checkpoint in it.

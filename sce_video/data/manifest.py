@@ -92,6 +92,10 @@ class Manifest:
         assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
         return hashlib.sha256(self.paths.joined).hexdigest()
 
+    def labels_digest(self) -> str:
+        """Identifies the labels, those of `require_labels`."""
+        return hashlib.sha256(array("q", self.require_labels()).tobytes()).hexdigest()
+
     def content_digest(self) -> str:
         """Tells whether files were written anew, from the sizes and times of a few of them."""
         looked_at = range(0, len(self), max(1, len(self) // _NUM_LOOKED_FOR)) if self.pixels is None else ()

@@ -35,7 +35,7 @@ def stored_features(
 ) -> FeatureRows:
     """Features of the videos 0 .. `num_videos` - 1; only what is not in the folder is extracted.
 
-    Where all is there, parts with videos that could not be decoded are made again: they may be mended.
+    Videos that could not be decoded are tried again at every start: they may be mended.
 
     Args:
         folder: all ranks see it. Features of anything else than `about` in it are deleted.
@@ -48,11 +48,10 @@ def stored_features(
     starts = range(0, num_videos, _PART_VIDEOS)
     parts = {_part_file(folder, start): range(start, min(start + _PART_VIDEOS, num_videos)) for start in starts}
     if is_main_process():
-        _clear_others(folder, about)
-        _clear_mendable(list(parts))
+        _clear_others(folder, {**about, "videos_per_part": _PART_VIDEOS})
     wait_for_all()
-    mine = {file: videos for file, videos in list(parts.items())[rank() :: num_ranks()] if not file.is_file()}
-    batches = {file: _batches(videos, local_batch_size) for file, videos in mine.items()}
+    mine = {file: _missing(file, videos) for file, videos in list(parts.items())[rank() :: num_ranks()]}
+    batches = {file: _batches(videos, local_batch_size) for file, videos in mine.items() if videos}
     rows = extractor.extract(batch for each in batches.values() for batch in each)
     with progress_bar(total=sum(map(len, mine.values())), description=description, unit="video") as bar:
         for file, each in batches.items():
@@ -60,7 +59,7 @@ def stored_features(
             for batch in each:
                 done.append(next(rows))
                 bar.update(len(batch))
-            _write(file, joined(done))
+            _write(file, _added(_read(file), joined(done)) if file.is_file() else joined(done))
     wait_for_all()
     return joined([_read(file) for file in parts])
 
@@ -98,7 +97,19 @@ def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Seque
     return [arrays, table]
 
 
-def _batches(videos: range, local_batch_size: int) -> list[range]:
+def _missing(file: Path, videos: range) -> Sequence[int]:
+    """Which of the videos of a part are not in its file."""
+    return [video for video, _ in _read(file).failures] if file.is_file() else videos
+
+
+def _added(known: FeatureRows, more: FeatureRows) -> FeatureRows:
+    """A part in which the videos that had failed were tried again."""
+    rows = joined([known._replace(failures=[]), more])
+    order = rows.videos.argsort(stable=True)
+    return FeatureRows(rows.features[order], rows.videos[order], rows.failures)
+
+
+def _batches(videos: Sequence[int], local_batch_size: int) -> list[Sequence[int]]:
     return [videos[i : i + local_batch_size] for i in range(0, len(videos), local_batch_size)]
 
 
@@ -126,13 +137,6 @@ def _text(file: Path) -> str:
         return json.dumps(json.loads(file.read_text(encoding="utf-8")), sort_keys=True)
     except ValueError:
         return ""
-
-
-def _clear_mendable(files: Sequence[Path]) -> None:
-    if all(file.is_file() for file in files):
-        for file in files:
-            if _read(file).failures:
-                file.unlink()
 
 
 def _write(file: Path, rows: FeatureRows) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -60,6 +61,11 @@ class FeatureSet:
     def part(self, chosen: Tensor) -> "FeatureSet":
         """The rows where `chosen`, bool (rows,), is true."""
         return replace(self, features=self.features[chosen], labels=self.labels[chosen], videos=self.videos[chosen])
+
+
+def features_digest(features: Tensor) -> str:
+    """SHA-256 of features, (rows, D) on the CPU: equal where they are equal to the last bit."""
+    return sha256(features.contiguous().numpy().tobytes()).hexdigest()
 
 
 def labeled(rows: FeatureRows, labels: Sequence[int]) -> FeatureSet:

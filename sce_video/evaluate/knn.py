@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sce_video.evaluate.features import FeatureSet
 from sce_video.evaluate.metrics import Measured, classification_metrics
-from sce_video.evaluate.neighbors import nearest
+from sce_video.evaluate.neighbors import Search, nearest, torch_search
 
 
 def knn_votes(
@@ -34,13 +34,14 @@ def knn_metrics(
     nums_neighbors: Sequence[int],
     temperatures: Sequence[float],
     device: torch.device,
+    search: Search = torch_search,
 ) -> Measured:
     """Top-1, top-5 and mean class accuracy of kNN with the first number and temperature; all pairs in the details.
 
     Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
     """
     num_classes = int(max(query.labels.max(), bank.labels.max())) + 1
-    similarities, rows = nearest(query.features, bank.features, k=max(nums_neighbors), device=device)
+    similarities, rows = nearest(query.features, bank.features, k=max(nums_neighbors), device=device, search=search)
     neighbor_labels = bank.labels[rows]
     sweep, first_votes = [], None
     for num_neighbors, temperature in product(nums_neighbors, temperatures):

@@ -1,18 +1,20 @@
 """Linear probe on cached features: multinomial logistic regression, to its optimum."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sce_video.errors import ConfigError
 from sce_video.evaluate.features import FeatureSet
 from sce_video.evaluate.metrics import Measured, classification_metrics, topk_accuracy
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.subsets import balanced_part
 
-_MAX_ITERATIONS = 1000
+_MAX_ITERATIONS, _MAX_EVALUATIONS = 1000, 4000
 
 
 def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_decay: float) -> tuple[Tensor, Tensor]:
@@ -32,6 +34,7 @@ def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_dec
     optimizer = torch.optim.LBFGS(
         parameters,
         max_iter=_MAX_ITERATIONS,
+        max_eval=_MAX_EVALUATIONS,
         history_size=20,
         tolerance_grad=1e-7,
         tolerance_change=1e-12,
@@ -45,13 +48,20 @@ def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_dec
         return loss
 
     optimizer.step(closure)
-    if optimizer.state[weights]["n_iter"] >= _MAX_ITERATIONS:
-        LOGGER.warning("the linear probe has not converged after %d iterations", _MAX_ITERATIONS)
+    state = optimizer.state[weights]
+    if state["n_iter"] >= _MAX_ITERATIONS or state["func_evals"] >= _MAX_EVALUATIONS:
+        LOGGER.warning("the linear probe has not converged after %d iterations", state["n_iter"])
     return weights.detach(), bias.detach()
 
 
 def linear_metrics(
-    test: FeatureSet, train: FeatureSet, *, weight_decays: Sequence[float], held_out_share: float, seed: int
+    test: FeatureSet,
+    train: FeatureSet,
+    *,
+    weight_decays: Sequence[float],
+    held_out_share: float,
+    seed: int,
+    device: torch.device,
 ) -> Measured:
     """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set.
 
@@ -59,36 +69,54 @@ def linear_metrics(
     probe is then fitted on all of them. Test rows have no say in it.
 
     Args:
-        held_out_share: of the training rows of each class, in (0, 1).
+        weight_decays: above 0, or separable classes have no optimum.
+        held_out_share: of the training rows of each class, in (0, 1); of two and more at least one.
+        device: where the probe is fitted.
+    Raises:
+        ConfigError: there are several weight decays, but no class has a row to hold out.
     """
     num_classes = int(max(test.labels.max(), train.labels.max())) + 1
+    scores_of = partial(_scores, num_classes=num_classes, device=device)
     details: dict[str, Any] = {}
     weight_decay = weight_decays[0]
     if len(weight_decays) > 1:
         kept, held_out = _divided(train, held_out_share=held_out_share, seed=seed)
         tried = [
-            topk_accuracy(_scores(held_out, kept, num_classes=num_classes, weight_decay=each), held_out.labels, k=1)
-            for each in weight_decays
+            topk_accuracy(scores_of(held_out, kept, weight_decay=each), held_out.labels, k=1) for each in weight_decays
         ]
         weight_decay = weight_decays[max(range(len(tried)), key=tried.__getitem__)]
         details["held_out_top1"] = dict(zip(map(str, weight_decays), tried, strict=True))
         LOGGER.info("weight decay %g is best on held-out training videos, of %s", weight_decay, list(weight_decays))
-    scores = _scores(test, train, num_classes=num_classes, weight_decay=weight_decay)
+    scores = scores_of(test, train, weight_decay=weight_decay)
     metrics = classification_metrics(scores, test.labels, name="linear_features")
     return Measured(metrics, {"weight_decay": weight_decay, **details}, scores=scores.softmax(dim=1))
 
 
-def _scores(test: FeatureSet, train: FeatureSet, *, num_classes: int, weight_decay: float) -> Tensor:
-    """Logits of the test rows, double (n, num_classes)."""
-    mean, std = train.features.mean(dim=0), train.features.std(dim=0).clamp_min(1e-6)
+def _scores(
+    test: FeatureSet, train: FeatureSet, *, num_classes: int, weight_decay: float, device: torch.device
+) -> Tensor:
+    """Logits of the test rows, double (n, num_classes), on the CPU."""
+    mean, std = train.features.mean(dim=0), train.features.std(dim=0, correction=0).clamp_min(1e-6)
     weights, bias = fit_linear(
-        (train.features - mean) / std, train.labels, num_classes=num_classes, weight_decay=weight_decay
+        ((train.features - mean) / std).to(device),
+        train.labels.to(device),
+        num_classes=num_classes,
+        weight_decay=weight_decay,
     )
-    return ((test.features - mean) / std).double() @ weights.T + bias
+    return ((test.features - mean) / std).double() @ weights.T.cpu() + bias.cpu()
 
 
 def _divided(rows: FeatureSet, *, held_out_share: float, seed: int) -> tuple[FeatureSet, FeatureSet]:
-    """Rows to fit on, of each class at least one, and those held out."""
+    """Rows to fit on, of each class at least one, and those held out, of each class with two or more at least one."""
     kept = torch.zeros(len(rows.labels), dtype=torch.bool)
     kept[balanced_part(rows.labels.tolist(), share=1 - held_out_share, seed=seed)] = True
+    for label in rows.labels.unique():
+        places = (rows.labels == label).nonzero().flatten()
+        if len(places) > 1 and kept[places].all():
+            kept[places[-1]] = False
+    if kept.all():
+        raise ConfigError(
+            "EVAL.LINEAR_WEIGHT_DECAYS has several values, but no class has two training videos, one of which could be "
+            "held out to choose by; give one value (a larger EVAL.LABEL_SHARE helps too)"
+        )
     return rows.part(kept), rows.part(~kept)

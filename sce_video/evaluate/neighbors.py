@@ -1,13 +1,48 @@
 """Nearest neighbours by cosine similarity: what kNN and retrieval share."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sce_video.errors import UserError
 from sce_video.runtime.distributed import all_gathered, num_ranks, rank
 
 # Similarities of so many queries with so many bank rows lie in memory together: 256 MiB in float32.
 _QUERIES_PER_CHUNK, _BANK_PER_CHUNK = 1024, 65536
+# Unit vectors (n, D), unit vectors (m, D), k <= m -> the k largest dot products of each of the n, and whose they are,
+# both (n, k).
+Search = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
+
+def torch_search(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """All dot products, on the device."""
+    found = (query @ bank.T).topk(k, dim=1)
+    return found.values, found.indices
+
+
+def load_faiss_search() -> Search:
+    """The same by faiss, in float32 on the CPU; equally near rows may come in another order.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise UserError(f"faiss cannot be loaded ({error}); pip install faiss-cpu, or use EVAL.SEARCH torch") from error
+
+    def search(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        asked, known = (part.float().cpu().numpy() for part in (query, bank))
+        similarities, rows = faiss.knn(asked, known, k, metric=faiss.METRIC_INNER_PRODUCT)
+        return torch.from_numpy(similarities), torch.from_numpy(rows)
+
+    return search
+
+
+# By the name of EVAL.SEARCH; each loads what it needs.
+SEARCHES: dict[str, Callable[[], Search]] = {"torch": lambda: torch_search, "faiss": load_faiss_search}
 
 
 def nearest(
@@ -18,6 +53,7 @@ def nearest(
     query_origin: Tensor | None = None,
     bank_origin: Tensor | None = None,
     device: torch.device | None = None,
+    search: Search = torch_search,
 ) -> tuple[Tensor, Tensor]:
     """Exact search, chunk of the bank by chunk; neither the whole similarity matrix nor a copy of the bank is made.
 
@@ -28,9 +64,10 @@ def nearest(
         bank: float (m, D); of k above m only m are returned.
         query_origin, bank_origin: float (D,), subtracted first.
         device: where similarities are computed; None is where the bank is.
+        search: finds the nearest in one chunk of the bank.
     Returns:
         Similarities and int64 bank rows, both (n, min(k, m)) and where the query is; nearest first, of equally near
-        rows the first one first.
+        rows among these the first one first.
     """
     num_kept = min(k, len(bank))
     device = device or bank.device
@@ -41,8 +78,8 @@ def nearest(
         part = _directions(bank[start : start + _BANK_PER_CHUNK], bank_origin, device)
         for first in range(0, len(query), _QUERIES_PER_CHUNK):
             chunk = slice(first, first + _QUERIES_PER_CHUNK)
-            found = (_directions(query[chunk], query_origin, device) @ part.T).topk(min(num_kept, len(part)), dim=1)
-            candidates = found.values.to(query.device), (found.indices + start).to(query.device)
+            found, places = search(_directions(query[chunk], query_origin, device), part, min(num_kept, len(part)))
+            candidates = found.to(similarities), places.to(query.device) + start
             similarities[chunk], rows[chunk] = _first(num_kept, (similarities[chunk], rows[chunk]), candidates)
     return _first(num_kept, *all_gathered((similarities, rows)))
 

@@ -6,11 +6,17 @@ import torch
 
 from sce_video.evaluate.features import FeatureSet
 from sce_video.evaluate.metrics import Measured, recall_at
-from sce_video.evaluate.neighbors import nearest
+from sce_video.evaluate.neighbors import Search, nearest, torch_search
 
 
 def retrieval_metrics(
-    query: FeatureSet, bank: FeatureSet, *, ranks: Sequence[int], center_features: bool, device: torch.device
+    query: FeatureSet,
+    bank: FeatureSet,
+    *,
+    ranks: Sequence[int],
+    center_features: bool,
+    device: torch.device,
+    search: Search = torch_search,
 ) -> Measured:
     """R@k for every k of `ranks`, in [0, 1].
 
@@ -25,6 +31,7 @@ def retrieval_metrics(
         query_origin=origins[0],
         bank_origin=origins[1],
         device=device,
+        search=search,
     )
     answers = bank.labels[rows]  # (queries, max(ranks))
     metrics = {f"retrieval_r{k}": recall_at(answers, query.labels, k=k) for k in ranks}

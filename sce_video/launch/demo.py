@@ -7,21 +7,22 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.evaluation import build_knn, build_retrieval, evaluate_task
 from sce_video.config import load_config
 from sce_video.data.motion import write_motion_dataset
 from sce_video.errors import ConfigError
-from sce_video.launch.local import choose_device, run_task
+from sce_video.launch.local import run_task
+from sce_video.launch.report import write_reports
 from sce_video.models.weights import BACKBONE_FILE
 from sce_video.report.curves import plot_curves, read_metrics
+from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
 from sce_video.report.table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json, write_text
 from sce_video.runtime.logging import LOGGER, set_up_logging
-from sce_video.runtime.seeds import seed_everything
 
 _MARK = "made_by_demo.txt"
-_METRICS = ("knn_top1", "retrieval_r1")
+# Task -> the metric of it that is shown.
+_METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
 
 
 def run_demo(
@@ -35,7 +36,8 @@ def run_demo(
 ) -> None:
     """Write a motion data set, pretrain on it without labels, compare with random initialisation.
 
-    Leaves `results.json`, `curves.png` and every run's own files in `output_dir`, emptied first if a demo wrote it.
+    Leaves `results.json`, `report.html`, `curves.png` and every run's own files in `output_dir`, which is emptied first
+    if a demo wrote it.
 
     Args:
         seed: of the videos, the initial weights and the training.
@@ -48,8 +50,13 @@ def run_demo(
         places = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
         return load_config(config_file, [*places, "RUN.SEED", str(seed), *more, *overrides])
 
-    random, pretrain = config("random", "TASK", "knn"), config("pretrain")
-    sce = config("sce", "TASK", "knn", "EVAL.CHECKPOINT", str(weights))
+    def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
+        shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]
+        return [config(f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
+
+    random, pretrain, sce = evaluations("random", ""), config("pretrain"), evaluations("sce", str(weights))
+    if 1 not in pretrain.EVAL.RETRIEVAL_RANKS:
+        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {pretrain.EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
     _empty(output_dir)
     set_up_logging(output_dir)
     LOGGER.info("writing videos to %s", output_dir / "videos")
@@ -59,11 +66,12 @@ def run_demo(
         num_test_videos_per_class=num_test_videos_per_class,
         seed=seed,
     )
-    metrics = {"random": _evaluate(random)}
-    run_task(pretrain)
-    metrics["sce"] = _evaluate(sce)
+    for cfg in (*random, pretrain, *sce):
+        run_task(cfg)
     set_up_logging(output_dir)
+    metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
     _show(output_dir, metrics, seed=seed, wall_seconds=time.monotonic() - started)
+    write_reports([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1])], output_dir / REPORT_FILE)
 
 
 def _empty(output_dir: Path) -> None:
@@ -78,11 +86,9 @@ def _empty(output_dir: Path) -> None:
     write_text(output_dir / _MARK, "This folder is deleted by the next demo that writes to it.\n")
 
 
-def _evaluate(cfg: CfgNode) -> dict[str, float]:
-    """kNN and retrieval on one extraction of features."""
-    seed_everything(cfg.RUN.SEED)
-    device = choose_device(cfg)
-    return evaluate_task(cfg, device, build_knn(cfg, device), build_retrieval(cfg, device))
+def _metrics_of(evaluations: Sequence[CfgNode]) -> dict[str, float]:
+    found = {cfg.TASK: read_results(Path(cfg.RUN.OUTPUT_DIR) / RESULTS_FILE)["metrics"] for cfg in evaluations}
+    return {metric: found[task][metric] for task, metric in _METRICS.items()}
 
 
 def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: int, wall_seconds: float) -> None:
@@ -93,7 +99,7 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
     lines = read_metrics(log)
     speed = {name: sum(line[name] for line in lines) / len(lines) for name in ("clips_per_second", "data_wait_share")}
     results = {
-        **{name: {metric: values[metric] for metric in _METRICS} for name, values in metrics.items()},
+        **metrics,
         "seed": seed,
         "wall_seconds": round(wall_seconds, 1),
         **speed,
@@ -101,7 +107,7 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
     }
     write_json(output_dir / "results.json", results)
     rows = [
-        [title, *(f"{100 * metrics[name][metric]:.1f}" for metric in _METRICS)]
+        [title, *(f"{100 * metrics[name][metric]:.1f}" for metric in _METRICS.values())]
         for name, title in (("random", "random initialisation"), ("sce", "SCE"))
     ]
     LOGGER.info("\n%s", text_table(["held-out videos, 8 motions", "kNN top-1 %", "retrieval R@1 %"], rows))

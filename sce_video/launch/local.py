@@ -78,7 +78,9 @@ def choose_device(cfg: CfgNode) -> torch.device:
 
 
 def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
-    """A folder with checkpoints belongs to its own run."""
+    """A folder with checkpoints belongs to its own run, one with splits to all of these."""
+    if any(output_dir.glob("split_*/config.yaml")):
+        raise ConfigError(f"{output_dir} holds a run of several splits; give one split another RUN.OUTPUT_DIR")
     saved = output_dir / "config.yaml"
     if not saved.is_file() or not CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1).steps():
         return

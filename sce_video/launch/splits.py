@@ -9,6 +9,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config import changed_config
+from sce_video.errors import ConfigError
 from sce_video.launch.report import report_ended_splits
 from sce_video.report.table import text_table
 from sce_video.runtime.distributed import is_main_process
@@ -18,8 +19,14 @@ from sce_video.runtime.logging import LOGGER, set_up_logging
 
 
 def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
-    """Run every split of EVAL.SPLITS, one after the other, and write `results.json` over all of them."""
+    """Run every split of EVAL.SPLITS, one after the other, and write `results.json` over all of them.
+
+    Raises:
+        ConfigError: the folder is that of another run.
+    """
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    if (output_dir / "config.yaml").is_file():
+        raise ConfigError(f"{output_dir} holds a run of one split; give EVAL.SPLITS another RUN.OUTPUT_DIR")
     folders = {split: output_dir / f"split_{split}" for split in cfg.EVAL.SPLITS}
     for split, folder in folders.items():
         features = f"{cfg.EVAL.FEATURES_DIR}/split_{split}" if cfg.EVAL.FEATURES_DIR else ""

@@ -51,6 +51,21 @@ def dataset_of(protocol: Mapping[str, Any], labels: Sequence[int]) -> str | None
     return _DATASETS.get(str(source))
 
 
+def is_comparable(results: Mapping[str, Any]) -> bool:
+    """Whether a run followed the rest of a published protocol too: all labels, all weights, whole videos.
+
+    Args:
+        results: `results.json`.
+    """
+    task, protocol = results.get("task"), results["protocol"]
+    return bool(
+        PROTOCOLS.get(str(task), ("", ""))[1] in results["metrics"]
+        and protocol.get("label_share", 1) == 1
+        and (task != "finetune" or protocol.get("num_trained_blocks", -1) == -1)
+        and (task != "retrieval" or protocol.get("retrieval_level", "video") == "video")
+    )
+
+
 def published_for(dataset: str | None, task: str) -> list[Published]:
     """The numbers of a task's protocol on a data set, the highest first."""
     protocol, _ = PROTOCOLS.get(task, (None, ""))

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from sce_video.report.markup import Markup, data_table, details, element, joined, note, percent, section
-from sce_video.report.published import PROTOCOLS, Published, dataset_of, published_for
+from sce_video.report.published import PROTOCOLS, Published, dataset_of, is_comparable, published_for
 from sce_video.report.reported import ReportedRun
 
 _SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"}
@@ -75,12 +75,17 @@ def _videos(count: int) -> str:
 
 
 def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
-    first = runs[0]
+    comparable = [run for run in runs if is_comparable(run.files.results)]
+    first = (comparable or runs)[0]
     dataset = dataset_of(first.files.results["protocol"], [answer.label for answer in first.files.answers])
     others = published_for(dataset, first.task)
+    if others and not comparable:
+        return note(
+            "No published number is shown: they are of all labels, all weights and whole videos (docs/evaluation.md)."
+        )
     if not others:
         return note(f"No published number is shown: none on file is of {first.task} on {dataset or 'this list'}.")
-    ours = [run for run in runs if run.task == first.task and _dataset(run) == dataset]
+    ours = [run for run in comparable if run.task == first.task and _dataset(run) == dataset]
     lines = [(_own_value(run), _own_row(run)) for run in ours]
     if summary:
         mean = summary["metrics"][PROTOCOLS[first.task][1]]

@@ -49,7 +49,7 @@ class Run:
 
     `task` is its name on the bar. `take_step` makes one optimiser step and gives the loss, still on the device.
     `record` is stored in every checkpoint beside the state: config, versions, and what must be the same when the run
-    goes on: as `videos` what identifies the list of videos, as `decoder` what reads them. `name_video` gives a path.
+    goes on: as `videos` and `labels` what identifies these, as `decoder` what reads them. `name_video` gives a path.
     """
 
     task: str
@@ -145,9 +145,11 @@ def _save(run: Run, step: int) -> None:
     )
 
 
-def _require_same_videos(before: str, now: str) -> None:
-    if before != now:
+def _require_same_videos(state: dict[str, Any], record: dict[str, Any]) -> None:
+    if state["videos"] != record["videos"]:
         raise ValueError("the list of training videos is another one than at the start of the run")
+    if state.get("labels", record["labels"]) != record["labels"]:
+        raise ValueError("training videos have other labels than at the start of the run")
 
 
 def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ def _resume(run: Run) -> int:
     if state is None:
         return 0
     try:
-        _require_same_videos(state["videos"], run.record["videos"])
+        _require_same_videos(state, run.record)
         _require_same_decoder(state, run.record)
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])

@@ -111,7 +111,7 @@ BOUNDS = [
     ("EVAL.LOCAL_BATCH_SIZE", ["0"], ["1"]),
     ("EVAL.KNN_NUM_NEIGHBORS", ["0", "20,0"], ["1", "20,200"]),
     ("EVAL.KNN_TEMPERATURES", ["0"], ["0.01", "0.07,0.1"]),
-    ("EVAL.LINEAR_WEIGHT_DECAYS", ["-1", "0,-1"], ["0", "0,1"]),
+    ("EVAL.LINEAR_WEIGHT_DECAYS", ["-1", "0", "1,0"], ["1e-9", "0.1,1"]),
     ("EVAL.LINEAR_HELD_OUT_SHARE", ["0", "1", "-0.1"], ["0.5"]),
     ("EVAL.RETRIEVAL_RANKS", ["1,0"], ["1"]),
     ("DATA.SPLIT", ["0", "4"], ["1", "2", "3"]),
@@ -223,6 +223,16 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         "kNN of clips",
         ["TASK", "knn", "EVAL.RETRIEVAL_LEVEL", "clip"],
         ["EVAL.RETRIEVAL_LEVEL is 'clip'", "only TASK retrieval uses it"],
+    ),
+    (
+        "pairs of clips where one is seen",
+        ["TASK", "finetune", "CLIP.PAIR", "decreasing"],
+        ["CLIP.PAIR is 'decreasing'", "TASK finetune sees one clip of a video at a time"],
+    ),
+    (
+        "a probe without an optimum",
+        ["TASK", "linear_features", "EVAL.LINEAR_WEIGHT_DECAYS", "0,0.1"],
+        ["EVAL.LINEAR_WEIGHT_DECAYS is [0.0, 0.1]", "every value must be above 0"],
     ),
     *(
         (f"{key} without finetuning", ["TASK", "linear", key, value], [f"{key} is ", "only TASK finetune uses it"])

@@ -90,13 +90,30 @@ def test_what_a_kill_leaves_of_a_file_is_not_taken_for_one(tmp_path):
     assert sorted(again.read) == [4, 5, 6, 7]
 
 
-def test_broken_videos_are_named_and_tried_again_once_all_is_there(tmp_path):
+def test_broken_videos_are_named_and_they_alone_are_tried_again(tmp_path):
     rows = store(tmp_path, GrayVideos(broken=[2, 4, 5, 6, 7]))
     assert_are(rows, [0, 1, 3, 8, 9, 10])
     assert rows.failures == [(video, f'video {video}: broken, "very"') for video in (2, 4, 5, 6, 7)]
     again = GrayVideos(broken=[6])
-    assert_are(store(tmp_path, again), [0, 1, 2, 3, 4, 5, 7, 8, 9, 10])
-    assert sorted(again.read) == list(range(8))  # the third part had none
+    rows = store(tmp_path, again)
+    assert_are(rows, [0, 1, 2, 3, 4, 5, 7, 8, 9, 10])
+    assert rows.failures == [(6, 'video 6: broken, "very"')]
+    assert sorted(again.read) == [2, 4, 5, 6, 7]
+
+
+def test_a_stop_while_broken_videos_are_tried_again_loses_nothing(tmp_path):
+    store(tmp_path, GrayVideos(broken=[2, 5]))
+    with pytest.raises(KeyboardInterrupt):
+        store(tmp_path, GrayVideos(deadly=[5]))
+    again = GrayVideos()
+    assert_are(store(tmp_path, again), list(range(11)))
+    assert again.read == [5]
+
+
+def test_the_size_of_a_part_is_part_of_the_record(tmp_path, monkeypatch):
+    store(tmp_path, GrayVideos())
+    monkeypatch.setattr(feature_files, "_PART_VIDEOS", 6)
+    assert_are(store(tmp_path, GrayVideos()), list(range(11)))
 
 
 @pytest.mark.parametrize("about", [{"weights": "b"}, {"weights": "a", "videos": "x"}])

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, top_k_accuracy_score
+from torchmetrics.functional.classification import multiclass_accuracy
+from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from sce_video.evaluate.metrics import mean_class_accuracy, recall_at, topk_accuracy
 
@@ -66,3 +68,30 @@ def test_recall_by_hand():
     ranked = torch.tensor([[2, 1, 1], [0, 0, 2], [1, 2, 0]])
     labels = torch.tensor([1, 2, 1])
     assert [recall_at(ranked, labels, k=k) for k in (1, 2, 3)] == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_topk_accuracy_is_torchmetrics(scores_and_labels, k):
+    scores, labels = scores_and_labels
+    expected = multiclass_accuracy(scores, labels, num_classes=7, average="micro", top_k=k)
+    assert topk_accuracy(scores, labels, k=k) == pytest.approx(expected.item())
+
+
+def test_mean_class_accuracy_is_torchmetrics(scores_and_labels):
+    scores, labels = scores_and_labels
+    expected = multiclass_accuracy(scores.argmax(dim=1), labels, num_classes=7, average="macro")
+    assert mean_class_accuracy(scores.argmax(dim=1), labels) == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_recall_is_torchmetrics_hit_rate_averaged_over_queries(k):
+    generator = torch.Generator().manual_seed(3)
+    similarities, bank_labels = torch.rand(25, 30, generator=generator), torch.randint(0, 8, (30,), generator=generator)
+    labels = torch.randint(0, 9, (25,), generator=generator)  # of class 8 the bank has none
+    expected = [
+        retrieval_hit_rate(row, bank_labels == label, top_k=k).item()
+        for row, label in zip(similarities, labels, strict=True)
+    ]
+    ranked = bank_labels[similarities.argsort(dim=1, descending=True)]
+    assert recall_at(ranked, labels, k=k) == pytest.approx(sum(expected) / 25)
+    assert 0 < sum(expected) < 25

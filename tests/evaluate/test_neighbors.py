@@ -1,10 +1,13 @@
 import math
+import sys
 
 import pytest
 import torch
 
+from sce_video.config.check import CHOICES
+from sce_video.errors import UserError
 from sce_video.evaluate import neighbors
-from sce_video.evaluate.neighbors import nearest
+from sce_video.evaluate.neighbors import SEARCHES, load_faiss_search, nearest
 
 
 def random_vectors(count, seed):
@@ -70,3 +73,28 @@ def test_origins_are_subtracted_first():
     similarities, rows = nearest(query, bank, k=4, query_origin=query_origin, bank_origin=bank_origin)
     assert torch.equal(rows, expected[1])
     torch.testing.assert_close(similarities, expected[0])
+
+
+@pytest.mark.parametrize("bank_chunk", [7, 300])
+def test_faiss_finds_the_same(monkeypatch, bank_chunk):
+    query, bank = random_vectors(40, 0).float(), random_vectors(300, 1).float()
+    expected = nearest(query, bank, k=10)
+    monkeypatch.setattr(neighbors, "_BANK_PER_CHUNK", bank_chunk)
+    similarities, rows = nearest(query, bank, k=10, search=load_faiss_search())
+    assert torch.equal(rows, expected[1])
+    torch.testing.assert_close(similarities, expected[0])
+
+
+def test_faiss_keeps_the_callers_type():
+    similarities, rows = nearest(random_vectors(3, 0), random_vectors(5, 1), k=2, search=load_faiss_search())
+    assert (similarities.dtype, rows.dtype) == (torch.double, torch.int64)
+
+
+def test_a_missing_faiss_is_said_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(UserError, match=r"faiss cannot be loaded .*; pip install faiss-cpu, or use EVAL\.SEARCH torch"):
+        load_faiss_search()
+
+
+def test_the_config_offers_every_search():
+    assert set(CHOICES["EVAL.SEARCH"]) == set(SEARCHES)

@@ -84,6 +84,19 @@ def test_a_finetuning_that_is_stopped_has_no_mean_yet(lists: Path, tmp_path: Pat
     assert set(results(tmp_path)["splits"]) == {"1", "3"}
 
 
+def test_one_split_and_several_do_not_share_a_folder(lists: Path, tmp_path: Path) -> None:
+    run_task(config(lists, tmp_path / "one", DATA__SPLIT=1))
+    before = results(tmp_path / "one")
+    with pytest.raises(ConfigError, match=r"one holds a run of one split; give EVAL\.SPLITS another RUN\.OUTPUT_DIR"):
+        run_task(config(lists, tmp_path / "one", EVAL__SPLITS="1,2"))
+    assert results(tmp_path / "one") == before
+    run_task(config(lists, tmp_path / "all", EVAL__SPLITS="1,2"))
+    before = results(tmp_path / "all")
+    with pytest.raises(ConfigError, match=r"all holds a run of several splits; give one split another"):
+        run_task(config(lists, tmp_path / "all", DATA__SPLIT=1))
+    assert results(tmp_path / "all") == before
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

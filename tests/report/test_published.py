@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from sce_video.report.published import PROTOCOLS, dataset_of, published_for, read_published
+from sce_video.report.published import PROTOCOLS, dataset_of, is_comparable, published_for, read_published
 
 SCE_16_FRAMES = {
     ("Kinetics-400", "linear"): 69.6,
@@ -71,3 +71,25 @@ def test_only_those_of_the_same_protocol_and_data_the_highest_first() -> None:
 )
 def test_a_data_set_is_read_off_never_guessed(protocol: dict, num_classes: int, dataset: str | None) -> None:
     assert dataset_of(protocol, list(range(num_classes)) * 2) == dataset
+
+
+@pytest.mark.parametrize(
+    ("task", "protocol", "expected"),
+    [
+        ("finetune", {"label_share": 1.0, "num_trained_blocks": -1}, True),
+        ("finetune", {"label_share": 0.1, "num_trained_blocks": -1}, False),
+        ("finetune", {"label_share": 1.0, "num_trained_blocks": 2}, False),
+        ("linear", {"label_share": 1.0, "num_trained_blocks": 0}, True),
+        ("retrieval", {"retrieval_level": "video"}, True),
+        ("retrieval", {"retrieval_level": "clip"}, False),
+        ("knn", {}, False),
+    ],
+)
+def test_published_numbers_are_of_all_labels_all_weights_and_whole_videos(task, protocol, expected) -> None:
+    metrics = {"finetune_top1": 0.5, "linear_top1": 0.5, "retrieval_r1": 0.5, "knn_top1": 0.5}
+    assert is_comparable({"task": task, "protocol": protocol, "metrics": metrics}) is expected
+
+
+def test_without_r1_there_is_nothing_to_compare() -> None:
+    results = {"task": "retrieval", "protocol": {"retrieval_level": "video"}, "metrics": {"retrieval_r5": 0.5}}
+    assert not is_comparable(results)

@@ -30,6 +30,9 @@ def test_the_demo_leaves_table_results_and_curves(tmp_path: Path) -> None:
         assert curves.width > 1000
         assert len(curves.convert("RGB").getcolors(maxcolors=100_000) or []) > 10  # something is drawn
     assert len(list((tmp_path / "videos" / "train").rglob("*.mp4"))) == 32
+    page = (tmp_path / "report.html").read_text()
+    assert all(run in page for run in ("random_retrieval", "sce_retrieval"))
+    assert "Nearest videos" in page
 
 
 def test_the_demo_reports_a_mistake_in_one_line(tmp_path: Path) -> None:

@@ -71,6 +71,37 @@ def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
         assert "Traceback" not in evaluated.stderr
 
 
+def test_one_folder_for_one_evaluation_after_the_other(motion_videos: Path, tmp_path: Path) -> None:
+    """Features are taken over where they are the same; tables of the task before are not."""
+    for task, tables in (("linear_features", ["predictions"]), ("retrieval", ["neighbors"])):
+        done = run_net(*overrides(motion_videos, tmp_path, TASK=task))
+        assert done.returncode == 0, done.stderr
+        assert sorted(file.stem for file in tmp_path.glob("*.csv")) == tables
+    before = json.loads((tmp_path / "results.json").read_text())
+    changes = {"EVAL__RETRIEVAL_LEVEL": "clip", "EVAL__RETRIEVAL_RANKS": "5,2", "EVAL__SEARCH": "faiss"}
+    done = run_net(*overrides(motion_videos, tmp_path, TASK="retrieval", **changes))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"wrote {tmp_path}/report.html" in done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results["metrics"]) == ["retrieval_r5", "retrieval_r2"]
+    assert results["features"] != before["features"]
+    assert sorted(folder.name for folder in (tmp_path / "features").iterdir()) == [
+        *("test", "test_clips", "train", "train_clips")
+    ]
+
+
+def test_a_tenth_of_the_labels(motion_videos: Path, tmp_path: Path) -> None:
+    share = {"TASK": "linear_features", "EVAL__LABEL_SHARE": "0.1", "RUN__SEED": "5"}
+    refused = run_net(*overrides(motion_videos, tmp_path, **share))
+    assert refused.returncode == 2
+    assert "no class has two training videos" in refused.stderr.splitlines()[-1]
+    done = run_net(*overrides(motion_videos, tmp_path, EVAL__LINEAR_WEIGHT_DECAYS="0.01", **share))
+    assert done.returncode == 0, done.stderr
+    assert "against 8 of 8 training videos" in done.stderr
+    assert (tmp_path / "features" / "train_share_0.1_seed_5").is_dir()
+
+
 def test_features_for_other_programs(motion_videos: Path, tmp_path: Path) -> None:
     extracted = run_net(*overrides(motion_videos, tmp_path, TASK="extract"))
     assert extracted.returncode == 0, extracted.stderr

@@ -8,7 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.config import load_config
-from sce_video.errors import ConfigError
+from sce_video.errors import CheckpointError, ConfigError
 from sce_video.launch.local import run_task
 from sce_video.models.video_resnet import r2plus1d_mini
 from sce_video.models.weights import load_backbone
@@ -102,6 +102,28 @@ def test_a_run_goes_on_only_from_the_weights_it_began_with(
 ) -> None:
     with pytest.raises(ConfigError, match=r"another value of EVAL\.CHECKPOINT; choose another RUN\.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, EVAL__CHECKPOINT=tmp_path))
+
+
+def test_a_run_goes_on_only_with_the_labels_it_began_with(motion_videos: Path, tmp_path: Path) -> None:
+    files = sorted((motion_videos / "train").rglob("*.mp4"))
+    listed, tested = tmp_path / "train.txt", tmp_path / "test.txt"
+    tests = sorted((motion_videos / "test").rglob("*.mp4"))
+    tested.write_text("\n".join(f"{file} {i % 3}" for i, file in enumerate(tests)))
+    changes = {"DATA__SOURCE": "list", "DATA__TRAIN": listed, "DATA__TEST": tested}
+    listed.write_text("\n".join(f"{file} {i % 3}" for i, file in enumerate(files)))
+    run_task(config(Path("/"), tmp_path / "run", TRAIN__STOP_AT_STEP=2, **changes))
+    listed.write_text("\n".join(f"{file} {i % 4}" for i, file in enumerate(files)))
+    with pytest.raises(CheckpointError, match="have other labels than at the start of the run"):
+        run_task(config(Path("/"), tmp_path / "run", **changes))
+
+
+def test_few_labels(motion_videos: Path, tmp_path: Path) -> None:
+    """A third of three videos per class: one of each of the 8 motions; the classifier has all of them."""
+    run_task(config(motion_videos, tmp_path, EVAL__LABEL_SHARE=0.34, TRAIN__GLOBAL_BATCH_SIZE=4))
+    assert CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps()[-1] == 3 * 2
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["protocol"]["label_share"] == 0.34
+    assert results["num_evaluated"] == 8
 
 
 def test_more_blocks_than_the_backbone_has(motion_videos: Path, tmp_path: Path) -> None:
