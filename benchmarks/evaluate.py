@@ -5,8 +5,8 @@
 10 evenly spaced clips of 8 frames over 2.56 s, short side 256, 3 crops: what the network sees of a video, opening
 included. Ours plans and decodes all clips together; beside it pytorchvideo's `LabeledVideoDataset` with its sampler of
 10 clips and 3 crops, and torchcodec, which decode one clip after the other. Retrieval: 20,000 queries in a bank of
-650,000 features of 512 numbers, on all cores; beside it torch's whole rows of similarities and scikit-learn, for fewer
-queries.
+650,000 features of 512 numbers, on all cores; beside it the same by faiss, torch's whole rows of similarities and
+scikit-learn, for fewer queries.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
-from sce_video.evaluate.neighbors import nearest
+from sce_video.evaluate.neighbors import load_faiss_search, nearest
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
 from sce_video.launch.program import exit_code_of
 from sce_video.runtime.workers import keep_freed_memory
@@ -222,8 +222,13 @@ def scikit_learn(query: Tensor, bank: Tensor) -> object:
     return search.fit(bank.numpy()).kneighbors(query.numpy())
 
 
+def by_faiss(query: Tensor, bank: Tensor) -> object:
+    return nearest(query, bank, k=NUM_NEAREST, search=load_faiss_search())
+
+
 SEARCHES: dict[str, Callable[[Tensor, Tensor], object]] = {
     OURS: partial(nearest, k=NUM_NEAREST),
+    "faiss": by_faiss,
     "torch whole rows": whole_rows,
     "scikit-learn": scikit_learn,
 }
