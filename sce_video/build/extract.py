@@ -46,8 +46,16 @@ def extract_task(cfg: CfgNode, device: torch.device) -> None:
                 " and ".join(map(str, files)),
             )
     if is_main_process():
-        protocol = describe_extraction(cfg, opener)
-        results = {"task": cfg.TASK, "lists": lists, "protocol": protocol, "weights": weights}
+        results = {
+            "task": cfg.TASK,
+            "metrics": {},
+            "num_evaluated": sum(each["num_evaluated"] for each in lists.values()),
+            "num_expected": sum(each["num_expected"] for each in lists.values()),
+            "failures": [reason for each in lists.values() for reason in each["failures"]],
+            "lists": lists,
+            "protocol": describe_extraction(cfg, opener),
+            "weights": weights,
+        }
         write_json(output_dir / "results.json", {**results, "environment": environment()})
 
 

@@ -11,7 +11,7 @@ from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text, flat_config
 from sce_video.config.check import SPLIT_MARK
 from sce_video.errors import UserError
-from sce_video.evaluate.feature_files import read_features
+from sce_video.evaluate.feature_files import read_export, read_features
 from sce_video.evaluate.features import features_digest
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.report.feature_map import FeatureMap, make_feature_map
@@ -61,7 +61,8 @@ def _data_of(cfg: CfgNode, splits: str) -> str:
         return f"{cfg.DATA.SOURCE} split {splits}"
     if cfg.DATA.SOURCE != "list":
         return str(cfg.DATA.SOURCE)
-    return Path(cfg.DATA.TRAIN if cfg.TASK == "pretrain" else cfg.DATA.TEST).name.replace(SPLIT_MARK, splits)
+    listed = cfg.DATA.TRAIN if cfg.TASK == "pretrain" or not cfg.DATA.TEST else cfg.DATA.TEST
+    return Path(listed).name.replace(SPLIT_MARK, splits)
 
 
 def _environment(files: RunFiles) -> Mapping[str, str]:
@@ -74,15 +75,29 @@ def _environment(files: RunFiles) -> Mapping[str, str]:
 
 
 def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
-    """Features and answers are both one row per test row, in the same order."""
-    if cfg.TASK not in _TASKS_ON_FEATURES:
-        return None
-    folder = features_folder(cfg, "test")
     try:
-        rows = read_features(folder)
+        if cfg.TASK == "extract":
+            return _map_of_extracted(files.folder)
+        return _map_of_answered(cfg, files) if cfg.TASK in _TASKS_ON_FEATURES else None
     except UserError as error:
         LOGGER.warning("no map of the features: %s", error)
         return None
+
+
+def _map_of_extracted(folder: Path) -> FeatureMap | None:
+    """Of the test videos or, where there are none, of those of training."""
+    for name, listed in (("test", "test"), ("train", "training")):
+        found = read_export(folder / name)
+        if found is not None:
+            features, labels, paths = found
+            return make_feature_map(features, labels=labels, paths=paths, listed=listed)
+    return None
+
+
+def _map_of_answered(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
+    """Features and answers are both one row per test row, in the same order."""
+    folder = features_folder(cfg, "test")
+    rows = read_features(folder)
     same = rows is not None and features_digest(rows.features) == files.results.get("features")
     if rows is None or not same or len(rows.features) != len(files.answers):
         LOGGER.warning("no map of the features: those in %s are not of this evaluation", folder)

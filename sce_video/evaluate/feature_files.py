@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sce_video.errors import CheckpointError
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, joined
-from sce_video.evaluate.records import write_csv
+from sce_video.evaluate.records import read_csv, write_csv
 from sce_video.runtime.distributed import is_main_process, num_ranks, rank, wait_for_all
 from sce_video.runtime.files import atomic_path, write_json
 from sce_video.runtime.logging import LOGGER
@@ -74,6 +75,30 @@ def read_features(folder: Path) -> FeatureRows | None:
     return joined([_read(file) for file in files]) if files else None
 
 
+def read_export(stem: Path) -> tuple[Tensor, list[int], list[str]] | None:
+    """Features (rows, D), labels (-1: none) and paths as `export` writes them; None where there are none.
+
+    Raises:
+        CheckpointError: a file is damaged, or the two do not belong together.
+    """
+    arrays, table = _export_files(stem)
+    if not (arrays.is_file() and table.is_file()):
+        return None
+    try:
+        with np.load(arrays, allow_pickle=False) as content:
+            features, labels = torch.from_numpy(content["features"]), content["labels"].tolist()
+        paths = [row["path"] for row in read_csv(table)]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{stem}.npz and .csv cannot be read ({error}); extract the features again") from error
+    if len(paths) != len(features):
+        raise CheckpointError(f"{table} does not list the rows of {arrays}; extract the features again")
+    return features, labels, paths
+
+
+def _export_files(stem: Path) -> tuple[Path, Path]:
+    return stem.with_name(f"{stem.name}.npz"), stem.with_name(f"{stem.name}.csv")
+
+
 def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
     """Write `stem`.npz (features float32 (rows, D), labels, videos) and `stem`.csv, which says what each row is of.
 
@@ -84,7 +109,7 @@ def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Seque
     """
     videos = rows.videos.tolist()
     of_rows = [-1] * len(videos) if labels is None else [labels[video] for video in videos]
-    arrays, table = stem.with_name(f"{stem.name}.npz"), stem.with_name(f"{stem.name}.csv")
+    arrays, table = _export_files(stem)
     with atomic_path(arrays) as partial, partial.open("wb") as opened:
         np.savez(
             opened, features=rows.features.numpy(), labels=np.array(of_rows, dtype=np.int64), videos=rows.videos.numpy()

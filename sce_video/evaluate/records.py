@@ -64,6 +64,12 @@ def write_neighbors(
     )
 
 
+def read_csv(file: Path) -> list[dict[str, str]]:
+    """The lines of a table of `write_csv`, by column."""
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
 def write_csv(file: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """A table that is whole or not there; names that are not UTF-8 are written as they are."""
     with (

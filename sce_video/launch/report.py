@@ -15,14 +15,9 @@ from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import LOGGER
 
-# It leaves features, and nothing to look at.
-_TASK_WITHOUT_PAGE = "extract"
-
 
 def report_ended_run(cfg: CfgNode) -> None:
     """Write `report.html` beside a run's results; what hinders that is a warning, since the results are there."""
-    if cfg.TASK == _TASK_WITHOUT_PAGE:
-        return
     try:
         _write_page([cfg], Path(cfg.RUN.OUTPUT_DIR) / REPORT_FILE)
     except (UserError, OSError) as error:
@@ -74,8 +69,6 @@ def _configs_of(folder: Path) -> list[CfgNode]:
     if not files:
         raise UserError(f"{folder} holds no config.yaml; give the RUN.OUTPUT_DIR of a run")
     runs = [changed_config(load_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
-    if runs[0].TASK == _TASK_WITHOUT_PAGE:
-        raise UserError(f"{folder} holds features (TASK {_TASK_WITHOUT_PAGE}); there is nothing to show of them")
     return runs
 
 

@@ -39,7 +39,7 @@ def class_names(labeled_paths: Iterable[tuple[str, int]]) -> dict[int, str]:
 
 
 def name_of(label: int, names: Mapping[int, str]) -> str:
-    return names.get(label, f"class {label}")
+    return names.get(label, f"class {label}" if label >= 0 else "no label")
 
 
 def class_accuracies(answers: Sequence[Prediction]) -> list[ClassAccuracy]:

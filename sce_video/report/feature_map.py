@@ -17,22 +17,32 @@ _MOST_POINTS = 2000
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """`points` float (n, 2) of `num_rows`, their labels and paths; `shares` of the variance, in [0, 1], per axis."""
+    """`points` float (n, 2) of `num_rows` features of the videos of a list; `shares` of the variance per axis.
+
+    `labels` (-1: none) and `paths` are those of the points, `listed` is which list, in words, shares lie in [0, 1].
+    """
 
     points: Tensor
     labels: Sequence[int]
     paths: Sequence[str]
     shares: tuple[float, float]
     num_rows: int
+    listed: str
+
+    def labeled_paths(self) -> list[tuple[str, int]]:
+        """Those with a label."""
+        return [(path, label) for path, label in zip(self.paths, self.labels, strict=True) if label >= 0]
 
 
-def make_feature_map(features: Tensor, *, labels: Sequence[int], paths: Sequence[str]) -> FeatureMap:
+def make_feature_map(
+    features: Tensor, *, labels: Sequence[int], paths: Sequence[str], listed: str = "test"
+) -> FeatureMap:
     """Both axes are those of all rows, float (rows, D); of many rows 2,000, evenly spread over the list, are kept."""
     points, shares = principal_components(features)
     num_rows = len(points)
     step = max(1, -(-num_rows // _MOST_POINTS))
     kept = slice(None, None, step)
-    return FeatureMap(points[kept], labels[kept], paths[kept], shares, num_rows)
+    return FeatureMap(points[kept], labels[kept], paths[kept], shares, num_rows, listed)
 
 
 def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]:

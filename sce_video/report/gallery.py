@@ -90,6 +90,11 @@ class Gallery:
         return element("li", element("figure", picture, caption, class_=word))
 
 
+def rated_classes(accuracies: Sequence[ClassAccuracy], names: Mapping[int, str]) -> dict[int, str]:
+    """Names with accuracies, for `class_filter`."""
+    return {each.label: f"{name_of(each.label, names)} ({percent(each.share)} %)" for each in accuracies}
+
+
 def verdict(word: str, mark: str) -> Markup:
     return joined(
         [
@@ -99,13 +104,12 @@ def verdict(word: str, mark: str) -> Markup:
     )
 
 
-def class_filter(
-    key: str, label: str, accuracies: Sequence[ClassAccuracy], names: Mapping[int, str], *, none: str, **data: object
-) -> Markup:
-    """A choice of one class, the worst first, or `none`; it waits for the script to show itself."""
-    options = [
-        element("option", f"{name_of(each.label, names)} ({percent(each.share)} %)", value=each.label)
-        for each in accuracies
-    ]
+def class_filter(key: str, label: str, classes: Mapping[int, str], *, none: str, **data: object) -> Markup:
+    """A choice of one class or `none`; it waits for the script to show itself.
+
+    Args:
+        classes: label -> words, in the order in which they are offered.
+    """
+    options = [element("option", words, value=each) for each, words in classes.items()]
     choice = element("select", element("option", none, value=""), *options, id=key, **data)
     return element("p", element("label", label, " ", for_=key), choice, class_="control", hidden=True)

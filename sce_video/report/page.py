@@ -81,7 +81,8 @@ def curves_section(runs: Sequence[ReportedRun]) -> Markup:
 def _labeled_paths(runs: Sequence[ReportedRun]) -> list[tuple[str, int]]:
     asked = [(answer.path, answer.label) for run in runs for answer in run.files.answers]
     near = [(near.path, near.label) for run in runs for query in run.files.queries for near in query.neighbors]
-    return asked + near
+    drawn = [pair for run in runs if run.feature_map for pair in run.feature_map.labeled_paths()]
+    return asked + near + drawn
 
 
 def _other_videos(runs: Sequence[ReportedRun]) -> Markup:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sce_video.report.classes import class_accuracies
+from sce_video.report.classes import class_accuracies, name_of
 from sce_video.report.feature_map import scatter
-from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter
+from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter, rated_classes
 from sce_video.report.markup import Markup, element, note, section
 from sce_video.report.reported import Preview, ReportedRun
 from sce_video.report.strips import StripSheet
@@ -29,7 +29,11 @@ def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet
         "Nearest videos",
         note(explained),
         class_filter(
-            "gallery-class", "Show the queries of", accuracies, names, none="all classes", data_filters=".query"
+            "gallery-class",
+            "Show the queries of",
+            rated_classes(accuracies, names),
+            none="all classes",
+            data_filters=".query",
         ),
         element("p", f"{len(queries)} queries shown", class_="note", role="status", id="gallery-count"),
         element("ul", *_cards(shown, names, sheet), class_="gallery"),
@@ -75,22 +79,21 @@ def _preview(preview: Preview, sheet: StripSheet) -> Markup:
 
 
 def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
-    """Features of the test videos in two dimensions, where there are any."""
+    """Features in two dimensions, where there are any."""
     maps, labels = [], set()
     for run in runs:
         if run.feature_map is not None:
             drawn = run.feature_map
             labels |= set(drawn.labels)
-            words = f"{len(drawn.points)} of {drawn.num_rows} features of test videos on their first two principal axes"
+            count = f"{len(drawn.points)} of {drawn.num_rows}"
+            words = f"{count} features of {drawn.listed} videos on their first two principal axes"
             caption = element("figcaption", f"{run.name}: " if run.name else "", words)
             maps.append(element("figure", caption, scatter(drawn, names, description=words)))
     if not maps:
         return Markup()
-    accuracies = [
-        each
-        for each in class_accuracies([answer for run in runs[:1] for answer in run.files.answers])
-        if each.label in labels
-    ]
-    choice = class_filter("map-class", "Highlight", accuracies, names, none="no class", data_highlights=".map circle")
+    rated = rated_classes(class_accuracies(runs[0].files.answers), names)
+    classes = {label: words for label, words in rated.items() if label in labels}
+    classes |= {label: name_of(label, names) for label in sorted(labels - rated.keys()) if label >= 0}
+    choice = class_filter("map-class", "Highlight", classes, none="no class", data_highlights=".map circle")
     explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
-    return section("map", "Feature map", explained, choice, element("div", *maps, class_="maps"))
+    return section("map", "Feature map", explained, choice if classes else "", element("div", *maps, class_="maps"))

@@ -34,6 +34,7 @@ def metric_name(name: str) -> str:
 
 def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
+    header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± deviation"] if summary else [])]
     tasks = {run.task for run in runs}
     rows: list[list[object]] = []
     for name in names:
@@ -42,10 +43,12 @@ def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
         rows.append([title, *("-" if value is None else percent(value) for value in values)])
         if summary:
             rows[-1].append(_mean(summary, name))
+    if not names:
+        counts = [_counts(run.files.results) for run in runs]
+        return data_table("Features", ["what", *(run.name or "this run" for run in runs)], [["videos", *counts]])
     rows.append(["test videos evaluated", *(_counts(run.files.results) for run in runs)])
     if summary:
         rows[-1].append(_counts(summary))
-    header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± deviation"] if summary else [])]
     return data_table("Metrics, in percent", header, rows)
 
 
@@ -77,6 +80,8 @@ def _videos(count: int) -> str:
 def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     comparable = [run for run in runs if is_comparable(run.files.results)]
     first = (comparable or runs)[0]
+    if not first.files.results["metrics"]:
+        return Markup()
     dataset = dataset_of(first.files.results["protocol"], [answer.label for answer in first.files.answers])
     others = published_for(dataset, first.task)
     if others and not comparable:

@@ -10,7 +10,7 @@ from torch import nn
 
 from sce_video.errors import CheckpointError
 from sce_video.evaluate import feature_files
-from sce_video.evaluate.feature_files import export, stored_features
+from sce_video.evaluate.feature_files import export, read_export, stored_features
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, mean_of_views
 from sce_video.evaluate.views import ResizedClips, spatial_crops
 from sce_video.runtime.watch import Watch
@@ -158,6 +158,19 @@ def test_what_is_written_for_others(tmp_path):
         {"row": "0", "video": "0", "path": "a, b.mp4", "label": "7"},
         {"row": "1", "video": "2", "path": 'ü "d".mp4', "label": "9"},
     ]
+
+
+def test_what_was_written_is_read_again(tmp_path):
+    rows = FeatureRows(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 2]), [(1, "broken")])
+    paths = ["a, b.mp4", "c.mp4", 'ü "d".mp4']
+    export(rows, tmp_path / "train", paths=paths, labels=[7, 8, 9])
+    features, labels, read = read_export(tmp_path / "train")
+    assert torch.equal(features, rows.features)
+    assert (labels, read) == ([7, 9], ["a, b.mp4", 'ü "d".mp4'])
+    assert read_export(tmp_path / "test") is None
+    (tmp_path / "train.npz").write_bytes(b"PK torn")
+    with pytest.raises(CheckpointError, match=r"train\.npz and \.csv cannot be read .*; extract the features again"):
+        read_export(tmp_path / "train")
 
 
 def test_videos_without_labels_are_written_too(tmp_path):

@@ -141,6 +141,29 @@ def test_features_of_other_weights_are_not_mapped(
     ]
 
 
+def test_features_of_an_extraction_are_mapped(main: Callable[..., int], videos: Path, tmp_path: Path) -> None:
+    """Those of the test videos; of a folder without labels those of all videos."""
+    run_net(videos, tmp_path / "labeled", TASK="extract")
+    page = read_page(tmp_path / "labeled" / "report.html")
+    assert [section.attributes["id"] for section in page.all("section")] == ["results", "map", "origin"]
+    assert rows_of(table(page, "Features")) == [["videos", "32 of 32"]]
+    assert "8 of 8 features of test videos" in page.one("section", id="map").text
+    assert len(page.one("svg", class_="map").all("circle")) == 8
+    options = page.one("select", id="map-class").all("option")
+    assert options[0].text == "no class"
+    assert NASTY in [option.text for option in options]
+    assert len(options) == 1 + 8
+    run_net(videos, tmp_path / "bare", TASK="extract", DATA__SOURCE="folder", DATA__TEST="")
+    page = read_page(tmp_path / "bare" / "report.html")
+    assert "24 of 24 features of training videos" in page.one("section", id="map").text
+    assert page.all("select") == []
+    (tmp_path / "bare" / "train.csv").write_text("row,video,path,label\n")
+    assert main(tmp_path / "bare") == 0  # a warning; the rest is shown
+    assert [section.attributes["id"] for section in read_page(tmp_path / "bare" / "report.html").all("section")] == [
+        *("results", "origin")
+    ]
+
+
 def test_a_run_that_was_moved(main: Callable[..., int], retrieval: Path, tmp_path: Path) -> None:
     shutil.copytree(retrieval, tmp_path / "moved")
     (tmp_path / "moved" / "report.html").unlink()
@@ -235,7 +258,6 @@ MISTAKES = {
     "no such folder": (["{tmp}/nowhere"], "{tmp}/nowhere is not a folder; give the RUN.OUTPUT_DIR of a run"),
     "no run": (["{tmp}"], "{tmp} holds no config.yaml; give the RUN.OUTPUT_DIR of a run"),
     "nothing yet": (["{tmp}/young"], "{tmp}/young holds neither results.json nor metrics.jsonl"),
-    "features": (["{tmp}/extract"], "{tmp}/extract holds features (TASK extract); there is nothing to show of them"),
     "torn": (["{tmp}/torn"], "{tmp}/torn/results.json cannot be read"),
     "another config": (["{tmp}/old"], "unknown key DATA.COLOUR"),
     "twice": (["{run}", "{run}/../retrieval"], "retrieval is given twice; compare a run with another one"),
@@ -248,10 +270,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     main: Callable[..., int], retrieval: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mistake: str
 ) -> None:
     config = (retrieval / "config.yaml").read_text()
-    for name in ("young", "extract", "torn", "old"):
+    for name in ("young", "torn", "old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text(config)
-    (tmp_path / "extract" / "config.yaml").write_text(re.sub("TASK: retrieval", "TASK: extract", config))
     (tmp_path / "torn" / "results.json").write_text('{"metrics"')
     (tmp_path / "old" / "config.yaml").write_text("DATA:\n  COLOUR: red\n")
     arguments, message = MISTAKES[mistake]
