@@ -1,20 +1,23 @@
 #!/usr/bin/env python
-"""Run any task: python tools/run_net.py --cfg configs/k400_sce.yaml [KEY VALUE ...]"""
+"""Run any task: python tools/run_net.py --cfg configs/k400_sce.yaml [KEY VALUE ...]
+
+One process per GPU by itself; under torchrun or srun as one of the processes that these start.
+"""
 
 import argparse
 import sys
 
-from sce_video.config import load_config
-from sce_video.launch.local import run_task
+from sce_video.launch.local import run_config
 from sce_video.launch.program import exit_code_of
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/defaults.py lists every key")
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes on this machine (default: one per GPU)")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
     arguments = parser.parse_args()
-    return exit_code_of(lambda: run_task(load_config(arguments.cfg, arguments.overrides)))
+    return exit_code_of(lambda: run_config(arguments.cfg, arguments.overrides, num_processes=arguments.nproc))
 
 
 if __name__ == "__main__":

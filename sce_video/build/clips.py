@@ -33,7 +33,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewProtocol
-from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 
@@ -73,15 +73,21 @@ def describe_decoder(opener: VideoOpener) -> dict[str, str]:
 
 
 def _decided(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path | None) -> VideoOpener:
+    """The main process decides for all ranks."""
+    decoder = all_gathered(_decide(cfg, manifest, opener, memory) if is_main_process() else "")[0]
+    return replace(opener, decoder=decoder)
+
+
+def _decide(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path | None) -> str:
     remembered = _remembered(memory, manifest) if memory is not None and memory.is_file() else None
     if remembered is not None:
         LOGGER.info("DATA.DECODER auto: %s, as %s says", remembered, memory)
-        return replace(opener, decoder=remembered)
+        return remembered
     choice = _raced(cfg, manifest, opener)
     LOGGER.info("DATA.DECODER auto: %s (%s)", choice.decoder, choice.reason or "no video file to try")
-    if memory is not None and is_main_process():
+    if memory is not None:
         write_json(memory, {**asdict(choice), "videos": manifest.digest()})
-    return replace(opener, decoder=choice.decoder)
+    return choice.decoder
 
 
 def _raced(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> DecoderChoice:

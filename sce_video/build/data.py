@@ -19,6 +19,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewsDataset
+from sce_video.runtime.distributed import num_ranks, rank
 from sce_video.runtime.watch import Watch
 
 _NUM_PROBED = 8
@@ -79,6 +80,8 @@ def build_train_loader(
         global_batch_size=cfg.TRAIN.GLOBAL_BATCH_SIZE,
         accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
         seed=cfg.RUN.SEED,
+        rank=rank(),
+        num_ranks=num_ranks(),
     )
 
 

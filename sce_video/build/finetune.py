@@ -15,7 +15,7 @@ from sce_video.build.data import build_recipes, build_test_manifest, build_train
 from sce_video.build.evaluation import describe_views, features_of, write_results
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
-from sce_video.build.run import assemble_run, build_precision
+from sce_video.build.run import assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.data.videos import ListedVideos
@@ -27,7 +27,7 @@ from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
-from sce_video.train.step import Supervision, finetune_step
+from sce_video.train.step import Supervision, finetune_step, replica_of
 
 
 def finetune_task(cfg: CfgNode, device: torch.device) -> None:
@@ -52,7 +52,8 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
         num_trained_blocks=num_trained_blocks,
     )
     opener = build_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    run = build_finetune_run(cfg, device, train_manifest, opener, classifier.to(device))
+    classifier = prepared(classifier, device)
+    run = build_finetune_run(cfg, device, train_manifest, opener, classifier)
     LOGGER.info(
         "%s: %s for %d steps (%d per epoch) on %s",
         cfg.TASK,
@@ -85,6 +86,7 @@ def build_finetune_run(
     recipes = build_recipes(cfg)[:1]
     loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
     optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, device)
+    replica = replica_of(classifier, device)
     supervision = Supervision(
         labels=torch.tensor(manifest.require_labels()),
         num_classes=classifier.linear.out_features,
@@ -98,7 +100,7 @@ def build_finetune_run(
             rates,
             step=step,
             seed=cfg.RUN.SEED,
-            classifier=classifier,
+            replica=replica,
             optimizer=optimizer,
             precision=precision,
             make_views=partial(make_views, recipes=recipes, device=device),

@@ -12,14 +12,14 @@ from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
 from sce_video.build.model import build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_pretrain_schedules
-from sce_video.build.run import assemble_run, build_precision
+from sce_video.build.run import assemble_run, build_precision, prepared
 from sce_video.data.videos import ListedVideos
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
-from sce_video.train.step import pretrain_step
+from sce_video.train.step import pretrain_step, replica_of
 
 
 def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
@@ -46,7 +46,8 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
     recipes = build_recipes(cfg)
     opener = build_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
-    model = build_sce(cfg).to(device)
+    model = prepared(build_sce(cfg), device)
+    replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
 
     def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
@@ -54,6 +55,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
             parts,
             rates,
             model=model,
+            replica=replica,
             optimizer=optimizer,
             precision=precision,
             make_views=partial(make_views, recipes=recipes, device=device),

@@ -1,6 +1,7 @@
 """What the runs that train, pretraining and finetuning, have in common."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from fvcore.common.config import CfgNode
@@ -17,10 +18,22 @@ from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.distributed import num_ranks
 from sce_video.runtime.environment import environment
 from sce_video.train.loop import Run, TakeStep
 from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def prepared(model: Module, device: torch.device) -> Module:
+    """A model on the device; on several GPUs with batch norm over all of them, which the CPU has no code for."""
+    model = model.to(device)
+    if num_ranks() == 1 or device.type != "cuda":
+        return model
+    converted: Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return converted
 
 
 def build_precision(cfg: CfgNode, device: torch.device) -> Precision:

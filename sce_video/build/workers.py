@@ -4,6 +4,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.data.manifest import Manifest
+from sce_video.runtime.distributed import num_local_ranks
 from sce_video.runtime.machine import available_cores
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import Workers
@@ -29,4 +30,4 @@ def build_scout(cfg: CfgNode, watch: Watch) -> Workers:
 
 def build_num_workers(cfg: CfgNode) -> int:
     workers: int = cfg.DATA.NUM_WORKERS
-    return available_cores() if workers < 0 else workers
+    return max(1, available_cores() // num_local_ranks()) if workers < 0 else workers

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sce_video.augment.batch import Failure
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
+from sce_video.runtime.distributed import all_gathered
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.watch import Watch
 
@@ -50,7 +51,7 @@ class FailureLog:
             )
 
     def state_dict(self) -> dict[str, list[int]]:
-        lost = self._watch.lost()
+        lost = {video: number for of_rank in all_gathered(self._watch.lost()) for video, number in of_rank.items()}
         return {"failed": sorted(self._failed), "lost": list(lost), "lost_by_signal": list(lost.values())}
 
     def load_state_dict(self, state: dict[str, list[int]]) -> None:

@@ -1,5 +1,7 @@
 """Run a config's task in this process."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +10,8 @@ from fvcore.common.config import CfgNode
 from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
 from sce_video.config.check import TRAINING_TASKS
-from sce_video.errors import ConfigError
+from sce_video.errors import ConfigError, UserError
+from sce_video.launch.ranks import joined_ranks, place_in, start_ranks
 from sce_video.launch.report import report_ended_run
 from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
@@ -35,6 +38,29 @@ _FREE_TO_CHANGE = {
     "RUN.OUTPUT_DIR",
     "RUN.DEVICE",
 }
+
+
+def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int | None) -> int:
+    """Run a config's task: here, as one of the processes that another program has started, or in several started here.
+
+    Args:
+        num_processes: to start; None is one per GPU.
+    Returns:
+        The exit code.
+    Raises:
+        UserError: see `run_task`.
+    """
+    cfg = load_config(file, overrides)
+    is_one_of_several = place_in() is not None
+    if num_processes is None:
+        num_processes = 1 if is_one_of_several or cfg.RUN.DEVICE == "cpu" else max(1, torch.cuda.device_count())
+    if num_processes < 1:
+        raise UserError(f"--nproc is {num_processes}; it must be at least 1")
+    if num_processes > 1 and not is_one_of_several:
+        return start_ranks([sys.executable, *sys.argv], num_processes=num_processes)
+    with joined_ranks(cfg.RUN.DEVICE):
+        run_task(cfg)
+    return 0
 
 
 def run_task(cfg: CfgNode) -> None:

@@ -1,18 +1,22 @@
 """What every program of `tools/` does with an error."""
 
 import sys
+import time
 from collections.abc import Callable
 
 import torch
 
 from sce_video.errors import UserError
+from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 
+_SECONDS_BEHIND = 3.0
 
-def exit_code_of(action: Callable[[], None]) -> int:
-    """Run `action`: 0 done, 2 something that the user can mend (one line says what), 130 stopped by Ctrl-C."""
+
+def exit_code_of(action: Callable[[], int | None]) -> int:
+    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 130 after Ctrl-C."""
     try:
-        action()
+        return action() or 0
     except UserError as error:
         return _failed(str(error))
     except torch.OutOfMemoryError:
@@ -22,12 +26,16 @@ def exit_code_of(action: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
-    return 0
 
 
 def _failed(reason: str) -> int:
-    """One line on the terminal and, once a run has begun, in its log."""
+    """One line on the terminal and, once a run has begun, in its log.
+
+    A mistake is mostly that of all ranks: the main process says so first, and the others are ended before they do.
+    """
     line = "error: " + " ".join(reason.split())
+    if not is_main_process():
+        time.sleep(_SECONDS_BEHIND)
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:

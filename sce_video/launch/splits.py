@@ -12,7 +12,7 @@ from sce_video.config import changed_config
 from sce_video.errors import ConfigError
 from sce_video.launch.report import report_ended_splits
 from sce_video.report.table import text_table
-from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.distributed import is_main_process, wait_for_all
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER, set_up_logging
@@ -32,6 +32,7 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
         features = f"{cfg.EVAL.FEATURES_DIR}/split_{split}" if cfg.EVAL.FEATURES_DIR else ""
         places = {"RUN.OUTPUT_DIR": str(folder), "EVAL.FEATURES_DIR": features}
         run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], **places}))
+        wait_for_all()
     set_up_logging(output_dir)
     unfinished = [split for split, folder in folders.items() if not (folder / "results.json").is_file()]
     if unfinished:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 from sce_video.methods.momentum import momentum_copy, update_momentum
 from sce_video.methods.queue import KeyQueue
+from sce_video.runtime.distributed import gathered_rows, rank
 
 
 class SCERates(NamedTuple):
@@ -22,6 +23,9 @@ class SCERates(NamedTuple):
 
 class SCE(nn.Module):
     """Online backbone -> projector -> predictor against momentum backbone -> projector and a queue; symmetric.
+
+    On several ranks each has B of the N videos; their keys are gathered, so that every rank's queue is the same and is
+    never sent around.
 
     Args:
         backbone: (B, C, T, H, W) -> (B, F).
@@ -60,8 +64,10 @@ class SCE(nn.Module):
         """
         query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
         key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)
-        self._waiting_keys.append((key_1, key_2))
-        return (self._loss(query_2, key_1, rates) + self._loss(query_1, key_2, rates)) / 2
+        gathered = gathered_rows(torch.cat([key_1, key_2])).unflatten(0, (-1, 2, len(key_1)))  # (ranks, 2, B, D)
+        keys_1, keys_2 = (gathered[:, view].flatten(0, 1) for view in (0, 1))  # (N, D)
+        self._waiting_keys.append((keys_1, keys_2))
+        return (self._loss(query_2, keys_1, rates) + self._loss(query_1, keys_2, rates)) / 2
 
     def encode_query(self, view: Tensor) -> Tensor:
         return _unit(self.predictor(self.projector(self.backbone(view))))
@@ -79,7 +85,8 @@ class SCE(nn.Module):
             self.queue.enqueue(torch.cat(keys))
         self._waiting_keys.clear()
 
-    def _loss(self, query: Tensor, key: Tensor, rates: SCERates) -> Tensor:
+    def _loss(self, query: Tensor, keys: Tensor, rates: SCERates) -> Tensor:
+        own = slice(rank() * len(query), (rank() + 1) * len(query))  # this rank's rows
         scalars = {
             "coeff": rates.coeff,
             "temperature": rates.temperature,
@@ -87,10 +94,10 @@ class SCE(nn.Module):
         }
         with torch.autocast(query.device.type, enabled=False):  # similarities and softmax in float32
             if self.in_batch_keys:
-                own = torch.arange(len(key), device=key.device)
-                return sce_loss_in_batch(query, key, self.queue.keys, positive_index=own, **scalars)
-            return sce_loss(query, key, self.queue.keys, **scalars)
+                positive_index = torch.arange(len(keys), device=keys.device)[own]
+                return sce_loss_in_batch(query, keys, self.queue.keys, positive_index=positive_index, **scalars)
+            return sce_loss(query, keys[own], self.queue.keys, **scalars)
 
 
 def _unit(embedding: Tensor) -> Tensor:
-    return F.normalize(embedding.float(), dim=1)
+    return F.normalize(embedding.to(torch.promote_types(embedding.dtype, torch.float32)), dim=1)

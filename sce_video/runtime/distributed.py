@@ -1,8 +1,11 @@
 """Which process this is and what the others have; everything works in one process without torch.distributed."""
 
+import os
 from typing import TypeVar
 
+import torch
 import torch.distributed as dist
+from torch import Tensor, nn
 
 Value = TypeVar("Value")
 
@@ -17,6 +20,11 @@ def rank() -> int:
 
 def num_ranks() -> int:
     return dist.get_world_size() if is_distributed() else 1
+
+
+def num_local_ranks() -> int:
+    """Ranks that share this machine's cores, as far as whoever started them says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_distributed() else 1
 
 
 def is_main_process() -> bool:
@@ -37,3 +45,33 @@ def all_gathered(value: Value) -> list[Value]:
     values: list[Value | None] = [None] * num_ranks()
     dist.all_gather_object(values, value)
     return values  # type: ignore[return-value]  # all are filled by now
+
+
+def gathered_rows(rows: Tensor) -> Tensor:
+    """The rows of all ranks, in their order, without gradient: (n, ...) on each -> (num_ranks * n, ...)."""
+    if num_ranks() == 1:
+        return rows.detach()
+    gathered = rows.new_empty(num_ranks() * len(rows), *rows.shape[1:])
+    dist.all_gather_into_tensor(gathered, rows.detach().contiguous())
+    return gathered
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """The mean of what the ranks have, of the same shape; it is not finite where one of them is not."""
+    if num_ranks() == 1:
+        return values
+    total = values.detach().clone()
+    dist.all_reduce(total)
+    return total / num_ranks()
+
+
+def take_over_buffers(module: nn.Module) -> None:
+    """Give every rank the main process's buffers: where batch norm is not synchronised, running statistics differ."""
+    if num_ranks() > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def on_all_ranks(holds: bool, *, device: torch.device) -> bool:
+    """Whether something holds on every rank."""
+    return bool(mean_over_ranks(torch.tensor(float(holds), device=device)) == 1)

@@ -10,7 +10,7 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
 
 LOGGER = logging.getLogger("sce_video")
@@ -24,21 +24,22 @@ class _TqdmHandler(logging.Handler):
 
 
 def set_up_logging(folder: Path) -> None:
-    """Send the package's log lines to the terminal and to `folder/run.log`; other ranks stay silent."""
+    """Send the package's log lines to the terminal and to `folder/run.log`; of other ranks errors to the terminal."""
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
         handler.close()
     LOGGER.propagate = False
+    terminal = _TqdmHandler()
+    LOGGER.addHandler(terminal)
     if not is_main_process():
-        LOGGER.addHandler(logging.NullHandler())
+        terminal.setLevel(logging.ERROR)
+        terminal.setFormatter(logging.Formatter(f"[rank {rank()}] %(message)s"))
         return
     LOGGER.setLevel(logging.INFO)
-    terminal = _TqdmHandler()
     terminal.setFormatter(logging.Formatter("%(message)s"))
     folder.mkdir(parents=True, exist_ok=True)
     text_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
     text_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOGGER.addHandler(terminal)
     LOGGER.addHandler(text_file)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError
 from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
@@ -82,15 +83,18 @@ def train(run: Run) -> bool:
         progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step") as bar,
     ):
         batches = run.loader.batches_from(step, num_steps=plan.last_step)
+        failures: list[Failure] = []
         for epoch, parts in meter.waiting_for(batches):
-            run.failures.record(failure for part in parts for failure in part.failures)
+            failures += [failure for part in parts for failure in part.failures]
             rates = run.schedules.at(step)
             loss = run.take_step(parts, rates, step=step)
             watch.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
-            meter.add_clips(sum(len(part.videos) * len(part.views) for part in parts))
+            meter.add_clips(num_ranks() * sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
             bar.update()
             if plan.should_log(step) or plan.should_save(step):  # only here does the loop wait for the device
+                run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
+                failures = []
                 scalars = _scalars(watch.mean(), epoch, rates, meter, run)
                 log.write(step - 1, scalars)
                 _show(bar, scalars)
@@ -98,6 +102,7 @@ def train(run: Run) -> bool:
             if plan.should_save(step):
                 _require_finite(run.model, step, rates)
                 _save(run, step)
+    take_over_buffers(run.model)
     if plan.last_step < plan.num_steps:
         LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", plan.last_step, plan.num_steps)
     return plan.last_step == plan.num_steps
@@ -105,7 +110,8 @@ def train(run: Run) -> bool:
 
 def _require_finite(model: nn.Module, step: int, rates: Rates) -> None:
     """A finite loss can still have given an update that is not; no checkpoint may hold one."""
-    if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+    values = list(model.state_dict().values())
+    if not on_all_ranks(all(torch.isfinite(value).all() for value in values), device=values[0].device):
         raise NonFiniteLossError(
             f"the weights are not finite after step {step - 1} with learning rate {rates.lr:.6g}; lower OPTIM.BASE_LR "
             f"or use another TRAIN.PRECISION; older checkpoints are kept"
@@ -162,8 +168,14 @@ def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None
 
 
 def _resume(run: Run) -> int:
-    """Load the newest checkpoint if there is one; the number of steps already done."""
+    """Load the newest checkpoint if there is one; the number of steps already done, the same on all ranks."""
     state = run.checkpoints.load_newest()
+    steps = all_gathered(0 if state is None else int(state["step"]))  # only then may one of them save
+    if len(set(steps)) > 1:
+        raise CheckpointError(
+            f"the newest checkpoints that the ranks can read in {run.checkpoints.folder} are of steps {steps}; they "
+            f"must all see the same folder"
+        )
     if state is None:
         return 0
     try:

@@ -1,6 +1,7 @@
 """One optimiser step, of pretraining and of finetuning."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 
@@ -8,11 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.augment.mixup import mixup
 from sce_video.methods.sce import SCE
+from sce_video.runtime.distributed import num_ranks, rank
 from sce_video.runtime.seeds import seed_from
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
@@ -25,24 +28,28 @@ def pretrain_step(
     rates: Rates,
     *,
     model: SCE,
+    replica: nn.Module,
     optimizer: Optimizer,
     precision: Precision,
     make_views: MakeViews,
 ) -> Tensor:
     """Gradients over the parts of one batch, one update, then the momentum branch and the queue move once.
 
+    Args:
+        parts: of this rank.
+        replica: the model as `replica_of` gives it.
     Returns:
-        The loss, a scalar still on the device.
+        The loss on this rank's videos, a scalar still on the device.
     """
     method = rates.method
     assert method is not None
 
     def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
         view_1, view_2 = views
-        loss: Tensor = model(view_1, view_2, rates=method)
+        loss: Tensor = replica(view_1, view_2, rates=method)
         return loss
 
-    loss = _update(parts, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
+    loss = _update(parts, replica, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
     model.finish_step(rates=method)
     return loss
 
@@ -67,32 +74,50 @@ def finetune_step(
     *,
     step: int,
     seed: int,
-    classifier: nn.Module,
+    replica: nn.Module,
     optimizer: Optimizer,
     precision: Precision,
     make_views: MakeViews,
     supervision: Supervision,
 ) -> Tensor:
-    """Cross-entropy gradients over the parts of one batch, one update; dropout and mixup are functions of (seed, step).
+    """Cross-entropy gradients over the parts of one batch, one update.
 
+    Dropout and mixup are functions of (seed, step, rank): videos are mixed with others of their rank.
+
+    Args:
+        parts: of this rank.
+        replica: the classifier as `replica_of` gives it.
     Returns:
-        The loss, a scalar still on the device.
+        The loss on this rank's videos, a scalar still on the device.
     """
-    torch.manual_seed(seed_from(seed, "dropout", step))
-    random = np.random.default_rng(seed_from(seed, "mixup", step))
+    of_rank = (rank(),) if rank() else ()
+    torch.manual_seed(seed_from(seed, "dropout", step, *of_rank))
+    random = np.random.default_rng(seed_from(seed, "mixup", step, *of_rank))
 
     def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
         (view,) = views
         targets = F.one_hot(supervision.labels[part.videos], supervision.num_classes).float().to(view.device)
         if supervision.mixup_alpha > 0:
             view, targets = mixup(view, targets, alpha=supervision.mixup_alpha, random=random)
-        return F.cross_entropy(classifier(view), targets, label_smoothing=supervision.label_smoothing)
+        return F.cross_entropy(replica(view), targets, label_smoothing=supervision.label_smoothing)
 
-    return _update(parts, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
+    return _update(parts, replica, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
+
+
+def replica_of(model: nn.Module, device: torch.device) -> nn.Module:
+    """What is called in training: on several ranks its backward pass leaves the mean gradient of all of them.
+
+    Buffers, above all the queue, are never sent: they follow from what every rank has.
+    """
+    if num_ranks() == 1 or not any(parameter.requires_grad for parameter in model.parameters()):
+        return model
+    device_ids = [torch.cuda.current_device()] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=device_ids, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def _update(
     parts: Sequence[TrainBatch],
+    replica: nn.Module,
     optimizer: Optimizer,
     *,
     lr: float,
@@ -107,10 +132,16 @@ def _update(
     losses = []
     for part in parts:
         views = make_views(part)
-        with precision.autocast():
-            loss = loss_of(part, views) / len(parts)
-        precision.scaler.scale(loss).backward()
+        with _gradients_kept(replica) if part is not parts[-1] else nullcontext():
+            with precision.autocast():
+                loss = loss_of(part, views) / len(parts)
+            precision.scaler.scale(loss).backward()
         losses.append(loss.detach())
     precision.scaler.step(optimizer)
     precision.scaler.update()
     return reduce(torch.add, losses)
+
+
+def _gradients_kept(replica: nn.Module) -> AbstractContextManager[None]:
+    """The ranks' gradients are averaged once per step, after its last part."""
+    return replica.no_sync() if isinstance(replica, DistributedDataParallel) else nullcontext()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sce_video.errors import NonFiniteLossError
+from sce_video.runtime.distributed import all_gathered, mean_over_ranks
 
 
 class _Step(NamedTuple):
@@ -19,7 +20,7 @@ class _Step(NamedTuple):
 
 
 class LossWatch:
-    """Holds the losses since the last look, so that only a look waits for the device.
+    """Holds the losses since the last look, so that only a look waits for the device, and for the other ranks.
 
     Args:
         name_video: gives a video's path.
@@ -34,16 +35,17 @@ class LossWatch:
         self._steps.append(_Step(step, loss, lr, list(videos)))
 
     def mean(self) -> float:
-        """Mean of the losses added since the last call, which must be some.
+        """Mean of the losses added since the last call, on all ranks; there must be some.
 
         Raises:
             NonFiniteLossError: one is not finite; names its step, learning rate and videos.
         """
         steps, self._steps = self._steps, []
-        losses: list[float] = torch.stack([step.loss for step in steps]).tolist()
+        losses: list[float] = mean_over_ranks(torch.stack([step.loss for step in steps])).tolist()
         for step, loss in zip(steps, losses, strict=True):
             if not math.isfinite(loss):
-                names = ", ".join(str(self._name_video(video)) for video in step.videos)
+                videos = [video for of_rank in all_gathered(step.videos) for video in of_rank]
+                names = ", ".join(str(self._name_video(video)) for video in videos)
                 raise NonFiniteLossError(
                     f"the loss is {loss} at step {step.step} with learning rate {step.lr:.6g}; lower OPTIM.BASE_LR or "
                     f"use another TRAIN.PRECISION; the step's videos: {names}"

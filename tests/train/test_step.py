@@ -48,7 +48,13 @@ def make_views(part: TrainBatch) -> list[Tensor]:
 def step(model: SCE, parts: list[TrainBatch], *, precision: str = "fp32") -> Tensor:
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
     return pretrain_step(
-        parts, RATES, model=model, optimizer=optimizer, precision=Precision(precision, CPU), make_views=make_views
+        parts,
+        RATES,
+        model=model,
+        replica=model,
+        optimizer=optimizer,
+        precision=Precision(precision, CPU),
+        make_views=make_views,
     )
 
 
@@ -115,7 +121,7 @@ def finetune(
         Rates(lr=0.5, method=None),
         step=step,
         seed=0,
-        classifier=model,
+        replica=model,
         optimizer=torch.optim.SGD(groups or [{"params": list(model.parameters())}], lr=0.0),
         precision=Precision("fp32", CPU),
         make_views=lambda part: make_views(part)[:1],

@@ -84,6 +84,7 @@ def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, sec
         [part],
         build_pretrain_schedules(cfg, steps_per_epoch=1).at(0),
         model=model,
+        replica=model,
         optimizer=build_optimizer(cfg, model),
         precision=Precision(cfg.TRAIN.PRECISION, device),
         make_views=partial(make_views, recipes=recipes, device=device),

@@ -1,0 +1,142 @@
+"""Training on several ranks: the same views, queue, loss and gradients as on one."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from torch import Tensor, nn
+
+from sce_video.augment.batch import TrainBatch
+from sce_video.methods.sce import SCE, SCERates
+from sce_video.train.plan import Rates
+from sce_video.train.precision import Precision
+from sce_video.train.step import Supervision, finetune_step, pretrain_step, replica_of
+
+CPU = torch.device("cpu")
+GLOBAL_BATCH, NUM_STEPS, NUM_CLASSES = 8, 3, 5
+RATES = Rates(lr=0.2, method=SCERates(coeff=0.4, temperature=0.2, target_temperature=0.1, ema_momentum=0.9))
+
+
+class Backbone(nn.Sequential):
+    """A 3D convolution with batch norm, flattened."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 6))
+
+
+def method(*, in_batch_keys: bool) -> SCE:
+    """In double; its batch norms use running statistics, which would otherwise be those of each rank's videos."""
+    torch.manual_seed(0)
+    model = SCE(
+        backbone=Backbone(),
+        projector=nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5)),
+        predictor=nn.Linear(5, 5),
+        embedding_dim=5,
+        queue_length=20,  # 3 steps of 16 keys: it wraps
+        in_batch_keys=in_batch_keys,
+    )
+    return model.double().eval()
+
+
+def make_views(part: TrainBatch) -> list[Tensor]:
+    """Views as a function of the video number, (B, C, T, H, W)."""
+    draws = [
+        torch.randn(2, 3, 2, 2, 4, dtype=torch.double, generator=torch.Generator().manual_seed(video))
+        for video in part.videos
+    ]
+    return list(torch.stack(draws, dim=1))
+
+
+def parts_of(step: int, *, num_parts: int, rank: int, num_ranks: int) -> list[TrainBatch]:
+    """A step's videos on a rank: of each part an equal slice."""
+    videos = torch.arange(step * GLOBAL_BATCH, (step + 1) * GLOBAL_BATCH).view(num_parts, num_ranks, -1)[:, rank]
+    return [TrainBatch(videos=part, views=[], failures=[]) for part in videos.tolist()]
+
+
+def pretrain(rank: int, num_ranks: int, *, in_batch_keys: bool, num_parts: int) -> dict[str, Any]:
+    model = method(in_batch_keys=in_batch_keys)
+    replica = replica_of(model, CPU)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
+    losses, gradients = [], []
+    for step in range(NUM_STEPS):
+        loss = pretrain_step(
+            parts_of(step, num_parts=num_parts, rank=rank, num_ranks=num_ranks),
+            RATES,
+            model=model,
+            replica=replica,
+            optimizer=optimizer,
+            precision=Precision("fp32", CPU),
+            make_views=make_views,
+        )
+        losses.append(loss)
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    return {"losses": torch.stack(losses), "gradients": gradients, "state": model.state_dict()}
+
+
+def finetune(rank: int, num_ranks: int) -> dict[str, Any]:
+    torch.manual_seed(0)
+    classifier = nn.Sequential(Backbone(), nn.Linear(6, NUM_CLASSES)).double().eval()
+    replica = replica_of(classifier, CPU)
+    optimizer = torch.optim.SGD(classifier.parameters(), lr=0.0)
+    losses = [
+        finetune_step(
+            parts_of(step, num_parts=2, rank=rank, num_ranks=num_ranks),
+            Rates(lr=0.2, method=None),
+            step=step,
+            seed=0,
+            replica=replica,
+            optimizer=optimizer,
+            precision=Precision("fp32", CPU),
+            make_views=lambda part: make_views(part)[:1],
+            supervision=Supervision(torch.arange(100) % NUM_CLASSES, NUM_CLASSES, label_smoothing=0.1, mixup_alpha=0.0),
+        )
+        for step in range(NUM_STEPS)
+    ]
+    return {"losses": torch.stack(losses), "state": classifier.state_dict()}
+
+
+TRAININGS = {
+    "queue": partial(pretrain, in_batch_keys=False, num_parts=1),
+    "queue, two parts": partial(pretrain, in_batch_keys=False, num_parts=2),
+    "keys of the batch": partial(pretrain, in_batch_keys=True, num_parts=1),
+    "keys of the batch, two parts": partial(pretrain, in_batch_keys=True, num_parts=2),
+    "labels": finetune,
+}
+
+
+def on_rank(rank: int, num_ranks: int, name: str, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=num_ranks)
+    try:
+        torch.save(TRAININGS[name](rank, num_ranks), f"{folder}/{rank}.pt")
+    finally:
+        dist.destroy_process_group()
+
+
+def on_ranks(num_ranks: int, name: str, folder: Path) -> list[dict[str, Any]]:
+    folder.mkdir()
+    multiprocessing.spawn(on_rank, args=(num_ranks, name, str(folder)), nprocs=num_ranks, join=True)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(num_ranks)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAININGS)
+def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Path, name: str) -> None:
+    alone = TRAININGS[name](0, 1)
+    exact = partial(torch.testing.assert_close, rtol=0, atol=1e-10)
+    for num_ranks in (2, 4):
+        ranks = on_ranks(num_ranks, name, tmp_path / str(num_ranks))
+        exact(torch.stack([each["losses"] for each in ranks]).mean(dim=0), alone["losses"])
+        for each in ranks:
+            for key, value in alone["state"].items():
+                exact(each["state"][key], value, msg=key)
+            for ours, expected in zip(each.get("gradients", []), alone.get("gradients", []), strict=True):
+                for gradient, other in zip(ours, expected, strict=True):
+                    exact(gradient, other)
+        first = ranks[0]["state"]
+        assert all(torch.equal(each["state"][key], first[key]) for each in ranks for key in first)  # to the bit
+    assert alone["losses"].unique().numel() == NUM_STEPS
