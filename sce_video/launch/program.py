@@ -1,16 +1,12 @@
 """What every program of `tools/` does with an error."""
 
 import sys
-import time
 from collections.abc import Callable
 
 import torch
 
 from sce_video.errors import UserError
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
-
-_SECONDS_BEHIND = 3.0
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
@@ -29,13 +25,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
 
 
 def _failed(reason: str) -> int:
-    """One line on the terminal and, once a run has begun, in its log.
-
-    A mistake is mostly that of all ranks: the main process says so first, and the others are ended before they do.
-    """
+    """One line on the terminal and, once a run has begun, in its log."""
     line = "error: " + " ".join(reason.split())
-    if not is_main_process():
-        time.sleep(_SECONDS_BEHIND)
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:

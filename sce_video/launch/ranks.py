@@ -19,6 +19,7 @@ from sce_video.errors import UserError
 from sce_video.runtime.machine import available_cores
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
+_SECONDS_BEHIND = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
 
 def first_host(node_list: str) -> str:
     """`gpu[007-009,12],x1` -> `gpu007`: the first name of Slurm's short form."""
-    found = re.match(r"([^\[,]+)(?:\[([^\],-]+)[^\]]*\])?", node_list)
+    found = re.match(r"([^\[,]+)(?:\[([^\],-]+)[^\]]*\])?([^,]*)", node_list)
     assert found is not None, node_list
-    return found[1] + (found[2] or "")
+    return found[1] + (found[2] or "") + found[3]
 
 
 def _number(environ: Mapping[str, str], name: str) -> int:
@@ -103,6 +104,10 @@ def joined_ranks(device: str) -> Iterator[None]:
     )
     try:
         yield
+    except UserError:
+        # Mostly that of all ranks: the main process says so first, and the others are ended before they do.
+        time.sleep(_SECONDS_BEHIND if place.rank else 0.0)
+        raise
     finally:
         dist.destroy_process_group()
 

@@ -52,7 +52,8 @@ def gathered_rows(rows: Tensor) -> Tensor:
     if num_ranks() == 1:
         return rows.detach()
     gathered = rows.new_empty(num_ranks() * len(rows), *rows.shape[1:])
-    dist.all_gather_into_tensor(gathered, rows.detach().contiguous())
+    gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # the name until torch 2.13
+    gather(gathered, rows.detach().contiguous())
     return gathered
 
 

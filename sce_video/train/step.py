@@ -1,9 +1,11 @@
 """One optimiser step, of pretraining and of finetuning."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,7 +114,12 @@ def replica_of(model: nn.Module, device: torch.device) -> nn.Module:
     if num_ranks() == 1 or not any(parameter.requires_grad for parameter in model.parameters()):
         return model
     device_ids = [torch.cuda.current_device()] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=device_ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+    # torch 2.14 has given the argument another name.
+    named = inspect.signature(DistributedDataParallel).parameters
+    no_buffers: dict[str, Any] = {
+        "forward_sync_buffers" if "forward_sync_buffers" in named else "broadcast_buffers": False
+    }
+    return DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True, **no_buffers)
 
 
 def _update(
