@@ -20,5 +20,16 @@ class CheckpointError(UserError):
     """A checkpoint that is missing, damaged or made for another model."""
 
 
+class StoppedError(Exception):
+    """A signal asked the run to stop; it has saved, and the same command goes on from there.
+
+    Not a mistake of anybody's: the exit code is 128 + the signal.
+    """
+
+    def __init__(self, signal_number: int, *, step: int) -> None:
+        super().__init__(f"stopped by signal {signal_number} after {step} steps; the same command goes on from there")
+        self.signal_number = signal_number
+
+
 class NonFiniteLossError(UserError):
     """Training diverged; the message names step, learning rate and videos."""

@@ -5,14 +5,17 @@ from collections.abc import Callable
 
 import torch
 
-from sce_video.errors import UserError
+from sce_video.errors import StoppedError, UserError
 from sce_video.runtime.logging import LOGGER
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
-    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 130 after Ctrl-C."""
+    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 128 + a signal."""
     try:
         return action() or 0
+    except StoppedError as stop:
+        _say(str(stop))
+        return 128 + stop.signal_number
     except UserError as error:
         return _failed(str(error))
     except torch.OutOfMemoryError:
@@ -20,15 +23,18 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
     except KeyboardInterrupt:
-        print("stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        _say("stopped; what was finished is kept, and the same command goes on from there")
         return 130
 
 
 def _failed(reason: str) -> int:
-    """One line on the terminal and, once a run has begun, in its log."""
-    line = "error: " + " ".join(reason.split())
+    _say("error: " + " ".join(reason.split()))
+    return 2
+
+
+def _say(line: str) -> None:
+    """On the terminal and, once a run has begun, in its log."""
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:
         print(line, file=sys.stderr)
-    return 2

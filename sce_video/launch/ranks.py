@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
 
-from sce_video.errors import UserError
+from sce_video.errors import StoppedError, UserError
+from sce_video.runtime.distributed import connect, disconnect
 from sce_video.runtime.machine import available_cores
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
@@ -96,20 +96,15 @@ def joined_ranks(device: str) -> Iterator[None]:
     on_gpu = device != "cpu" and torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
-    dist.init_process_group(
-        "nccl" if on_gpu else "gloo",
-        init_method=f"tcp://{place.address}:{place.port}",
-        rank=place.rank,
-        world_size=place.num_ranks,
-    )
+    connect(rank=place.rank, num_ranks=place.num_ranks, address=place.address, port=place.port, on_gpu=on_gpu)
     try:
         yield
-    except UserError:
+    except (UserError, StoppedError):
         # Mostly that of all ranks: the main process says so first, and the others are ended before they do.
         time.sleep(_SECONDS_BEHIND if place.rank else 0.0)
         raise
     finally:
-        dist.destroy_process_group()
+        disconnect()
 
 
 def start_ranks(command: Sequence[str], *, num_processes: int) -> int:

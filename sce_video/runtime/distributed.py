@@ -1,13 +1,30 @@
 """Which process this is and what the others have; everything works in one process without torch.distributed."""
 
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 Value = TypeVar("Value")
+
+# Where the default group is NCCL's: for small things that must not wait for the GPU.
+_control: Any = None
+
+
+def connect(*, rank: int, num_ranks: int, address: str, port: int, on_gpu: bool) -> None:
+    """Meet the other ranks; GPUs talk through NCCL, processors through gloo."""
+    global _control
+    method = f"tcp://{address}:{port}"
+    dist.init_process_group("nccl" if on_gpu else "gloo", init_method=method, rank=rank, world_size=num_ranks)
+    _control = dist.new_group(backend="gloo") if on_gpu else None
+
+
+def disconnect() -> None:
+    global _control
+    _control = None
+    dist.destroy_process_group()
 
 
 def is_distributed() -> bool:
@@ -64,6 +81,15 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     total = values.detach().clone()
     dist.all_reduce(total)
     return total / num_ranks()
+
+
+def largest_of_ranks(value: int) -> int:
+    """The largest of the ranks' numbers; does not wait for GPUs."""
+    if num_ranks() == 1:
+        return value
+    largest = torch.tensor(value)
+    dist.all_reduce(largest, dist.ReduceOp.MAX, group=_control)
+    return int(largest)
 
 
 def take_over_buffers(module: nn.Module) -> None:

@@ -11,12 +11,13 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
-from sce_video.errors import CheckpointError, NonFiniteLossError
+from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
+from sce_video.runtime.distributed import all_gathered, largest_of_ranks, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
+from sce_video.runtime.signals import StopSignals
 from sce_video.train.plan import Plan, Rates, Schedules
 from sce_video.train.precision import Precision
 from sce_video.train.watch import LossWatch
@@ -73,12 +74,15 @@ def train(run: Run) -> bool:
 
     Returns:
         Whether that is the last of all; False after a stop at `stop_at_step`.
+    Raises:
+        StoppedError: a signal came; the step was finished and saved.
     """
     plan = run.plan
     step = _resume(run)
     watch, meter = LossWatch(run.name_video), ThroughputMeter()
     run.model.train()
     with (
+        StopSignals() as signals,
         MetricsLog(run.output_dir, start_step=step) as log,
         progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step") as bar,
     ):
@@ -92,16 +96,20 @@ def train(run: Run) -> bool:
             meter.add_clips(num_ranks() * sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
             bar.update()
-            if plan.should_log(step) or plan.should_save(step):  # only here does the loop wait for the device
+            stopped_by = largest_of_ranks(signals.received)
+            should_save = plan.should_save(step) or bool(stopped_by)
+            if plan.should_log(step) or should_save:  # only here does the loop wait for the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
                 failures = []
                 scalars = _scalars(watch.mean(), epoch, rates, meter, run)
                 log.write(step - 1, scalars)
                 _show(bar, scalars)
                 meter.reset()
-            if plan.should_save(step):
+            if should_save:
                 _require_finite(run.model, step, rates)
                 _save(run, step)
+            if stopped_by and step < plan.last_step:
+                raise StoppedError(stopped_by, step=step)
     take_over_buffers(run.model)
     if plan.last_step < plan.num_steps:
         LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", plan.last_step, plan.num_steps)

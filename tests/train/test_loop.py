@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,16 @@ from fvcore.common.config import CfgNode
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sce_video.augment.batch import TrainBatch
 from sce_video.build.pretrain import build_pretrain_run
 from sce_video.config import load_config
-from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError
+from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
 from sce_video.methods.sce import SCERates
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.seeds import seed_everything
 from sce_video.train.loop import train
+from sce_video.train.plan import Rates
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 NUM_STEPS = 20  # 5 epochs of 4 steps
@@ -99,26 +104,48 @@ def test_stopped_at_step_11_and_resumed(
 
 
 def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
-    undisturbed: Path, motion_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: Path, motion_videos: Path, tmp_path: Path
 ) -> None:
     """Dies after 14 steps; the checkpoint of step 12 is torn, so it goes on from step 8, with two workers."""
     cfg = config(motion_videos, tmp_path)
     seed_everything(cfg.RUN.SEED)
     run = build_pretrain_run(cfg, torch.device("cpu"))
-    calls = []
 
-    def die(failures: object) -> None:
-        calls.append(failures)
-        if len(calls) == 14:
+    def die(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
+        if step == 14:
             raise KeyboardInterrupt
+        return run.take_step(parts, rates, step=step)
 
-    monkeypatch.setattr(run.failures, "record", die)
     with pytest.raises(KeyboardInterrupt):
-        train(run)
+        train(replace(run, take_step=die))
     folder = CheckpointFolder(tmp_path / "checkpoints", num_kept=2)
     assert folder.steps() == [8, 12]
     os.truncate(folder.path(12), 1000)
     run_task(config(motion_videos, tmp_path, DATA__NUM_WORKERS=2))
+    assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+def test_a_signal_lets_the_step_finish_and_saves(
+    undisturbed: Path, motion_videos: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """In the middle of step 9, between two periodic checkpoints."""
+    cfg = config(motion_videos, tmp_path)
+    seed_everything(cfg.RUN.SEED)
+    run = build_pretrain_run(cfg, torch.device("cpu"))
+    before = signal.getsignal(number)
+
+    def asked(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
+        if step == 9:
+            os.kill(os.getpid(), number)
+        return run.take_step(parts, rates, step=step)
+
+    with pytest.raises(StoppedError, match=f"stopped by signal {number:d} after 10 steps") as stop:
+        train(replace(run, take_step=asked))
+    assert stop.value.signal_number == number
+    assert signal.getsignal(number) is before
+    assert run.checkpoints.steps()[-1] == 10
+    run_task(cfg)
     assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
 
 

@@ -1,0 +1,63 @@
+"""Kill -9 at random moments, again and again: the run completes, as if nothing had been.
+
+SCE_NUM_KILLS says how often; 50 take a few minutes.
+"""
+
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from sce_video.launch.local import run_task
+from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.train.test_loop import assert_same_to_the_bit, config
+
+NUM_KILLS = int(os.environ.get("SCE_NUM_KILLS", "12"))
+NUM_EPOCHS = 20 + 5 * NUM_KILLS // 4  # of 4 steps
+CHANGES = {"TRAIN__NUM_EPOCHS": NUM_EPOCHS, "TRAIN__CHECKPOINT_EVERY_STEPS": 1, "TRAIN__LOG_EVERY_STEPS": 50}
+
+
+def run(videos: Path, output_dir: Path) -> None:
+    torch.set_num_threads(1)
+    run_task(config(videos, output_dir, **CHANGES))
+
+
+@pytest.mark.slow
+def test_kills_change_no_bit(motion_videos: Path, tmp_path: Path) -> None:
+    """A checkpoint after every step, so that many a kill falls into its writing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sce_video.launch.local"])
+    undisturbed = context.Process(target=run, args=(motion_videos, tmp_path / "undisturbed"))
+    undisturbed.start()
+    undisturbed.join()
+    assert undisturbed.exitcode == 0
+    killed = CheckpointFolder(tmp_path / "killed" / "checkpoints", num_kept=1)
+    moments = random.Random(7)
+    seen, torn = set(), 0
+    for _ in range(NUM_KILLS):
+        process = context.Process(target=run, args=(motion_videos, tmp_path / "killed"))
+        process.start()
+        time.sleep(moments.uniform(0.2, 2.0))
+        assert process.exitcode is None, "the run is too short for so many kills"
+        process.kill()
+        process.join()
+        seen.update(killed.steps()[-1:])
+        torn += any((tmp_path / "killed" / "checkpoints").glob(".*.partial"))
+    assert len(seen) > NUM_KILLS // 10, "no life came far enough to save"
+    last = context.Process(target=run, args=(motion_videos, tmp_path / "killed"))
+    last.start()
+    last.join()
+    assert last.exitcode == 0
+    states = [
+        CheckpointFolder(tmp_path / name / "checkpoints", num_kept=1).load_newest()
+        for name in ("killed", "undisturbed")
+    ]
+    assert states[0] is not None
+    assert states[1] is not None
+    assert states[0]["step"] == states[1]["step"] == NUM_EPOCHS * 4
+    assert_same_to_the_bit(*states)
+    print(f"{torn} of {NUM_KILLS} kills fell into the writing of a checkpoint; {len(seen)} lives saved")
