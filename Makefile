@@ -22,7 +22,7 @@ types: $(INSTALLED)
 	$(RUN) -m mypy
 
 unit: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadgroup
 
 # Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
 $(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)

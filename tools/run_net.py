@@ -9,6 +9,7 @@ import sys
 
 from sce_video.launch.local import run_config
 from sce_video.launch.program import exit_code_of
+from sce_video.launch.requeue import leave_job
 
 
 def main() -> int:
@@ -17,7 +18,9 @@ def main() -> int:
     parser.add_argument("--nproc", type=int, metavar="N", help="processes on this machine (default: one per GPU)")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
     arguments = parser.parse_args()
-    return exit_code_of(lambda: run_config(arguments.cfg, arguments.overrides, num_processes=arguments.nproc))
+    return leave_job(
+        exit_code_of(lambda: run_config(arguments.cfg, arguments.overrides, num_processes=arguments.nproc))
+    )
 
 
 if __name__ == "__main__":

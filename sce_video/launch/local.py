@@ -58,9 +58,14 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
         raise UserError(f"--nproc is {num_processes}; it must be at least 1")
     if num_processes > 1 and not is_one_of_several:
         return start_ranks([sys.executable, *sys.argv], num_processes=num_processes)
+    run_joined(cfg)
+    return 0
+
+
+def run_joined(cfg: CfgNode) -> None:
+    """`run_task` as one of the processes that another program has started, or as the only one."""
     with joined_ranks(cfg.RUN.DEVICE):
         run_task(cfg)
-    return 0
 
 
 def run_task(cfg: CfgNode) -> None:

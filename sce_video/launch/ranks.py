@@ -34,7 +34,7 @@ class Place:
 
 
 def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
-    """What torchrun (or `start_ranks`), else Slurm, says of this process; None where it is the only one.
+    """What torchrun (or `start_ranks`), submitit or Slurm says of this process; None where it is the only one.
 
     Raises:
         UserError: a variable is missing or no number.
@@ -47,17 +47,28 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             address=_text(environ, "MASTER_ADDR"),
             port=_number(environ, "MASTER_PORT"),
         )
+    if environ.get("SUBMITIT_EXECUTOR") == "local" and int(environ.get("SUBMITIT_LOCAL_NTASKS", "1")) > 1:
+        return Place(
+            rank=_number(environ, "SUBMITIT_LOCAL_GLOBALID"),
+            local_rank=_number(environ, "SUBMITIT_LOCAL_LOCALID"),
+            num_ranks=_number(environ, "SUBMITIT_LOCAL_NTASKS"),
+            address="127.0.0.1",
+            port=_port_of(environ.get("SUBMITIT_LOCAL_JOB_ID", "")),
+        )
     if "SLURM_PROCID" in environ and int(environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        # The port is the same for all tasks of a job and another one for the next job on these nodes.
-        digest = hashlib.sha256(f"{environ.get('SLURM_JOB_ID')}.{environ.get('SLURM_STEP_ID')}".encode()).digest()
         return Place(
             rank=_number(environ, "SLURM_PROCID"),
             local_rank=_number(environ, "SLURM_LOCALID"),
             num_ranks=_number(environ, "SLURM_STEP_NUM_TASKS"),
             address=first_host(_text(environ, "SLURM_STEP_NODELIST")),
-            port=20000 + int.from_bytes(digest[:4], "little") % 20000,
+            port=_port_of(f"{environ.get('SLURM_JOB_ID')}.{environ.get('SLURM_STEP_ID')}"),
         )
     return None
+
+
+def _port_of(job: str) -> int:
+    """The same for all tasks of a job and another one for the next job on these nodes."""
+    return 20000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "little") % 20000
 
 
 def first_host(node_list: str) -> str:
@@ -110,7 +121,7 @@ def joined_ranks(device: str) -> Iterator[None]:
 def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
     """Run a command in so many processes on this machine, which find each other; wait for the end of all.
 
-    When one fails, the others are ended: they would wait for it. Ctrl-C and SIGTERM reach all.
+    When one fails, the others are ended: they would wait for it. Ctrl-C, SIGTERM and SIGUSR2 reach all.
 
     Returns:
         The exit code of the first that failed, 128 + its signal if that was the end of it, or 0.
@@ -131,7 +142,7 @@ def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
             if process.poll() is None:
                 process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)}
     try:
         return _first_failure(processes)
     finally:

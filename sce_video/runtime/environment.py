@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+# In a copy of the package: which commit it is of.
+COMMIT_FILE = "commit.txt"
 _PACKAGES = ("torch", "torchvision", "pytorchvideo", "av", "torchcodec", "decord", "numpy")
 
 
@@ -16,7 +18,7 @@ def environment() -> dict[str, str]:
     """Command, commit, machine and versions, as recorded beside every checkpoint and result."""
     record = {
         "command": shlex.join([Path(sys.executable).name, *sys.argv]),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": _machine(),
         "python": platform.python_version(),
     }
@@ -34,8 +36,11 @@ def _machine() -> str:
     return f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
-def _commit() -> str:
-    """Commit of the checkout that holds the package; "unknown" when it is not one."""
+def commit() -> str:
+    """Commit of the checkout that holds the package, or that a copy of it was made of; "unknown" when it is neither."""
+    noted = Path(__file__).parents[1] / COMMIT_FILE
+    if noted.is_file():
+        return noted.read_text(encoding="utf-8").strip()
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],

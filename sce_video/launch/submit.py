@@ -1,0 +1,213 @@
+"""A run as a job of a Slurm cluster, through submitit."""
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import submitit
+from fvcore.common.config import CfgNode
+from submitit.helpers import DelayedSubmission
+
+import sce_video
+from sce_video.config import config_text, load_config
+from sce_video.errors import ConfigError, UserError
+from sce_video.launch.local import run_joined
+from sce_video.launch.program import exit_code_of
+from sce_video.launch.requeue import leave_job
+from sce_video.runtime.environment import COMMIT_FILE, commit
+from sce_video.runtime.files import write_text
+
+# submitit counts every USR2 in the last fifth of a job's time, and all of jobs up to 10 minutes.
+_MOST_TIMEOUTS = 100
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What is asked of Slurm; `gpus_per_node` 0 is one task per node, on its processors."""
+
+    nodes: int
+    gpus_per_node: int
+    cpus_per_task: int
+    minutes: int
+    partition: str | None
+    signal_delay_seconds: int
+    more: dict[str, str]
+
+    @property
+    def tasks_per_node(self) -> int:
+        return max(1, self.gpus_per_node)
+
+
+@dataclass(frozen=True)
+class SubmittedRun:
+    """What each task of a job calls, after every requeue too: a run keeps its state on disk.
+
+    `config_file` and the code are those of the submission; relative paths in it start from `folder`.
+    """
+
+    config_file: Path
+    folder: Path
+
+    def __call__(self) -> None:
+        os.chdir(self.folder)
+        code = leave_job(exit_code_of(lambda: run_joined(load_config(self.config_file))))
+        if code:
+            sys.exit(code)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What is called when the job comes again."""
+        return DelayedSubmission(self)
+
+
+def submit(
+    file: str | Path,
+    overrides: Sequence[str],
+    *,
+    resources: Resources,
+    array: tuple[str, Sequence[str]] | None,
+    cluster: str,
+) -> list[submitit.Job]:
+    """Submit a config's run, or an array of them.
+
+    Args:
+        array: a key and its values, one job each, whose output folder is that of the run with `_VALUE` below it.
+        cluster: "slurm", or "local" for processes of this machine.
+    Raises:
+        UserError: the config cannot be run, there is no Slurm here.
+    """
+    configs = _configs(file, overrides, array)
+    home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
+    code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
+    runs = [_run_of(cfg, code / f"{number}.yaml") for number, cfg in enumerate(configs)]
+    executor = _executor(home / "submitted", resources, code, name=home.name, cluster=cluster)
+    with _importing_from(code):
+        if len(runs) == 1:
+            return [executor.submit(runs[0])]
+        with executor.batch():
+            return [executor.submit(run) for run in runs]
+
+
+def batch_script(file: str | Path, overrides: Sequence[str], *, resources: Resources) -> str:
+    """What would be given to sbatch.
+
+    Raises:
+        UserError: see `submit`.
+    """
+    home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
+    executor = _executor(home / "submitted", resources, home / "submitted" / "CODE", name=home.name, cluster="slurm")
+    inner: Any = executor._executor
+    text: str = inner._make_submission_file_text(inner._submitit_command_str, "")
+    return text
+
+
+def describe(jobs: Sequence[submitit.Job]) -> str:
+    """Job ids, where their logs are and how to follow them."""
+    ids = ",".join(str(job.job_id) for job in jobs)
+    logs = [str(job.paths.stderr) for job in jobs]
+    return "\n".join(
+        [
+            f"submitted {len(jobs)} job{'s' if len(jobs) > 1 else ''}: {ids}",
+            *(f"log: {log}" for log in logs),
+            f"follow: tail -F {logs[0]}",
+        ]
+    )
+
+
+def minutes_of(text: str) -> int:
+    """Slurm's forms of a time: minutes, H:MM:SS, D-HH:MM:SS, D-HH; rounded up.
+
+    Raises:
+        UserError: it is none.
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
+    if found is None:
+        raise UserError(f"--time is {text!r}; give minutes, HH:MM:SS or D-HH:MM:SS")
+    days, first, second, third = found.groups()
+    if days is None and second is None:
+        return int(first)
+    if days is None and third is None:  # MM:SS
+        return int(first) + (int(second) > 0)
+    hours = 24 * int(days or 0) + int(first)
+    return 60 * hours + int(second or 0) + (int(third or 0) > 0)
+
+
+def _configs(file: str | Path, overrides: Sequence[str], array: tuple[str, Sequence[str]] | None) -> list[CfgNode]:
+    if array is None:
+        return [load_config(file, overrides)]
+    key, values = array
+    home = load_config(file, overrides).RUN.OUTPUT_DIR
+    name = key.rsplit(".", 1)[-1].lower()
+    return [
+        load_config(file, [*overrides, key, value, "RUN.OUTPUT_DIR", f"{home}/{name}_{value.replace('/', '_')}"])
+        for value in values
+    ]
+
+
+def _run_of(cfg: CfgNode, file: Path) -> SubmittedRun:
+    write_text(file, config_text(cfg))
+    return SubmittedRun(file, Path.cwd())
+
+
+def _snapshot(folder: Path) -> Path:
+    """A copy of this package and of what commit it is: what is edited later changes no job."""
+    source = Path(sce_video.__file__).parent
+    shutil.copytree(source, folder / "sce_video", ignore=shutil.ignore_patterns("__pycache__"))
+    write_text(folder / "sce_video" / COMMIT_FILE, commit() + "\n")
+    return folder
+
+
+def _executor(folder: Path, resources: Resources, code: Path, *, name: str, cluster: str) -> submitit.AutoExecutor:
+    try:
+        executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=_MOST_TIMEOUTS)
+    except RuntimeError as error:  # no srun on this machine
+        raise UserError(f"{error}; submit from a machine of the cluster, or give --local") from error
+    executor.update_parameters(
+        name=name,
+        nodes=resources.nodes,
+        tasks_per_node=resources.tasks_per_node,
+        gpus_per_node=resources.gpus_per_node or None,
+        cpus_per_task=resources.cpus_per_task,
+        timeout_min=resources.minutes,
+        slurm_partition=resources.partition,
+        slurm_signal_delay_s=resources.signal_delay_seconds,
+        slurm_setup=[f"export PYTHONPATH={code}"],
+        # srun takes the cores over from sbatch no more (since Slurm 22.05); one task that fails ends the others.
+        slurm_srun_args=[f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=1"],
+        slurm_additional_parameters={"requeue": True, **resources.more},
+    )
+    return executor
+
+
+@contextmanager
+def _importing_from(code: Path) -> Iterator[None]:
+    """Jobs begin in this folder, with this path: Python looks for modules in the folder that it is started in first."""
+    before = Path.cwd(), os.environ.get("PYTHONPATH")
+    os.chdir(code)
+    os.environ["PYTHONPATH"] = str(code)
+    try:
+        yield
+    finally:
+        os.chdir(before[0])
+        if before[1] is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before[1]
+
+
+def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """`KEY V1,V2,...` of the command line.
+
+    Raises:
+        ConfigError: a value is given twice.
+    """
+    key, values = words[0], words[1].split(",")
+    if len(set(values)) < len(values):
+        raise ConfigError(f"--array {key} {words[1]}: a value is given twice; each has a folder of its own")
+    return key, values

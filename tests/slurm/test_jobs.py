@@ -1,0 +1,133 @@
+"""Jobs of two nodes on a real Slurm: whatever happens to them, the weights are those of an undisturbed run."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.slurm.conftest import slurm_local
+from tests.tools.test_run_net import SMALL
+
+# All on one worker: there is one cluster per machine.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NUM_STEPS = 40 * 3
+MANY_STEPS = {
+    "TRAIN.NUM_EPOCHS": "40",
+    "TRAIN.CHECKPOINT_EVERY_STEPS": "5",
+    "TRAIN.LOG_EVERY_STEPS": "20",
+    "TRAIN.NUM_CHECKPOINTS_KEPT": "2",
+}
+
+
+def arguments_of(videos: Path, output_dir: Path) -> list[str]:
+    settings = {**SMALL, **MANY_STEPS, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
+    return ["--cfg", "configs/demo_sce.yaml", *(text for pair in settings.items() for text in pair)]
+
+
+def program(name: str, *arguments: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, f"tools/{name}", *arguments], cwd=REPOSITORY, capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def final_state(folder: Path) -> dict[str, torch.Tensor]:
+    state = CheckpointFolder(folder / "checkpoints", num_kept=1).load_newest()
+    assert state is not None
+    assert state["step"] == NUM_STEPS
+    model: dict[str, torch.Tensor] = state["model"]
+    return model
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: dict[str, str], motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two processes without Slurm."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    program("run_net.py", "--nproc", "2", *arguments_of(motion_videos, folder), env=cluster)
+    return folder
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 240) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"{what} has not come"
+        time.sleep(0.2)
+
+
+def scontrol(env: dict[str, str], *arguments: str) -> str:
+    return subprocess.run(["scontrol", *arguments], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def has_ended(shown: str) -> bool:
+    state = re.search(r"JobState=(\w+)", shown)
+    assert state is not None, shown
+    if state[1] in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"):
+        return False
+    assert state[1] == "COMPLETED", shown
+    return True
+
+
+def by_time(env: dict[str, str], job: str) -> None:
+    """What Slurm sends before the time is over."""
+    subprocess.run(["scancel", "--signal=USR2", job], env=env, check=True)
+
+
+def by_hand(env: dict[str, str], job: str) -> None:
+    scontrol(env, "requeue", job)
+
+
+def by_a_dead_node(env: dict[str, str], job: str) -> None:
+    """Its daemon, the job's processes on it, all at once; there is a third node to go on with.
+
+    It stays dead: to one that comes back at once Slurm may still send the end of the job that it had.
+    """
+    assert "NodeList=node[1-2]" in scontrol(env, "show", "job", job)
+    slurm_local("node-off", "2")
+    wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the requeue")
+
+
+@pytest.mark.parametrize("happens", [None, by_time, by_hand, by_a_dead_node])  # the last ends node 2
+def test_a_job_of_two_nodes_ends_with_the_same_bits(
+    cluster: dict[str, str],
+    motion_videos: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    happens: Callable[[dict[str, str], str], None] | None,
+) -> None:
+    resources = ["--nodes", "2", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30"]
+    said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), env=cluster)
+    found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", said)
+    assert found is not None, said
+    job, checkpoints = found[1], CheckpointFolder(tmp_path / "checkpoints", num_kept=1)
+    wait_until(lambda: checkpoints.steps()[-1:] >= [10], "a checkpoint")
+    assert checkpoints.steps()[-1] < NUM_STEPS, "the run was over too soon"
+    if happens is not None:
+        happens(cluster, job)
+    wait_until(lambda: has_ended(scontrol(cluster, "show", "job", job)), "the end")
+    ours, theirs = final_state(tmp_path), final_state(undisturbed)
+    assert [name for name in theirs if not torch.equal(ours[name], theirs[name])] == []
+    log = (tmp_path / "run.log").read_text()
+    assert log.count("resumed from") == (happens is not None)
+    assert ("stopped by signal 12" in log) == (happens is by_time)
+
+
+def test_edits_after_the_submission_do_not_count(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    """The job has a copy of code and config, with the commit that they are of."""
+    resources = ["--nodes", "1", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30"]
+    short = ["TRAIN.NUM_EPOCHS", "1"]
+    program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)
+    wait_until(lambda: (tmp_path / "backbone.safetensors").is_file(), "the end")
+    (copy,) = (tmp_path / "submitted").glob("*/sce_video")
+    assert (copy / "train" / "loop.py").read_text() == (REPOSITORY / "sce_video" / "train" / "loop.py").read_text()
+    state = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).load_newest()
+    assert state is not None
+    assert state["environment"]["commit"] == (copy / "commit.txt").read_text().strip() != "unknown"

@@ -1,0 +1,55 @@
+#!/usr/bin/env python
+"""Run any task on a Slurm cluster: python tools/submit.py --cfg CONFIG --nodes 2 --gpus-per-node 8 [KEY VALUE ...]
+
+The job runs the code and the config as they are now, whatever is edited later, and comes again after its time is over,
+after preemption and when a node dies, from its newest checkpoint. docs/training.md says more.
+"""
+
+import argparse
+import sys
+
+from sce_video.launch.program import exit_code_of
+from sce_video.launch.submit import Resources, batch_script, describe, minutes_of, parse_array, submit
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/defaults.py lists every key")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N")
+    parser.add_argument("--gpus-per-node", type=int, default=1, metavar="N", help="one task each; 0: one task, no GPU")
+    parser.add_argument("--cpus-per-task", type=int, default=8, metavar="N", help="%(default)s")
+    parser.add_argument("--time", default="24:00:00", help="minutes, HH:MM:SS or D-HH:MM:SS; %(default)s")
+    parser.add_argument("--partition", metavar="P")
+    parser.add_argument("--signal-delay", type=int, default=120, metavar="SECONDS", help="to finish a step and save")
+    parser.add_argument(
+        "--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other parameter of sbatch"
+    )
+    parser.add_argument("--array", nargs=2, metavar=("KEY", "V1,V2,..."), help="one job per value, in OUTPUT_DIR/key_V")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--local", action="store_true", help="in processes of this machine, without Slurm")
+    how.add_argument("--dry-run", action="store_true", help="show the batch script")
+    parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
+    arguments = parser.parse_args()
+
+    def run() -> None:
+        resources = Resources(
+            nodes=arguments.nodes,
+            gpus_per_node=arguments.gpus_per_node,
+            cpus_per_task=arguments.cpus_per_task,
+            minutes=minutes_of(arguments.time),
+            partition=arguments.partition,
+            signal_delay_seconds=arguments.signal_delay,
+            more=dict(text.split("=", 1) if "=" in text else (text, "") for text in arguments.sbatch),
+        )
+        if arguments.dry_run:
+            print(batch_script(arguments.cfg, arguments.overrides, resources=resources))
+            return
+        array = parse_array(arguments.array) if arguments.array else None
+        cluster = "local" if arguments.local else "slurm"
+        print(describe(submit(arguments.cfg, arguments.overrides, resources=resources, array=array, cluster=cluster)))
+
+    return exit_code_of(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
