@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--partition", metavar="P")
     parser.add_argument("--signal-delay", type=int, default=120, metavar="SECONDS", help="to finish a step and save")
     parser.add_argument(
-        "--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other parameter of sbatch"
+        "--sbatch", action="append", default=[], metavar="NAME[=VALUE]", help="any other parameter of sbatch"
     )
     parser.add_argument("--array", nargs=2, metavar=("KEY", "V1,V2,..."), help="one job per value, in OUTPUT_DIR/key_V")
     how = parser.add_mutually_exclusive_group()
@@ -39,7 +39,7 @@ def main() -> int:
             minutes=minutes_of(arguments.time),
             partition=arguments.partition,
             signal_delay_seconds=arguments.signal_delay,
-            more=dict(text.split("=", 1) if "=" in text else (text, "") for text in arguments.sbatch),
+            more={name: value if sign else True for name, sign, value in (t.partition("=") for t in arguments.sbatch)},
         )
         if arguments.dry_run:
             print(batch_script(arguments.cfg, arguments.overrides, resources=resources))

@@ -34,6 +34,7 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
         elif in_slurm and not _requeued(environ):
             return code
     if in_slurm and asked in (signal.SIGUSR2, signal.SIGTERM):
+        print(f"waiting for Slurm to end job {environ['SLURM_JOB_ID']}", file=sys.stderr)
         time.sleep(_MOST_SECONDS)
     return code
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import submitit
 from fvcore.common.config import CfgNode
+from submitit.core.utils import FailedJobError
 from submitit.helpers import DelayedSubmission
 
 import sce_video
@@ -38,7 +39,7 @@ class Resources:
     minutes: int
     partition: str | None
     signal_delay_seconds: int
-    more: dict[str, str]
+    more: dict[str, str | bool]
 
     @property
     def tasks_per_node(self) -> int:
@@ -80,18 +81,21 @@ def submit(
         array: a key and its values, one job each, whose output folder is that of the run with `_VALUE` below it.
         cluster: "slurm", or "local" for processes of this machine.
     Raises:
-        UserError: the config cannot be run, there is no Slurm here.
+        UserError: the config cannot be run, there is no Slurm here, or it refuses the job.
     """
     configs = _configs(file, overrides, array)
     home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
     code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
     runs = [_run_of(cfg, code / f"{number}.yaml") for number, cfg in enumerate(configs)]
     executor = _executor(home / "submitted", resources, code, name=home.name, cluster=cluster)
-    with _importing_from(code):
-        if len(runs) == 1:
-            return [executor.submit(runs[0])]
-        with executor.batch():
-            return [executor.submit(run) for run in runs]
+    try:
+        with _importing_from(code):
+            if len(runs) == 1:
+                return [executor.submit(runs[0])]
+            with executor.batch():
+                return [executor.submit(run) for run in runs]
+    except FailedJobError as error:
+        raise UserError(f"sbatch refuses the job: {error}") from error
 
 
 def batch_script(file: str | Path, overrides: Sequence[str], *, resources: Resources) -> str:

@@ -1,6 +1,7 @@
 """Jobs of two nodes on a real Slurm: whatever happens to them, the weights are those of an undisturbed run."""
 
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -95,6 +96,32 @@ def by_a_dead_node(env: dict[str, str], job: str) -> None:
     wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the requeue")
 
 
+def follow(job: str, env: dict[str, str], folder: Path, happens: Callable[[dict[str, str], str], None] | None) -> None:
+    """Wait for some steps, let it happen, wait for the end."""
+    checkpoints = CheckpointFolder(folder / "checkpoints", num_kept=1)
+    wait_until(lambda: checkpoints.steps()[-1:] >= [10], "a checkpoint")
+    assert checkpoints.steps()[-1] < NUM_STEPS, "the run was over too soon"
+    if happens is not None:
+        happens(env, job)
+    wait_until(lambda: has_ended(scontrol(env, "show", "job", job)), "the end")
+
+
+def assert_is(folder: Path, undisturbed: Path) -> None:
+    ours, theirs = final_state(folder), final_state(undisturbed)
+    assert [name for name in theirs if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_a_batch_script_of_ones_own_comes_again(
+    cluster: dict[str, str], motion_videos: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    command = shlex.join(["srun", sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])
+    batch = ["sbatch", "--parsable", "--nodes", "2", "--requeue", "--output", f"{tmp_path}/log", "--wrap", command]
+    job = subprocess.run(batch, cwd=REPOSITORY, capture_output=True, text=True, check=True, env=cluster).stdout.strip()
+    follow(job, cluster, tmp_path, by_time)
+    assert_is(tmp_path, undisturbed)
+    assert (tmp_path / "run.log").read_text().count("resumed from") == 1
+
+
 @pytest.mark.parametrize("happens", [None, by_time, by_hand, by_a_dead_node])  # the last ends node 2
 def test_a_job_of_two_nodes_ends_with_the_same_bits(
     cluster: dict[str, str],
@@ -107,17 +134,28 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), env=cluster)
     found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", said)
     assert found is not None, said
-    job, checkpoints = found[1], CheckpointFolder(tmp_path / "checkpoints", num_kept=1)
-    wait_until(lambda: checkpoints.steps()[-1:] >= [10], "a checkpoint")
-    assert checkpoints.steps()[-1] < NUM_STEPS, "the run was over too soon"
-    if happens is not None:
-        happens(cluster, job)
-    wait_until(lambda: has_ended(scontrol(cluster, "show", "job", job)), "the end")
-    ours, theirs = final_state(tmp_path), final_state(undisturbed)
-    assert [name for name in theirs if not torch.equal(ours[name], theirs[name])] == []
+    follow(found[1], cluster, tmp_path, happens)
+    assert_is(tmp_path, undisturbed)
     log = (tmp_path / "run.log").read_text()
     assert log.count("resumed from") == (happens is not None)
     assert ("stopped by signal 12" in log) == (happens is by_time)
+
+
+def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "tools/submit.py",
+        "--partition",
+        "nowhere",
+        "--gpus-per-node",
+        "0",
+        *arguments_of(motion_videos, tmp_path),
+    ]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, env=cluster)
+    assert done.returncode == 2
+    assert "error: sbatch refuses the job: " in done.stderr
+    assert "invalid partition" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_edits_after_the_submission_do_not_count(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
