@@ -31,5 +31,9 @@ class StoppedError(Exception):
         self.signal_number = signal_number
 
 
+class PeerLostError(Exception):
+    """Another process of the run has ended, and this one cannot go on; that one says why."""
+
+
 class NonFiniteLossError(UserError):
     """Training diverged; the message names step, learning rate and videos."""

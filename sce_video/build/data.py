@@ -73,6 +73,12 @@ def build_train_loader(
     cfg: CfgNode, videos: ListedVideos, recipes: list[ViewRecipe], device: torch.device
 ) -> TrainLoader:
     _require_long_enough(cfg, videos)
+    slice_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
+    if num_ranks() > 1 and device.type == "cpu" and slice_of_rank < 2:
+        raise ConfigError(
+            f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos in each part"
+            f" on each of the {num_ranks()} ranks"
+        )
     workers = build_workers(cfg, build_watch(cfg, videos.manifest), device)
     return TrainLoader(
         build_train_dataset(cfg, WatchedVideos(videos, workers.watch), recipes),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from sce_video.errors import StoppedError, UserError
+from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.runtime.logging import LOGGER
 
 
@@ -16,6 +16,9 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except StoppedError as stop:
         _say(str(stop))
         return 128 + stop.signal_number
+    except PeerLostError as error:
+        _say(f"error: {error}")
+        return 1
     except UserError as error:
         return _failed(str(error))
     except torch.OutOfMemoryError:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import torch
 
-from sce_video.errors import StoppedError, UserError
+from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.runtime.distributed import connect, disconnect
 from sce_video.runtime.machine import available_cores
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
 _SECONDS_BEHIND = 5.0
+# What gloo and NCCL say when a peer is gone.
+_LOST_PEER = re.compile(r"onnection (closed|reset|refused)|roken pipe|remote process exited|ncclRemoteError|Timed out")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
     Raises:
         UserError: a variable is missing or no number.
     """
-    if int(environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in environ:
+    if "RANK" in environ and "WORLD_SIZE" in environ and _number(environ, "WORLD_SIZE") > 1:
         return Place(
             rank=_number(environ, "RANK"),
             local_rank=_number(environ, "LOCAL_RANK"),
@@ -47,7 +49,7 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             address=_text(environ, "MASTER_ADDR"),
             port=_number(environ, "MASTER_PORT"),
         )
-    if environ.get("SUBMITIT_EXECUTOR") == "local" and int(environ.get("SUBMITIT_LOCAL_NTASKS", "1")) > 1:
+    if environ.get("SUBMITIT_EXECUTOR") == "local" and _number(environ, "SUBMITIT_LOCAL_NTASKS") > 1:
         return Place(
             rank=_number(environ, "SUBMITIT_LOCAL_GLOBALID"),
             local_rank=_number(environ, "SUBMITIT_LOCAL_LOCALID"),
@@ -55,7 +57,7 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             address="127.0.0.1",
             port=_port_of(environ.get("SUBMITIT_LOCAL_JOB_ID", "")),
         )
-    if "SLURM_PROCID" in environ and int(environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    if "SLURM_PROCID" in environ and "SLURM_STEP_NUM_TASKS" in environ and _number(environ, "SLURM_STEP_NUM_TASKS") > 1:
         return Place(
             rank=_number(environ, "SLURM_PROCID"),
             local_rank=_number(environ, "SLURM_LOCALID"),
@@ -110,12 +112,17 @@ def joined_ranks(device: str) -> Iterator[None]:
     connect(rank=place.rank, num_ranks=place.num_ranks, address=place.address, port=place.port, on_gpu=on_gpu)
     try:
         yield
-    except (UserError, StoppedError):
+    except (UserError, StoppedError, OSError):
         # Mostly that of all ranks: the main process says so first, and the others are ended before they do.
         time.sleep(_SECONDS_BEHIND if place.rank else 0.0)
         raise
-    finally:
-        disconnect()
+    except RuntimeError as error:
+        if not _LOST_PEER.search(str(error)):
+            raise
+        time.sleep(_SECONDS_BEHIND)  # the other one's exit code is the run's
+        line = " ".join(str(error).split())[:200]
+        raise PeerLostError(f"another process of the run has ended ({line})") from error
+    disconnect()  # else the end of the process does it: before that the others would fail first
 
 
 def start_ranks(command: Sequence[str], *, num_processes: int) -> int:

@@ -47,7 +47,10 @@ def _requeued(environ: Mapping[str, str]) -> bool:
     if int(environ.get("SLURM_RESTART_COUNT", "0")) >= _MOST_REQUEUES:
         print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)
         return False
-    done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
-    if done.returncode:
-        print(f"job {job} cannot be requeued ({done.stderr.strip()}); submit it again", file=sys.stderr)
-    return done.returncode == 0
+    try:
+        subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else error
+        print(f"job {job} cannot be requeued ({reason}); submit it again", file=sys.stderr)
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -83,6 +84,8 @@ def submit(
     Raises:
         UserError: the config cannot be run, there is no Slurm here, or it refuses the job.
     """
+    if cluster == "local" and resources.nodes > 1:
+        raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
     configs = _configs(file, overrides, array)
     home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
     code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
@@ -181,7 +184,7 @@ def _executor(folder: Path, resources: Resources, code: Path, *, name: str, clus
         timeout_min=resources.minutes,
         slurm_partition=resources.partition,
         slurm_signal_delay_s=resources.signal_delay_seconds,
-        slurm_setup=[f"export PYTHONPATH={code}"],
+        slurm_setup=[f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
         # srun takes the cores over from sbatch no more (since Slurm 22.05); one task that fails ends the others.
         slurm_srun_args=[f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=1"],
         slurm_additional_parameters={"requeue": True, **resources.more},
@@ -194,7 +197,7 @@ def _importing_from(code: Path) -> Iterator[None]:
     """Jobs begin in this folder, with this path: Python looks for modules in the folder that it is started in first."""
     before = Path.cwd(), os.environ.get("PYTHONPATH")
     os.chdir(code)
-    os.environ["PYTHONPATH"] = str(code)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(code), *filter(None, [before[1]])])
     try:
         yield
     finally:

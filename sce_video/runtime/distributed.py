@@ -1,6 +1,7 @@
 """Which process this is and what the others have; everything works in one process without torch.distributed."""
 
 import os
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -9,16 +10,22 @@ from torch import Tensor, nn
 
 Value = TypeVar("Value")
 
-# Where the default group is NCCL's: for small things that must not wait for the GPU.
+# Where the default group is NCCL's: for what does not lie on a GPU, and must not wait for it.
 _control: Any = None
+# A rank may wait for others that evaluate more, or read from a slower disk.
+_TIMEOUT = timedelta(hours=6)
 
 
 def connect(*, rank: int, num_ranks: int, address: str, port: int, on_gpu: bool) -> None:
     """Meet the other ranks; GPUs talk through NCCL, processors through gloo."""
     global _control
-    method = f"tcp://{address}:{port}"
-    dist.init_process_group("nccl" if on_gpu else "gloo", init_method=method, rank=rank, world_size=num_ranks)
-    _control = dist.new_group(backend="gloo") if on_gpu else None
+    meeting: dict[str, Any] = {"init_method": f"tcp://{address}:{port}", "rank": rank, "world_size": num_ranks}
+    if on_gpu:
+        device = torch.device("cuda", torch.cuda.current_device())
+        dist.init_process_group("nccl", device_id=device, **meeting)
+        _control = dist.new_group(backend="gloo", timeout=_TIMEOUT)
+    else:
+        dist.init_process_group("gloo", timeout=_TIMEOUT, **meeting)
 
 
 def disconnect() -> None:
@@ -41,7 +48,8 @@ def num_ranks() -> int:
 
 def num_local_ranks() -> int:
     """Ranks that share this machine's cores, as far as whoever started them says."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_distributed() else 1
+    names = ("LOCAL_WORLD_SIZE", "SUBMITIT_LOCAL_NTASKS")
+    return int(next((os.environ[name] for name in names if name in os.environ), "1")) if is_distributed() else 1
 
 
 def is_main_process() -> bool:
@@ -52,7 +60,7 @@ def is_main_process() -> bool:
 def wait_for_all() -> None:
     """Return when every rank has come here."""
     if is_distributed():
-        dist.barrier()
+        dist.barrier(group=_control)
 
 
 def all_gathered(value: Value) -> list[Value]:
@@ -60,7 +68,7 @@ def all_gathered(value: Value) -> list[Value]:
     if not is_distributed():
         return [value]
     values: list[Value | None] = [None] * num_ranks()
-    dist.all_gather_object(values, value)
+    dist.all_gather_object(values, value, group=_control)
     return values  # type: ignore[return-value]  # all are filled by now
 
 
@@ -96,7 +104,8 @@ def take_over_buffers(module: nn.Module) -> None:
     """Give every rank the main process's buffers: where batch norm is not synchronised, running statistics differ."""
     if num_ranks() > 1:
         for buffer in module.buffers():
-            dist.broadcast(buffer, 0)
+            if buffer.numel():
+                dist.broadcast(buffer, 0)
 
 
 def on_all_ranks(holds: bool, *, device: torch.device) -> bool:

@@ -2,22 +2,28 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
-# From Slurm before the time is over (submitit asks for it), at preemption and scancel, from a terminal.
-_ASKING = (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+from sce_video.runtime.distributed import largest_of_ranks
+
+# From a terminal; from Slurm at preemption and scancel; before the time is over. Of several the last one here counts.
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+# A launcher and the terminal may both pass one Ctrl-C on.
+_SECONDS_OF_ONE = 1.0
 
 
 class StopSignals:
-    """Inside of it these signals are only noted; `received` is the first, 0 before there is one.
+    """Inside of it these signals are only noted.
 
-    A second Ctrl-C is a KeyboardInterrupt, for those who cannot wait. Off the main thread, which alone may handle
-    signals, nothing is noted.
+    A second Ctrl-C, a second later, is a KeyboardInterrupt, for those who cannot wait. Off the main thread, which alone
+    may handle signals, nothing is noted.
     """
 
     def __init__(self) -> None:
-        self.received = 0
+        self._place = 0  # in `_ASKING`, from 1
+        self._first_seconds = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -31,7 +37,15 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def agreed(self) -> int:
+        """The signal that one of the ranks has received, the same on all of them; 0 if there is none."""
+        place = largest_of_ranks(self._place)
+        return int(_ASKING[place - 1]) if place else 0
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
+        now = time.monotonic()
+        if self._place == 0:
+            self._first_seconds = now
+        elif number == signal.SIGINT and now - self._first_seconds > _SECONDS_OF_ONE:
             raise KeyboardInterrupt
-        self.received = self.received or number
+        self._place = max(self._place, 1 + _ASKING.index(signal.Signals(number)))

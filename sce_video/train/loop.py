@@ -13,7 +13,7 @@ from tqdm import tqdm
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import all_gathered, largest_of_ranks, num_ranks, on_all_ranks, take_over_buffers
+from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers, wait_for_all
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
@@ -90,13 +90,15 @@ def train(run: Run) -> bool:
         failures: list[Failure] = []
         for epoch, parts in meter.waiting_for(batches):
             failures += [failure for part in parts for failure in part.failures]
+            if num_ranks() == 1:
+                run.failures.record(failures)
             rates = run.schedules.at(step)
             loss = run.take_step(parts, rates, step=step)
             watch.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
             meter.add_clips(num_ranks() * sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
             bar.update()
-            stopped_by = largest_of_ranks(signals.received)
+            stopped_by = signals.agreed()
             should_save = plan.should_save(step) or bool(stopped_by)
             if plan.should_log(step) or should_save:  # only here does the loop wait for the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
@@ -108,8 +110,11 @@ def train(run: Run) -> bool:
             if should_save:
                 _require_finite(run.model, step, rates)
                 _save(run, step)
-            if stopped_by and step < plan.last_step:
+            if stopped_by:
+                wait_for_all()  # until the main process has written
                 raise StoppedError(stopped_by, step=step)
+        if stopped_by := signals.agreed():  # it came while the last step was saved
+            raise StoppedError(stopped_by, step=step)
     take_over_buffers(run.model)
     if plan.last_step < plan.num_steps:
         LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", plan.last_step, plan.num_steps)
@@ -127,13 +132,14 @@ def _require_finite(model: nn.Module, step: int, rates: Rates) -> None:
 
 
 def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run: Run) -> dict[str, float]:
-    scaler = run.precision.scaler
+    scaler, speed = run.precision.scaler, meter.read()
+    speed["data_wait_share"] = max(all_gathered(speed["data_wait_share"]))  # one that waits makes all wait
     return {
         "loss": loss,
         "epoch": epoch,
         "lr": rates.lr,
         **(rates.method._asdict() if rates.method else {}),
-        **meter.read(),
+        **speed,
         **({"loss_scale": scaler.get_scale()} if scaler.is_enabled() else {}),
         "failed_videos": len(run.failures),
     }

@@ -25,6 +25,7 @@ def cluster() -> Iterator[dict[str, str]]:
         if os.environ.get("SCE_REQUIRE_SLURM") == "1":
             pytest.fail(f"SCE_REQUIRE_SLURM=1, but Slurm is not installed; bash {SLURM_LOCAL} install")
         pytest.skip(f"Slurm is not installed; bash {SLURM_LOCAL} install")
+    slurm_local("stop")  # what a killed test run may have left
     slurm_local("start")
     try:
         said = subprocess.run(

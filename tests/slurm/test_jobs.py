@@ -158,14 +158,21 @@ def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: 
     assert "Traceback" not in done.stderr
 
 
-def test_edits_after_the_submission_do_not_count(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
-    """The job has a copy of code and config, with the commit that they are of."""
-    resources = ["--nodes", "1", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30"]
+def test_a_job_runs_the_copy_that_was_made_of_the_code(
+    cluster: dict[str, str], motion_videos: Path, tmp_path: Path
+) -> None:
+    """What is edited later in the checkout does not count: here it is the copy that is edited, while the job waits."""
+    resources = ["--nodes", "1", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30", "--sbatch", "hold"]
     short = ["TRAIN.NUM_EPOCHS", "1"]
-    program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)
-    wait_until(lambda: (tmp_path / "backbone.safetensors").is_file(), "the end")
+    said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)
     (copy,) = (tmp_path / "submitted").glob("*/sce_video")
     assert (copy / "train" / "loop.py").read_text() == (REPOSITORY / "sce_video" / "train" / "loop.py").read_text()
+    assert (copy / "commit.txt").read_text().strip() != "unknown"
+    (copy / "commit.txt").write_text("that of the copy")
+    found = re.search(r"submitted 1 job: (\d+)", said)
+    assert found is not None
+    scontrol(cluster, "release", found[1])
+    wait_until(lambda: (tmp_path / "backbone.safetensors").is_file(), "the end")
     state = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).load_newest()
     assert state is not None
-    assert state["environment"]["commit"] == (copy / "commit.txt").read_text().strip() != "unknown"
+    assert state["environment"]["commit"] == "that of the copy"

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,10 +59,51 @@ def test_two_processes_pretrain_resume_to_the_bit_and_measure(motion_videos: Pat
 
 
 @pytest.mark.slow
+def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None:
+    """Which all processes get, and then once more from the one that has started them."""
+    settings = {**SMALL, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path), "TRAIN.NUM_EPOCHS": "200"}
+    settings |= {"TRAIN.LOG_EVERY_STEPS": "1", "TRAIN.CHECKPOINT_EVERY_EPOCHS": "0"}
+    arguments = [text for pair in settings.items() for text in pair]
+    process = subprocess.Popen(
+        [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", "--nproc", "2", *arguments],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+    until = time.monotonic() + 120
+    while not ((log := tmp_path / "metrics.jsonl").is_file() and log.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert "stopped by signal 2 after" in said
+    assert "Traceback" not in said
+    steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps()
+    assert len(steps) == 1
+    assert f"after {steps[0]} steps" in said
+
+
+@pytest.mark.slow
+def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    for name in ("train", "test"):
+        (tmp_path / "features" / name).mkdir()
+        (tmp_path / "features" / name / "thesis.tex").write_text("years of work")
+    done = on_two(motion_videos, tmp_path, TASK="knn")
+    assert done.returncode == 2
+    assert "thesis" not in done.stderr
+    assert "holds files that are no features" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"TRAIN__GLOBAL_BATCH_SIZE": "7"}, "TRAIN.GLOBAL_BATCH_SIZE is 7; it must be a multiple of"),
+        ({"TRAIN__GLOBAL_BATCH_SIZE": "2"}, "TRAIN.GLOBAL_BATCH_SIZE is 2; on a CPU batch norm needs 2 videos in each"),
         ({"TRAIN__NUM_EPOCHS": "many"}, "TRAIN.NUM_EPOCHS is 'many'; a whole number was expected"),
     ],
 )
