@@ -112,10 +112,11 @@ def test_a_second_start_appends_and_does_not_say_things_twice(tmp_path: Path, re
 
 
 @pytest.mark.usefixtures("second_process")
-def test_other_processes_are_silent(
+def test_other_processes_say_errors_alone_and_who_they_are(
     tmp_path: Path, restored_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up_logging(tmp_path)
-    restored_logger.error("of rank 1")
+    restored_logger.warning("of rank 1")
+    restored_logger.error("it broke")
     assert list(tmp_path.iterdir()) == []
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "[rank 1] it broke\n")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
@@ -83,6 +84,16 @@ def _first_to_speak(workers: "list[_Worker[Task, Result]]") -> "list[_Worker[Tas
     return [worker for worker in workers if worker.connection in ready or worker.deadline <= now]
 
 
+def _start_forkserver() -> None:
+    """Start it deaf to Ctrl-C: a terminal sends that to it too, and while it still imports it would die of it."""
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 class _Worker(Generic[Task, Result]):
     """One slot of the pool: a process on a task, replaced when it dies."""
 
@@ -145,6 +156,7 @@ class _Worker(Generic[Task, Result]):
         function, memory_bytes = self._arguments
         context = multiprocessing.get_context("forkserver")  # starts in milliseconds, from a process without threads
         context.set_forkserver_preload(["__main__", function.__module__])
+        _start_forkserver()
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, function, memory_bytes), daemon=True)
         self._process.start()
