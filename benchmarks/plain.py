@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from sce_video.clips.decoders import IMAGE_SUFFIXES
+from sce_video.clips.decoders.pyav_file import ANY_TITLE
 
 _ALL = 10**9
 
@@ -89,7 +90,7 @@ def _decoded(
     path: Path, *, ignore_errors: bool, rehearsals: Sequence[int]
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
     """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
-    with av.open(f"file:{path}", metadata_errors="replace") as container:
+    with av.open(f"file:{path}", **ANY_TITLE) as container:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             return

@@ -91,3 +91,14 @@ def test_a_missing_folder_is_one_line(
     assert benchmark_module(program).main() == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path / 'nowhere'}: no such folder, or no video below it")
+
+
+def test_step(tmp_path: Path) -> None:
+    ratios, rows = results_of("step", "--quick", "--device", "cpu", "--folder", tmp_path, json_file=tmp_path / "a.json")
+    assert ratios.keys() == {"step_k400_sce_r3d50_2_vs_networks", "checkpoint_k400_sce_r3d50_vs_torch_save"}
+    messages, step, checkpoint = rows
+    assert messages["queue_not_sent"] == 1024 * 256 * 4
+    assert messages["keys"] == 2 * 512 * 256 * 4  # two views of the batch, float32
+    # Both encoders, the momentum of the online one, and the queue.
+    assert 2 * messages["gradients"] < checkpoint["bytes"] < 3.1 * messages["gradients"]
+    assert step["clips_per_second"] == pytest.approx(2 * 2 / step["seconds"])

@@ -9,8 +9,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from sce_video.augment.batch import TrainBatch
+from sce_video.build.run import prepared
 from sce_video.methods.sce import SCE, SCERates
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
@@ -42,13 +44,13 @@ def method(*, in_batch_keys: bool) -> SCE:
     return model.double().eval()
 
 
-def make_views(part: TrainBatch) -> list[Tensor]:
+def make_views(part: TrainBatch, *, device: torch.device = CPU) -> list[Tensor]:
     """Views as a function of the video number, (B, C, T, H, W)."""
     draws = [
         torch.randn(2, 3, 2, 2, 4, dtype=torch.double, generator=torch.Generator().manual_seed(video))
         for video in part.videos
     ]
-    return list(torch.stack(draws, dim=1))
+    return list(torch.stack(draws, dim=1).to(device))
 
 
 def parts_of(step: int, *, num_parts: int, rank: int, num_ranks: int) -> list[TrainBatch]:
@@ -57,9 +59,13 @@ def parts_of(step: int, *, num_parts: int, rank: int, num_ranks: int) -> list[Tr
     return [TrainBatch(videos=part, views=[], failures=[]) for part in videos.tolist()]
 
 
-def pretrain(rank: int, num_ranks: int, *, in_batch_keys: bool, num_parts: int) -> dict[str, Any]:
+def pretrain(
+    rank: int, num_ranks: int, *, in_batch_keys: bool, num_parts: int, device: torch.device = CPU
+) -> dict[str, Any]:
     model = method(in_batch_keys=in_batch_keys)
-    replica = replica_of(model, CPU)
+    if device != CPU:
+        model = prepared(model, device).train()
+    replica = replica_of(model, device)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
     losses, gradients = [], []
     for step in range(NUM_STEPS):
@@ -69,12 +75,13 @@ def pretrain(rank: int, num_ranks: int, *, in_batch_keys: bool, num_parts: int) 
             model=model,
             replica=replica,
             optimizer=optimizer,
-            precision=Precision("fp32", CPU),
-            make_views=make_views,
+            precision=Precision("fp32", device),
+            make_views=partial(make_views, device=device),
         )
         losses.append(loss)
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
-    return {"losses": torch.stack(losses), "gradients": gradients, "state": model.state_dict()}
+    result = {"losses": torch.stack(losses), "gradients": gradients, "state": model.state_dict()}
+    return tree_map_only(Tensor, Tensor.cpu, result)
 
 
 def finetune(rank: int, num_ranks: int) -> dict[str, Any]:
@@ -106,13 +113,15 @@ TRAININGS = {
     "keys of the batch, two parts": partial(pretrain, in_batch_keys=True, num_parts=2),
     "labels": finetune,
 }
+# With batch norm in training, over the videos of all ranks.
+GPU_TRAININGS = {"norms": partial(pretrain, in_batch_keys=False, num_parts=2, device=torch.device("cuda"))}
 
 
 def on_rank(rank: int, num_ranks: int, name: str, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=num_ranks)
     try:
-        torch.save(TRAININGS[name](rank, num_ranks), f"{folder}/{rank}.pt")
+        torch.save((TRAININGS | GPU_TRAININGS)[name](rank, num_ranks), f"{folder}/{rank}.pt")
     finally:
         dist.destroy_process_group()
 
@@ -124,9 +133,16 @@ def on_ranks(num_ranks: int, name: str, folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *TRAININGS,
+        # gloo, since NCCL wants a GPU for each rank
+        pytest.param("norms", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+    ],
+)
 def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Path, name: str) -> None:
-    alone = TRAININGS[name](0, 1)
+    alone = (TRAININGS | GPU_TRAININGS)[name](0, 1)
     exact = partial(torch.testing.assert_close, rtol=0, atol=1e-10)
     for num_ranks in (2, 4):
         ranks = on_ranks(num_ranks, name, tmp_path / str(num_ranks))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
+from typing import Any
 
 import av
 import av.container
@@ -18,6 +19,9 @@ from sce_video.clips.decoders.base import DecodeError, even_timing, is_consisten
 
 # Not to find out by decoding what is known: nothing decodes while the file is opened, which reads its least of bytes.
 _FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
+
+# Titles need not be UTF-8; from PyAV 19 on that is no error any more, and there is nothing to be set.
+ANY_TITLE: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 
@@ -34,12 +38,12 @@ def open_stream(
         DecodeError: no video stream, or one whose codec PyAV does not know.
         av.error.FFmpegError, ValueError: not a video that PyAV can open.
     """
-    # "file:" keeps a name such as "a:b.mp4" from being read as a protocol; titles need not be UTF-8.
+    # "file:" keeps a name such as "a:b.mp4" from being read as a protocol.
     name = f"file:{path}"
     container = (
-        av.open(name, format="mp4", container_options=_FIND_OUT_NOTHING, metadata_errors="replace")
+        av.open(name, format="mp4", container_options=_FIND_OUT_NOTHING, **ANY_TITLE)
         if is_plain_mp4
-        else av.open(name, metadata_errors="replace")
+        else av.open(name, **ANY_TITLE)
     )
     stream = container.streams.best("video")
     if not isinstance(stream, av.video.stream.VideoStream):

@@ -7,6 +7,7 @@ import resource
 import struct
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import av
@@ -169,13 +170,14 @@ def test_others_refuse_a_name_that_is_not_utf_8(not_utf_8, decoder):
 
 
 def test_streams_that_begin_on_the_way(shared_data, tmp_path):
-    """Damage makes further streams of a transport stream; PyAV then ends with an error of its own."""
+    """Damage makes further streams of a transport stream; PyAV then ended with an error of its own until version 19."""
     content = bytearray((shared_data / "odd" / "52_sample_h265.ts").read_bytes())
     for place, bit in ((2755, 0), (3366, 1), (10714, 4), (15632, 2), (22374, 0), (23100, 3)):
         content[place] ^= 1 << bit
     path = tmp_path / "streams.ts"
     path.write_bytes(content)
-    with av.open(str(path)) as container, pytest.raises(IndexError):
+    before_19 = int(av.__version__.split(".")[0]) < 19
+    with av.open(str(path)) as container, pytest.raises(IndexError) if before_19 else nullcontext():
         list(container.demux(video=0))
     with open_video(path, decoder="pyav") as opened:
         assert opened.frames_at([0.0, 0.5]).shape == (2, 3, 480, 854)
