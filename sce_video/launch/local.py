@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,9 +12,12 @@ from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
 from sce_video.config.check import TRAINING_TASKS
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.ranks import joined_ranks, place_in, start_ranks
+from sce_video.launch.place import place_in
+from sce_video.launch.ranks import joined_ranks
 from sce_video.launch.report import report_ended_run
+from sce_video.launch.requeue import leave_after_loss
 from sce_video.launch.splits import run_splits
+from sce_video.launch.start import start_ranks
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.distributed import is_main_process
@@ -66,7 +70,7 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one of the processes that another program has started, or as the only one."""
-    with joined_ranks(cfg.RUN.DEVICE):
+    with joined_ranks(cfg.RUN.DEVICE, on_lost=partial(leave_after_loss, output_dir=Path(cfg.RUN.OUTPUT_DIR))):
         run_task(cfg)
 
 

@@ -8,17 +8,20 @@ import torch
 from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.runtime.logging import LOGGER
 
+# Exit code of a process that cannot go on since another one of its run has ended.
+LOST_A_PEER = 75
+
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
     """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 128 + a signal."""
     try:
         return action() or 0
     except StoppedError as stop:
-        _say(str(stop))
+        say(str(stop))
         return 128 + stop.signal_number
     except PeerLostError as error:
-        _say(f"error: {error}")
-        return 1
+        say(f"error: {error}")
+        return LOST_A_PEER
     except UserError as error:
         return _failed(str(error))
     except torch.OutOfMemoryError:
@@ -26,16 +29,16 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
     except KeyboardInterrupt:
-        _say("stopped; what was finished is kept, and the same command goes on from there")
+        say("stopped; what was finished is kept, and the same command goes on from there")
         return 130
 
 
 def _failed(reason: str) -> int:
-    _say("error: " + " ".join(reason.split()))
+    say("error: " + " ".join(reason.split()))
     return 2
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """On the terminal and, once a run has begun, in its log."""
     if LOGGER.handlers:
         LOGGER.error("%s", line)

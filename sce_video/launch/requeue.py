@@ -1,17 +1,29 @@
-"""What a job does after it was asked to stop and has saved."""
+"""What a job does after it was asked to stop and has saved, or has lost one of its processes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
 
-from sce_video.launch.ranks import place_in
+from sce_video.launch.place import place_in
+from sce_video.launch.program import LOST_A_PEER, say
+from sce_video.runtime.checkpoints import newest_below
+from sce_video.runtime.files import write_json
+from sce_video.runtime.peers import Verdict
 
 _MOST_REQUEUES = 100
+# In a row, after the loss of a process, without a new checkpoint.
+_MOST_WITHOUT_PROGRESS = 3
 # Slurm ends a job that waits here; one that it forgets ends by itself.
 _MOST_SECONDS = 600.0
+# For whoever has started the processes to say first what has ended one of them.
+_SECONDS_BEHIND = 1.0
+_RECORD = "requeues.json"
 
 
 def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
@@ -31,20 +43,54 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
         handler = signal.getsignal(signal.SIGUSR2)
         if callable(handler):
             handler(asked, None)  # the first task's ends the process
-        elif in_slurm and not _requeued(environ):
+        elif in_slurm and not _requeued(environ, is_mine=_rank(environ) == 0):
             return code
     if in_slurm and asked in (signal.SIGUSR2, signal.SIGTERM):
-        print(f"waiting for Slurm to end job {environ['SLURM_JOB_ID']}", file=sys.stderr)
-        time.sleep(_MOST_SECONDS)
+        _wait_for_slurm(environ)
     return code
 
 
-def _requeued(environ: Mapping[str, str]) -> bool:
-    """Whether the job will come again; the first of its processes sees to it."""
-    place, job = place_in(environ), environ["SLURM_JOB_ID"]
-    if place is not None and place.rank > 0:
+def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, str] = os.environ) -> NoReturn:
+    """End this process, from whatever thread, since another one of the run has ended.
+
+    A job of Slurm comes again by `scontrol requeue`: at most 100 times, and not after three in a row that have left no
+    new checkpoint. Not if the other one has said why: it would say so again.
+    """
+    time.sleep(_SECONDS_BEHIND)
+    say(f"error: {verdict.line}; the other processes stop")
+    if not verdict.is_error and "SLURM_JOB_ID" in environ and _may_come_again(output_dir, environ):
+        place = place_in(environ)  # rank 0 may be the one that is lost, with all of its node
+        if _requeued(environ, is_mine=place is None or place.local_rank == 0):
+            _wait_for_slurm(environ)
+    os._exit(LOST_A_PEER)
+
+
+def _may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
+    """Whether there was progress of late; several processes may ask, and get the same answer."""
+    file, newest = output_dir / _RECORD, newest_below(output_dir)
+    before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
+    if file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+    restart, in_vain = _restart(environ), before["without_progress"]
+    if restart != before["restart"]:
+        in_vain = in_vain + 1 if newest == before["checkpoint"] else 0
+        write_json(file, {"restart": restart, "checkpoint": newest, "without_progress": in_vain})
+    if in_vain < _MOST_WITHOUT_PROGRESS:
         return True
-    if int(environ.get("SLURM_RESTART_COUNT", "0")) >= _MOST_REQUEUES:
+    say(f"the job has lost a process {in_vain + 1} times without a new checkpoint in between; it is not requeued")
+    return False
+
+
+def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
+    """Whether the job will come again.
+
+    Args:
+        is_mine: whether this is the process that sees to it.
+    """
+    job = environ["SLURM_JOB_ID"]
+    if not is_mine:
+        return True
+    if _restart(environ) >= _MOST_REQUEUES:
         print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)
         return False
     try:
@@ -54,3 +100,17 @@ def _requeued(environ: Mapping[str, str]) -> bool:
         print(f"job {job} cannot be requeued ({reason}); submit it again", file=sys.stderr)
         return False
     return True
+
+
+def _wait_for_slurm(environ: Mapping[str, str]) -> None:
+    print(f"waiting for Slurm to end job {environ['SLURM_JOB_ID']}", file=sys.stderr)
+    time.sleep(_MOST_SECONDS)
+
+
+def _rank(environ: Mapping[str, str]) -> int:
+    place = place_in(environ)
+    return 0 if place is None else place.rank
+
+
+def _restart(environ: Mapping[str, str]) -> int:
+    return int(environ.get("SLURM_RESTART_COUNT", "0"))

@@ -185,8 +185,9 @@ def _executor(folder: Path, resources: Resources, code: Path, *, name: str, clus
         slurm_partition=resources.partition,
         slurm_signal_delay_s=resources.signal_delay_seconds,
         slurm_setup=[f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
-        # srun takes the cores over from sbatch no more (since Slurm 22.05); one task that fails ends the others.
-        slurm_srun_args=[f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=1"],
+        # srun takes the cores over from sbatch no more (since Slurm 22.05). When one task has ended the others end by
+        # themselves: srun would kill those that see to it that the job comes again.
+        slurm_srun_args=[f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=0"],
         slurm_additional_parameters={"requeue": True, **resources.more},
     )
     return executor

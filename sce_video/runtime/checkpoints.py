@@ -68,6 +68,12 @@ class CheckpointFolder:
         return None
 
 
+def newest_below(folder: Path) -> str:
+    """The checkpoint file that was written last, of this folder or those in it; "" if there is none."""
+    files = sorted(folder.rglob("step_*.pt"), key=lambda path: path.stat().st_mtime_ns)
+    return str(files[-1].relative_to(folder)) if files else ""
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint file to the CPU without unpickling code.
 

@@ -8,18 +8,34 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from sce_video.errors import UserError
+
 Value = TypeVar("Value")
 
 # Where the default group is NCCL's: for what does not lie on a GPU, and must not wait for it.
 _control: Any = None
 # A rank may wait for others that evaluate more, or read from a slower disk.
 _TIMEOUT = timedelta(hours=6)
+# Until all have started: hundreds of processes import torch from one disk.
+_MEETING_TIMEOUT = timedelta(minutes=10)
 
 
 def connect(*, rank: int, num_ranks: int, address: str, port: int, on_gpu: bool) -> None:
-    """Meet the other ranks; GPUs talk through NCCL, processors through gloo."""
+    """Meet the other ranks; GPUs talk through NCCL, processors through gloo.
+
+    Raises:
+        UserError: not all come within ten minutes.
+    """
     global _control
-    meeting: dict[str, Any] = {"init_method": f"tcp://{address}:{port}", "rank": rank, "world_size": num_ranks}
+    try:
+        rendezvous = dist.rendezvous(f"tcp://{address}:{port}", rank, num_ranks, timeout=_MEETING_TIMEOUT)
+        store, _, _ = next(iter(rendezvous))
+    except (dist.DistError, TimeoutError) as error:
+        raise UserError(
+            f"rank {rank} has not met all {num_ranks} ranks at {address}:{port} within {_MEETING_TIMEOUT}; the logs of "
+            f"the others say why ({' '.join(str(error).split())[:200]})"
+        ) from error
+    meeting: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks}
     if on_gpu:
         device = torch.device("cuda", torch.cuda.current_device())
         dist.init_process_group("nccl", device_id=device, **meeting)

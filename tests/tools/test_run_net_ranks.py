@@ -3,14 +3,18 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
+from sce_video.launch.program import LOST_A_PEER
 from sce_video.runtime.checkpoints import CheckpointFolder
 from tests.tools.test_run_net import SMALL
 
@@ -58,23 +62,39 @@ def test_two_processes_pretrain_resume_to_the_bit_and_measure(motion_videos: Pat
     assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
 
 
-@pytest.mark.slow
-def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None:
-    """Which all processes get, and then once more from the one that has started them."""
-    settings = {**SMALL, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path), "TRAIN.NUM_EPOCHS": "200"}
+def long_run(videos: Path, output_dir: Path, *options: str, **environ: str) -> "subprocess.Popen[str]":
+    """A run that has made its first step and has many before it."""
+    settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir), "TRAIN.NUM_EPOCHS": "2000"}
     settings |= {"TRAIN.LOG_EVERY_STEPS": "1", "TRAIN.CHECKPOINT_EVERY_EPOCHS": "0"}
     arguments = [text for pair in settings.items() for text in pair]
     process = subprocess.Popen(
-        [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", "--nproc", "2", *arguments],
+        [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", *options, *arguments],
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **environ},
         start_new_session=True,
     )
+    wait_until(lambda: (log := output_dir / "metrics.jsonl").is_file() and log.read_text() != "")
+    return process
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + 120
-    while not ((log := tmp_path / "metrics.jsonl").is_file() and log.read_text()) and time.monotonic() < until:
+    while not holds():
+        assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def ranks_of(launcher: "subprocess.Popen[str]") -> list[int]:
+    """Process ids of the ranks, in their order."""
+    return sorted(map(int, Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()))
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None:
+    """Which all processes get, and then once more from the one that has started them."""
+    process = long_run(motion_videos, tmp_path, "--nproc", "2")
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, said
@@ -83,6 +103,52 @@ def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None
     steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps()
     assert len(steps) == 1
     assert f"after {steps[0]} steps" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("doomed", [0, 1])
+def test_a_rank_that_is_killed_is_named_and_ends_all(motion_videos: Path, tmp_path: Path, doomed: int) -> None:
+    process = long_run(motion_videos, tmp_path, "--nproc", "2")
+    ranks = ranks_of(process)
+    os.kill(ranks[doomed], signal.SIGKILL)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert process.returncode == 128 + signal.SIGKILL
+    assert f"error: rank {doomed} was ended by signal 9; the others are stopped" in said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_killed_is_named_by_the_others_too(motion_videos: Path, tmp_path: Path) -> None:
+    """Where nobody watches over the processes, as under srun."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    with ThreadPoolExecutor() as pool:
+        starts = [
+            pool.submit(long_run, motion_videos, tmp_path, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in "01"
+        ]
+        first, second = (start.result() for start in starts)
+    second.kill()
+    began = time.monotonic()
+    _, said = first.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert first.returncode == LOST_A_PEER
+    assert f"error: rank 1 on {socket.gethostname()} has ended; the other processes stop" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_processes_do_not_outlive_the_one_that_started_them(motion_videos: Path, tmp_path: Path) -> None:
+    process = long_run(motion_videos, tmp_path, "--nproc", "2")
+    ranks = ranks_of(process)
+    process.kill()
+    wait_until(lambda: not any(Path(f"/proc/{rank}").exists() for rank in ranks))
+    assert len(CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps()) == 1  # they have saved
+    assert process.stderr is not None
+    assert "stopped by signal 15 after" in process.stderr.read()
 
 
 @pytest.mark.slow

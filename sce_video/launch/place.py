@@ -1,0 +1,84 @@
+"""Which of all processes of a run this one is, as the environment of torchrun, submitit or Slurm says."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sce_video.errors import UserError
+
+_OF_ONE_START = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of all processes this one is, and where they meet."""
+
+    rank: int
+    local_rank: int
+    num_ranks: int
+    address: str
+    port: int
+
+
+def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
+    """What torchrun (or `start_ranks`), submitit or Slurm says of this process; None where it is the only one.
+
+    Raises:
+        UserError: a variable is missing or no number.
+    """
+    if "RANK" in environ and "WORLD_SIZE" in environ and _number(environ, "WORLD_SIZE") > 1:
+        return Place(
+            rank=_number(environ, "RANK"),
+            local_rank=_number(environ, "LOCAL_RANK"),
+            num_ranks=_number(environ, "WORLD_SIZE"),
+            address=_text(environ, "MASTER_ADDR"),
+            port=_number(environ, "MASTER_PORT"),
+        )
+    if environ.get("SUBMITIT_EXECUTOR") == "local" and _number(environ, "SUBMITIT_LOCAL_NTASKS") > 1:
+        return Place(
+            rank=_number(environ, "SUBMITIT_LOCAL_GLOBALID"),
+            local_rank=_number(environ, "SUBMITIT_LOCAL_LOCALID"),
+            num_ranks=_number(environ, "SUBMITIT_LOCAL_NTASKS"),
+            address="127.0.0.1",
+            port=_port_of(environ.get("SUBMITIT_LOCAL_JOB_ID", "")),
+        )
+    if "SLURM_PROCID" in environ and "SLURM_STEP_NUM_TASKS" in environ and _number(environ, "SLURM_STEP_NUM_TASKS") > 1:
+        return Place(
+            rank=_number(environ, "SLURM_PROCID"),
+            local_rank=_number(environ, "SLURM_LOCALID"),
+            num_ranks=_number(environ, "SLURM_STEP_NUM_TASKS"),
+            address=first_host(_text(environ, "SLURM_STEP_NODELIST")),
+            port=_port_of(
+                ".".join(environ.get(f"SLURM_{name}", "") for name in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
+            ),
+        )
+    return None
+
+
+def _port_of(job: str) -> int:
+    """The same for all tasks of a job; another one for the next job on these nodes, or when it comes again."""
+    return 20000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "little") % 20000
+
+
+def first_host(node_list: str) -> str:
+    """`gpu[007-009,12],x1` -> `gpu007`: the first name of Slurm's short form."""
+    found = re.match(r"([^\[,]+)(?:\[([^\],-]+)[^\]]*\])?([^,]*)", node_list)
+    assert found is not None, node_list
+    return found[1] + (found[2] or "") + found[3]
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    text = _text(environ, name)
+    if not text.isdecimal():
+        raise UserError(f"the environment variable {name} is {text!r}; a number was expected")
+    return int(text)
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    if name not in environ:
+        raise UserError(
+            f"the environment variable {name} is not set, though others say that there are several processes"
+        )
+    return environ[name]

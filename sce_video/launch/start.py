@@ -1,0 +1,85 @@
+"""Several processes on this machine, started, watched and ended together."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from sce_video.errors import UserError
+from sce_video.runtime.machine import available_cores
+
+_POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
+_LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
+_PR_SET_PDEATHSIG = 1
+
+
+def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
+    """Run a command in so many processes on this machine, which find each other; wait for the end of all.
+
+    When one fails, the others are ended: they would wait for it. Ctrl-C, SIGTERM and SIGUSR2 reach all.
+
+    Returns:
+        The exit code of the first that failed, 128 + its signal if that was the end of it, or 0.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(num_processes)}
+    shared |= {"LOCAL_WORLD_SIZE": str(num_processes), _LAUNCHER: str(os.getpid())}
+    threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // num_processes))}
+    processes = [
+        subprocess.Popen(command, env={**threads, **os.environ, **shared, "RANK": str(i), "LOCAL_RANK": str(i)})
+        for i in range(num_processes)
+    ]
+
+    def pass_on(number: int, _: object) -> None:
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)}
+    try:
+        return _first_failure(processes)
+    finally:
+        _end(processes)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
+    """A process that `start_ranks` has started is asked to stop, as by SIGTERM, when that one dies (Linux)."""
+    if _LAUNCHER in environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(environ[_LAUNCHER]):
+            raise UserError("the program that has started this process has ended")
+
+
+def _first_failure(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
+    while True:
+        codes = [process.poll() for process in processes]
+        failed = [(code, place) for place, code in enumerate(codes) if code]
+        if failed:
+            code, place = min(failed)  # one that was killed, rather than those that have lost it
+            if code < 0:
+                print(f"error: rank {place} was ended by signal {-code}; the others are stopped", file=sys.stderr)
+            return code if code > 0 else 128 - code
+        if all(code == 0 for code in codes):
+            return 0
+        time.sleep(_POLL_SECONDS)
+
+
+def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    until = time.monotonic() + _GRACE_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

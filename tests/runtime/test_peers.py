@@ -1,0 +1,141 @@
+"""Real processes, one of which ends in some way: what the others hear."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+
+from sce_video.runtime.peers import Peer, PeerWatch, Verdict, watch_peers
+
+NUM_RANKS = 3
+DOOMED = 2
+
+
+def die(watch: PeerWatch, folder: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_and_leave_a_child(watch: PeerWatch, folder: Path) -> None:
+    """As loader processes, which are forked and live a moment longer."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    (folder / "child").write_text(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fall_silent(watch: PeerWatch, folder: Path) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def fail(watch: PeerWatch, folder: Path) -> None:
+    watch.fail("the disk\nis full")
+    os._exit(2)
+
+
+def leave(watch: PeerWatch, folder: Path) -> None:
+    watch.close()
+    os._exit(0)
+
+
+ENDS = {"dies": die, "child": die_and_leave_a_child, "silent": fall_silent, "fails": fail, "leaves": leave}
+
+
+def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=NUM_RANKS)
+    here = Path(folder)
+    (here / f"{rank}.pid").write_text(str(os.getpid()))
+
+    def note(verdict: Verdict) -> None:
+        (here / f"{rank}.txt").write_text(f"{int(verdict.is_error)} {verdict.line}")
+        os._exit(0)
+
+    watch = watch_peers("127.0.0.1", on_lost=note, beat_seconds=float(os.environ.get("SCE_TEST_BEAT_SECONDS", "4")))
+    dist.barrier()
+    if rank == doomed:
+        ENDS[end](watch, here)
+    time.sleep(3 if end == "leaves" else 60)
+    os._exit(0)
+
+
+def verdicts(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
+    """What each of the others hears; those that hear nothing are missing."""
+    context = multiprocessing.start_processes(
+        on_rank, args=(end, doomed, str(tmp_path)), nprocs=NUM_RANKS, join=False, start_method="fork"
+    )
+    others = [rank for rank in range(NUM_RANKS) if rank != doomed]
+    for rank in others:
+        context.processes[rank].join(30)
+        assert context.processes[rank].exitcode == 0
+    context.processes[doomed].kill()
+    return {rank: file.read_text() for rank in others if (file := tmp_path / f"{rank}.txt").is_file()}
+
+
+@pytest.mark.parametrize("doomed", [0, DOOMED])
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [("dies", "0 {name} has ended"), ("child", "0 {name} has ended"), ("fails", "1 {name}: the disk is full")],
+)
+def test_all_others_hear_which_has_ended(tmp_path: Path, end: str, said: str, doomed: int) -> None:
+    began = time.monotonic()
+    expected = said.format(name=f"rank {doomed} on {socket.gethostname()}")
+    assert verdicts(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
+    assert time.monotonic() - began < 30  # signs of life would take longer
+    if end == "child":
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("doomed", [0, DOOMED])
+def test_one_that_is_silent_has_ended(tmp_path: Path, doomed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead node closes no connection."""
+    monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "0.2")
+    name = f"rank {doomed} on {socket.gethostname()}"
+    heard = verdicts(tmp_path, "silent", doomed)
+    assert set(heard.values()) == {f"0 {name} gives no sign of life"}
+    assert len(heard) == NUM_RANKS - 1
+
+
+@pytest.mark.parametrize("doomed", [0, DOOMED])
+def test_one_that_has_done_its_work_is_not_missed(tmp_path: Path, doomed: int) -> None:
+    assert verdicts(tmp_path, "leaves", doomed) == {}
+
+
+def test_a_paused_process_blames_nobody() -> None:
+    """After Ctrl-Z and fg the others' signs of life of that time are there, or come again as often as before."""
+    code = (
+        "import socket, time\nfrom sce_video.runtime.peers import Peer, PeerWatch\n"
+        "ours, theirs = socket.socketpair()\nours.setblocking(False)\ntheirs.setblocking(False)\n"
+        "here = PeerWatch([Peer('there', ours)], name='here', on_lost=print, beat_seconds=0.05)\n"
+        "there = PeerWatch([Peer('here', theirs)], name='there', on_lost=print, beat_seconds=0.05)\n"
+        "print('up', flush=True)\ntime.sleep(4)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2)  # of 0.5 s that are allowed
+    process.send_signal(signal.SIGCONT)
+    rest, _ = process.communicate(timeout=30)
+    assert rest == ""
+
+
+def test_a_peer_that_talks_nonsense_is_no_end() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    heard: list[Verdict] = []
+    watch = PeerWatch([Peer("rank 1 on x", ours)], name="rank 0 on y", on_lost=heard.append, beat_seconds=4)
+    theirs.sendall(b"\xff\xfe nonsense\n\n\nbeat\nlo")
+    time.sleep(0.2)
+    assert heard == []
+    theirs.sendall(b"st rank 7 on z has ended\n")
+    watch.wait(5)
+    assert heard == [Verdict("rank 7 on z has ended", is_error=False)]
+    theirs.close()
