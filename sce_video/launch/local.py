@@ -1,7 +1,8 @@
 """Run a config's task in this process."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
 from sce_video.config.check import TRAINING_TASKS
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.place import place_in
+from sce_video.launch.place import job_in, place_in
 from sce_video.launch.ranks import joined_ranks
 from sce_video.launch.report import report_ended_run
 from sce_video.launch.requeue import leave_after_loss
@@ -20,7 +21,8 @@ from sce_video.launch.splits import run_splits
 from sce_video.launch.start import start_ranks
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import is_main_process
+from sce_video.runtime.claim import InUseError, claimed
+from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import set_up_logging
 from sce_video.runtime.seeds import seed_everything
@@ -86,17 +88,38 @@ def run_task(cfg: CfgNode) -> None:
     device = choose_device(cfg)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     _refuse_foreign_folder(cfg, output_dir)
-    set_up_logging(output_dir)
-    if is_main_process():
-        write_text(
-            output_dir / "config.yaml",
-            f"# Resolved config of a run. To run it again: python tools/run_net.py --cfg {output_dir}/config.yaml\n"
-            + config_text(cfg),
-        )
-    seed_everything(cfg.RUN.SEED)
-    TASKS[cfg.TASK](cfg, device)
-    if is_main_process():
-        report_ended_run(cfg)
+    with _claimed_by_all(output_dir):
+        set_up_logging(output_dir)
+        if is_main_process():
+            write_text(
+                output_dir / "config.yaml",
+                f"# Resolved config of a run. To run it again: python tools/run_net.py --cfg {output_dir}/config.yaml\n"
+                + config_text(cfg),
+            )
+        seed_everything(cfg.RUN.SEED)
+        TASKS[cfg.TASK](cfg, device)
+        if is_main_process():
+            report_ended_run(cfg)
+
+
+@contextmanager
+def _claimed_by_all(output_dir: Path) -> Iterator[None]:
+    """The main process owns the folder; if it cannot, all ranks say so.
+
+    Raises:
+        InUseError: another run has it.
+    """
+    refusal = ""
+    with ExitStack() as claim:
+        if is_main_process():
+            try:
+                claim.enter_context(claimed(output_dir, **job_in()))
+            except InUseError as error:
+                refusal = str(error)
+        refusal = all_gathered(refusal)[0]
+        if refusal:
+            raise InUseError(refusal)
+        yield
 
 
 def choose_device(cfg: CfgNode) -> torch.device:

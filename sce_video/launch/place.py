@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from sce_video.errors import UserError
 
@@ -55,6 +56,19 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             ),
         )
     return None
+
+
+class Job(TypedDict):
+    """What Slurm says of the job that this process belongs to."""
+
+    job: str
+    restart: int
+
+
+def job_in(environ: Mapping[str, str] = os.environ) -> Job:
+    """Its number, and how often it was requeued; "" and 0 outside of Slurm."""
+    job = environ.get("SLURM_JOB_ID", "")
+    return Job(job=job, restart=int(environ.get("SLURM_RESTART_COUNT", "0")) if job else 0)
 
 
 def _port_of(job: str) -> int:

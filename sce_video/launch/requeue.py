@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sce_video.launch.place import place_in
+from sce_video.launch.place import job_in, place_in
 from sce_video.launch.program import LOST_A_PEER, say
 from sce_video.runtime.checkpoints import newest_below
 from sce_video.runtime.files import write_json
@@ -71,7 +71,7 @@ def _may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
     before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
     if file.is_file():
         before = json.loads(file.read_text(encoding="utf-8"))
-    restart, in_vain = _restart(environ), before["without_progress"]
+    restart, in_vain = job_in(environ)["restart"], before["without_progress"]
     if restart != before["restart"]:
         in_vain = in_vain + 1 if newest == before["checkpoint"] else 0
         write_json(file, {"restart": restart, "checkpoint": newest, "without_progress": in_vain})
@@ -90,7 +90,7 @@ def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
     job = environ["SLURM_JOB_ID"]
     if not is_mine:
         return True
-    if _restart(environ) >= _MOST_REQUEUES:
+    if job_in(environ)["restart"] >= _MOST_REQUEUES:
         print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)
         return False
     try:
@@ -110,7 +110,3 @@ def _wait_for_slurm(environ: Mapping[str, str]) -> None:
 def _rank(environ: Mapping[str, str]) -> int:
     place = place_in(environ)
     return 0 if place is None else place.rank
-
-
-def _restart(environ: Mapping[str, str]) -> int:
-    return int(environ.get("SLURM_RESTART_COUNT", "0"))

@@ -7,20 +7,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sce_video.runtime.claim import own_suffix, require_claim
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
 
-    The temporary name is always the same, so what a kill leaves behind is written over by the next attempt.
+    The temporary name is that of this process's claim, if it has one (`runtime.claim`): whoever takes over deletes it.
+    Without a claim it is always the same, so what a kill leaves behind is written over by the next attempt.
+
+    Raises:
+        InUseError: another process has taken over the folder of this one; `path` is what it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{own_suffix()}.partial")
     try:
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        partial.replace(path)
+        require_claim()
+        try:
+            partial.replace(path)
+        except FileNotFoundError:
+            require_claim()  # taken over between these two lines
+            raise
     finally:
         partial.unlink(missing_ok=True)
 

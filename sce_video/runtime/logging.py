@@ -10,6 +10,7 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from sce_video.runtime.claim import require_claim
 from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
 
@@ -64,6 +65,7 @@ class MetricsLog:
     def write(self, step: int, scalars: dict[str, float]) -> None:
         if self._file is None:
             return
+        require_claim()
         self._file.write(json.dumps({"step": step, **scalars}) + "\n")
         self._file.flush()
         for name, value in scalars.items():

@@ -1,0 +1,225 @@
+"""One run at a time in a folder, on whatever machines; one that was believed dead finds itself locked out.
+
+A file in the folder names its owner, who touches it every few seconds. Whoever takes over writes another name and then
+deletes the owner's unfinished files: what the old one has not renamed by now it cannot rename any more.
+"""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sce_video.errors import UserError
+
+LOGGER = logging.getLogger("sce_video")
+
+CLAIM_FILE = ".owner.json"
+_BEAT_SECONDS = 5.0
+# Without a sign of life: the owner may be starved, its file system slow.
+_PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+
+
+class InUseError(UserError):
+    """Another process runs in the folder, or has taken it over."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process; `job` and `restart` are Slurm's, "" and 0 elsewhere. `machine` is one name space of process ids."""
+
+    token: str
+    host: str
+    pid: int
+    started: str
+    machine: str
+    job: str
+    restart: int
+
+    def __str__(self) -> str:
+        of_job = f" of job {self.job}" if self.job else ""
+        return f"process {self.pid}{of_job} on {self.host}"
+
+
+class Claim:
+    """A folder that is this process's own until `release`, or until another process takes it over."""
+
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        self._file = folder / CLAIM_FILE
+        self.owner = owner
+        self._is_over = threading.Event()
+        threading.Thread(target=self._beat, name="claim", daemon=True).start()
+
+    def require(self) -> None:
+        """Raises InUseError if another process has taken over."""
+        found = _read(self._file)
+        if found is None or found.token != self.owner.token:
+            by = f"taken over by {found}" if found else f"given up (its {CLAIM_FILE} is gone or cannot be read)"
+            raise InUseError(f"{self._file.parent} was {by}; this process writes no more")
+
+    def release(self) -> None:
+        self._is_over.set()
+        with suppress(InUseError, OSError):
+            self.require()
+            self._file.unlink()
+
+    def _beat(self) -> None:
+        while not self._is_over.wait(_BEAT_SECONDS):
+            with suppress(OSError):
+                found = _read(self._file)
+                if found is not None and found.token != self.owner.token:
+                    return
+                os.utime(self._file)
+
+
+_held: Claim | None = None
+
+
+def own_suffix() -> str:
+    """Tells this process's unfinished files from those of others; "" without a claim."""
+    return f".{_held.owner.token}" if _held else ""
+
+
+def require_claim() -> None:
+    """Raises InUseError if this process had a folder and another one has taken it over."""
+    if _held is not None:
+        _held.require()
+
+
+@contextmanager
+def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[None]:
+    """Inside it the folder is this process's alone.
+
+    Args:
+        job, restart: of Slurm: a later start of the same job takes over from an earlier one at once.
+    Raises:
+        InUseError: a living process has it; that takes half a minute to find out of other machines' processes.
+    """
+    global _held
+    owner = Owner(
+        token=secrets.token_hex(8),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=_start_of(os.getpid()),
+        machine=_machine(),
+        job=job,
+        restart=restart,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    _take(folder, owner)
+    _held = Claim(folder, owner)
+    try:
+        yield
+    finally:
+        _held.release()
+        _held = None
+
+
+def _take(folder: Path, owner: Owner) -> None:
+    file = folder / CLAIM_FILE
+    while True:
+        try:
+            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            before = _read(file)
+        else:
+            with os.fdopen(descriptor, "w") as opened:
+                json.dump(asdict(owner), opened)
+            return
+        is_over = before is not None and _is_known_to_be_over(folder, before, owner)
+        if is_over or _is_silent(folder, before):
+            _take_over(folder, before, owner)
+            return
+
+
+def _take_over(folder: Path, before: Owner | None, owner: Owner) -> None:
+    mine = folder / f"{CLAIM_FILE}.{owner.token}"
+    mine.write_text(json.dumps(asdict(owner)))
+    mine.replace(folder / CLAIM_FILE)
+    if before is not None:
+        for unfinished in folder.rglob(f".*.{before.token}.partial"):
+            unfinished.unlink(missing_ok=True)
+
+
+def _is_known_to_be_over(folder: Path, before: Owner, owner: Owner) -> bool:
+    """Whether the process that has the folder is dead, or has no right to it any more; False if that is not known.
+
+    Raises:
+        InUseError: it lives.
+    """
+    if before.job and before.job == owner.job:
+        if before.restart > owner.restart:
+            raise InUseError(f"{folder} was taken over by a later start of job {owner.job}; this one ends")
+        if before.restart < owner.restart:
+            return True
+    if not before.machine or before.machine != owner.machine:
+        return False
+    if before.started and _start_of(before.pid) == before.started:
+        raise _in_use(folder, before)
+    return True
+
+
+def _is_silent(folder: Path, before: Owner | None) -> bool:
+    """Whether the owner is dead; False if its file has gone.
+
+    Raises:
+        InUseError: it lives.
+    """
+    LOGGER.warning("%s belongs to %s; waiting for %d s to see whether it lives", folder, before, _PATIENCE_SECONDS)
+    first = _time_of(folder / CLAIM_FILE)
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+        now = _time_of(folder / CLAIM_FILE)
+        if now is None:
+            return False
+        if now != first:
+            raise _in_use(folder, _read(folder / CLAIM_FILE) or before)
+    return True
+
+
+def _in_use(folder: Path, owner: Owner | None) -> InUseError:
+    return InUseError(
+        f"{folder} is in use by {owner or 'another process'}; wait for its end, or choose another RUN.OUTPUT_DIR"
+    )
+
+
+def _time_of(file: Path) -> int | None:
+    """When it was touched; a file is opened for it, since network file systems then look afresh."""
+    try:
+        with file.open("rb") as opened:
+            return os.fstat(opened.fileno()).st_mtime_ns
+    except OSError:
+        return None
+
+
+def _read(file: Path) -> Owner | None:
+    """None for a file that is not there, or not whole."""
+    try:
+        return Owner(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _start_of(pid: int) -> str:
+    """When a living process began, in ticks of the kernel, which tells it from later ones of its number; else ""."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    return "" if state in "ZX" else fields[18]
+
+
+def _machine() -> str:
+    """One name for all processes that see the same process ids; "" where that cannot be told (not Linux)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""

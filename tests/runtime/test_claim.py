@@ -1,0 +1,197 @@
+"""Who may write into a folder, with real processes that live, die and are thought dead."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from sce_video.runtime import claim, files
+from sce_video.runtime.claim import CLAIM_FILE, InUseError, Owner, claimed, require_claim
+from sce_video.runtime.files import atomic_path, write_text
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from sce_video.runtime.claim import claimed
+with claimed(Path(sys.argv[1]), job=sys.argv[2], restart=int(sys.argv[3])):
+    print("has it", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holders() -> Iterator[list["subprocess.Popen[str]"]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def hold(folder: Path, holders: list["subprocess.Popen[str]"], *, job: str = "", restart: int = 0) -> int:
+    """Another process that has claimed the folder; its number."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), job, str(restart)], stdout=subprocess.PIPE, text=True
+    )
+    holders.append(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "has it\n"
+    return process.pid
+
+
+def leave_claim_of(folder: Path, **changes: object) -> Owner:
+    """The claim of a process of another machine."""
+    facts = {"token": "ab12", "host": "far", "pid": 7, "started": "99", "machine": "other", "job": "", "restart": 0}
+    owner = Owner(**{**facts, **changes})  # type: ignore[arg-type]
+    (folder / CLAIM_FILE).write_text(json.dumps(asdict(owner)))
+    return owner
+
+
+def test_one_after_the_other(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for _ in range(2):
+        with claimed(folder):
+            assert [path.name for path in folder.iterdir()] == [CLAIM_FILE]
+            write_text(folder / "a.txt", "text")
+            assert sorted(path.name for path in folder.iterdir()) == [CLAIM_FILE, "a.txt"]
+            (folder / "a.txt").unlink()
+        assert list(folder.iterdir()) == []
+
+
+def test_a_living_process_is_named_at_once(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
+    number = hold(tmp_path, holders)
+    began = time.monotonic()
+    with pytest.raises(InUseError, match=rf"is in use by process {number} on .*; wait for its end"), claimed(tmp_path):
+        pass
+    assert time.monotonic() - began < 5
+    assert json.loads((tmp_path / CLAIM_FILE).read_text())["pid"] == number
+
+
+@pytest.mark.parametrize("is_waited_for", [True, False])
+def test_a_dead_process_has_no_claim(
+    tmp_path: Path, holders: list["subprocess.Popen[str]"], is_waited_for: bool
+) -> None:
+    """Nor has one whose parent has not looked yet."""
+    hold(tmp_path, holders)
+    holders[0].kill()
+    if is_waited_for:
+        holders[0].wait()
+    else:
+        time.sleep(0.5)
+    began = time.monotonic()
+    with claimed(tmp_path):
+        assert time.monotonic() - began < 5
+
+
+def test_a_number_that_came_again_is_another_process(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        facts = json.loads((tmp_path / CLAIM_FILE).read_text())
+    leave_claim_of(tmp_path, **{**facts, "pid": os.getppid()})  # which did not start when this process did
+    with claimed(tmp_path):
+        pass
+
+
+def test_a_sign_of_life_from_another_machine(tmp_path: Path) -> None:
+    leave_claim_of(tmp_path)
+    threading.Timer(1.0, lambda: os.utime(tmp_path / CLAIM_FILE)).start()
+    with pytest.raises(InUseError, match="is in use by process 7 on far"), claimed(tmp_path):
+        pass
+
+
+def test_silence_from_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "_PATIENCE_SECONDS", 1.5)
+    before = leave_claim_of(tmp_path)
+    (tmp_path / "deep").mkdir()
+    left = [tmp_path / f".a.{before.token}.partial", tmp_path / "deep" / f".b.{before.token}.partial"]
+    others = [tmp_path / ".a.other.partial", tmp_path / ".a.partial"]
+    for path in left + others:
+        path.touch()
+    with claimed(tmp_path):
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in others)
+
+
+def test_an_owner_that_ends_meanwhile(tmp_path: Path) -> None:
+    leave_claim_of(tmp_path)
+    threading.Timer(1.0, (tmp_path / CLAIM_FILE).unlink).start()
+    with claimed(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"token": "x"'])
+def test_a_torn_claim_is_one_of_another_machine(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "_PATIENCE_SECONDS", 0.6)
+    (tmp_path / CLAIM_FILE).write_text(content)
+    with claimed(tmp_path):
+        require_claim()
+
+
+def test_the_owner_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "_BEAT_SECONDS", 0.1)
+    with claimed(tmp_path):
+        before = (tmp_path / CLAIM_FILE).stat().st_mtime_ns
+        time.sleep(0.5)
+        assert (tmp_path / CLAIM_FILE).stat().st_mtime_ns > before
+
+
+def test_a_later_start_of_a_job_locks_the_earlier_one_out(
+    tmp_path: Path, holders: list["subprocess.Popen[str]"]
+) -> None:
+    path = tmp_path / "step.pt"
+    with claimed(tmp_path, job="7", restart=1):
+        write_text(path, "of the first")
+        hold(tmp_path, holders, job="7", restart=2)
+        with pytest.raises(InUseError, match="was taken over by process .* of job 7"):
+            write_text(path, "of the first, late")
+        with pytest.raises(InUseError, match="this process writes no more"):
+            require_claim()
+    assert path.read_text() == "of the first"
+    assert (tmp_path / CLAIM_FILE).is_file()  # the second one's: it was not given up with the first
+    with pytest.raises(InUseError, match="by a later start of job 7"), claimed(tmp_path, job="7", restart=1):
+        pass
+
+
+def test_another_job_does_not(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
+    number = hold(tmp_path, holders, job="7", restart=0)
+    with pytest.raises(InUseError, match=f"in use by process {number} of job 7"), claimed(tmp_path, job="8", restart=3):
+        pass
+
+
+def test_taken_over_between_the_last_look_and_the_new_name(
+    tmp_path: Path, holders: list["subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may be frozen anywhere."""
+    path = tmp_path / "step.pt"
+    look = files.require_claim
+
+    def look_and_freeze() -> None:
+        look()
+        if not holders:
+            hold(tmp_path, holders, job="7", restart=1)
+
+    monkeypatch.setattr(files, "require_claim", look_and_freeze)
+    with claimed(tmp_path, job="7"), pytest.raises(InUseError, match="taken over"), atomic_path(path) as partial:
+        partial.write_text("late")
+    assert not path.exists()
+
+
+def test_a_frozen_writer_does_not_put_its_name_on_the_files_of_the_next(tmp_path: Path) -> None:
+    names = []
+    for restart in (0, 1):
+        with claimed(tmp_path, job="7", restart=restart), atomic_path(tmp_path / "step.pt") as partial:
+            partial.touch()
+            names.append(partial.name)
+    assert len(set(names)) == 2
+
+
+def test_without_a_claim_nothing_is_asked(tmp_path: Path) -> None:
+    leave_claim_of(tmp_path)
+    require_claim()
+    write_text(tmp_path / "a.txt", "text")
