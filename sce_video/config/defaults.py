@@ -154,6 +154,8 @@ _C.TRAIN.CHECKPOINT_EVERY_STEPS = 0
 _C.TRAIN.CHECKPOINT_EVERY_EPOCHS = 1
 # Newest checkpoints kept.
 _C.TRAIN.NUM_CHECKPOINTS_KEPT = 2
+# End the run where a checkpoint cannot be written (a full disk); else it goes on until the next one, or the last.
+_C.TRAIN.STOPS_IF_NOT_SAVED = False
 # Save and end the program at this step, to go on later; 0 is to train to the end. Schedules do not change.
 _C.TRAIN.STOP_AT_STEP = 0
 # Finetuning: share of the target spread over all classes, and both parameters of mixup's Beta distribution; 0 is none.

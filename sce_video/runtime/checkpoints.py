@@ -4,7 +4,7 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -41,10 +41,15 @@ class CheckpointFolder:
         return self.folder / f"step_{step:08d}.pt"
 
     def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, on the main process.
+
+        Raises:
+            OSError: the disk is full or cannot be written; older checkpoints are as they were.
+        """
         if not is_main_process():
             return
-        with atomic_path(self.path(step)) as partial:
-            torch.save({"step": step, **state}, partial)
+        with atomic_path(self.path(step)) as partial, partial.open("wb") as file:
+            _write({"step": step, **state}, file)
         done = [known for known in self.steps() if known <= step]  # a later file is a damaged one that was passed over
         for old in done[: -self.num_kept]:
             self.path(old).unlink(missing_ok=True)
@@ -66,6 +71,16 @@ class CheckpointFolder:
                 f"none of the {len(steps)} checkpoints in {self.folder} can be read; delete the folder to start anew"
             )
         return None
+
+
+def _write(state: dict[str, Any], file: BinaryIO) -> None:
+    """torch.save, whose own words for a full disk are `unexpected pos 704 vs 598`."""
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def newest_below(folder: Path) -> str:

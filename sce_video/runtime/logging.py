@@ -1,7 +1,10 @@
 """Where a run speaks: the terminal and `run.log` (text), `metrics.jsonl`, TensorBoard. Main process only."""
 
+import errno
 import json
 import logging
+import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +18,7 @@ from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
 
 LOGGER = logging.getLogger("sce_video")
+_LEAST_FREE_BYTES = 1 << 20
 
 
 class _TqdmHandler(logging.Handler):
@@ -22,6 +26,13 @@ class _TqdmHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)
+
+
+class _TextFile(logging.FileHandler):
+    """A full disk costs lines of the file, and no traceback on the terminal, which has them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
 
 
 def set_up_logging(folder: Path) -> None:
@@ -39,13 +50,15 @@ def set_up_logging(folder: Path) -> None:
     LOGGER.setLevel(logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     folder.mkdir(parents=True, exist_ok=True)
-    text_file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    text_file = _TextFile(folder / "run.log", encoding="utf-8")
     text_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.addHandler(text_file)
 
 
 class MetricsLog:
     """Scalars per optimiser step, as JSON lines and for TensorBoard; does nothing off the main process.
+
+    A disk that is full costs lines, and is said once.
 
     Args:
         folder: gets `metrics.jsonl` and `tensorboard/`.
@@ -54,11 +67,13 @@ class MetricsLog:
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
         self._file = None
+        self._has_failed = False
         if not is_main_process():
             return
         path = folder / "metrics.jsonl"
         kept = [line for line in logged_metrics(path) if line["step"] < start_step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._folder = folder
         self._file = path.open("a", encoding="utf-8")
         self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
 
@@ -66,10 +81,17 @@ class MetricsLog:
         if self._file is None:
             return
         require_claim()
-        self._file.write(json.dumps({"step": step, **scalars}) + "\n")
-        self._file.flush()
-        for name, value in scalars.items():
-            self._tensorboard.add_scalar(name, value, step)
+        try:
+            self._file.write(json.dumps({"step": step, **scalars}) + "\n")
+            self._file.flush()  # what a full disk does not take is tried again with the next line
+            if shutil.disk_usage(self._folder).free < _LEAST_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # its thread would say so with a traceback
+            for name, value in scalars.items():
+                self._tensorboard.add_scalar(name, value, step)
+        except OSError as error:
+            if not self._has_failed:
+                LOGGER.error("metrics of step %d cannot be written (%s)", step, error)
+            self._has_failed = True
 
     def __enter__(self) -> "MetricsLog":
         return self
@@ -78,8 +100,10 @@ class MetricsLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
-            self._tensorboard.close()
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                self._tensorboard.close()
 
 
 def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers, wait_for_all
+from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
@@ -109,9 +109,8 @@ def train(run: Run) -> bool:
                 meter.reset()
             if should_save:
                 _require_finite(run.model, step, rates)
-                _save(run, step)
+                _save(run, step, is_last=bool(stopped_by) or step == plan.last_step)
             if stopped_by:
-                wait_for_all()  # until the main process has written
                 raise StoppedError(stopped_by, step=step)
         if stopped_by := signals.agreed():  # it came while the last step was saved
             raise StoppedError(stopped_by, step=step)
@@ -152,17 +151,31 @@ def _show(bar: "tqdm[Any]", scalars: dict[str, float]) -> None:
     )
 
 
-def _save(run: Run, step: int) -> None:
-    run.checkpoints.save(
-        step,
-        {
-            "model": run.model.state_dict(),
-            "optimizer": run.optimizer.state_dict(),
-            "scaler": run.precision.scaler.state_dict(),
-            "failures": run.failures.state_dict(),
-            **run.record,
-        },
-    )
+def _save(run: Run, step: int, *, is_last: bool) -> None:
+    """Write a checkpoint, and wait until it is there; without one an ordinary step goes on, as configured.
+
+    Raises:
+        CheckpointError: it could not be written, and the run ends here or is to end then.
+    """
+    state = {
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "scaler": run.precision.scaler.state_dict(),
+        "failures": run.failures.state_dict(),
+        **run.record,
+    }
+    problem = ""
+    try:
+        run.checkpoints.save(step, state)
+    except OSError as error:
+        problem = str(error)
+    problem = all_gathered(problem)[0]
+    if not problem:
+        return
+    line = f"the checkpoint of step {step} cannot be written ({problem}); older ones are kept"
+    if is_last or run.plan.stops_if_not_saved:
+        raise CheckpointError(f"{line}; mend that, and the same command goes on from there")
+    LOGGER.error("%s, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False", line)
 
 
 def _require_same_videos(state: dict[str, Any], record: dict[str, Any]) -> None:

@@ -70,7 +70,8 @@ class PretrainSchedules:
 class Plan:
     """When a run logs, saves and ends; all in optimiser steps.
 
-    `checkpoint_every_*` 0 is never. A run that has `stop_at_step` above 0 ends there, to be gone on with later.
+    `checkpoint_every_*` 0 is never. A run that has `stop_at_step` above 0 ends there, to be gone on with later. One
+    that `stops_if_not_saved` ends when a checkpoint cannot be written.
     """
 
     num_steps: int
@@ -79,6 +80,7 @@ class Plan:
     checkpoint_every_steps: int
     checkpoint_every_epochs: int
     stop_at_step: int
+    stops_if_not_saved: bool
 
     @property
     def last_step(self) -> int:

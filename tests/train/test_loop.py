@@ -3,7 +3,9 @@
 import json
 import os
 import signal
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,69 @@ def test_stopped_at_step_11_and_resumed(
     ours, theirs = (load_file(folder / "backbone.safetensors") for folder in (tmp_path, undisturbed))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 64 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], capture_output=True)
+    if mounted.returncode and os.environ.get("SCE_REQUIRE_SLURM") != "1":
+        pytest.skip("only root mounts a file system")
+    assert mounted.returncode == 0, mounted.stderr
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def run_with_full_disk(cfg: CfgNode, disk: Path, *, steps: range) -> None:
+    """The disk is full while these steps are made."""
+    seed_everything(cfg.RUN.SEED)
+    run = build_pretrain_run(cfg, torch.device("cpu"))
+    ballast = disk / "ballast"
+
+    def fill(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
+        if step == steps.start:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
+        if step == steps.stop:
+            ballast.unlink()
+        return run.take_step(parts, rates, step=step)
+
+    train(replace(run, take_step=fill))
+
+
+def test_a_full_disk_costs_checkpoints_and_not_the_run(
+    undisturbed: Path, motion_videos: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of steps 8 and 12; that of step 4 is kept until there is one of step 16."""
+    run_with_full_disk(config(motion_videos, small_disk), small_disk, steps=range(5, 13))
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [line[:50] for line in said if "checkpoint" in line] == [
+        f"the checkpoint of step {step} cannot be written ([Errno 28] "[:50] for step in (8, 12)
+    ]
+    assert "No space left on device" in said[-1]
+    assert "older ones are kept, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False" in said[-1]
+    assert sum("metrics of step" in line for line in said) == 1
+    assert CheckpointFolder(small_disk / "checkpoints", num_kept=1).steps() == [16, 20]
+    assert_same_to_the_bit(final_state(small_disk), final_state(undisturbed))
+    assert losses(small_disk) == losses(undisturbed)  # lines that had no room came later
+
+
+def test_or_the_run_if_that_is_wished(undisturbed: Path, motion_videos: Path, small_disk: Path) -> None:
+    cfg = config(motion_videos, small_disk, TRAIN__STOPS_IF_NOT_SAVED=True)
+    with pytest.raises(CheckpointError, match="the checkpoint of step 8 cannot be written .* the same command goes on"):
+        run_with_full_disk(cfg, small_disk, steps=range(5, 13))
+    (small_disk / "ballast").unlink()
+    assert [path.name for path in (small_disk / "checkpoints").iterdir()] == ["step_00000004.pt"]
+    run_task(config(motion_videos, small_disk))
+    assert_same_to_the_bit(final_state(small_disk), final_state(undisturbed))
+
+
+def test_a_last_checkpoint_that_cannot_be_written_is_an_error(motion_videos: Path, small_disk: Path) -> None:
+    with pytest.raises(CheckpointError, match="the checkpoint of step 20 cannot be written"):
+        run_with_full_disk(config(motion_videos, small_disk), small_disk, steps=range(17, 100))
 
 
 def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
