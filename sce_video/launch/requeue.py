@@ -21,8 +21,9 @@ _MOST_REQUEUES = 100
 _MOST_WITHOUT_PROGRESS = 3
 # Slurm ends a job that waits here; one that it forgets ends by itself.
 _MOST_SECONDS = 600.0
-# For whoever has started the processes to say first what has ended one of them.
-_SECONDS_BEHIND = 1.0
+# For whoever has started the processes to see first, and to say, what has ended one of them: a killed one is there at
+# once, one with an error takes its time to end.
+_SECONDS_BEHIND_KILLED, _SECONDS_BEHIND_ERROR = 1.0, 10.0
 _RECORD = "requeues.json"
 
 
@@ -56,7 +57,7 @@ def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, s
     A job of Slurm comes again by `scontrol requeue`: at most 100 times, and not after three in a row that have left no
     new checkpoint. Not if the other one has said why: it would say so again.
     """
-    time.sleep(_SECONDS_BEHIND)
+    time.sleep(_SECONDS_BEHIND_ERROR if verdict.is_error else _SECONDS_BEHIND_KILLED)
     say(f"error: {verdict.line}; the other processes stop")
     if not verdict.is_error and "SLURM_JOB_ID" in environ and _may_come_again(output_dir, environ):
         place = place_in(environ)  # rank 0 may be the one that is lost, with all of its node

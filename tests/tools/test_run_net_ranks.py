@@ -182,3 +182,33 @@ def test_a_mistake_is_one_line_whoever_notices(
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Path) -> None:
+    first = long_run(motion_videos, tmp_path)
+    done = on_two(motion_videos, tmp_path, TRAIN__NUM_EPOCHS="2000", TRAIN__CHECKPOINT_EVERY_EPOCHS="0")
+    assert done.returncode == 2
+    assert f"{tmp_path} is in use by process {first.pid} on {socket.gethostname()}" in done.stderr
+    assert "Traceback" not in done.stderr
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 128 + signal.SIGTERM, said
+
+
+@pytest.mark.slow
+def test_a_process_that_outlives_its_job_s_requeue_writes_no_more(motion_videos: Path, tmp_path: Path) -> None:
+    """As where slurmd has died and the process has not: it is frozen while the job comes again."""
+    old = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="0")
+    old.send_signal(signal.SIGSTOP)
+    (tmp_path / "metrics.jsonl").rename(tmp_path / "metrics_of_the_old.jsonl")
+    new = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="1")
+    old.send_signal(signal.SIGCONT)
+    _, said = old.communicate(timeout=60)
+    assert old.returncode == 2
+    assert f"{tmp_path} was taken over by process {new.pid} of job 7" in said
+    assert not list((tmp_path / "checkpoints").glob("*"))  # it has not saved at its end either
+    new.send_signal(signal.SIGINT)  # after SIGTERM it would wait for Slurm
+    _, said = new.communicate(timeout=60)
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    assert f"stopped by signal 2 after {int(checkpoint.stem[5:])} steps" in said
