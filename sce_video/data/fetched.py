@@ -15,7 +15,7 @@ from sce_video.data.cache.folder import Fill, MakeRoom
 from sce_video.data.remote import PATIENCE, Location, Patience, RemoteError, RemotePath
 from sce_video.data.remote.transfer import fetch, read_range
 from sce_video.data.shards.member import Member, find_member
-from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.runtime.watch import waiting_for_others
 
 if TYPE_CHECKING:

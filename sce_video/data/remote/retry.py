@@ -15,7 +15,10 @@ Value = TypeVar("Value")
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError, TypeError)
 # Bases of what botocore and aiohttp raise for connections, timeouts and answers cut short; neither is imported here.
 _TEMPORARY_NAMES = frozenset(
-    ["HTTPClientError", "IncompleteReadError", "ClientConnectionError", "ClientPayloadError", "TimeoutError"]
+    [
+        *("HTTPClientError", "ConnectionError", "IncompleteReadError", "TimeoutError"),
+        *("ClientConnectionError", "ClientPayloadError"),
+    ]
 )
 _TEMPORARY_STATUS = frozenset([408, 425, 429])
 _NOT_IMPLEMENTED = 501

@@ -19,18 +19,17 @@ from sce_video.data.remote.retry import (
 if TYPE_CHECKING:
     from sce_video.data.remote.location import RemotePath
 
-_VERSION_NAMES = ("ETag", "etag", "md5", "checksum", "LastModified", "mtime", "last_modified")
+_VERSION_NAMES = ("ETag", "etag", "md5", "Content-MD5", "LastModified", "Last-Modified", "mtime", "last_modified")
+
+
+_PARTIAL_CONTENT = 206
 
 
 class FileFacts(NamedTuple):
-    """Size in bytes; `version` changes when the file is written anew, as far as the server says.
-
-    `has_ranges`: parts of the file can be asked for.
-    """
+    """Size in bytes; `version` changes when the file is written anew, as far as the server says."""
 
     size: int
     version: str
-    has_ranges: bool
 
 
 def exists(path: "RemotePath") -> bool:
@@ -58,10 +57,30 @@ def file_facts(path: "RemotePath") -> FileFacts:
         if about.get("size") is None:
             raise RemoteError(f"{path}: the server does not say how long the file is")
         version = next((str(about[key]) for key in _VERSION_NAMES if about.get(key)), "")
-        is_http = path.url.lower().startswith(("http://", "https://"))
-        return FileFacts(int(about["size"]), version.strip('"'), bool(about.get("partial", not is_http)))
+        return FileFacts(int(about["size"]), version.strip('"'))
 
     return patiently(attempt, name=path, patience=PATIENCE)
+
+
+def has_ranges(path: "RemotePath") -> bool:
+    """Whether parts of the file can be asked for, which not all HTTP servers know; raises RemoteError."""
+
+    def attempt(deadline: float) -> bool:
+        import fsspec.asyn
+
+        system, name = file_system(path.url)
+
+        async def status() -> int:
+            session = await system.set_session()
+            headers = {**system.kwargs.get("headers", {}), "Range": "bytes=0-0"}
+            async with session.get(system.encode_url(name), headers=headers) as response:  # nothing of it is read
+                response.raise_for_status()
+                return int(response.status)
+
+        return bool(fsspec.asyn.sync(system.loop, status) == _PARTIAL_CONTENT)
+
+    is_http = path.url.lower().startswith(("http://", "https://"))
+    return not is_http or patiently(attempt, name=path, patience=PATIENCE)
 
 
 def read_bytes(path: "RemotePath") -> bytes:
@@ -140,6 +159,6 @@ def _progress(make_room: Callable[[int], None], deadline: float) -> Any:
             if self.size is None:
                 make_room(self.value)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.value} bytes until the deadline")
+                raise ShortReadError(f"{self.value} bytes came until the deadline")
 
     return Progress()

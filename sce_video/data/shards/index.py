@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sce_video.data.cache.locks import locked
 from sce_video.data.remote import PATIENCE, Location, RemoteError, RemotePath
-from sce_video.data.remote.transfer import FileFacts, file_facts, read_range
+from sce_video.data.remote.transfer import FileFacts, file_facts, has_ranges, read_range
 from sce_video.data.shards.read_tar import ShardVideo, read_tar
 from sce_video.errors import ManifestError
 from sce_video.runtime.files import write_text
@@ -66,14 +66,14 @@ def _facts(shard: Location) -> FileFacts:
         raise ManifestError(str(error)) from error
     except OSError as error:
         raise ManifestError(f"{shard} cannot be read ({error.strerror})") from error
-    return FileFacts(about.st_size, str(about.st_mtime_ns), has_ranges=True)
+    return FileFacts(about.st_size, str(about.st_mtime_ns))
 
 
 def _read(shard: Location, facts: FileFacts) -> list[ShardVideo]:
-    if not facts.has_ranges:
-        raise ManifestError(f"{shard}: the server gives no parts of files (HTTP ranges), which shards need")
     try:
         if isinstance(shard, RemotePath):
+            if not has_ranges(shard):
+                raise ManifestError(f"{shard}: the server gives no parts of files (HTTP ranges), which shards need")
             return read_tar(
                 shard,
                 lambda start, length: read_range(shard, start, length, patience=PATIENCE, deadline=PATIENCE.deadline()),

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.errors import ManifestError
 
 ReadRange = Callable[[int, int], bytes]  # (start, length) -> so many bytes

@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from sce_video.clips.decoders import IMAGE_SUFFIXES
 from sce_video.data.remote import Location, RemoteError, RemotePath
 from sce_video.data.remote.transfer import listed_files
+from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.errors import ManifestError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below"]
-
-# Matched in lower case.
-VIDEO_SUFFIXES = (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 
 class Folder(NamedTuple):
