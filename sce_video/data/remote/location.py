@@ -78,9 +78,10 @@ def location(text: str) -> Location:
 
 def relative_folder(folder: Location, root: Location) -> str:
     """What leads from `root` to a folder; the folder itself where it does not lie below."""
-    if isinstance(folder, RemotePath):
-        return posixpath.normpath(folder.path)
-    return str(folder.relative_to(root)) if isinstance(root, Path) and folder.is_relative_to(root) else str(folder)
+    if isinstance(folder, RemotePath) and isinstance(root, RemotePath):
+        return posixpath.relpath(folder.path or ".", root.path or ".")
+    is_below = isinstance(folder, Path) and isinstance(root, Path) and folder.is_relative_to(root)
+    return os.path.relpath(str(folder), str(root)) if is_below else str(folder)
 
 
 def _joined(root: str, path: str) -> str:
