@@ -91,3 +91,11 @@ def test_a_missing_folder_is_one_line(
     assert benchmark_module(program).main() == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path / 'nowhere'}: no such folder, or no video below it")
+
+
+@pytest.mark.slow
+def test_remote(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("remote", one_video, "--quick", json_file=tmp_path / "remote.json")
+    assert {"http_files_cold_vs_local", "s3_shards_warm_vs_local", "http_cold_vs_simplecache"} <= ratios.keys()
+    assert {"local files", "http, files, cold", "s3, shards, warm"} <= {row["what"] for row in rows}
+    assert all(row["min"] <= row["clips_per_s"] <= row["max"] for row in rows)
