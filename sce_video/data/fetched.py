@@ -38,6 +38,9 @@ class VideoFiles:
         try:
             with _named(held, name):
                 return _HeldVideo(opener(held.path), held, name)
+        except DecodeError:  # perhaps a proxy's page that says so: do not keep it
+            self.cache.drop(held)
+            raise
         except BaseException:
             held.close()
             raise

@@ -13,9 +13,10 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.clips import build_opener
 from sce_video.build.data import build_train_manifest
-from sce_video.build.files import build_videos
+from sce_video.build.files import build_videos, own_folder
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import load_config
+from sce_video.data.cache import CacheError
 from sce_video.data.remote.filesystem import MissingPackageError
 from sce_video.launch.doctor.examine import read_subject
 from sce_video.launch.doctor.network import fetching
@@ -96,13 +97,26 @@ def test_doctor_fetches_before_it_measures(served: HttpFolder, tmp_path: Path) -
     assert finding.fact.startswith("24 of 24 cannot be fetched: http://")
 
 
+def test_the_default_folder_is_this_users_alone(tmp_path: Path) -> None:
+    folder = own_folder(tmp_path)
+    assert own_folder(tmp_path) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(CacheError, match="by others; give DATA.CACHE_DIR"):
+        own_folder(tmp_path)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(CacheError, match="by others"):
+        own_folder(tmp_path)
+
+
 def test_local_videos_need_no_cache_and_none_of_the_packages(motion_videos: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
 for name in ("aiohttp", "s3fs", "fsspec"):
     sys.modules[name] = None
 from sce_video.build.data import build_train_manifest
-from sce_video.build.files import build_videos
+from sce_video.build.files import build_videos, own_folder
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import load_config
 places = ["DATA.ROOT", {str(motion_videos)!r}, "DATA.CACHE_DIR", {str(tmp_path / "c")!r}]

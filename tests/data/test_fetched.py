@@ -150,7 +150,7 @@ def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
 
 
 def test_missing_and_broken_videos_are_named_by_their_url(
-    http: HttpFolder, make_files: MakeFiles, tmp_path: Path
+    http: HttpFolder, make_files: MakeFiles, motion_videos: Path, tmp_path: Path
 ) -> None:
     (http.folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(1000))
     manifest = Manifest(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
@@ -158,6 +158,8 @@ def test_missing_and_broken_videos_are_named_by_their_url(
     with pytest.raises(DecodeError, match=f"^{http.url}/broken.mp4: cannot be decoded") as caught:
         frames(videos, 0)
     assert str(tmp_path / "cache") not in str(caught.value)
+    (http.folder / "broken.mp4").write_bytes(next(motion_videos.rglob("*.mp4")).read_bytes())
+    assert len(frames(videos, 0)) == 2  # what could not be opened was not kept
     with pytest.raises(DecodeError, match=f"^{http.url}/missing.mp4: no such file$"):
         frames(videos, 1)
 

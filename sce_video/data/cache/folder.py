@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,14 +59,11 @@ class FileCache:
         """Make the folder and count what is in it; at the beginning of a run, before the loader processes.
 
         Raises:
-            CacheError: it cannot be made, or belongs to somebody else.
+            CacheError: it cannot be made or written.
         """
         with self._disk_errors():
             for part in (FILES, PARTIAL):
                 (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
-            about = self.folder.stat()
-            if about.st_uid != os.getuid() or about.st_mode & stat.S_IWOTH:
-                raise CacheError(f"DATA.CACHE_DIR {self.folder} can be written by others; give a folder of your own")
             self._ledger.tidy()
 
     def hold(self, key: str, *, suffix: str, fill: Fill) -> HeldFile:
@@ -88,6 +84,12 @@ class FileCache:
                 if descriptor is not None:
                     os.utime(descriptor)  # the last use, by which files go
                     return HeldFile(final, descriptor)
+
+    def drop(self, held: HeldFile) -> None:
+        """Close a file that is no good, and fetch it anew the next time."""
+        with self._disk_errors():
+            self._ledger.remove(Path(held.path), held.num_bytes)
+        held.close()
 
     def _written(self, name: str, final: Path, fill: Fill) -> int | None:
         """The new file, open; None if another process has written it meanwhile, or it is gone again."""

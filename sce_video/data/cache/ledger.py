@@ -70,6 +70,14 @@ class Ledger:
                 partial.replace(final)
             _write(descriptor, _State(num_bytes, reserved))
 
+    def remove(self, path: Path, num_bytes: int) -> None:
+        """Delete a whole file, though it may be in use."""
+        with self._open() as descriptor:
+            if path.exists():
+                path.unlink()
+                state = _read(descriptor)
+                _write(descriptor, state._replace(num_bytes=state.num_bytes - num_bytes))
+
     @contextmanager
     def _open(self) -> Iterator[int]:
         with locked(self._folder / "ledger.json") as descriptor:

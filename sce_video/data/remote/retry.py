@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sce_video.config.urls import masked
 from sce_video.errors import UserError
+from sce_video.runtime.logging import LOGGER
 
 Value = TypeVar("Value")
 
@@ -48,16 +49,24 @@ class Patience:
 
 
 PATIENCE = Patience()
+# For what a run cannot begin without: a wrong host looks like a network that is down.
+PATIENCE_AT_START = Patience(total_seconds=60.0)
 
 
 def patiently(
-    attempt: Callable[[float], Value], *, name: object, patience: Patience, deadline: float | None = None
+    attempt: Callable[[float], Value],
+    *,
+    name: object,
+    patience: Patience,
+    deadline: float | None = None,
+    is_said: bool = False,
 ) -> Value:
     """What `attempt(deadline)` gives, tried again after temporary errors until the deadline.
 
     Args:
         name: of the file, for the message.
         deadline: of `time.monotonic`, by default as `patience` says.
+        is_said: one line goes into the log when it does not succeed at once.
     Raises:
         RemoteError: not there, forbidden, or still failing at the deadline.
         OSError: this machine's disk is full or cannot be written.
@@ -76,6 +85,8 @@ def patiently(
             pause = wait * _CHANCE.uniform(0.5, 1.0)
             if not is_temporary(error) or time.monotonic() + pause > deadline:
                 raise RemoteError(_described(name, error, tries, time.monotonic() - began)) from error
+            if is_said and tries == 1:
+                LOGGER.warning("%s; trying again for %.0f s", _described(name, error, 1, 0.0), deadline - began)
         time.sleep(pause)
         wait = min(2 * wait, patience.longest_wait_seconds)
 

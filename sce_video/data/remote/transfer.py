@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sce_video.data.remote.filesystem import file_system
 from sce_video.data.remote.retry import (
-    PATIENCE,
+    PATIENCE_AT_START,
     Patience,
     RemoteError,
     ShortReadError,
@@ -45,7 +45,7 @@ def exists(path: "RemotePath") -> bool:
             return False
         return True
 
-    return patiently(attempt, name=path, patience=PATIENCE)
+    return patiently(attempt, name=path, patience=PATIENCE_AT_START, is_said=True)
 
 
 def file_facts(path: "RemotePath") -> FileFacts:
@@ -59,7 +59,7 @@ def file_facts(path: "RemotePath") -> FileFacts:
         version = next((str(about[key]) for key in _VERSION_NAMES if about.get(key)), "")
         return FileFacts(int(about["size"]), version.strip('"'))
 
-    return patiently(attempt, name=path, patience=PATIENCE)
+    return patiently(attempt, name=path, patience=PATIENCE_AT_START, is_said=True)
 
 
 def has_ranges(path: "RemotePath") -> bool:
@@ -80,7 +80,7 @@ def has_ranges(path: "RemotePath") -> bool:
         return bool(fsspec.asyn.sync(system.loop, status) == _PARTIAL_CONTENT)
 
     is_http = path.url.lower().startswith(("http://", "https://"))
-    return not is_http or patiently(attempt, name=path, patience=PATIENCE)
+    return not is_http or patiently(attempt, name=path, patience=PATIENCE_AT_START, is_said=True)
 
 
 def read_bytes(path: "RemotePath") -> bytes:
@@ -91,7 +91,7 @@ def read_bytes(path: "RemotePath") -> bytes:
         content: bytes = system.cat_file(name)
         return content
 
-    return patiently(attempt, name=path, patience=PATIENCE)
+    return patiently(attempt, name=path, patience=PATIENCE_AT_START, is_said=True)
 
 
 def read_range(path: "RemotePath", start: int, length: int, *, patience: Patience, deadline: float) -> bytes:
@@ -141,7 +141,7 @@ def listed_files(path: "RemotePath") -> list[str]:
         top = top.rstrip("/") + "/"
         return [name.removeprefix(top) for name in found if name.startswith(top)]
 
-    return patiently(attempt, name=path, patience=PATIENCE)
+    return patiently(attempt, name=path, patience=PATIENCE_AT_START, is_said=True)
 
 
 def _progress(make_room: Callable[[int], None], deadline: float) -> Any:

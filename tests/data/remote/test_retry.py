@@ -28,7 +28,7 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     "error",
     [
-        *(StatusError(status) for status in (429, 500, 502, 503, 504)),
+        *(StatusError(status) for status in (408, 429, 500, 502, 503, 504)),
         *(TimeoutError(), ConnectionResetError(), ShortReadError("short"), EOFError(), OSError(errno.EIO, "io")),
         caused_by(OSError(errno.EIO, "internal"), BotoError(500)),
         caused_by(FileNotFoundError("x"), StatusError(503)),  # what fsspec makes of any failed HEAD

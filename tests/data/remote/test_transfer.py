@@ -9,6 +9,7 @@ import pytest
 
 from sce_video.data.remote import Patience, RemoteError, RemotePath, location, transfer
 from sce_video.data.remote.transfer import fetch, file_facts, has_ranges, listed_files, read_range
+from sce_video.runtime.logging import LOGGER
 from tests.servers import HttpFolder
 
 NAME = "a folder/v#1?%20.mp4"
@@ -99,12 +100,17 @@ def test_a_server_without_ranges(http: HttpFolder, content: bytes) -> None:
         read_range(remote(http), 0, 10, patience=QUICK, deadline=QUICK.deadline())
 
 
-def test_a_failed_look_is_no_missing_file(http: HttpFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "PATIENCE", Patience(total_seconds=0.2, first_wait_seconds=0.05))
+def test_a_failed_look_is_no_missing_file_and_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(LOGGER, "warning", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(transfer, "PATIENCE_AT_START", Patience(total_seconds=0.2, first_wait_seconds=0.05))
     path = location("http://127.0.0.1:9/a.mp4")
     assert isinstance(path, RemotePath)
     with pytest.raises(RemoteError):
         path.exists()
+    [line] = said
+    assert line.startswith("http://127.0.0.1:9/a.mp4: cannot be fetched (")
+    assert line.endswith("; trying again for 0 s")
 
 
 def test_s3(s3_bucket: str, tmp_path: Path) -> None:
