@@ -150,7 +150,9 @@ class Manifest:
             ManifestError: there are none.
         """
         if self.labels is None:
-            raise ManifestError(f"{self.origin} has no labels; this task needs lines `path label`")
+            raise ManifestError(
+                f"{self.origin} has no labels; this task needs lines `path label`, or .cls or .json in shards"
+            )
         return self.labels
 
     def require_files(self) -> None:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sce_video.data.remote.location import RemotePath
 
 _VERSION_NAMES = ("ETag", "etag", "md5", "Content-MD5", "LastModified", "Last-Modified", "mtime", "last_modified")
-
-
 _PARTIAL_CONTENT = 206
 
 

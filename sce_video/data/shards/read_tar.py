@@ -63,10 +63,10 @@ def read_tar(shard: object, read: ReadRange, size: int) -> list[ShardVideo]:
 
 
 class _Found(NamedTuple):
-    """A file in a tar; its content where it may be a label."""
+    """A file in a tar; its content where it may be a label, None otherwise."""
 
     member: tarfile.TarInfo
-    content: bytes
+    content: bytes | None
 
 
 def _files_in(shard: object, file: "_RangedFile", size: int) -> list[_Found]:
@@ -90,9 +90,9 @@ def _files_in(shard: object, file: "_RangedFile", size: int) -> list[_Found]:
     return files
 
 
-def _label_content(member: tarfile.TarInfo, file: "_RangedFile") -> bytes:
+def _label_content(member: tarfile.TarInfo, file: "_RangedFile") -> bytes | None:
     if not member.name.lower().endswith(_LABEL_ENDINGS) or not 0 <= member.size <= _MOST_LABEL_BYTES:
-        return b""
+        return None
     file.seek(member.offset_data)
     return file.read(member.size)
 
@@ -110,19 +110,17 @@ def _video_of(shard: object, group: dict[str, _Found]) -> ShardVideo | None:
     return None
 
 
-def _label(shard: object, member: tarfile.TarInfo, content: bytes) -> int | None:
-    """An integer in text, or JSON's `label`; None where JSON has none."""
+def _label(shard: object, member: tarfile.TarInfo, content: bytes | None) -> int | None:
+    """An integer in text, or JSON's `label`; None where JSON has none that is an integer (captions, names)."""
     try:
         if member.name.lower().endswith(".cls"):
-            return int(content)
-        parsed = json.loads(content)
-        label = parsed.get("label") if isinstance(parsed, dict) else None
-        if label is not None and (isinstance(label, bool) or not isinstance(label, int)):
-            raise ValueError(f"label is {label!r}")
-        return label
+            return int(content or b"")
+        parsed = json.loads(content or b"{}")
     except (ValueError, RecursionError) as error:
         words = " ".join(str(error).split())[:200]
-        raise ManifestError(f"{shard}: {member.name!r} has no label that is a whole number ({words})") from error
+        raise ManifestError(f"{shard}: {member.name!r} holds no label that can be read ({words})") from error
+    label = parsed.get("label") if isinstance(parsed, dict) else None
+    return label if isinstance(label, int) and not isinstance(label, bool) else None
 
 
 class _RangedFile(io.RawIOBase):

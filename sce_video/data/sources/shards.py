@@ -1,13 +1,12 @@
 """Tar shards in WebDataset's layout, local or remote: `000123.mp4` with `000123.cls` or `000123.json` beside it."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sce_video.config.urls import is_url, masked
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location, location
-from sce_video.data.shards import BRACES, Member, ShardVideo, expand_braces, member_path, read_index
+from sce_video.data.shards import BRACES, Member, expand_braces, member_path, read_index
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 
@@ -28,27 +27,19 @@ def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest
         ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without.
     """
     folder, names = _split(pattern, root)
-    for name in names:
-        if not name.endswith(".tar"):
-            raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         indices = list(pool.map(lambda name: read_index(folder / name, index_folder), names))
     paths: list[str] = []
     labels: list[int] = []
     for name, (_, videos) in zip(names, indices, strict=True):
         paths += [member_path(Member(name, video.name, video.start, video.length)) for video in videos]
-        labels += _labels(videos)
+        labels += [video.label for video in videos if video.label is not None]
+    origin = masked(pattern)
     if labels and len(labels) < len(paths):
-        raise ManifestError(
-            f"{masked(pattern)}: {len(labels)} of {len(paths)} videos have a label; either all have one or none has"
-        )
-    LOGGER.info("%s: %d videos in %d shards", masked(pattern), len(paths), len(names))
+        raise ManifestError(f"{origin}: {len(labels)} of {len(paths)} videos have a label; all have one, or none has")
+    LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
-    return Manifest(root=folder, paths=paths, labels=labels or None, origin=masked(pattern), versions=versions)
-
-
-def _labels(videos: list[ShardVideo]) -> Iterator[int]:
-    return (video.label for video in videos if video.label is not None)
+    return Manifest(root=folder, paths=paths, labels=labels or None, origin=origin, versions=versions)
 
 
 def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:
@@ -60,4 +51,8 @@ def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:
     cut = fixed.rfind("/") + 1
     own = location(f"{place[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
     folder = root / str(own) if isinstance(own, Path) and not own.is_absolute() else own
-    return folder, expand_braces(place[cut:])
+    names = expand_braces(place[cut:])
+    for name in names:
+        if not name.endswith(".tar"):
+            raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
+    return folder, names
