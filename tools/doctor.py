@@ -7,12 +7,14 @@ from pathlib import Path
 
 from sce_video.launch.doctor.examine import examine, read_subject
 from sce_video.launch.doctor.finding import Finding
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, local_path
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="?", type=Path, help="folder or list of videos; by default those of --cfg")
+    parser.add_argument(
+        "videos", nargs="?", type=local_path, help="local folder or list; by default the videos of --cfg"
+    )
     parser.add_argument("--cfg", type=Path, help="config of the run to be; by default the K400 recipe")
     parser.add_argument("--run", type=Path, help="folder of a run: what the GPU needs is taken from its metrics.jsonl")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default 3)")

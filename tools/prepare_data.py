@@ -14,7 +14,7 @@ from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits
 from sce_video.data.prepare.settings import ACTIONS, Action, Frames, PrepareError, Transcode
 from sce_video.launch.prepare import SlurmArray, finish, prepare_here, submit_shards
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, local_path
 from sce_video.runtime.machine import available_cores
 
 _ACTION_OPTIONS = {
@@ -37,8 +37,10 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, metavar="SRC", help="folder of videos, at any depth; never written to")
-    parser.add_argument("output", type=Path, metavar="DST", help="folder for everything that is written")
+    parser.add_argument(
+        "source", type=local_path, metavar="SRC", help="local folder of videos, any depth; never written to"
+    )
+    parser.add_argument("output", type=local_path, metavar="DST", help="folder for everything that is written")
     kind = parser.add_mutually_exclusive_group()
     for name, words in (("check", "verify only"), ("frames", "write a folder of JPEG frames per video")):
         kind.add_argument(f"--{name}", dest="action", action="store_const", const=name, default="transcode", help=words)

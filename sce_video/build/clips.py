@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.build.files import build_videos
 from sce_video.build.workers import build_scout, build_watch
 from sce_video.clips.decoders import VideoDecoder, VideoMetadata, VideoOpener, decoder_version
 from sce_video.clips.decoders.choice import DecoderChoice, choose_decoder
@@ -29,7 +30,6 @@ from sce_video.clips.samplers import (
 )
 from sce_video.data.dataset import ClipFormat
 from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewProtocol
@@ -92,11 +92,11 @@ def _decide(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path 
 
 def _raced(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> DecoderChoice:
     """Decide in a process of its own: a decoder that hangs or dies on one of the videos is out, not the run."""
-    watch = build_watch(cfg, manifest)
+    watch, videos = build_watch(cfg, manifest), build_videos(cfg, manifest, opener)
     numbers = {str(manifest.path(video)): video for video in _some(manifest)}
 
     def open_with(decoder: str, path: str) -> VideoDecoder:
-        return WatchedVideos(ListedVideos(manifest, replace(opener, decoder=decoder)), watch).open(numbers[path])
+        return WatchedVideos(replace(videos, opener=replace(opener, decoder=decoder)), watch).open(numbers[path])
 
     race = partial(choose_decoder, open_with=open_with, times=partial(_wanted_times, cfg))
     choice: DecoderChoice = next(build_scout(cfg, watch).results(race, [list(numbers)]))

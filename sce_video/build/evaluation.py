@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from sce_video.augment.apply import plain_view
 from sce_video.build.clips import DECODER_FILE, build_opener, build_protocol, describe_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest, build_views_dataset
+from sce_video.build.files import build_videos
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.check import SPLIT_MARK
 from sce_video.data.manifest import Manifest, require_comparable
-from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import (
@@ -133,7 +133,7 @@ def features_of(
     watch = build_watch(cfg, manifest)
     extractor = FeatureExtractor(
         backbone,
-        build_views_dataset(cfg, ListedVideos(manifest, opener), watch),
+        build_views_dataset(cfg, build_videos(cfg, manifest, opener), watch),
         make_views=partial(_views_of, cfg),
         pool=partial(_POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
         workers=build_workers(cfg, watch, device),

@@ -13,12 +13,12 @@ from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.evaluation import describe_views, features_of, write_results
+from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
 from sce_video.build.run import assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.manifest import Manifest, require_comparable
-from sce_video.data.videos import ListedVideos
 from sce_video.evaluate.features import labeled
 from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
@@ -84,7 +84,7 @@ def build_finetune_run(
     cfg: CfgNode, device: torch.device, manifest: Manifest, opener: VideoOpener, classifier: Classifier
 ) -> Run:
     recipes = build_recipes(cfg)[:1]
-    loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
+    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
     optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, device)
     replica = replica_of(classifier, device)
     supervision = Supervision(

@@ -10,6 +10,7 @@ from sce_video.augment.batch import collate, make_views
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.clips import build_protocol
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_dataset, build_train_manifest
+from sce_video.build.files import build_videos
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.check import TRAINING_TASKS
@@ -88,7 +89,7 @@ def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDatas
 def _videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
     """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
     opener = VideoOpener("pyav", short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS, frames_fps=cfg.DATA.FRAMES_FPS)
-    return ListedVideos(manifest, opener)
+    return build_videos(cfg, manifest, opener)
 
 
 def _middle_clip(cfg: CfgNode, dataset: ViewsDataset, video: int) -> Strip | str:

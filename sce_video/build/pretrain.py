@@ -10,10 +10,10 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.build.clips import DECODER_FILE, build_opener
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
+from sce_video.build.files import build_videos
 from sce_video.build.model import build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_pretrain_schedules
 from sce_video.build.run import assemble_run, build_precision, prepared
-from sce_video.data.videos import ListedVideos
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
@@ -45,7 +45,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
     manifest = build_train_manifest(cfg)
     recipes = build_recipes(cfg)
     opener = build_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    loader = build_train_loader(cfg, ListedVideos(manifest, opener), recipes, device)
+    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
     model = prepared(build_sce(cfg), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)

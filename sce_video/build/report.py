@@ -10,6 +10,7 @@ from sce_video.build.evaluation import features_folder
 from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text, flat_config
 from sce_video.config.check import SPLIT_MARK
+from sce_video.config.urls import masked
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_export, read_features
 from sce_video.evaluate.features import features_digest
@@ -62,7 +63,7 @@ def _data_of(cfg: CfgNode, splits: str) -> str:
     if cfg.DATA.SOURCE != "list":
         return str(cfg.DATA.SOURCE)
     listed = cfg.DATA.TRAIN if cfg.TASK == "pretrain" or not cfg.DATA.TEST else cfg.DATA.TEST
-    return Path(listed).name.replace(SPLIT_MARK, splits)
+    return Path(masked(listed)).name.replace(SPLIT_MARK, splits)
 
 
 def _environment(files: RunFiles) -> Mapping[str, str]:

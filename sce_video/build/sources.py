@@ -5,8 +5,10 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from sce_video.build.files import build_index_folder
 from sce_video.config.check import SPLIT_MARK
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location, location
 from sce_video.data.sources import (
     class_folders,
     read_annotations,
@@ -21,6 +23,7 @@ from sce_video.data.sources import (
     read_kinetics,
     read_list,
     read_moments,
+    read_shards,
     read_ssv2,
     read_stl10,
     read_ucf101,
@@ -29,7 +32,12 @@ from sce_video.data.sources import (
 _MINI_KINETICS_TRAIN, _MINI_KINETICS_TEST = "train_ytid_list.txt", "val_ytid_list.txt"
 
 
-def _root(cfg: CfgNode) -> Path:
+def _root(cfg: CfgNode) -> Location:
+    return location(cfg.DATA.ROOT)
+
+
+def _folder(cfg: CfgNode) -> Path:
+    """DATA.ROOT of a source that reads no remote one."""
     return Path(cfg.DATA.ROOT)
 
 
@@ -37,8 +45,8 @@ def _splits(cfg: CfgNode) -> Path:
     return Path(cfg.DATA.SPLITS_DIR)
 
 
-def _list(cfg: CfgNode, name: str) -> Path:
-    return Path(name.replace(SPLIT_MARK, str(cfg.DATA.SPLIT)))
+def _list(cfg: CfgNode, name: str) -> Location:
+    return location(name.replace(SPLIT_MARK, str(cfg.DATA.SPLIT)))
 
 
 def _train_classes(cfg: CfgNode) -> list[str]:
@@ -53,21 +61,26 @@ def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
     return read_hmdb51(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
 
 
+def _shards(cfg: CfgNode, pattern: str) -> Manifest:
+    return read_shards(pattern, _root(cfg), index_folder=build_index_folder(cfg))
+
+
 def _kinetics(cfg: CfgNode, table: str) -> Manifest:
-    class_names = read_annotations(Path(cfg.DATA.TRAIN)).class_names
-    return read_kinetics(read_annotations(Path(table)), _root(cfg), class_names=class_names)
+    class_names = read_annotations(location(cfg.DATA.TRAIN)).class_names
+    return read_kinetics(read_annotations(location(table)), _root(cfg), class_names=class_names)
 
 
 def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
     """Mini-Kinetics: of Kinetics-400's tables, the videos in its two lists."""
     train_ids = read_ids(_splits(cfg) / _MINI_KINETICS_TRAIN)
-    class_names = read_annotations(Path(cfg.DATA.TRAIN), only_ids=train_ids).class_names
-    chosen = read_annotations(Path(table), only_ids=read_ids(_splits(cfg) / ids))
+    class_names = read_annotations(location(cfg.DATA.TRAIN), only_ids=train_ids).class_names
+    chosen = read_annotations(location(table), only_ids=read_ids(_splits(cfg) / ids))
     return read_kinetics(chosen, _root(cfg), class_names=class_names)
 
 
 TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TRAIN), _root(cfg)),
+    "shards": lambda cfg: _shards(cfg, cfg.DATA.TRAIN),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TRAIN),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TRAIN, _MINI_KINETICS_TRAIN),
     "ucf101": lambda cfg: _ucf101(cfg)[0],
@@ -78,12 +91,13 @@ TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "frame_folders": lambda cfg: read_frame_folders(_root(cfg), cfg.DATA.TRAIN),
     "image_folders": lambda cfg: read_image_folders(_root(cfg), cfg.DATA.TRAIN),
     "folder": lambda cfg: read_folder(_root(cfg), cfg.DATA.TRAIN),
-    "cifar10": lambda cfg: read_cifar10(_root(cfg), "train"),
-    "cifar100": lambda cfg: read_cifar100(_root(cfg), "train"),
-    "stl10": lambda cfg: read_stl10(_root(cfg), cfg.DATA.TRAIN),
+    "cifar10": lambda cfg: read_cifar10(_folder(cfg), "train"),
+    "cifar100": lambda cfg: read_cifar100(_folder(cfg), "train"),
+    "stl10": lambda cfg: read_stl10(_folder(cfg), cfg.DATA.TRAIN),
 }
 TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TEST), _root(cfg)),
+    "shards": lambda cfg: _shards(cfg, cfg.DATA.TEST),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TEST, _MINI_KINETICS_TEST),
     "ucf101": lambda cfg: _ucf101(cfg)[1],
@@ -93,7 +107,7 @@ TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "class_folders": lambda cfg: read_class_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
     "frame_folders": lambda cfg: read_frame_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
     "image_folders": lambda cfg: read_image_folders(_root(cfg), cfg.DATA.TEST, class_names=_train_classes(cfg)),
-    "cifar10": lambda cfg: read_cifar10(_root(cfg), "test"),
-    "cifar100": lambda cfg: read_cifar100(_root(cfg), "test"),
-    "stl10": lambda cfg: read_stl10(_root(cfg), "test"),
+    "cifar10": lambda cfg: read_cifar10(_folder(cfg), "test"),
+    "cifar100": lambda cfg: read_cifar100(_folder(cfg), "test"),
+    "stl10": lambda cfg: read_stl10(_folder(cfg), "test"),
 }

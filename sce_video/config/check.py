@@ -8,6 +8,8 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config.defaults import default_config
+from sce_video.config.remote import check_remote
+from sce_video.config.urls import masked
 from sce_video.errors import ConfigError
 
 TASKS = ("pretrain", "finetune", "linear", "linear_features", "knn", "retrieval", "extract")
@@ -18,7 +20,7 @@ SPLIT_MARK = "{split}"
 CHOICES: dict[str, tuple[Any, ...]] = {
     "TASK": TASKS,
     "DATA.SOURCE": (
-        *("list", "kinetics", "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"),
+        *("list", "shards", "kinetics", "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"),
         *("class_folders", "frame_folders", "image_folders", "folder", "cifar10", "cifar100", "stl10"),
     ),
     "DATA.SPLIT": (1, 2, 3),
@@ -68,6 +70,7 @@ _AT_LEAST: dict[str, float] = {
 
 _ABOVE_ZERO = (
     "DATA.FRAMES_FPS",
+    "DATA.CACHE_GB",
     "CLIP.DISTANCE_POWER",
     "DATA.VIDEO_TIMEOUT_SECONDS",
     "CLIP.SECONDS",
@@ -139,7 +142,7 @@ _USED_BY = {
 
 # Keys without which a source has nothing to read.
 _NEEDED_KEYS: dict[str, tuple[str, ...]] = {
-    "list": ("DATA.TRAIN",),
+    **dict.fromkeys(("list", "shards"), ("DATA.TRAIN",)),
     "kinetics": ("DATA.ROOT", "DATA.TRAIN"),
     "kinetics200": ("DATA.ROOT", "DATA.TRAIN", "DATA.SPLITS_DIR"),
     **dict.fromkeys(("ucf101", "hmdb51", "ssv2", "moments"), ("DATA.ROOT", "DATA.SPLITS_DIR")),
@@ -151,7 +154,9 @@ _WHAT_IS_NEEDED = {
     "DATA.SPLITS_DIR": "the folder of the official files",
 }
 _FOLDER_SOURCES = ("class_folders", "frame_folders", "image_folders", "folder")
-SOURCES_WITH_TWO_LISTS = ("list", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders")
+SOURCES_WITH_TWO_LISTS = (
+    *("list", "shards", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders"),
+)
 
 _ALL_ABOVE_ZERO = (
     *("CLIP.SPEEDS", "AUG.CROP_AREA", "AUG.CROP_ASPECT", "AUG.BLUR_SIGMA_PIXELS", "AUG.STD"),
@@ -184,6 +189,7 @@ def check_config(cfg: CfgNode) -> None:
     _check_evaluation(cfg)
     _check_views(cfg)
     _check_data(cfg)
+    check_remote(cfg)
 
 
 def _check_pretraining(cfg: CfgNode) -> None:
@@ -275,7 +281,7 @@ def _check_splits(cfg: CfgNode) -> None:
 
 def _require(holds: bool, cfg: CfgNode, key: str, way_out: str) -> None:
     if not holds:
-        raise ConfigError(f"{key} is {_get(cfg, key)!r}; {way_out}")
+        raise ConfigError(f"{key} is {masked(repr(_get(cfg, key)))}; {way_out}")
 
 
 def _get(cfg: CfgNode, key: str) -> Any:

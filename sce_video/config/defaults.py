@@ -15,13 +15,15 @@ _C.DATA = CfgNode()
 # How the videos are listed: "list" (lines `path label` or `path,label`, or what tools/prepare_data.py wrote);
 # "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "moments" (official files);
 # "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
-# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10". docs/data.md says what each reads.
+# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "shards" (tars in WebDataset's layout).
+# docs/data.md says what each reads.
 _C.DATA.SOURCE = "list"
-# Folder that video paths are relative to.
+# Folder that video paths are relative to; a URL (s3://, https://, what fsspec knows) where the videos are elsewhere.
 _C.DATA.ROOT = ""
 # Training and test videos: a list file (source "list"), an annotation table (sources "kinetics", "kinetics200"), a
 # folder below ROOT (sources that end in "folder" or "folders"); for "stl10" TRAIN is train, unlabeled or
-# train+unlabeled. Pretraining reads TRAIN only.
+# train+unlabeled; for "shards" names below ROOT or URLs, train-{000000..000999}.tar. Lists may be URLs. Pretraining
+# reads TRAIN only.
 _C.DATA.TRAIN = ""
 _C.DATA.TEST = ""
 # Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
@@ -43,6 +45,11 @@ _C.DATA.NUM_WORKERS = -1
 _C.DATA.PREFETCH_BATCHES = 2
 # A loader process that is on one video for longer, in seconds, is ended; the second time the video counts as broken.
 _C.DATA.VIDEO_TIMEOUT_SECONDS = 120.0
+# Folder of local copies of remote videos and of those in shards, shared by all processes of a machine; "" is
+# sce_video_cache_<user> in the system's folder for temporary files.
+_C.DATA.CACHE_DIR = ""
+# Size that it never exceeds, GB (10 ** 9 bytes); the least recently used videos go.
+_C.DATA.CACHE_GB = 50.0
 
 _C.CLIP = CfgNode()
 # Length of a clip in the video, seconds (SCE: 1.28 for 16 frames of 112 pixels, 2.56 for 8 or 16 of 224).

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import overload
 
 import numpy as np
 
+from sce_video.config.urls import is_url
+from sce_video.data.remote import Location, RemoteError, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.subsets import balanced_part
 
@@ -61,17 +63,19 @@ class Manifest:
     `paths` (relative to `root`) and `labels` may be given as any sequence and are kept as arrays. `labels` is parallel
     to `paths`, or None for videos without labels. `origin` is the file or folder that was read, for messages.
     `pixels`, uint8 (number of videos, H, W, C), holds the videos themselves where they are small images without a file
-    each; a path is then only a name.
+    each; a path is then only a name. `versions` is given where the videos are in shards: of each shard, by its path,
+    what tells that it was written anew; a path is then that of a member (see `sce_video.data.shards`).
 
     Raises:
         ManifestError: no videos, a label that is negative or beyond 64 bits.
     """
 
-    root: Path
+    root: Location
     paths: Sequence[str]
     labels: Sequence[int] | None
     origin: str
     pixels: np.ndarray | None = None
+    versions: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.paths, PackedTexts):
@@ -97,9 +101,16 @@ class Manifest:
         return hashlib.sha256(array("q", self.require_labels()).tobytes()).hexdigest()
 
     def content_digest(self) -> str:
-        """Tells whether files were written anew, from the sizes and times of a few of them."""
+        """Tells whether files were written anew: from the sizes and times of a few of them, the versions of shards.
+
+        Of remote files nothing is asked: like their local copies they are taken to be what they were.
+        """
         looked_at = range(0, len(self), max(1, len(self) // _NUM_LOOKED_FOR)) if self.pixels is None else ()
-        facts = [(video, *_size_and_time(self.path(video))) for video in looked_at]
+        facts: Sequence[object] = [
+            (video, *_size_and_time(path)) for video in looked_at if isinstance(path := self.path(video), Path)
+        ]
+        if self.versions is not None:
+            facts = sorted(self.versions.items())
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def balanced_part(self, *, share: float, seed: int) -> "Manifest":
@@ -118,8 +129,19 @@ class Manifest:
             pixels=None if self.pixels is None else self.pixels[chosen],
         )
 
-    def path(self, video: int) -> Path:
-        return self.root / self.paths[video]
+    def path(self, video: int) -> Location:
+        """Of a member of a shard it is only a name."""
+        path = self.paths[video]
+        return RemotePath("", path) if is_url(path) else self.root / path
+
+    def is_fetched(self, video: int) -> bool:
+        """Whether the video is no file of this machine that can be opened where it lies."""
+        return self.versions is not None or isinstance(self.root, RemotePath) or is_url(self.paths[video])
+
+    @property
+    def is_any_fetched(self) -> bool:
+        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
+        return self.versions is not None or isinstance(self.root, RemotePath) or b"://" in self.paths.joined
 
     def require_labels(self) -> Sequence[int]:
         """The labels.
@@ -128,17 +150,25 @@ class Manifest:
             ManifestError: there are none.
         """
         if self.labels is None:
-            raise ManifestError(f"{self.origin} has no labels; this task needs lines `path label`")
+            raise ManifestError(
+                f"{self.origin} has no labels; this task needs lines `path label`, or .cls or .json in shards"
+            )
         return self.labels
 
     def require_files(self) -> None:
         """Catch a wrong root at once instead of as a long row of broken videos.
 
         Raises:
-            ManifestError: none of the first videos exists.
+            ManifestError: none of the first videos exists, or a server does not say so.
         """
+        if self.pixels is not None or self.versions is not None:  # a shard's videos were found in it
+            return
         first = [self.path(video) for video in range(min(len(self), _NUM_LOOKED_FOR))]
-        if self.pixels is None and not any(path.exists() for path in first):
+        try:
+            exists = any(path.exists() for path in first)
+        except RemoteError as error:
+            raise ManifestError(f"{self.origin}: {error}") from error
+        if not exists:
             raise ManifestError(
                 f"{self.origin}: none of the first {len(first)} videos exists, for example {first[0]}; check DATA.ROOT"
             )
@@ -181,4 +211,6 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
 def _full_paths(manifest: Manifest) -> Iterator[str]:
     """Paths that are equal where `a//b` and `./a/b` are; as str, since 650,000 Path objects take long to make."""
     root = str(manifest.root)
+    if isinstance(manifest.root, RemotePath):
+        return (f"{root}/{os.path.normpath(path)}" for path in manifest.paths)
     return (os.path.normpath(os.path.join(root, path)) for path in manifest.paths)

@@ -1,10 +1,13 @@
 """What every program of `tools/` does with an error."""
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
+from sce_video.config.urls import is_url, masked
 from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.runtime.logging import LOGGER
 
@@ -31,6 +34,17 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         say("stopped; what was finished is kept, and the same command goes on from there")
         return 130
+
+
+def local_path(text: str) -> Path:
+    """The `type=` of an argument that names files of this machine.
+
+    Raises:
+        ArgumentTypeError: it is a URL, of which a `Path` would make a strange folder.
+    """
+    if is_url(text):
+        raise ArgumentTypeError(f"{masked(text)} is no local path; copy the files to a disk of this machine first")
+    return Path(text)
 
 
 def _failed(reason: str) -> int:

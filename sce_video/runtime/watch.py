@@ -3,7 +3,8 @@
 import mmap
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _OF_ITS_OWN = 255  # a process that ended without a signal: some library called exit()
 _NOTHING = -1
@@ -40,6 +41,17 @@ class Watch:
         if self._post is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             self._post.item = None
+
+    @contextmanager
+    def _waiting(self, most_seconds: float) -> Iterator[None]:
+        assert self._post is not None
+        item = self._post.item
+        self._post.item = None
+        signal.setitimer(signal.ITIMER_REAL, min(most_seconds, _LONGEST_SECONDS))
+        try:
+            yield
+        finally:
+            self.end() if item is None else self.begin(item)
 
     def is_overdue(self, post: "Post") -> bool:
         """Whether a worker is on its item for so long that even the kernel's timer has not ended it (a dead disk)."""
@@ -79,6 +91,24 @@ class Watch:
         for number in (signal.SIGTERM, signal.SIGALRM):  # at once, in native code too
             signal.signal(number, signal.SIG_DFL)
         self._post = post
+        _watches_here[:] = [self]
+
+
+# The watch over this process, if it is a worker: the kernel's timer, too, is the process's.
+_watches_here: list[Watch] = []
+
+
+@contextmanager
+def waiting_for_others(*, most_seconds: float) -> Iterator[None]:
+    """What this worker does here is nothing that its item can be blamed for (a slow network), nor counts as time on it.
+
+    A process that dies here, or is ended after `most_seconds`, dies between items: nothing is lost by it.
+    """
+    if not _watches_here:
+        yield
+        return
+    with _watches_here[0]._waiting(most_seconds):
+        yield
 
 
 class Post:

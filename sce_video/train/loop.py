@@ -61,7 +61,7 @@ class Run:
     loader: Loader
     take_step: TakeStep
     failures: Failures
-    name_video: Callable[[int], Path]
+    name_video: Callable[[int], object]
     schedules: Schedules
     plan: Plan
     checkpoints: CheckpointFolder

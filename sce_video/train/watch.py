@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -26,7 +25,7 @@ class LossWatch:
         name_video: gives a video's path.
     """
 
-    def __init__(self, name_video: Callable[[int], Path]) -> None:
+    def __init__(self, name_video: Callable[[int], object]) -> None:
         self._name_video = name_video
         self._steps: list[_Step] = []
 

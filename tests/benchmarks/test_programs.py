@@ -102,3 +102,11 @@ def test_step(tmp_path: Path) -> None:
     # Both encoders, the momentum of the online one, and the queue.
     assert 2 * messages["gradients"] < checkpoint["bytes"] < 3.1 * messages["gradients"]
     assert step["clips_per_second"] == pytest.approx(2 * 2 / step["seconds"])
+
+
+@pytest.mark.slow
+def test_remote(one_video: Path, tmp_path: Path) -> None:
+    ratios, rows = results_of("remote", one_video, "--quick", json_file=tmp_path / "remote.json")
+    assert {"http_files_cold_vs_local", "s3_shards_warm_vs_local", "http_cold_vs_simplecache"} <= ratios.keys()
+    assert {"local files", "http, files, cold", "s3, shards, warm"} <= {row["what"] for row in rows}
+    assert all(row["min"] <= row["clips_per_s"] <= row["max"] for row in rows)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sce_video.runtime.watch import Post, Watch
+from sce_video.runtime.watch import Post, Watch, waiting_for_others
 
 
 def watch(*, timeout_seconds: float = 120.0) -> Watch:
@@ -103,3 +103,38 @@ def test_a_worker_is_ended_without_asking_the_main_process_s_handlers(number):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -number
     finally:
         signal.signal(number, before)
+
+
+def on_one_video_while_waiting(post: Post, *, waits_for: float, most: float, then: float) -> int:
+    """How a worker ends that waits for others while it is on video 3."""
+    videos = watch(timeout_seconds=0.2)
+    child = os.fork()
+    if child == 0:
+        videos.take(post)
+        videos.begin(3)
+        with waiting_for_others(most_seconds=most):
+            time.sleep(waits_for)
+        time.sleep(then)
+        os._exit(5)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_waiting_for_others_is_no_time_on_a_video():
+    assert on_one_video_while_waiting(Post(), waits_for=0.5, most=10.0, then=0.0) == 5
+
+
+def test_who_waits_for_too_long_is_ended_and_no_video_is_to_blame():
+    post = Post()
+    assert on_one_video_while_waiting(post, waits_for=5.0, most=0.2, then=0.0) == -signal.SIGALRM
+    assert post.item is None
+
+
+def test_after_waiting_the_time_on_the_video_begins():
+    post = Post()
+    assert on_one_video_while_waiting(post, waits_for=0.1, most=10.0, then=5.0) == -signal.SIGALRM
+    assert post.item == 3
+
+
+def test_elsewhere_nothing_is_timed_while_waiting():
+    with waiting_for_others(most_seconds=0.01):
+        time.sleep(0.1)

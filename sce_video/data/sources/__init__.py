@@ -12,6 +12,7 @@ from sce_video.data.sources.lists import read_list
 from sce_video.data.sources.moments_in_time import read_moments
 from sce_video.data.sources.official_splits import read_hmdb51, read_ucf101
 from sce_video.data.sources.pixels import read_cifar10, read_cifar100, read_stl10
+from sce_video.data.sources.shards import read_shards
 from sce_video.data.sources.something_something import read_ssv2
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read_kinetics",
     "read_list",
     "read_moments",
+    "read_shards",
     "read_ssv2",
     "read_stl10",
     "read_ucf101",

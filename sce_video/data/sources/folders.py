@@ -2,19 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location, relative_folder
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
 from sce_video.errors import ManifestError
 
 
-def read_folder(root: Path, folder: str) -> Manifest:
+def read_folder(root: Location, folder: str) -> Manifest:
     """Every video below `root/folder`, without labels, sorted by path."""
     return _manifest(root, folder, files_below(root / folder, VIDEO_SUFFIXES), labels=None)
 
 
-def read_class_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_class_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """Videos below `root/folder/<class>/`, labelled by the sorted class names.
 
     Args:
@@ -25,12 +25,12 @@ def read_class_folders(root: Path, folder: str, *, class_names: Sequence[str] | 
     return _labelled(root, folder, files_below(root / folder, VIDEO_SUFFIXES), class_names)
 
 
-def read_image_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_image_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame."""
     return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
 
 
-def read_frame_folders(root: Path, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_frame_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """Videos that are folders of images: a folder with images directly in it is one video.
 
     Labelled as by `read_class_folders` where they lie in class folders; without labels where all lie directly in
@@ -56,7 +56,7 @@ def read_frame_folders(root: Path, folder: str, *, class_names: Sequence[str] | 
     return _manifest(root, folder, videos, labels=None) if unlabelled else _labelled(root, folder, videos, class_names)
 
 
-def class_folders(root: Path, folder: str) -> list[str]:
+def class_folders(root: Location, folder: str) -> list[str]:
     """Names of the folders in `root/folder`, sorted.
 
     Raises:
@@ -68,7 +68,7 @@ def class_folders(root: Path, folder: str) -> list[str]:
     return names
 
 
-def _labelled(root: Path, folder: str, videos: list[str], class_names: Sequence[str] | None) -> Manifest:
+def _labelled(root: Location, folder: str, videos: list[str], class_names: Sequence[str] | None) -> Manifest:
     found = class_folders(root, folder)
     label_of = {name: label for label, name in enumerate(class_names or found)}
     unknown = [name for name in found if name not in label_of]
@@ -78,13 +78,13 @@ def _labelled(root: Path, folder: str, videos: list[str], class_names: Sequence[
     return _manifest(root, folder, classed, labels=[label_of[video.split("/")[0]] for video in classed])
 
 
-def _manifest(root: Path, folder: str, videos: list[str], *, labels: list[int] | None) -> Manifest:
+def _manifest(root: Location, folder: str, videos: list[str], *, labels: list[int] | None) -> Manifest:
     top = root / folder
     if not videos:
         raise ManifestError(
             f"{top} holds no videos; DATA.SOURCE folder and class_folders look for {' '.join(VIDEO_SUFFIXES)}, "
             f"image_folders and frame_folders for {' '.join(IMAGE_SUFFIXES)}"
         )
-    prefix = str(top.relative_to(root)) if top.is_relative_to(root) else str(top)
+    prefix = relative_folder(top, root)
     paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
     return Manifest(root=root, paths=paths, labels=labels, origin=str(top))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_lines, read_rows
 from sce_video.errors import ManifestError
@@ -25,7 +26,7 @@ _NAMING_COLUMNS = ("youtube_id", "time_start", "time_end")
 class KineticsAnnotations:
     """Videos of an annotation table: names without ending, classes (none in a table without labels), the split."""
 
-    file: Path
+    file: Location
     names: list[str]
     classes: list[str]
     split: str
@@ -36,7 +37,7 @@ class KineticsAnnotations:
         return sorted(set(self.classes))
 
 
-def read_annotations(file: Path, *, only_ids: Collection[str] | None = None) -> KineticsAnnotations:
+def read_annotations(file: Location, *, only_ids: Collection[str] | None = None) -> KineticsAnnotations:
     """A table with the columns label, youtube_id, time_start, time_end and split; `label` and `split` may be missing.
 
     Args:
@@ -65,7 +66,7 @@ def read_annotations(file: Path, *, only_ids: Collection[str] | None = None) -> 
     return KineticsAnnotations(file, names, classes, split)
 
 
-def _video_name(row: dict[str, str], file: Path, line: int) -> str:
+def _video_name(row: dict[str, str], file: Location, line: int) -> str:
     """As the crawlers and cvdf's copy call it: `<id>_<start>_<end>`, times in seconds, six digits."""
     try:
         start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
@@ -74,7 +75,7 @@ def _video_name(row: dict[str, str], file: Path, line: int) -> str:
         raise ManifestError(f"{file}, line {line}: {row}; two times in seconds were expected") from error
 
 
-def read_kinetics(annotations: KineticsAnnotations, root: Path, *, class_names: Sequence[str]) -> Manifest:
+def read_kinetics(annotations: KineticsAnnotations, root: Location, *, class_names: Sequence[str]) -> Manifest:
     """The annotated videos that lie anywhere below `root`, flat or in class folders; missing ones are normal.
 
     Args:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
+from sce_video.config.urls import masked
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.text import path_below, read_text, stripped_lines
 from sce_video.data.sources.tree import VIDEO_SUFFIXES
 from sce_video.errors import ManifestError
@@ -14,7 +15,7 @@ _LABEL = re.compile(r"(?P<path>.*[^\s,])(?:\s*,\s*|\s+)(?P<label>-?[0-9]+)")
 _PREPARED_COLUMNS = ["path", "label"]
 
 
-def read_list(list_file: Path, root: Path) -> Manifest:
+def read_list(list_file: Location, root: Location) -> Manifest:
     """Lines `path label`, `path,label` (Kinetics style), either with a third column, or, all of them, `path`.
 
     A path may hold blanks and commas, and names a file or a folder of frames. A third column (number of frames) is
@@ -32,7 +33,8 @@ def read_list(list_file: Path, root: Path) -> Manifest:
     labels: list[int | None] = []
     for number, path, label in _prepared_videos(rows, list_file) if prepared else _listed_videos(text):
         if labels and (label is None) != (labels[-1] is None):
-            raise ManifestError(f"{list_file}, line {number}: {path!r}; either every line has a label or none has")
+            shown = masked(path)
+            raise ManifestError(f"{list_file}, line {number}: {shown!r}; either every line has a label or none has")
         paths.append(path_below(root, path, file=list_file, line=number))
         labels.append(label)
     known = [label for label in labels if label is not None]
@@ -43,7 +45,7 @@ def _listed_videos(text: str) -> Iterator[tuple[int, str, int | None]]:
     return ((number, *split_label(line)) for number, line in stripped_lines(text))
 
 
-def _prepared_videos(rows: str, file: Path) -> Iterator[tuple[int, str, int | None]]:
+def _prepared_videos(rows: str, file: Location) -> Iterator[tuple[int, str, int | None]]:
     for number, row in enumerate(rows.split("\n"), start=2):
         if not row.strip():
             continue

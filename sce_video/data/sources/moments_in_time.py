@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.text import path_below, read_lines, read_rows
 from sce_video.errors import ManifestError
 
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
 
 
-def read_moments(root: Path, splits_dir: Path, part: str) -> Manifest:
+def read_moments(root: Location, splits_dir: Path, part: str) -> Manifest:
     """Rows `class/video.mp4,class,...` of `trainingSet.csv` or `validationSet.csv` over `root/<part>/`.
 
     Labels are the numbers in `moments_categories.txt` (`class,number`).

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.lists import split_label
 from sce_video.data.sources.text import path_below, read_lines
 from sce_video.errors import ManifestError
@@ -11,7 +12,7 @@ _PARTS = ("train", "test")
 _HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
 
 
-def read_ucf101(root: Path, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+def read_ucf101(root: Location, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
     """Train and test videos of an official split: `classInd.txt`, `{train,test}list0N.txt` over `root/Class/*.avi`.
 
     Raises:
@@ -27,7 +28,7 @@ def read_ucf101(root: Path, splits_dir: Path, split: int) -> tuple[Manifest, Man
     return train, test
 
 
-def _read_ucf101_list(root: Path, list_file: Path, classes: dict[str, int]) -> Manifest:
+def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) -> Manifest:
     paths, labels = [], []
     for number, line in read_lines(list_file):
         path, _ = split_label(line)
@@ -39,7 +40,7 @@ def _read_ucf101_list(root: Path, list_file: Path, classes: dict[str, int]) -> M
     return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file))
 
 
-def read_hmdb51(root: Path, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+def read_hmdb51(root: Location, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
     """Train and test videos of an official split: `<class>_test_splitN.txt` over `root/<class>/*.avi`.
 
     Raises:

@@ -1,9 +1,9 @@
 """Of the videos that a data set's annotation names, those that are on disk."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.tree import VIDEO_SUFFIXES, files_below
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
@@ -13,7 +13,7 @@ _REPAIRED = "replacement"
 
 
 def present_videos(
-    root: Path, names: Sequence[str], labels: Sequence[int] | None, *, origin: str, published: str = ""
+    root: Location, names: Sequence[str], labels: Sequence[int] | None, *, origin: str, published: str = ""
 ) -> Manifest:
     """The named videos that lie anywhere below `root`, in the order of `names`; logs how many of how many.
 
@@ -39,7 +39,7 @@ def present_videos(
     )
 
 
-def _files_by_name(root: Path) -> dict[str, str]:
+def _files_by_name(root: Location) -> dict[str, str]:
     """Path below `root` of each video; of files that differ in folder or ending only, a repaired one or the first."""
     found: dict[str, str] = {}
     for path in sorted(files_below(root, VIDEO_SUFFIXES), key=lambda path: _REPAIRED not in path):

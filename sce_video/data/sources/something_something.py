@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_json
 from sce_video.errors import ManifestError
 
 
-def read_ssv2(root: Path, labels_dir: Path, part: str) -> Manifest:
+def read_ssv2(root: Location, labels_dir: Path, part: str) -> Manifest:
     """Videos `<id>.webm` (or re-encoded) below `root`, labelled by their template.
 
     Args:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sce_video.config.urls import is_url, masked
+from sce_video.data.remote import Location
 from sce_video.errors import ManifestError
 
 
-def read_text(file: Path) -> str:
+def read_text(file: Location) -> str:
     """The text of a UTF-8 file; names in it that are not UTF-8 survive as `os.fsdecode` gives them.
 
     Raises:
@@ -26,7 +28,7 @@ def read_text(file: Path) -> str:
     return content.decode("utf-8-sig", "surrogateescape")
 
 
-def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+def read_lines(file: Location) -> Iterator[tuple[int, str]]:
     """Line numbers from 1 and the lines that are not empty, without blanks around them; raises as `read_text`."""
     return stripped_lines(read_text(file))
 
@@ -38,7 +40,7 @@ def stripped_lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def read_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+def read_rows(file: Location) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows of a CSV file.
 
     Raises:
@@ -62,19 +64,23 @@ def read_json(file: Path, kind: type) -> Any:
     return content
 
 
-def path_below(root: Path, path: str, *, file: Path, line: int) -> str:
+def path_below(root: Location, path: str, *, file: Location, line: int) -> str:
     """`path` as it is, if it stays below `root`; links are not looked at.
 
-    An absolute path may also lie anywhere when there is no root (`Path("")`).
+    An absolute path, and a URL, may also lie anywhere when there is no root (`Path("")`).
 
     Raises:
         ManifestError: it leaves the root; names file and line.
     """
-    if path.startswith("/"):
+    if is_url(path) or (path.startswith("/") and not isinstance(root, Path)):
+        leaves = root != Path()
+    elif path.startswith("/"):
+        assert isinstance(root, Path)
         top = os.path.join(os.path.abspath(root), "")
         leaves = bool(root.parts) and not os.path.join(os.path.normpath(path), "").startswith(top)
     else:
         leaves = ".." in path and os.path.normpath(path).split("/")[0] == ".."
     if leaves:
-        raise ManifestError(f"{file}, line {line}: {path!r} leaves DATA.ROOT {str(root)!r}; give a root above it")
+        shown = masked(path)
+        raise ManifestError(f"{file}, line {line}: {shown!r} leaves DATA.ROOT {str(root)!r}; give a root above it")
     return path

@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from sce_video.clips.decoders import IMAGE_SUFFIXES
+from sce_video.data.remote import Location, RemoteError, RemotePath
+from sce_video.data.remote.transfer import listed_files
+from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.errors import ManifestError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below"]
-
-# Matched in lower case.
-VIDEO_SUFFIXES = (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 
 
 class Folder(NamedTuple):
@@ -26,19 +25,38 @@ class Folder(NamedTuple):
         return [os.path.join(self.path, name) for name in self.files if name.lower().endswith(suffixes)]
 
 
-def folders_below(top: Path) -> Iterator[Folder]:
+def folders_below(top: Location) -> Iterator[Folder]:
     """`top` and every folder below it. Links are followed; names that begin with a dot are left out.
 
     Raises:
         ManifestError: a folder that does not exist or cannot be read.
     """
-    return _walk(top, "", frozenset())
+    return _listed(top) if isinstance(top, RemotePath) else _walk(top, "", frozenset())
 
 
-def files_below(top: Path, suffixes: tuple[str, ...]) -> list[str]:
+def files_below(top: Location, suffixes: tuple[str, ...]) -> list[str]:
     """Paths below `top` of all files that end so in lower case, sorted part by part; raises as `folders_below`."""
     files = (file for folder in folders_below(top) for file in folder.files_with(suffixes))
     return sorted(files, key=lambda path: path.split("/"))
+
+
+def _listed(top: RemotePath) -> Iterator[Folder]:
+    """The same from one listing of a remote folder; object stores have no folders, but names with slashes."""
+    try:
+        files = [file for file in listed_files(top) if "/." not in f"/{file}" and not file.endswith("/")]
+    except RemoteError as error:
+        raise ManifestError(f"{top} is not a folder that can be listed ({error})") from error
+    found: dict[str, tuple[set[str], set[str]]] = {"": (set(), set())}
+    for file in files:
+        *folders, name = PurePosixPath(file).parts
+        above = ""
+        for folder in folders:
+            found[above][0].add(folder)
+            above = os.path.join(above, folder)
+            found.setdefault(above, (set(), set()))
+        found[above][1].add(name)
+    for path in sorted(found, key=lambda path: path.split("/")):
+        yield Folder(path, sorted(found[path][0]), sorted(found[path][1]))
 
 
 def _walk(top: Path, path: str, above: frozenset[tuple[int, int]]) -> Iterator[Folder]:

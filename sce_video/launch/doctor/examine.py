@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
 
@@ -11,12 +11,13 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.clips import build_opener
 from sce_video.build.data import build_recipes, build_train_dataset, build_train_manifest
+from sce_video.build.files import build_videos
 from sce_video.build.workers import build_num_workers
+from sce_video.clips.decoders import VideoOpener
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder, read_list
-from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.doctor import demand as step
 from sce_video.launch.doctor import resources, slurm, versions
@@ -24,6 +25,7 @@ from sce_video.launch.doctor.decode import DecodeSpeed, balance, decoding, measu
 from sce_video.launch.doctor.demand import Demand
 from sce_video.launch.doctor.disk import disk, measure_disk
 from sce_video.launch.doctor.finding import Finding, Section, refusal, section_text, summary_text
+from sce_video.launch.doctor.network import fetching
 from sce_video.launch.local import choose_device
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
@@ -149,11 +151,14 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
         return [subject.missing] if subject.missing else []
     cfg, manifest = subject.cfg, subject.videos
     files = [manifest.path(video) for video in range(len(manifest))]
-    read = measure_disk(files, seconds=seconds) if manifest.pixels is None and not files[0].is_dir() else None
+    local = [file for file in files if isinstance(file, Path) and not manifest.is_any_fetched]
+    read = measure_disk(local, seconds=seconds) if manifest.pixels is None and local and not local[0].is_dir() else None
+    fetched = fetching(build_videos(cfg, manifest, VideoOpener("pyav")), seconds=seconds)
     speeds = {name: _decode_speed(cfg, manifest, name, seconds) for name in loaded}
     chosen, reason = _chosen(cfg, manifest, speeds)
     taken = f"2 clips of {cfg.CLIP.NUM_FRAMES} frames over {cfg.CLIP.SECONDS:g} s of each"
     findings = [Finding("ok", "videos", f"{manifest.origin}; {taken}")]
+    findings += fetched
     if read:
         findings += disk(read, 2 / chosen.clips_per_second if chosen else None)
     for speed in speeds.values():
@@ -168,7 +173,7 @@ def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float
     with_decoder = cfg.clone()
     with_decoder.defrost()
     with_decoder.DATA.DECODER = decoder
-    videos = ListedVideos(manifest, build_opener(with_decoder, manifest))
+    videos = build_videos(cfg, manifest, build_opener(with_decoder, manifest))
     return measure_decoding(build_train_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
 
 
@@ -201,4 +206,4 @@ def _sample(manifest: Manifest) -> Manifest:
     paths = [manifest.paths[video] for video in order]
     origin = f"{len(paths)} of {len(manifest)} videos of {manifest.origin}"
     pixels = None if manifest.pixels is None else manifest.pixels[order]
-    return Manifest(root=manifest.root, paths=paths, labels=None, origin=origin, pixels=pixels)
+    return replace(manifest, paths=paths, labels=None, origin=origin, pixels=pixels)

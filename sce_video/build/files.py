@@ -1,0 +1,50 @@
+"""Where videos that are not files of this machine are kept while they are used, from the config."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from sce_video.clips.decoders import VideoOpener
+from sce_video.data.cache import CacheError, FileCache
+from sce_video.data.fetched import VideoFiles
+from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
+
+
+def build_videos(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> ListedVideos:
+    """The videos of a list, remote ones by way of the cache.
+
+    Raises:
+        CacheError: there are such, and DATA.CACHE_DIR cannot be used.
+    """
+    if not manifest.is_any_fetched:
+        return ListedVideos(manifest, opener)
+    cache = FileCache(_cache_folder(cfg), limit_bytes=int(cfg.DATA.CACHE_GB * 1e9))
+    cache.prepare()
+    return ListedVideos(manifest, opener, VideoFiles(cache))
+
+
+def build_index_folder(cfg: CfgNode) -> Path:
+    """Where the contents of shards are kept, beside the videos and not counted with them."""
+    return _cache_folder(cfg) / "shards"
+
+
+def _cache_folder(cfg: CfgNode) -> Path:
+    return Path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else own_folder(Path(tempfile.gettempdir()))
+
+
+def own_folder(temporary: Path) -> Path:
+    """This user's folder in one that all can write to, where another user may have made it first.
+
+    Raises:
+        CacheError: it is not this user's alone.
+    """
+    folder = temporary / f"sce_video_cache_{os.getuid()}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CacheError(f"{folder} can be written by others; give DATA.CACHE_DIR a folder of your own")
+    return folder

@@ -1,0 +1,6 @@
+"""Files behind URLs, through fsspec, which is imported only when there is one."""
+
+from sce_video.data.remote.location import Location, RemotePath, location, relative_folder
+from sce_video.data.remote.retry import PATIENCE, Patience, RemoteError
+
+__all__ = ["PATIENCE", "Location", "Patience", "RemoteError", "RemotePath", "location", "relative_folder"]

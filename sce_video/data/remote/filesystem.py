@@ -1,0 +1,70 @@
+"""fsspec's file system for a URL, made in the process that uses it."""
+
+from typing import Any
+
+from sce_video.config.urls import masked
+from sce_video.errors import UserError
+
+# Without an answer, or between two pieces of one.
+_CONNECT_SECONDS, _SILENCE_SECONDS = 15.0, 30.0
+
+# Never let go: closing what a forked process has inherited would wait for a thread that it does not have.
+_KEPT: dict[int, Any] = {}
+
+
+class MissingPackageError(UserError):
+    """A package is not installed; the message says which."""
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """An fsspec file system, and the file's name in it.
+
+    fsspec keeps instances by process and thread; its own retries are turned off, ours are the ones that end.
+
+    Raises:
+        MissingPackageError: fsspec, or what it needs for the URL, is not installed.
+        ValueError: no such protocol.
+    """
+    protocol = url.partition("://")[0].lower()
+    try:
+        import fsspec.core
+
+        options = _OPTIONS.get(protocol, dict)()
+        system, path = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{masked(url)}: {' '.join(str(error).split())}; pip install 'sce_video[remote]' (it brings http and s3)"
+        ) from error
+    if protocol in ("s3", "s3a"):
+        system.retries = 1
+    _KEPT[id(system)] = system
+    return system, str(path)
+
+
+def _http_options() -> dict[str, Any]:
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+    set_by_user = _configured("http") | _configured("https")
+    headers = {"Accept-Encoding": "identity", **set_by_user.get("headers", {})}  # a length is that of the file
+    return {"client_kwargs": {"timeout": timeout, **set_by_user.get("client_kwargs", {})}, "headers": headers}
+
+
+def _s3_options() -> dict[str, Any]:
+    settings = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "read_timeout": _SILENCE_SECONDS,
+        "retries": {"total_max_attempts": 1},
+        **_configured("s3").get("config_kwargs", {}),
+    }
+    return {"config_kwargs": settings}
+
+
+def _configured(protocol: str) -> dict[str, Any]:
+    """What the user has set in fsspec's own files or variables (FSSPEC_S3_ENDPOINT_URL and the like)."""
+    import fsspec.config
+
+    return dict(fsspec.config.conf.get(protocol, {}))
+
+
+_OPTIONS = {"http": _http_options, "https": _http_options, "s3": _s3_options, "s3a": _s3_options}

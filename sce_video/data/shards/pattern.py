@@ -1,0 +1,38 @@
+"""Names of many shards in one text, as WebDataset and the shell write them."""
+
+import re
+
+from sce_video.errors import ManifestError
+
+BRACES = re.compile(r"(?<!\$)\{([^{}]*)\}")  # ${NAME} is a variable
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_MOST_SHARDS = 1_000_000
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """`a{08..10}.tar` -> a08.tar, a09.tar, a10.tar; `{train,val}.tar` -> train.tar, val.tar; several multiply.
+
+    Raises:
+        ManifestError: a range that falls, braces that are neither, a million shards and more.
+    """
+    names = [""]
+    parts = BRACES.split(pattern)  # text, content of braces, text, ...
+    for place, part in enumerate(parts):
+        choices = _choices(part, pattern) if place % 2 else [part]
+        if len(names) * len(choices) >= _MOST_SHARDS:
+            raise ManifestError(f"{pattern!r} names {_MOST_SHARDS} shards or more")
+        names = [name + choice for name in names for choice in choices]
+    return names
+
+
+def _choices(content: str, pattern: str) -> list[str]:
+    ends = _RANGE.fullmatch(content)
+    if ends is None:
+        if "," not in content:
+            raise ManifestError(f"{pattern!r}: {{{content}}} is neither a range {{000..999}} nor a choice {{a,b}}")
+        return content.split(",")
+    first, last = int(ends[1]), int(ends[2])
+    if not first <= last < first + _MOST_SHARDS:
+        raise ManifestError(f"{pattern!r}: {{{content}}} is no range of at most {_MOST_SHARDS}, rising")
+    width = len(ends[1]) if ends[1].startswith("0") else 0
+    return [f"{number:0{width}d}" for number in range(first, last + 1)]

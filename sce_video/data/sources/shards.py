@@ -1,0 +1,58 @@
+"""Tar shards in WebDataset's layout, local or remote: `000123.mp4` with `000123.cls` or `000123.json` beside it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sce_video.config.urls import is_url, masked
+from sce_video.data.manifest import Manifest
+from sce_video.data.remote import Location, location
+from sce_video.data.shards import BRACES, Member, expand_braces, member_path, read_index
+from sce_video.errors import ManifestError
+from sce_video.runtime.logging import LOGGER
+
+# Servers answer slowly, not seldom: what is waited for takes no core.
+_NUM_THREADS = 16
+
+
+def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest:
+    """The videos of all shards that a pattern names, in the order of the names and of the files in them.
+
+    Paths are relative to the folder that the pattern's names have in common, so that a copy of the shards elsewhere
+    is the same list.
+
+    Args:
+        pattern: `train-{000000..000999}.tar`, relative to `root`, or a URL or absolute path.
+        index_folder: keeps what is in each shard.
+    Raises:
+        ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without.
+    """
+    folder, names = _split(pattern, root)
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        indices = list(pool.map(lambda name: read_index(folder / name, index_folder), names))
+    paths: list[str] = []
+    labels: list[int] = []
+    for name, (_, videos) in zip(names, indices, strict=True):
+        paths += [member_path(Member(name, video.name, video.start, video.length)) for video in videos]
+        labels += [video.label for video in videos if video.label is not None]
+    origin = masked(pattern)
+    if labels and len(labels) < len(paths):
+        raise ManifestError(f"{origin}: {len(labels)} of {len(paths)} videos have a label; all have one, or none has")
+    LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
+    versions = {name: index.version for name, index in zip(names, indices, strict=True)}
+    return Manifest(root=folder, paths=paths, labels=labels or None, origin=origin, versions=versions)
+
+
+def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:
+    """The folder above the first brace, and the names of the shards below it."""
+    place, mark, query = pattern.partition("?") if is_url(pattern) else (pattern, "", "")
+    fixed = place[: found.start()] if (found := BRACES.search(place)) else place
+    if is_url(pattern) and fixed.count("/") < 3:
+        raise ManifestError(f"{masked(pattern)!r}: braces may stand behind the host or bucket only")
+    cut = fixed.rfind("/") + 1
+    own = location(f"{place[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
+    folder = root / str(own) if isinstance(own, Path) and not own.is_absolute() else own
+    names = expand_braces(place[cut:])
+    for name in names:
+        if not name.endswith(".tar"):
+            raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
+    return folder, names

@@ -1,0 +1,149 @@
+"""From a config with URLs to numbers, in this process; what is imported on the way."""
+
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.build.clips import build_opener
+from sce_video.build.data import build_train_manifest
+from sce_video.build.files import build_videos, own_folder
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config import load_config
+from sce_video.data.cache import CacheError
+from sce_video.data.remote.filesystem import MissingPackageError
+from sce_video.launch.doctor.examine import read_subject
+from sce_video.launch.doctor.network import fetching
+from sce_video.launch.local import run_task
+from tests.servers import HttpFolder, http_server
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SETTINGS = {
+    "DATA.SOURCE": "list",
+    "DATA.NUM_WORKERS": "1",
+    "CLIP.SECONDS": "0.5",
+    "CLIP.NUM_FRAMES": "2",
+    "EVAL.NUM_CLIPS": "1",
+    "EVAL.NUM_CROPS": "1",
+    "EVAL.SIZE_PIXELS": "32",
+    "EVAL.KNN_NUM_NEIGHBORS": "3",
+    "RUN.DEVICE": "cpu",
+}
+
+
+@pytest.fixture
+def served(motion_videos: Path, tmp_path: Path) -> Iterator[HttpFolder]:
+    """The motion videos with lists beside them."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for part in ("train", "test"):
+        (folder / part).symlink_to(motion_videos / part)
+        classes = sorted(path.name for path in (motion_videos / part).iterdir())
+        videos = sorted((motion_videos / part).rglob("*.mp4"))
+        lines = [f"{part}/{path.parent.name}/{path.name} {classes.index(path.parent.name)}\n" for path in videos]
+        (folder / f"{part}.txt").write_text("".join(lines))
+    with http_server(HttpFolder(folder)) as state:
+        yield state
+
+
+def config(root: str, tmp_path: Path, **changes: str) -> CfgNode:
+    lists = {f"DATA.{part.upper()}": f"{root}/{part}.txt" for part in ("train", "test")}
+    places = {"DATA.ROOT": root, "DATA.CACHE_DIR": str(tmp_path / "cache"), **lists}
+    settings = SETTINGS | places | {key.replace("__", "."): value for key, value in changes.items()}
+    return load_config(REPOSITORY / "configs/demo_sce.yaml", [text for pair in settings.items() for text in pair])
+
+
+def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path) -> None:
+    results = {}
+    for name, root in (("local", str(served.folder)), ("remote", served.url)):
+        torch.manual_seed(0)
+        run_task(config(root, tmp_path, TASK="knn", RUN__OUTPUT_DIR=str(tmp_path / name)))
+        results[name] = json.loads((tmp_path / name / "results.json").read_text())
+    assert results["remote"]["num_evaluated"] == 8
+    for key in ("metrics", "features", "num_bank", "details"):
+        assert results["remote"][key] == results["local"][key]
+    heads = [path for method, path in served.requests if method == "HEAD"]
+    assert len(heads) <= 2 * 2 + 2  # one video of each list, for the run and for its page
+    assert max(served.gets()[path] for path in served.gets() if path.endswith(".mp4")) == 1
+
+
+def test_decoders_race_on_remote_videos(served: HttpFolder, tmp_path: Path) -> None:
+    cfg = config(served.url, tmp_path, DATA__DECODER="auto")
+    manifest = build_train_manifest(cfg)
+    build_opener(cfg, manifest, memory=tmp_path / "decoder.json")
+    decided = json.loads((tmp_path / "decoder.json").read_text())
+    assert decided["videos"] == manifest.digest()
+    assert "pyav" in decided["reason"]
+
+
+def test_doctor_fetches_before_it_measures(served: HttpFolder, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(config(served.url, tmp_path).dump())
+    subject = read_subject(None, config_file=file, run_dir=None)
+    assert subject.videos is not None
+    [finding] = fetching(build_videos(subject.cfg, subject.videos, VideoOpener("pyav")), seconds=60.0)
+    assert finding.level == "ok"
+    assert finding.fact.startswith("24 videos, ")
+    served.fail_first = ("404",) * 100
+    cfg = config(served.url, tmp_path, DATA__CACHE_DIR=str(tmp_path / "another"))
+    [finding] = fetching(build_videos(cfg, subject.videos, VideoOpener("pyav")), seconds=60.0)
+    assert finding.level == "problem"
+    assert finding.fact.startswith("24 of 24 cannot be fetched: http://")
+
+
+def test_the_default_folder_is_this_users_alone(tmp_path: Path) -> None:
+    folder = own_folder(tmp_path)
+    assert own_folder(tmp_path) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(CacheError, match="by others; give DATA.CACHE_DIR"):
+        own_folder(tmp_path)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(CacheError, match="by others"):
+        own_folder(tmp_path)
+
+
+def test_local_videos_need_no_cache_and_none_of_the_packages(motion_videos: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+for name in ("aiohttp", "s3fs", "fsspec"):
+    sys.modules[name] = None
+from sce_video.build.data import build_train_manifest
+from sce_video.build.files import build_videos, own_folder
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config import load_config
+places = ["DATA.ROOT", {str(motion_videos)!r}, "DATA.CACHE_DIR", {str(tmp_path / "c")!r}]
+cfg = load_config("configs/demo_sce.yaml", places)
+videos = build_videos(cfg, build_train_manifest(cfg), VideoOpener("pyav"))
+videos.open(0)
+assert videos.files is None
+from sce_video.data.remote import location
+location("s3://bucket/list.txt").read_bytes()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith(
+        f"{MissingPackageError.__module__}.MissingPackageError: s3://bucket/"
+    )
+    assert "pip install 'sce_video[remote]'" in done.stderr
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(("program", "more"), [("prepare_data", ["out"]), ("doctor", [])])
+def test_programs_for_local_files_say_so(
+    program: str, more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`Path` would make the folder `https:` of it."""
+    monkeypatch.setattr(sys, "argv", [program, "https://me:hunter2@host/v", *more])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(REPOSITORY / "tools" / f"{program}.py"), run_name="__main__")
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "https://***@host/v is no local path" in last
+    assert "hunter2" not in last

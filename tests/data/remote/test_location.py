@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from sce_video.data.remote import RemoteError, RemotePath, location
+
+
+def test_a_path_stays_a_path() -> None:
+    assert location("videos/a") == Path("videos/a")
+    assert location("file:///data/videos") == Path("/data/videos")
+    assert location("s3://bucket//videos") == RemotePath("s3://bucket//videos")
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "url"),
+    [
+        ("s3://bucket/k400", "a/b.mp4", "s3://bucket/k400/a/b.mp4"),
+        ("s3://bucket/k400/", "a#b?.mp4", "s3://bucket/k400/a#b?.mp4"),
+        ("https://host", "a b/c#d?e%20f.mp4", "https://host/a%20b/c%23d%3Fe%2520f.mp4"),
+        ("https://host/v?token=1", "a.mp4", "https://host/v/a.mp4?token=1"),
+        ("https://host/v", "./a//b.mp4", "https://host/v/a/b.mp4"),
+        ("https://host/list.txt?x=1", "", "https://host/list.txt?x=1"),
+    ],
+)
+def test_below_a_root(root: str, path: str, url: str) -> None:
+    found = location(root)
+    assert isinstance(found, RemotePath)
+    assert (found / path if path else found).url == url
+
+
+def test_secrets_come_from_the_environment_and_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSWORD", "hunter2")
+    path = location("https://me:${PASSWORD}@host/v?sig=${PASSWORD}") / "a.mp4"
+    assert isinstance(path, RemotePath)
+    assert path.url == "https://me:hunter2@host/v/a.mp4?sig=hunter2"
+    assert "hunter2" not in str(path) + repr(path) + path.key
+    assert str(path) == "https://***@host/v/a.mp4?***"
+    monkeypatch.delenv("PASSWORD")
+    with pytest.raises(RemoteError, match="no variable PASSWORD"):
+        _ = path.url
+
+
+def test_what_a_list_says_is_not_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list must not be able to send the environment somewhere."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    line = "https://elsewhere/${AWS_SECRET_ACCESS_KEY}"
+    assert RemotePath("", line).url == line
+    below = location("https://host") / "${AWS_SECRET_ACCESS_KEY}"
+    assert isinstance(below, RemotePath)
+    assert "hunter2" not in below.url

@@ -1,0 +1,118 @@
+import errno
+import time
+
+import pytest
+
+from sce_video.data.remote.retry import Patience, RemoteError, ShortReadError, is_temporary, patiently
+
+QUICK = Patience(total_seconds=5.0, first_wait_seconds=0.001)
+
+
+class StatusError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class BotoError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(StatusError(status) for status in (408, 429, 500, 502, 503, 504)),
+        *(TimeoutError(), ConnectionResetError(), ShortReadError("short"), EOFError(), OSError(errno.EIO, "io")),
+        caused_by(OSError(errno.EIO, "internal"), BotoError(500)),
+        caused_by(FileNotFoundError("x"), StatusError(503)),  # what fsspec makes of any failed HEAD
+        caused_by(FileNotFoundError("x"), ConnectionResetError()),
+    ],
+    ids=repr,
+)
+def test_temporary(error: Exception) -> None:
+    assert is_temporary(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(StatusError(status) for status in (400, 401, 403, 404, 416, 501)),
+        *(FileNotFoundError(), PermissionError(), ValueError("bad URL"), KeyError("x"), RuntimeError()),
+        caused_by(OSError(errno.EIO, "bad"), BotoError(400)),
+        caused_by(FileNotFoundError("x"), BotoError(404)),
+    ],
+    ids=repr,
+)
+def test_permanent(error: Exception) -> None:
+    assert not is_temporary(error)
+
+
+def test_libraries_own_errors() -> None:
+    """Those of aiohttp and botocore are known by the names of their bases."""
+    aiohttp = pytest.importorskip("aiohttp")
+    botocore = pytest.importorskip("botocore.exceptions")
+    for error in (
+        aiohttp.ServerDisconnectedError(),
+        aiohttp.ClientPayloadError(),
+        aiohttp.ServerTimeoutError(),
+        botocore.EndpointConnectionError(endpoint_url="x"),
+        botocore.ReadTimeoutError(endpoint_url="x"),
+        botocore.ConnectTimeoutError(endpoint_url="x"),
+    ):
+        assert is_temporary(error), error
+    for error in (aiohttp.InvalidURL("x"), botocore.NoCredentialsError()):
+        assert not is_temporary(error), error
+
+
+def test_tried_until_it_succeeds() -> None:
+    errors = [TimeoutError(), StatusError(503), ConnectionResetError()]
+
+    def attempt(deadline: float) -> str:
+        if errors:
+            raise errors.pop(0)
+        return "whole"
+
+    assert patiently(attempt, name="s3://b/a", patience=QUICK) == "whole"
+
+
+def test_permanent_errors_are_not_tried_again() -> None:
+    tries = []
+
+    def attempt(deadline: float) -> None:
+        tries.append(deadline)
+        raise StatusError(403)
+
+    with pytest.raises(RemoteError, match=r"^s3://b/a: cannot be fetched \(StatusError: status 403\)$"):
+        patiently(attempt, name="s3://b/a", patience=QUICK)
+    assert len(tries) == 1
+
+
+def test_ends_at_the_deadline_with_one_line_without_secrets() -> None:
+    def attempt(deadline: float) -> None:
+        raise TimeoutError("https://me:hunter2@host/a?sig=hunter2\nand more")
+
+    began = time.monotonic()
+    with pytest.raises(RemoteError) as caught:
+        patiently(attempt, name="https://host/a", patience=Patience(total_seconds=0.3, first_wait_seconds=0.01))
+    assert time.monotonic() - began < 2
+    message = str(caught.value)
+    assert message.startswith("https://host/a: cannot be fetched (")
+    assert "tries in 0 s, the last: TimeoutError" in message
+    assert "hunter2" not in message
+    assert "\n" not in message
+
+
+def test_a_full_disk_is_not_the_networks() -> None:
+    def attempt(deadline: float) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        patiently(attempt, name="x", patience=QUICK)
+    assert not isinstance(caught.value, RemoteError)

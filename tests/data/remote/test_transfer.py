@@ -1,0 +1,140 @@
+"""Against real servers: bytes are those of the files, faults are tried again, or named in one line."""
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from sce_video.data.remote import Patience, RemoteError, RemotePath, location, transfer
+from sce_video.data.remote.transfer import fetch, file_facts, has_ranges, listed_files, read_range
+from sce_video.runtime.logging import LOGGER
+from tests.servers import HttpFolder
+
+NAME = "a folder/v#1?%20.mp4"
+QUICK = Patience(total_seconds=10.0, first_wait_seconds=0.01)
+
+
+@pytest.fixture
+def content(http: HttpFolder) -> bytes:
+    content = os.urandom(300_000)
+    (http.folder / NAME).parent.mkdir()
+    (http.folder / NAME).write_bytes(content)
+    return content
+
+
+def remote(http: HttpFolder, name: str = NAME) -> RemotePath:
+    path = location(http.url) / name
+    assert isinstance(path, RemotePath)
+    return path
+
+
+def fetched(path: RemotePath, target: Path, patience: Patience = QUICK) -> tuple[bytes, list[int]]:
+    room: list[int] = []
+    fetch(path, str(target), make_room=room.append, patience=patience)
+    return target.read_bytes(), room
+
+
+def test_over_http(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+    path = remote(http)
+    assert file_facts(path).size == len(content)
+    assert file_facts(path).version
+    assert path.exists()
+    assert not remote(http, "missing.mp4").exists()
+    assert path.read_bytes() == content
+    assert has_ranges(path)
+    deadline = QUICK.deadline()
+    assert read_range(path, 1000, 500, patience=QUICK, deadline=deadline) == content[1000:1500]
+    assert fetched(path, tmp_path / "target") == (content, [len(content)] * 2)
+
+
+@pytest.mark.parametrize("fault", ["503", "500", "429", "drop", "short", "slow"])
+def test_faults_are_tried_again(http: HttpFolder, content: bytes, tmp_path: Path, fault: str) -> None:
+    http.faults[NAME] = deque([fault, fault])
+    http.hang_seconds = 0.1
+    assert fetched(remote(http), tmp_path / "target")[0] == content
+    assert http.gets()[NAME] == (1 if fault == "slow" else 3)
+
+
+def test_short_ranges_are_tried_again(http: HttpFolder, content: bytes) -> None:
+    http.faults[NAME] = deque(["drop", "503", "short"])
+    part = read_range(remote(http), 10, 100_000, patience=QUICK, deadline=QUICK.deadline())
+    assert part == content[10:100_010]
+
+
+@pytest.mark.parametrize(("fault", "words"), [("404", "no such file"), ("403", "403")])
+def test_final_answers_are_not(http: HttpFolder, content: bytes, tmp_path: Path, fault: str, words: str) -> None:
+    http.faults[NAME] = deque([fault] * 10)
+    with pytest.raises(RemoteError, match=words):
+        fetched(remote(http), tmp_path / "target")
+    assert http.gets()[NAME] == 1
+
+
+def test_a_server_that_stays_broken_ends_at_the_deadline(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+    http.faults[NAME] = deque(["503"] * 100)
+    began = time.monotonic()
+    with pytest.raises(RemoteError, match=r"tries in 0 s, the last: .*503"):
+        fetched(remote(http), tmp_path / "target", Patience(total_seconds=0.4, first_wait_seconds=0.05))
+    assert time.monotonic() - began < 3
+
+
+def test_a_trickle_ends_at_the_deadline(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+    http.faults[NAME] = deque(["slow"] * 100)
+    http.hang_seconds = 4.0  # each eighth after half a second
+    with pytest.raises(RemoteError, match="bytes came until the deadline"):
+        fetched(remote(http), tmp_path / "target", Patience(total_seconds=0.6, first_wait_seconds=0.05))
+
+
+def test_a_server_that_is_gone(content: bytes, http: HttpFolder, tmp_path: Path) -> None:
+    path = location("http://127.0.0.1:9/") / "a.mp4"
+    assert isinstance(path, RemotePath)
+    with pytest.raises(RemoteError, match="cannot be fetched"):
+        fetched(path, tmp_path / "target", Patience(total_seconds=0.3, first_wait_seconds=0.05))
+
+
+def test_a_server_without_ranges(http: HttpFolder, content: bytes) -> None:
+    http.has_ranges = False
+    assert not has_ranges(remote(http))
+    with pytest.raises(RemoteError, match="sends the whole file"):
+        read_range(remote(http), 0, 10, patience=QUICK, deadline=QUICK.deadline())
+
+
+def test_a_failed_look_is_no_missing_file_and_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(LOGGER, "warning", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(transfer, "PATIENCE_AT_START", Patience(total_seconds=0.2, first_wait_seconds=0.05))
+    path = location("http://127.0.0.1:9/a.mp4")
+    assert isinstance(path, RemotePath)
+    with pytest.raises(RemoteError):
+        path.exists()
+    [line] = said
+    assert line.startswith("http://127.0.0.1:9/a.mp4: cannot be fetched (")
+    assert line.endswith("; trying again for 0 s")
+
+
+def test_s3(s3_bucket: str, tmp_path: Path) -> None:
+    import boto3
+
+    content = os.urandom(100_000)
+    names = ["v/a b/c#1?.mp4", "v/d.mp4", "other.mp4"]
+    for name in names:
+        boto3.client("s3").put_object(Bucket=s3_bucket, Key=name, Body=content)
+    root = location(f"s3://{s3_bucket}/v")
+    assert isinstance(root, RemotePath)
+    path = root / "a b/c#1?.mp4"
+    assert file_facts(path).size == len(content)
+    assert path.exists()
+    assert not (root / "e.mp4").exists()
+    assert fetched(path, tmp_path / "target") == (content, [len(content)] * 2)
+    assert read_range(path, 5, 10, patience=QUICK, deadline=QUICK.deadline()) == content[5:15]
+    assert listed_files(root) == ["a b/c#1?.mp4", "d.mp4"]
+    with pytest.raises(RemoteError, match=f"^s3://{s3_bucket}/v/e.mp4: no such file$"):
+        fetched(root / "e.mp4", tmp_path / "target")
+    with pytest.raises(RemoteError, match="no such file"):
+        listed_files(RemotePath("s3://no-such-bucket-here/v"))
+
+
+def test_unknown_protocols_are_named() -> None:
+    with pytest.raises(RemoteError, match="Protocol not known: foo"):
+        RemotePath("foo://host/a").read_bytes()

@@ -1,0 +1,144 @@
+"""Against Python's tarfile: places and labels are right, requests few, and whatever is damaged is refused."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sce_video.data.shards.read_tar import ShardVideo, read_tar
+from sce_video.errors import ManifestError
+from tests.data.shards.tars import write_tar
+
+LARGE = 300_000
+
+
+def read(content: bytes, requests: list[tuple[int, int]] | None = None) -> list[ShardVideo]:
+    def read_range(start: int, length: int) -> bytes:
+        assert 0 <= start <= start + length <= len(content)
+        if requests is not None:
+            requests.append((start, length))
+        return content[start : start + length]
+
+    return read_tar("shard.tar", read_range, len(content))
+
+
+def tar_of(tmp_path: Path, members: dict[str, bytes], format: int = tarfile.USTAR_FORMAT) -> bytes:
+    return write_tar(tmp_path / "shard.tar", members, format=format).read_bytes()
+
+
+@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_places_are_those_of_tarfile(tmp_path: Path, format: int) -> None:
+    members = {
+        "a/000.mp4": b"first" * 1000,
+        "a/000.cls": b"3",
+        "a/001.json": b'{"label": 4, "text": "x"}',
+        "a/001.WEBM": bytes(LARGE),
+        "a/002.clip.avi": b"x",
+        "a/002.cls": b" 5\n",
+        "a/003.txt": b"no video",
+        "b/" + "long" * (15 if format == tarfile.USTAR_FORMAT else 60) + "/0.jpg": b"image",
+    }
+    content = tar_of(tmp_path, members, format)
+    videos = read(content)
+    assert [video.label for video in videos] == [3, 4, 5, None]
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        for video in videos:
+            file = tar.extractfile(video.name)
+            assert file is not None
+            assert content[video.start : video.start + video.length] == file.read()
+
+
+def test_few_requests_and_few_bytes(tmp_path: Path) -> None:
+    """One for each large video: its header comes with what is before it."""
+    members: dict[str, bytes] = {}
+    for number in range(20):
+        members |= {f"{number:03d}.mp4": bytes(LARGE), f"{number:03d}.cls": b"0"}
+    content, requests = tar_of(tmp_path, members), list[tuple[int, int]]()
+    assert len(read(content, requests)) == 20
+    assert len(requests) <= 22
+    assert sum(length for _, length in requests) < len(content) / 4
+
+
+def test_a_video_goes_before_its_picture(tmp_path: Path) -> None:
+    [video] = read(tar_of(tmp_path, {"0.jpg": b"a", "0.mp4": b"bc", "0.json": b'{"caption": "x"}'}))
+    assert (video.name, video.length, video.label) == ("0.mp4", 2, None)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"caption": "x"}', b'{"label": "dog"}', b'{"label": true}', b"[3]", b"", b" " * 2**21]
+)
+def test_other_json_is_no_label(tmp_path: Path, content: bytes) -> None:
+    [video] = read(tar_of(tmp_path, {"0.mp4": b"x", "0.json": content}))
+    assert video.label is None
+
+
+def test_no_videos(tmp_path: Path) -> None:
+    assert read(tar_of(tmp_path, {})) == []
+    assert read(tar_of(tmp_path, {"a.txt": b"x", "noending": b"x", ".hidden.mp4": b"x", "a/._0.mp4": b"x"})) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"0.mp4": b"", "0.avi": b""}, "a key has one video"),
+        ({"0.mp4": b"", "0.cls": b"dog"}, "no label"),
+        ({"0.mp4": b"", "0.json": b"{"}, "no label"),
+        ({"0.mp4": b"", "0.json": b"[" * 100_000}, "no label"),
+    ],
+)
+def test_refused_contents(tmp_path: Path, members: dict[str, bytes], words: str) -> None:
+    with pytest.raises(ManifestError, match=f"^shard.tar.*{words}"):
+        read(tar_of(tmp_path, members))
+
+
+def test_refused_files(tmp_path: Path) -> None:
+    content = tar_of(tmp_path, {"0.mp4": bytes(2000), "1.mp4": bytes(2000)})
+    cases = {
+        "compressed .gzip.": gzip.compress(content),
+        "no tar file": b"something else" * 1000,
+        "cut short|damaged": content[:2000],
+        "damaged": content[: 512 + 2048 + 100] + b"\xff" + content[512 + 2048 + 101 :],
+        "twice": tar_of(tmp_path, {"0.mp4": b"", "./0.mp4": b""}),
+    }
+    for words, damaged in cases.items():
+        with pytest.raises(ManifestError, match=words):
+            read(damaged)
+
+
+def test_links_are_no_videos() -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, kind in (("0.mp4", tarfile.SYMTYPE), ("1.mp4", tarfile.LNKTYPE), ("2.mp4", tarfile.DIRTYPE)):
+            about = tarfile.TarInfo(name)
+            about.type, about.linkname = kind, "/etc/passwd"
+            tar.addfile(about)
+    assert read(file.getvalue()) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    places=st.lists(st.tuples(st.integers(0, 10_239), st.integers(0, 255)), min_size=1, max_size=8),
+    end=st.one_of(st.none(), st.integers(0, 10_239)),
+)
+def test_damage_is_refused_or_harmless(places: list[tuple[int, int]], end: int | None) -> None:
+    """What comes out of any file lies within it."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for number in range(3):
+            about = tarfile.TarInfo(f"ä{number}.mp4")
+            about.size = 700
+            tar.addfile(about, io.BytesIO(bytes(700)))
+    content = bytearray(file.getvalue())
+    assert len(content) == 10_240
+    for place, value in places:
+        content[place] = value
+    damaged = bytes(content[:end])
+    try:
+        videos = read(damaged)
+    except ManifestError:
+        return
+    assert all(0 <= video.start <= video.start + video.length <= len(damaged) for video in videos)
