@@ -88,10 +88,10 @@ def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
     Args:
         is_mine: whether this is the process that sees to it.
     """
-    job = environ["SLURM_JOB_ID"]
-    if not is_mine:
+    job, restart = environ["SLURM_JOB_ID"], job_in(environ)["restart"]
+    if not is_mine or _has_left(job, restart):
         return True
-    if job_in(environ)["restart"] >= _MOST_REQUEUES:
+    if restart >= _MOST_REQUEUES:
         print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)
         return False
     try:
@@ -101,6 +101,15 @@ def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
         print(f"job {job} cannot be requeued ({reason}); submit it again", file=sys.stderr)
         return False
     return True
+
+
+def _has_left(job: str, restart: int) -> bool:
+    """Whether the queue has the job back already: a process that outlives its start must not end the next one."""
+    try:
+        shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return "JobState=RUNNING" not in shown or f"Restarts={restart} " not in shown
 
 
 def _wait_for_slurm(environ: Mapping[str, str]) -> None:

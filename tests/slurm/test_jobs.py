@@ -1,11 +1,14 @@
 """Jobs of two nodes on a real Slurm: whatever happens to them, the weights are those of an undisturbed run."""
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_STEPS = 40 * 3
+SIDES = ("job", "undisturbed")
 MANY_STEPS = {
     "TRAIN.NUM_EPOCHS": "40",
     "TRAIN.CHECKPOINT_EVERY_STEPS": "5",
@@ -39,6 +43,15 @@ def program(name: str, *arguments: str, env: dict[str, str]) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def submitted(env: dict[str, str], minutes: str, arguments: list[str]) -> str:
+    """The number of a job of two nodes."""
+    resources = ["--nodes", "2", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", minutes]
+    said = program("submit.py", *resources, *arguments, env=env)
+    found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", said)
+    assert found is not None, said
+    return found[1]
 
 
 def final_state(folder: Path) -> dict[str, torch.Tensor]:
@@ -77,7 +90,7 @@ def has_ended(shown: str) -> bool:
     return True
 
 
-def by_time(env: dict[str, str], job: str) -> None:
+def by_signal(env: dict[str, str], job: str) -> None:
     """What Slurm sends before the time is over."""
     subprocess.run(["scancel", "--signal=USR2", job], env=env, check=True)
 
@@ -86,15 +99,59 @@ def by_hand(env: dict[str, str], job: str) -> None:
     scontrol(env, "requeue", job)
 
 
-def by_a_dead_node(env: dict[str, str], job: str) -> None:
-    """Its daemon, the job's processes on it, all at once; there is a third node to go on with.
+def by_preemption(env: dict[str, str], job: str) -> None:
+    """A job of higher priority wants all nodes, for a moment."""
+    urgent = ["sbatch", "--parsable", "--partition", "urgent", "--nodes", "3", "--exclusive", "--output", "/dev/null"]
+    subprocess.run([*urgent, "--wrap", "true"], env=env, check=True, capture_output=True)
+    wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the preemption")
 
-    It stays dead: to one that comes back at once Slurm may still send the end of the job that it had.
-    """
+
+def by_a_killed_rank(env: dict[str, str], job: str) -> None:
+    """As by the kernel when memory is full; node and daemon live."""
+    os.kill(pid_of(job, rank=1), signal.SIGKILL)
+    wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
+
+
+def by_a_dead_node(env: dict[str, str], job: str) -> None:
+    """Its daemon, the job's processes on it, all at once; there is a third node to go on with."""
+    slurm_local("node-off", last_node(env, job))
+    wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
+
+
+def by_a_dead_daemon(env: dict[str, str], job: str) -> None:
+    """To Slurm that is a dead node, but its process lives on."""
+    process = pid_of(job, rank=1)
+    slurm_local("slurmd-off", last_node(env, job))
+    wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue")
+    assert Path(f"/proc/{process}").exists()
+
+
+def last_node(env: dict[str, str], job: str) -> str:
+    """The number of the last of a job's nodes."""
     nodes = subprocess.run(["squeue", "-h", "-o", "%N", "-j", job], env=env, capture_output=True, text=True, check=True)
-    last = scontrol(env, "show", "hostnames", nodes.stdout.strip()).split()[-1]
-    slurm_local("node-off", last.removeprefix("node"))
-    wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the requeue")
+    return scontrol(env, "show", "hostnames", nodes.stdout.strip()).split()[-1].removeprefix("node")
+
+
+def pid_of(job: str, *, rank: int) -> int:
+    """The process of a job's rank: all nodes are this machine."""
+    wanted = {f"SLURM_JOB_ID={job}", f"SLURM_PROCID={rank}"}
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            is_task = folder.name.isdecimal() and b"submitit.core._submit" in (folder / "cmdline").read_bytes()
+            if is_task and wanted <= set((folder / "environ").read_text().split("\0")):
+                return int(folder.name)
+    raise AssertionError(f"rank {rank} of job {job} has no process")
+
+
+@pytest.fixture
+def all_nodes(cluster: dict[str, str]) -> Iterator[None]:
+    """Whatever a test has ended comes back, when its job is over."""
+    yield
+    for node in range(1, 4):
+        state = scontrol(cluster, "show", "node", f"node{node}")
+        if "State=DOWN" in state or "NOT_RESPONDING" in state or "State=IDLE*" in state:
+            slurm_local("node-off", str(node))  # and what has been left of it
+            slurm_local("node-on", str(node))
 
 
 def follow(job: str, env: dict[str, str], folder: Path, happens: Callable[[dict[str, str], str], None] | None) -> None:
@@ -118,28 +175,51 @@ def test_a_batch_script_of_ones_own_comes_again(
     command = shlex.join(["srun", sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])
     batch = ["sbatch", "--parsable", "--nodes", "2", "--requeue", "--output", f"{tmp_path}/log", "--wrap", command]
     job = subprocess.run(batch, cwd=REPOSITORY, capture_output=True, text=True, check=True, env=cluster).stdout.strip()
-    follow(job, cluster, tmp_path, by_time)
+    follow(job, cluster, tmp_path, by_signal)
     assert_is(tmp_path, undisturbed)
     assert (tmp_path / "run.log").read_text().count("resumed from") == 1
 
 
-@pytest.mark.parametrize("happens", [None, by_time, by_hand, by_a_dead_node])  # the last ends a node
+@pytest.mark.usefixtures("all_nodes")
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (by_hand, ""),
+        (by_preemption, "stopped by signal 15 after"),
+        (by_a_killed_rank, r"rank 1 on \S+ has ended; the other processes stop"),
+        (by_a_dead_node, r"rank 1 on \S+ has ended; the other processes stop"),
+        (by_a_dead_daemon, ""),
+    ],
+)
 def test_a_job_of_two_nodes_ends_with_the_same_bits(
     cluster: dict[str, str],
     motion_videos: Path,
     undisturbed: Path,
     tmp_path: Path,
-    happens: Callable[[dict[str, str], str], None] | None,
+    happens: Callable[[dict[str, str], str], None],
+    said: str,
 ) -> None:
-    resources = ["--nodes", "2", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30"]
-    said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), env=cluster)
-    found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", said)
-    assert found is not None, said
-    follow(found[1], cluster, tmp_path, happens)
+    job = submitted(cluster, "30", arguments_of(motion_videos, tmp_path))
+    follow(job, cluster, tmp_path, happens)
     assert_is(tmp_path, undisturbed)
     log = (tmp_path / "run.log").read_text()
-    assert log.count("resumed from") == (happens is not None)
-    assert ("stopped by signal 12" in log) == (happens is by_time)
+    assert log.count("resumed from") == 1
+    assert re.search(said, log), log
+
+
+def test_a_job_whose_time_is_over_comes_again(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    """By the limit itself, of which there are only whole minutes, and which Slurm looks at every half minute."""
+    more = ["TRAIN.NUM_EPOCHS", "80"]
+    job = submitted(cluster, "1", ["--signal-delay", "40", *arguments_of(motion_videos, tmp_path / "job"), *more])
+    program("run_net.py", "--nproc", "2", *arguments_of(motion_videos, tmp_path / "undisturbed"), *more, env=cluster)
+    wait_until(lambda: has_ended(scontrol(cluster, "show", "job", job)), "the end", seconds=400)
+    states = [CheckpointFolder(tmp_path / name / "checkpoints", num_kept=1).load_newest() for name in SIDES]
+    ours, theirs = (state["model"] for state in states if state is not None)
+    assert [name for name in theirs if not torch.equal(ours[name], theirs[name])] == []
+    log = (tmp_path / "job" / "run.log").read_text()
+    assert log.count("stopped by signal 12 after") >= 1
+    assert f"JobId={job} " in scontrol(cluster, "show", "job", job)
+    assert "Restarts=0 " not in scontrol(cluster, "show", "job", job)
 
 
 def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:

@@ -60,15 +60,26 @@ def parts_of(step: int, *, num_parts: int, rank: int, num_ranks: int) -> list[Tr
 
 
 def pretrain(
-    rank: int, num_ranks: int, *, in_batch_keys: bool, num_parts: int, device: torch.device = CPU
+    rank: int,
+    num_ranks: int,
+    *,
+    in_batch_keys: bool,
+    num_parts: int,
+    device: torch.device = CPU,
+    before: dict[str, Any] | None = None,
+    steps: tuple[int, int] = (0, NUM_STEPS),
 ) -> dict[str, Any]:
+    """`steps` of a run, going on from what it was `before`."""
     model = method(in_batch_keys=in_batch_keys)
     if device != CPU:
         model = prepared(model, device).train()
     replica = replica_of(model, device)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
+    if before is not None:
+        model.load_state_dict(before["state"])
+        optimizer.load_state_dict(before["optimizer"])
     losses, gradients = [], []
-    for step in range(NUM_STEPS):
+    for step in range(*steps):
         loss = pretrain_step(
             parts_of(step, num_parts=num_parts, rank=rank, num_ranks=num_ranks),
             RATES,
@@ -80,7 +91,12 @@ def pretrain(
         )
         losses.append(loss)
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
-    result = {"losses": torch.stack(losses), "gradients": gradients, "state": model.state_dict()}
+    result = {
+        "losses": torch.stack(losses),
+        "gradients": gradients,
+        "state": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
     return tree_map_only(Tensor, Tensor.cpu, result)
 
 
@@ -117,18 +133,18 @@ TRAININGS = {
 GPU_TRAININGS = {"norms": partial(pretrain, in_batch_keys=False, num_parts=2, device=torch.device("cuda"))}
 
 
-def on_rank(rank: int, num_ranks: int, name: str, folder: str) -> None:
+def on_rank(rank: int, num_ranks: int, name: str, folder: str, more: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=num_ranks)
     try:
-        torch.save((TRAININGS | GPU_TRAININGS)[name](rank, num_ranks), f"{folder}/{rank}.pt")
+        torch.save((TRAININGS | GPU_TRAININGS)[name](rank, num_ranks, **more), f"{folder}/{rank}.pt")
     finally:
         dist.destroy_process_group()
 
 
-def on_ranks(num_ranks: int, name: str, folder: Path) -> list[dict[str, Any]]:
+def on_ranks(num_ranks: int, name: str, folder: Path, **more: Any) -> list[dict[str, Any]]:
     folder.mkdir()
-    multiprocessing.spawn(on_rank, args=(num_ranks, name, str(folder)), nprocs=num_ranks, join=True)
+    multiprocessing.spawn(on_rank, args=(num_ranks, name, str(folder), more), nprocs=num_ranks, join=True)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(num_ranks)]
 
 
@@ -156,3 +172,15 @@ def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Pat
         first = ranks[0]["state"]
         assert all(torch.equal(each["state"][key], first[key]) for each in ranks for key in first)  # to the bit
     assert alone["losses"].unique().numel() == NUM_STEPS
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
+    """A step on two, one on four, one on one."""
+    alone = TRAININGS["queue"](0, 1)
+    on_two = on_ranks(2, "queue", tmp_path / "2", steps=(0, 1))[0]
+    on_four = on_ranks(4, "queue", tmp_path / "4", steps=(1, 2), before=on_two)[0]
+    ours = TRAININGS["queue"](0, 1, steps=(2, 3), before=on_four)
+    for key, value in alone["state"].items():
+        torch.testing.assert_close(ours["state"][key], value, rtol=0, atol=1e-10, msg=key)
+    torch.testing.assert_close(ours["losses"], alone["losses"][2:], rtol=0, atol=1e-10)

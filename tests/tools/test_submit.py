@@ -1,0 +1,81 @@
+"""tools/submit.py without Slurm: in processes of this machine, or only shown."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tools.test_run_net import SMALL
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, f"tools/{name}", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path) -> None:
+    """One job per split, then `run_net.py` with EVAL.SPLITS finds them done."""
+    for part in ("train", "test"):
+        paths = sorted(path.relative_to(motion_videos) for path in (motion_videos / part).rglob("*.mp4"))
+        for split in (1, 2):
+            lines = [f"{path} {place % 2}\n" for place, path in enumerate(paths[split:])]
+            (tmp_path / f"{part}{split}.txt").write_text("".join(lines))
+    output_dir = tmp_path / "runs"
+    settings = {**SMALL, "TASK": "knn", "DATA.SOURCE": "list", "DATA.ROOT": str(motion_videos)}
+    settings |= {"DATA.TRAIN": f"{tmp_path}/train{{split}}.txt", "DATA.TEST": f"{tmp_path}/test{{split}}.txt"}
+    settings |= {"RUN.OUTPUT_DIR": str(output_dir)}
+    arguments = ["--cfg", "configs/demo_sce.yaml", *(text for pair in settings.items() for text in pair)]
+    done = program("submit.py", "--local", "--gpus-per-node", "0", "--array", "DATA.SPLIT", "1,2", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "submitted 2 jobs: " in done.stdout
+    results = [output_dir / f"split_{split}" / "results.json" for split in (1, 2)]
+    until = time.monotonic() + 120
+    while not all(file.is_file() for file in results):
+        assert time.monotonic() < until, [file.read_text() for file in output_dir.rglob("*log.err")]
+        time.sleep(0.2)
+    time.sleep(1)  # to end
+    done = program("run_net.py", *arguments, "EVAL.SPLITS", "1,2")
+    assert done.returncode == 0, done.stderr
+    each = [json.loads(file.read_text())["metrics"]["knn_top1"] for file in results]
+    of_all = json.loads((output_dir / "results.json").read_text())
+    assert of_all["metrics"]["knn_top1"] == pytest.approx(sum(each) / 2)
+    assert list(of_all["splits"]) == ["1", "2"]
+
+
+def test_a_batch_script_is_shown_and_nothing_is_done(tmp_path: Path) -> None:
+    (tmp_path / "srun").write_text("#!/bin/sh\n")  # without Slurm submitit shows nothing either
+    (tmp_path / "srun").chmod(0o755)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    what = ["--cfg", "configs/k400_sce.yaml", "RUN.OUTPUT_DIR", str(tmp_path / "a")]
+    resources = ["--nodes", "2", "--gpus-per-node", "8", "--time", "1-00", "--partition", "gpu", "--dry-run"]
+    done = subprocess.run(
+        [sys.executable, "tools/submit.py", *resources, *what],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env=environ,
+    )
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "--nodes=2",
+        "--ntasks-per-node=8",
+        "--time=1440",
+        "--partition=gpu",
+        "--signal=USR2@120",
+        "--requeue",
+    ):
+        assert f"#SBATCH {line}" in done.stdout
+    assert "srun" in done.stdout
+    assert not (tmp_path / "a").exists()
