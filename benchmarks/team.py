@@ -91,7 +91,11 @@ def _serve(pipe: Connection, rank: int, num_ranks: int, port: int, core: int) ->
     if num_ranks > 1:
         connect(rank=rank, num_ranks=num_ranks, address="127.0.0.1", port=port, on_gpu=False)
     state: State = {}
+    parent = os.getppid()
     while True:
+        while not pipe.poll(1.0):
+            if os.getppid() != parent:  # it was killed; other processes of the team hold its end of the pipe open
+                return
         try:
             function, arguments = pipe.recv()
         except EOFError:
