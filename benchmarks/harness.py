@@ -62,17 +62,29 @@ def speed_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
     return median(theirs / mine for mine, theirs in zip(ours, peer, strict=True))
 
 
-def publish(*, rows: Sequence[Row], ratios: Mapping[str, float], json_file: Path | None) -> None:
+def publish(
+    *, rows: Sequence[Row], ratios: Mapping[str, float], json_file: Path | None, table_of: str | None = None
+) -> None:
     """Print the rows as a table and the ratios below it; write both, and what they were measured with, as JSON.
 
     Args:
         rows: all that was measured; the columns are the keys of all rows, in the order in which they first appear.
             Lists go into the JSON only.
         ratios: name -> ours against the peer, higher is better.
+        table_of: the column that says which table a row belongs to, where there are several.
     """
-    columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if not isinstance(value, list)))
-    print(text_table(columns, [[_cell(row.get(column)) for column in columns] for row in rows]))
-    print()
+    tables: dict[object, list[Row]] = {}
+    for row in rows:
+        tables.setdefault(row[table_of] if table_of else "", []).append(row)
+    for name, table in tables.items():
+        if table_of:
+            print(f"{name}:")
+        columns = [
+            key for row in table for key, value in row.items() if key != table_of and not isinstance(value, list)
+        ]
+        columns = list(dict.fromkeys(columns))
+        print(text_table(columns, [[_cell(row.get(column)) for column in columns] for row in table]))
+        print()
     print(text_table(["ratio", "ours / peer"], [[name, f"{value:.2f}"] for name, value in ratios.items()]))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,7 @@ class Bench:
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.device = device
         self.model: SCE = build_sce(cfg).to(device).train()
+        self.replica: nn.Module = self.model
         self.optimizer = build_optimizer(cfg, self.model)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self._shape = (3, cfg.CLIP.NUM_FRAMES, cfg.CLIP.SIZE_PIXELS, cfg.CLIP.SIZE_PIXELS)
@@ -95,7 +96,7 @@ class Bench:
             [TrainBatch(videos=list(range(len(views[0]))), views=[], failures=[])],
             RATES,
             model=self.model,
-            replica=self.model,
+            replica=self.replica,
             optimizer=self.optimizer,
             precision=self.precision,
             make_views=lambda part: views,

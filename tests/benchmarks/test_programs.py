@@ -110,3 +110,38 @@ def test_remote(one_video: Path, tmp_path: Path) -> None:
     assert {"http_files_cold_vs_local", "s3_shards_warm_vs_local", "http_cold_vs_simplecache"} <= ratios.keys()
     assert {"local files", "http, files, cold", "s3, shards, warm"} <= {row["what"] for row in rows}
     assert all(row["min"] <= row["clips_per_s"] <= row["max"] for row in rows)
+
+
+def test_scaling(one_video: Path, tmp_path: Path) -> None:
+    """Bytes beside those worked out by hand: never speed."""
+    ratios, rows = results_of("scaling", one_video, "--quick", json_file=tmp_path / "scaling.json")
+    assert {
+        "bytes_r2plus1d_mini_vs_plain_ddp",
+        "r2plus1d_mini_2_processes_same_videos_each_vs_plain_ddp",
+        "r2plus1d_mini_scaling_same_batch",
+    } <= ratios.keys()
+
+    sent = {row["what"]: row for row in rows if str(row["part"]).startswith("messages of a step")}
+    ours, plain = sent["ours"], sent["plain DDP"]
+    assert ours["buffers"] < 10_000  # no queue
+    assert 65536 * 256 * 4 <= plain["buffers"] < 1.01 * 65536 * 256 * 4
+    assert 2 * 2 * 2 * 256 * 4 <= ours["keys"] < 2 * 2 * 2 * 256 * 4 + 2000  # 2 views of 2 videos to each of 2
+    assert ours["gradients"] == pytest.approx(sent["ours, arithmetic"]["gradients"], rel=0.01)
+    assert sum(ours[kind] for kind in ("gradients", "keys", "buffers")) == ours["all"]
+
+    norms = {row["what"]: row for row in rows if str(row["part"]).startswith("messages of synchronised")}
+    measured, arithmetic = norms["measured"], norms["arithmetic"]
+    for kind in ("gathers", "sums"):
+        assert measured[kind] == arithmetic[kind] > 0
+    # Each message has gloo's headers, and what announces it.
+    assert 0 <= measured["gathered"] - arithmetic["gathered"] < 2 * 500 * measured["gathers"]
+    assert 0 <= measured["summed"] - arithmetic["summed"] < 2 * 1000 * measured["sums"]
+
+    (reading,) = [row for row in rows if str(row["part"]).startswith("reading")]
+    assert 0 < reading["read_mb"] < 2 * reading["file_mb"] + 0.1
+    paper = [row for row in rows if row["part"] == "on paper"]
+    assert [(row["gpus"], row["videos_each"]) for row in paper] == [(8, 64), (64, 8), (512, 1), (64, 64), (512, 64)]
+    for row in paper:
+        causes = ("compute_ms", "gradients_ms", "keys_ms", "norms_ms", "flag_ms")
+        assert sum(row[cause] for cause in causes) == pytest.approx(1000 * row["step_seconds"])
+        assert 0 < row["share_of_ideal"] < 1

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
 
-from sce_video.runtime.distributed import is_distributed, is_main_process, rank
+from sce_video.runtime.distributed import is_distributed, is_main_process, largest_of_ranks, rank
 
 
 @pytest.fixture
@@ -31,3 +32,21 @@ def test_in_a_group_of_one() -> None:
 def test_second_of_two() -> None:
     assert is_distributed()
     assert (rank(), is_main_process()) == (1, False)
+
+
+def largest_on(rank: int, values: list[int], folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(values))
+    (Path(folder) / str(rank)).write_text(str(largest_of_ranks(values[rank])))
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("values", [[0, 3], [5, 0, 1], [0, 0, 0, 0, 0, 0, 2], [0, 0, 0, 7, 1]])
+def test_the_largest_of_any_number_of_ranks(tmp_path: Path, values: list[int]) -> None:
+    multiprocessing.start_processes(
+        largest_on, args=(values, str(tmp_path)), nprocs=len(values), join=True, start_method="fork"
+    )
+    assert [int((tmp_path / str(rank)).read_text()) for rank in range(len(values))] == [max(values)] * len(values)
+
+
+def test_alone_it_is_ones_own() -> None:
+    assert largest_of_ranks(4) == 4
