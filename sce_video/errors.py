@@ -23,11 +23,12 @@ class CheckpointError(UserError):
 class StoppedError(Exception):
     """A signal asked the run to stop; it has saved, and the same command goes on from there.
 
-    Not a mistake of anybody's: the exit code is 128 + the signal.
+    Not a mistake of anybody's: the exit code is 128 + the signal. `step` is how many were made, where it trains.
     """
 
-    def __init__(self, signal_number: int, *, step: int) -> None:
-        super().__init__(f"stopped by signal {signal_number} after {step} steps; the same command goes on from there")
+    def __init__(self, signal_number: int, *, step: int | None = None) -> None:
+        after = "; what was finished is kept, and" if step is None else f" after {step} steps;"
+        super().__init__(f"stopped by signal {signal_number}{after} the same command goes on from there")
         self.signal_number = signal_number
 
 

@@ -26,6 +26,7 @@ from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import set_up_logging
 from sce_video.runtime.seeds import seed_everything
+from sce_video.runtime.signals import stopped_by_signals
 
 # A run may go on with other values of these; any other change would make its saved config a lie.
 _FREE_TO_CHANGE = {
@@ -75,7 +76,8 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one of the processes that another program has started, or as the only one."""
-    with joined_ranks(cfg.RUN.DEVICE, on_lost=partial(leave_after_loss, output_dir=Path(cfg.RUN.OUTPUT_DIR))):
+    on_lost = partial(leave_after_loss, output_dir=Path(cfg.RUN.OUTPUT_DIR))
+    with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_lost=on_lost):
         run_task(cfg)
 
 

@@ -59,15 +59,15 @@ def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, s
     """
     time.sleep(_SECONDS_BEHIND_ERROR if verdict.is_error else _SECONDS_BEHIND_KILLED)
     say(f"error: {verdict.line}; the other processes stop")
-    if not verdict.is_error and "SLURM_JOB_ID" in environ and _may_come_again(output_dir, environ):
+    if not verdict.is_error and "SLURM_JOB_ID" in environ and may_come_again(output_dir, environ):
         place = place_in(environ)  # rank 0 may be the one that is lost, with all of its node
         if _requeued(environ, is_mine=place is None or place.local_rank == 0):
             _wait_for_slurm(environ)
     os._exit(LOST_A_PEER)
 
 
-def _may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
-    """Whether there was progress of late; several processes may ask, and get the same answer."""
+def may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
+    """Whether a job that has lost a process had progress of late, the same for all that ask."""
     file, newest = output_dir / _RECORD, newest_below(output_dir)
     before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
     if file.is_file():

@@ -3,15 +3,37 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from sce_video.errors import StoppedError
 from sce_video.runtime.distributed import largest_of_ranks
 
 # From a terminal; from Slurm at preemption and scancel; before the time is over. Of several the last one here counts.
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 # A launcher and the terminal may both pass one Ctrl-C on.
 _SECONDS_OF_ONE = 1.0
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Inside it SIGTERM and SIGUSR2 raise StoppedError at once, where nobody else handles them: so not in training."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise StoppedError(number)
+
+    free = [number for number in (signal.SIGTERM, signal.SIGUSR2) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        free = []
+    for number in free:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in free:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class StopSignals:

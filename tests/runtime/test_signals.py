@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from sce_video.runtime.signals import StopSignals
+from sce_video.errors import StoppedError
+from sce_video.runtime.signals import StopSignals, stopped_by_signals
 
 
 def test_signals_are_noted_and_handlers_come_back() -> None:
@@ -49,3 +50,26 @@ def test_off_the_main_thread_nothing_is_noted() -> None:
     thread.start()
     thread.join()
     assert seen == [(0, True)]
+
+
+def test_outside_of_training_a_signal_stops_at_once() -> None:
+    with stopped_by_signals():
+        for number in (signal.SIGTERM, signal.SIGUSR2):
+            with pytest.raises(StoppedError, match=f"stopped by signal {int(number)}; what was finished is kept"):
+                os.kill(os.getpid(), number)
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGTERM)  # which in training is only noted
+        assert signals.agreed() == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_handlers_of_others_stay() -> None:
+    """submitit's, which counts time-outs."""
+    asked = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: asked.append(number))
+    try:
+        with stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert asked == [signal.SIGUSR2]

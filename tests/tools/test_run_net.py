@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +201,25 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
     outcome = run_net(config=str(tmp_path / "no.yaml"))
     assert outcome.returncode == 2
     assert outcome.stderr.strip() == f"error: config {tmp_path / 'no.yaml'} does not exist"
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path) -> None:
+    """As by Slurm before the time is over: it ends with the signal's code, by which the job goes back to the queue."""
+    settings = overrides(motion_videos, tmp_path, TASK="knn", EVAL__NUM_CLIPS="2000")
+    process = subprocess.Popen(
+        [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", *settings],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+    until = time.monotonic() + 120
+    while not ((log := tmp_path / "run.log").is_file() and "evaluating" in log.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR2)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGUSR2
+    assert "stopped by signal 12; what was finished is kept, and the same command goes on from there" in said
+    assert "Traceback" not in said
