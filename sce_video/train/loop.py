@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
-from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
+from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
+from sce_video.runtime.distributed import all_gathered, is_main_process, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
@@ -195,14 +195,11 @@ def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None
 
 
 def _resume(run: Run) -> int:
-    """Load the newest checkpoint if there is one; the number of steps already done, the same on all ranks."""
-    state = run.checkpoints.load_newest()
-    steps = all_gathered(0 if state is None else int(state["step"]))  # only then may one of them save
-    if len(set(steps)) > 1:
-        raise CheckpointError(
-            f"the newest checkpoints that the ranks can read in {run.checkpoints.folder} are of steps {steps}; they "
-            f"must all see the same folder"
-        )
+    """Load the newest checkpoint if there is one, on all ranks that which the main process finds; the steps done."""
+    newest = run.checkpoints.load_newest() if is_main_process() else None
+    step: int = all_gathered(0 if newest is None else int(newest["step"]))[0]
+    # A rank's view of a network disk may be behind: it is asked for this very file, not for the newest.
+    state = newest if is_main_process() or step == 0 else load_checkpoint(run.checkpoints.path(step))
     if state is None:
         return 0
     try:
@@ -218,6 +215,5 @@ def _resume(run: Run) -> int:
             f"the checkpoint in {run.checkpoints.folder} does not fit this config ({reason}); "
             f"use the run's own config or another RUN.OUTPUT_DIR"
         ) from error
-    step: int = state["step"]
     LOGGER.info("resumed from %s", run.checkpoints.path(step))
     return step
