@@ -28,6 +28,8 @@ from sce_video.runtime.files import write_text
 
 # submitit counts every USR2 in the last fifth of a job's time, and all of jobs up to 10 minutes.
 _MOST_TIMEOUTS = 100
+# A job that is preempted while Python still starts must not end by itself: Slurm would call it failed.
+_DEAF_AT_FIRST = """bash -c 'trap "" USR2 TERM; exec "$0" "$@"'"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,12 @@ def _snapshot(folder: Path) -> Path:
 
 def _executor(folder: Path, resources: Resources, code: Path, *, name: str, cluster: str) -> submitit.AutoExecutor:
     try:
-        executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=_MOST_TIMEOUTS)
+        executor = submitit.AutoExecutor(
+            folder,
+            cluster=cluster,
+            slurm_max_num_timeout=_MOST_TIMEOUTS,
+            slurm_python=f"{_DEAF_AT_FIRST} {shlex.quote(sys.executable)}",
+        )
     except RuntimeError as error:  # no srun on this machine
         raise UserError(f"{error}; submit from a machine of the cluster, or give --local") from error
     executor.update_parameters(
