@@ -1,5 +1,6 @@
 """Real servers for tests: HTTP from a folder, with faults on demand, and moto's S3; each on a free port."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -25,7 +26,8 @@ class HttpFolder:
 
     `faults`: for some paths a queue of what their next GETs meet: a status ("503"), "drop" (the connection is reset
     half way), "short" (less than announced), "hang" (no answer for `hang_seconds`), "slow" (the whole, over
-    `hang_seconds`). `fail_first`: of every other path the first GETs meet these faults, in this order. `has_ranges`:
+    `hang_seconds`); and what is no fault: "gzip", "chunked" (its length is not said), "moved" (to the same place, whose
+    next GET counts). `fail_first`: of every other path the first GETs meet these faults, in this order. `has_ranges`:
     parts can be asked for.
     """
 
@@ -69,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.isdecimal():
             self._send(int(fault), b"not now")
             return
+        if fault == "moved":
+            self._send(302, b"", Location=self.path)
+            return
         if fault == "hang":
             time.sleep(state.hang_seconds)
         file = state.folder / path
@@ -83,11 +88,17 @@ class _Handler(BaseHTTPRequestHandler):
             content, status = content[first : last + 1], 206
         if state.has_ranges:
             extra["Accept-Ranges"] = "bytes"
+        if fault == "gzip":
+            extra["Content-Encoding"], content = "gzip", gzip.compress(content)
         self._send(status, content, fault=fault, **extra)
 
     def _send(self, status: int, content: bytes, *, fault: str = "", **headers: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
+        if fault == "chunked":
+            headers["Transfer-Encoding"] = "chunked"
+            content = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (content[:1000], content[1000:], b""))
+        else:
+            self.send_header("Content-Length", str(len(content)))
         self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         for name, value in headers.items():
             self.send_header(name, value)

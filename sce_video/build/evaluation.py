@@ -91,7 +91,9 @@ def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure) -> None:
     )
     measured = measure(test, train)
     if is_main_process():
-        _write_records(Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.paths, train_manifest.paths)
+        _write_records(
+            Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.shown_paths, train_manifest.shown_paths
+        )
     protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **_settings(cfg)}
     write_results(
         cfg,

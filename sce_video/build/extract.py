@@ -37,7 +37,7 @@ def extract_task(cfg: CfgNode, device: torch.device) -> None:
             "failures": [reason for _, reason in rows.failures],
         }
         if is_main_process():
-            files = export(rows, output_dir / name, paths=manifest.paths, labels=manifest.labels)
+            files = export(rows, output_dir / name, paths=manifest.shown_paths, labels=manifest.labels)
             LOGGER.info(
                 "%d of %d videos of %s: wrote %s",
                 lists[name]["num_evaluated"],

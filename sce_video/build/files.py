@@ -8,7 +8,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.cache import CacheError, FileCache
+from sce_video.data.cache import CacheError, FileCache, disk_errors
 from sce_video.data.fetched import VideoFiles
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
@@ -40,11 +40,12 @@ def own_folder(temporary: Path) -> Path:
     """This user's folder in one that all can write to, where another user may have made it first.
 
     Raises:
-        CacheError: it is not this user's alone.
+        CacheError: it is not this user's alone, or cannot be made.
     """
     folder = temporary / f"sce_video_cache_{os.getuid()}"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    about = folder.lstat()
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = folder.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise CacheError(f"{folder} can be written by others; give DATA.CACHE_DIR a folder of your own")
     return folder

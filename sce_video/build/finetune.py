@@ -68,7 +68,7 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
     rows = features_of(cfg, probabilities, device, opener, test_manifest, name="test")
     test = labeled(rows, test_manifest.require_labels())
     if is_main_process():
-        write_predictions(run.output_dir / PREDICTIONS_FILE, test, test_manifest.paths, test.features)
+        write_predictions(run.output_dir / PREDICTIONS_FILE, test, test_manifest.shown_paths, test.features)
     recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
     write_results(
         cfg,

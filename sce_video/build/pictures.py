@@ -70,7 +70,7 @@ def _pictures_of(
     except UserError as error:
         return dict.fromkeys(paths, str(error))
     wanted = set(paths)
-    numbers = {path: video for video, path in enumerate(manifest.paths) if path in wanted}
+    numbers = {path: video for video, path in enumerate(manifest.shown_paths) if path in wanted}
     watch = build_watch(cfg, manifest)
     show = partial(_middle_clip, cfg, _views_dataset(cfg, manifest, watch))
     strips = build_workers(cfg, watch, _CPU).results(show, numbers.values())
@@ -125,11 +125,11 @@ def _preview(
 ) -> Preview | str:
     clips = dataset[VideoRequest(epoch=0, video=video)]
     if not clips.views:
-        return f"No view of {manifest.paths[video]}: {clips.failures[0].reason}"
+        return f"No view of {manifest.shown_paths[video]}: {clips.failures[0].reason}"
     views = make_views(collate([clips]), recipes=recipes, device=_CPU)
     show = partial(make_strip, seconds=cfg.CLIP.SECONDS, short_side_pixels=_VIEW_PIXELS, most_frames=_MOST_VIEW_FRAMES)
     strips = tuple(show(shown_view(view[0], recipe)) for view, recipe in zip(views, recipes, strict=True))
-    return Preview(manifest.paths[clips.video], strips)
+    return Preview(manifest.shown_paths[clips.video], strips)
 
 
 def shown_view(view: torch.Tensor, recipe: ViewRecipe) -> torch.Tensor:

@@ -37,8 +37,8 @@ class VideoFiles:
         held = self.hold(manifest, video)
         try:
             with _named(held, name):
-                return _HeldVideo(opener(held.path), held, name)
-        except DecodeError:  # perhaps a proxy's page that says so: do not keep it
+                return _HeldVideo(opener(held.path), held, name, self.cache)
+        except DecodeError:  # perhaps a proxy's page, or half a file of a server that says no length: do not keep it
             self.cache.drop(held)
             raise
         except BaseException:
@@ -119,12 +119,16 @@ def _named(held: HeldFile, name: str) -> Iterator[None]:
 
 
 class _HeldVideo:
-    """An open video whose file stays until it is closed: decoders may open it again on the way."""
+    """An open video whose file stays until it is closed: decoders may open it again on the way.
 
-    def __init__(self, decoder: VideoDecoder, held: HeldFile, name: str) -> None:
+    One that is left with a DecodeError is not kept, as one that cannot be opened.
+    """
+
+    def __init__(self, decoder: VideoDecoder, held: HeldFile, name: str, cache: FileCache) -> None:
         self._decoder = decoder
         self._held = held
         self._name = name
+        self._cache = cache
 
     @property
     def metadata(self) -> VideoMetadata:
@@ -152,4 +156,6 @@ class _HeldVideo:
         try:
             self._decoder.__exit__(error_type, error, traceback)
         finally:
+            if isinstance(error, DecodeError):
+                self._cache.drop(self._held)
             self._held.close()

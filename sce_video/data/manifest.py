@@ -11,8 +11,8 @@ from typing import overload
 
 import numpy as np
 
-from sce_video.config.urls import is_url
-from sce_video.data.remote import Location, RemoteError, RemotePath
+from sce_video.config.urls import is_url, masked
+from sce_video.data.remote import Location, RefusedError, RemoteError, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.subsets import balanced_part
 
@@ -134,6 +134,12 @@ class Manifest:
         path = self.paths[video]
         return RemotePath("", path) if is_url(path) else self.root / path
 
+    @property
+    def shown_paths(self) -> Sequence[str]:
+        """`paths` for logs and results: URLs in a list without user and query."""
+        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
+        return PackedTexts(map(masked, self.paths)) if b"://" in self.paths.joined else self.paths
+
     def is_fetched(self, video: int) -> bool:
         """Whether the video is no file of this machine that can be opened where it lies."""
         return self.versions is not None or isinstance(self.root, RemotePath) or is_url(self.paths[video])
@@ -164,14 +170,19 @@ class Manifest:
         if self.pixels is not None or self.versions is not None:  # a shard's videos were found in it
             return
         first = [self.path(video) for video in range(min(len(self), _NUM_LOOKED_FOR))]
-        try:
-            exists = any(path.exists() for path in first)
-        except RemoteError as error:
-            raise ManifestError(f"{self.origin}: {error}") from error
-        if not exists:
-            raise ManifestError(
-                f"{self.origin}: none of the first {len(first)} videos exists, for example {first[0]}; check DATA.ROOT"
-            )
+        refusals = []
+        for path in first:
+            try:
+                if path.exists():
+                    return
+            except RefusedError as error:  # S3 also forbids what is not there to those who may not list
+                refusals.append(str(error))
+            except RemoteError as error:
+                raise ManifestError(f"{self.origin}: {error}") from error
+        example = refusals[0] if refusals else str(first[0])
+        raise ManifestError(
+            f"{self.origin}: none of the first {len(first)} videos exists, for example {example}; check DATA.ROOT"
+        )
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Several processes on this machine, started, watched and ended together."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -11,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from sce_video.errors import UserError
 from sce_video.runtime.machine import available_cores
+from sce_video.runtime.signals import signal_at_death_of_parent
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
 _LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
-_PR_SET_PDEATHSIG = 1
 
 
 def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
@@ -53,7 +52,7 @@ def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
 def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
     """A process that `start_ranks` has started is asked to stop, as by SIGTERM, when that one dies (Linux)."""
     if _LAUNCHER in environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal_at_death_of_parent(signal.SIGTERM)
         if os.getppid() != int(environ[_LAUNCHER]):
             raise UserError("the program that has started this process has ended")
 

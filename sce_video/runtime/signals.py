@@ -1,6 +1,8 @@
 """Signals that ask a run to stop: noted, so that it can finish its step and save."""
 
+import ctypes
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,14 @@ from sce_video.runtime.distributed import largest_of_ranks
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 # A launcher and the terminal may both pass one Ctrl-C on.
 _SECONDS_OF_ONE = 1.0
+# <sys/prctl.h>
+_PR_SET_PDEATHSIG = 1
+
+
+def signal_at_death_of_parent(number: int) -> None:
+    """This process gets the signal when the thread that has made it ends, mostly with its process (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 @contextmanager

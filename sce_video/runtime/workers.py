@@ -26,6 +26,7 @@ from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.machine import resident_bytes
 from sce_video.runtime.parcels import Depot, has_file, pack, receive_file, send_file, unpack
+from sce_video.runtime.signals import signal_at_death_of_parent
 from sce_video.runtime.watch import Post, Watch
 
 Task = TypeVar("Task")
@@ -234,6 +235,7 @@ def _serve(
 ) -> None:
     """The life of a worker, until its main process is gone or kills it."""
     watch.take(post)
+    signal_at_death_of_parent(signal.SIGKILL)  # it may be busy for long: with a video, or with fetching one
     torch.set_num_threads(1)
     keep_freed_memory()
     connection.settimeout(_LOOK_SECONDS)

@@ -108,6 +108,10 @@ def test_the_default_folder_is_this_users_alone(tmp_path: Path) -> None:
     folder.symlink_to(tmp_path)
     with pytest.raises(CacheError, match="by others"):
         own_folder(tmp_path)
+    folder.unlink()
+    folder.write_text("")
+    with pytest.raises(CacheError, match="DATA.CACHE_DIR .* cannot be written"):
+        own_folder(tmp_path)
 
 
 def test_local_videos_need_no_cache_and_none_of_the_packages(motion_videos: Path, tmp_path: Path) -> None:

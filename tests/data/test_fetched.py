@@ -2,9 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from sce_video.data.watched import WatchedVideos
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import Workers
 from tests.data.shards.tars import write_tar
-from tests.servers import HttpFolder, http_server
+from tests.servers import HttpFolder, cached_bytes, http_server
 
 QUICK = Patience(total_seconds=20.0, first_wait_seconds=0.02)
 NUM_VIDEOS = 6
@@ -162,6 +163,32 @@ def test_missing_and_broken_videos_are_named_by_their_url(
     assert len(frames(videos, 0)) == 2  # what could not be opened was not kept
     with pytest.raises(DecodeError, match=f"^{http.url}/missing.mp4: no such file$"):
         frames(videos, 1)
+
+
+def test_a_video_that_cannot_be_decoded_is_not_kept(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+    """It may be half a file of a server that does not say how long files are."""
+
+    class Half:
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
+            raise DecodeError(f"{self.path}: cannot be decoded")
+
+        def __enter__(self) -> "Half":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    files = make_files()
+    opener = cast(VideoOpener, Half)
+    with (
+        pytest.raises(DecodeError, match=f"^{served.url}/{local.paths[0]}: cannot be decoded$"),
+        files.open(remote_videos(served, local, files).manifest, 0, opener) as opened,
+    ):
+        opened.frames_at([0.0])
+    assert cached_bytes(files.cache) == 0
 
 
 def test_a_video_larger_than_the_cache_is_named(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:

@@ -301,7 +301,7 @@ def begin(workers, work):
 
 def test_no_worker_outlives_a_main_process_that_is_killed():
     """Neither the one that waits for tasks, nor the one that hangs: nobody else is there to end it."""
-    workers = crew(num_workers=2, timeout_seconds=1.5)
+    workers = crew(num_workers=2, timeout_seconds=300.0)
 
     def work(task):
         if task == 4:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sce_video.data.cache.ledger import FILES, PARTIAL, Ledger
@@ -20,6 +20,8 @@ Fill = Callable[[str, MakeRoom], None]
 # For other processes to let go of files, where those in use leave no room.
 _PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+# So often the folder is made anew for one file, when it is deleted meanwhile.
+_MOST_DELETIONS = 3
 
 
 class CacheError(UserError):
@@ -35,13 +37,13 @@ class HeldFile:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = str(path)
-        self._descriptor: int | None = descriptor
+        self.descriptor: int | None = descriptor
         self.num_bytes = os.fstat(descriptor).st_size
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 class FileCache:
@@ -61,9 +63,8 @@ class FileCache:
         Raises:
             CacheError: it cannot be made or written.
         """
-        with self._disk_errors():
-            for part in (FILES, PARTIAL):
-                (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with disk_errors(self.folder):
+            self._make_folders()
             self._ledger.tidy()
 
     def hold(self, key: str, *, suffix: str, fill: Fill) -> HeldFile:
@@ -75,21 +76,32 @@ class FileCache:
             TooLargeError, CacheError: no room, or a disk that is full or broken. Whatever `fill` raises.
         """
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest() + suffix
-        final = self.folder / FILES / name[:2] / name
-        with self._disk_errors():
+        final, deletions = self.folder / FILES / name[:2] / name, 0
+        with disk_errors(self.folder):
             while True:
-                descriptor = open_shared(final)
-                if descriptor is None:
-                    descriptor = self._written(name, final, fill)
+                try:
+                    descriptor = open_shared(final)
+                    if descriptor is None:
+                        descriptor = self._written(name, final, fill)
+                except FileNotFoundError:  # somebody has tidied up
+                    deletions += 1
+                    if deletions > _MOST_DELETIONS:
+                        raise
+                    self._make_folders()
+                    continue
                 if descriptor is not None:
                     os.utime(descriptor)  # the last use, by which files go
                     return HeldFile(final, descriptor)
 
     def drop(self, held: HeldFile) -> None:
         """Close a file that is no good, and fetch it anew the next time."""
-        with self._disk_errors():
-            self._ledger.remove(Path(held.path), held.num_bytes)
-        held.close()
+        with closing(held), disk_errors(self.folder):
+            if held.descriptor is not None:
+                self._ledger.remove(Path(held.path), held.descriptor)
+
+    def _make_folders(self) -> None:
+        for part in (FILES, PARTIAL):
+            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _written(self, name: str, final: Path, fill: Fill) -> int | None:
         """The new file, open; None if another process has written it meanwhile, or it is gone again."""
@@ -132,12 +144,14 @@ class FileCache:
                 )
             time.sleep(_LOOK_SECONDS)
 
-    @contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno is None:  # a remote file's
-                raise
-            what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-            raise CacheError(f"DATA.CACHE_DIR {self.folder} cannot be written ({what})") from error
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """CacheError for what this machine's disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a remote file's
+            raise
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise CacheError(f"DATA.CACHE_DIR {folder} cannot be written ({what})") from error

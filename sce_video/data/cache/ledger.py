@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from sce_video.data.cache.locks import delete_unlocked, locked
+from sce_video.data.cache.locks import delete_unlocked, is_named, locked
 
 # A file that is written is listed here until it is whole, and its unfinished self lies in `partial/`.
 FILES, PARTIAL = "files", "partial"
@@ -70,13 +70,13 @@ class Ledger:
                 partial.replace(final)
             _write(descriptor, _State(num_bytes, reserved))
 
-    def remove(self, path: Path, num_bytes: int) -> None:
-        """Delete a whole file, though it may be in use."""
+    def remove(self, path: Path, opened: int) -> None:
+        """Delete a whole file, though it may be in use, unless another one has its name since it was opened."""
         with self._open() as descriptor:
-            if path.exists():
+            if is_named(opened, path):
                 path.unlink()
                 state = _read(descriptor)
-                _write(descriptor, state._replace(num_bytes=state.num_bytes - num_bytes))
+                _write(descriptor, state._replace(num_bytes=state.num_bytes - os.fstat(opened).st_size))
 
     @contextmanager
     def _open(self) -> Iterator[int]:

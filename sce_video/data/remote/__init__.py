@@ -1,6 +1,15 @@
 """Files behind URLs, through fsspec, which is imported only when there is one."""
 
 from sce_video.data.remote.location import Location, RemotePath, location, relative_folder
-from sce_video.data.remote.retry import PATIENCE, Patience, RemoteError
+from sce_video.data.remote.retry import PATIENCE, Patience, RefusedError, RemoteError
 
-__all__ = ["PATIENCE", "Location", "Patience", "RemoteError", "RemotePath", "location", "relative_folder"]
+__all__ = [
+    "PATIENCE",
+    "Location",
+    "Patience",
+    "RefusedError",
+    "RemoteError",
+    "RemotePath",
+    "location",
+    "relative_folder",
+]

@@ -25,12 +25,13 @@ def file_system(url: str) -> tuple[Any, str]:
         MissingPackageError: fsspec, or what it needs for the URL, is not installed.
         ValueError: no such protocol.
     """
-    protocol = url.partition("://")[0].lower()
+    protocol, mark, rest = url.partition("://")
+    protocol = protocol.lower()
     try:
         import fsspec.core
 
         options = _OPTIONS.get(protocol, dict)()
-        system, path = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+        system, path = fsspec.core.url_to_fs(protocol + mark + rest, use_listings_cache=False, **options)
     except ImportError as error:
         raise MissingPackageError(
             f"{masked(url)}: {' '.join(str(error).split())}; pip install 'sce_video[remote]' (it brings http and s3)"
@@ -47,7 +48,9 @@ def _http_options() -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     set_by_user = _configured("http") | _configured("https")
     headers = {"Accept-Encoding": "identity", **set_by_user.get("headers", {})}  # a length is that of the file
-    return {"client_kwargs": {"timeout": timeout, **set_by_user.get("client_kwargs", {})}, "headers": headers}
+    # trust_env: by way of the proxy that the environment names, as curl, pip and boto go.
+    client = {"timeout": timeout, "trust_env": True, **set_by_user.get("client_kwargs", {})}
+    return {"client_kwargs": client, "headers": headers}
 
 
 def _s3_options() -> dict[str, Any]:

@@ -52,7 +52,10 @@ class RemotePath:
 
     @property
     def name(self) -> str:
-        return posixpath.basename(self.path or self.root.partition("?")[0].rstrip("/"))
+        """The last part; what follows a `?` in a whole URL, of the config or of a list, is no part of it."""
+        if self.root and self.path:
+            return posixpath.basename(self.path)
+        return posixpath.basename(self.key.partition("?")[0].rstrip("/"))
 
     def absolute(self) -> "RemotePath":
         return self

@@ -32,6 +32,10 @@ class RemoteError(OSError):
     """A remote file that cannot be had; the message is one line: URL, without secrets, and cause."""
 
 
+class RefusedError(RemoteError):
+    """The server's last word on it: not there, or not for this user."""
+
+
 class ShortReadError(OSError):
     """Fewer bytes came than were announced."""
 
@@ -68,7 +72,8 @@ def patiently(
         deadline: of `time.monotonic`, by default as `patience` says.
         is_said: one line goes into the log when it does not succeed at once.
     Raises:
-        RemoteError: not there, forbidden, or still failing at the deadline.
+        RefusedError: not there, or forbidden.
+        RemoteError: still failing at the deadline.
         OSError: this machine's disk is full or cannot be written.
     """
     began, deadline = time.monotonic(), patience.deadline() if deadline is None else deadline
@@ -82,9 +87,10 @@ def patiently(
         except Exception as error:  # each of fsspec's file systems raises its own library's
             if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
                 raise
-            pause = wait * _CHANCE.uniform(0.5, 1.0)
-            if not is_temporary(error) or time.monotonic() + pause > deadline:
-                raise RemoteError(_described(name, error, tries, time.monotonic() - began)) from error
+            pause, may_help = wait * _CHANCE.uniform(0.5, 1.0), is_temporary(error)
+            if not may_help or time.monotonic() + pause > deadline:
+                kind = RemoteError if may_help else RefusedError
+                raise kind(_described(name, error, tries, time.monotonic() - began)) from error
             if is_said and tries == 1:
                 LOGGER.warning("%s; trying again for %.0f s", _described(name, error, 1, 0.0), deadline - began)
         time.sleep(pause)
@@ -106,11 +112,11 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error of aiohttp, or of botocore below one of s3fs, is about."""
+    """The HTTP status that an error of aiohttp, or of botocore below one of s3fs, is about; 0: of no answer."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         about = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-        status = getattr(each, "status", None) or about.get("HTTPStatusCode")
+        status = getattr(each, "status", about.get("HTTPStatusCode"))
         if isinstance(status, int):
             return status
     return None

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from sce_video.data.cache import disk_errors
 from sce_video.data.cache.locks import locked
 from sce_video.data.remote import PATIENCE, Location, RemoteError, RemotePath
 from sce_video.data.remote.transfer import FileFacts, file_facts, has_ranges, read_range
@@ -31,18 +32,19 @@ def read_index(shard: Location, folder: Path) -> ShardIndex:
         folder: of index files, made if it is not there.
     Raises:
         ManifestError: the shard cannot be read, or is no plain tar.
+        CacheError: `folder` cannot be written.
     """
     facts = _facts(shard)
     version = f"{facts.size}-{facts.version}"
     key = shard.key if isinstance(shard, RemotePath) else str(shard.absolute())
     file = folder / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(file.with_suffix(".lock")):
-        kept = _kept(file, version)
-        if kept is not None:
-            return ShardIndex(version, kept)
-        videos = _read(shard, facts)
-        write_text(file, json.dumps({"format": _FORMAT, "version": version, "videos": videos}))
+    with disk_errors(folder.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(file.with_suffix(".lock")):
+            videos = _kept(file, version)
+            if videos is None:
+                videos = _read(shard, facts)
+                write_text(file, json.dumps({"format": _FORMAT, "version": version, "videos": videos}))
     return ShardIndex(version, videos)
 
 

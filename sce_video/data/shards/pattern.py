@@ -1,6 +1,7 @@
 """Names of many shards in one text, as WebDataset and the shell write them."""
 
 import re
+from collections import Counter
 
 from sce_video.errors import ManifestError
 
@@ -13,16 +14,25 @@ def expand_braces(pattern: str) -> list[str]:
     """`a{08..10}.tar` -> a08.tar, a09.tar, a10.tar; `{train,val}.tar` -> train.tar, val.tar; several multiply.
 
     Raises:
-        ManifestError: a range that falls, braces that are neither, a million shards and more.
+        ManifestError: a range that falls, braces that are neither or in each other, a name twice, a million and more.
     """
     names = [""]
     parts = BRACES.split(pattern)  # text, content of braces, text, ...
     for place, part in enumerate(parts):
-        choices = _choices(part, pattern) if place % 2 else [part]
+        choices = _choices(part, pattern) if place % 2 else [_without_braces(part, pattern)]
         if len(names) * len(choices) >= _MOST_SHARDS:
             raise ManifestError(f"{pattern!r} names {_MOST_SHARDS} shards or more")
         names = [name + choice for name in names for choice in choices]
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ManifestError(f"{pattern!r} names {twice!r} twice")
     return names
+
+
+def _without_braces(text: str, pattern: str) -> str:
+    if re.search(r"[{}]", re.sub(r"\$\{\w+\}", "", text)):
+        raise ManifestError(f"{pattern!r} has an open brace, or braces in braces; write {{a,b,c}}")
+    return text
 
 
 def _choices(content: str, pattern: str) -> list[str]:
@@ -34,5 +44,6 @@ def _choices(content: str, pattern: str) -> list[str]:
     first, last = int(ends[1]), int(ends[2])
     if not first <= last < first + _MOST_SHARDS:
         raise ManifestError(f"{pattern!r}: {{{content}}} is no range of at most {_MOST_SHARDS}, rising")
-    width = len(ends[1]) if ends[1].startswith("0") else 0
+    is_padded = any(len(end) > 1 and end.startswith("0") for end in ends.groups())
+    width = max(map(len, ends.groups())) if is_padded else 0
     return [f"{number:0{width}d}" for number in range(first, last + 1)]

@@ -17,11 +17,13 @@ ReadRange = Callable[[int, int], bytes]  # (start, length) -> so many bytes
 _BLOCK_BYTES = 64 * 1024
 _MOST_LABEL_BYTES = 2**20
 _MOST_READ_BYTES = 4 * 2**20
-_RECORD_BYTES = 512
 # As WebDataset splits names: the key goes to the first dot of the last part.
 _KEY_AND_ENDING = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _LABEL_ENDINGS = (".cls", ".json")
+_WANTED_ENDINGS = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *_LABEL_ENDINGS)
+# What follows the last header fills a block of tar's, of 10 KiB mostly.
+_MOST_PADDING_BYTES = 20 * 512
 # What tarfile raises over headers that make no sense.
 _TAR_ERRORS = (tarfile.TarError, EOFError, ValueError, OverflowError, IndexError, KeyError, struct.error)
 
@@ -42,7 +44,8 @@ def read_tar(shard: object, read: ReadRange, size: int) -> list[ShardVideo]:
         shard: its name, for messages.
         size: of the shard, bytes.
     Raises:
-        ManifestError: compressed, damaged or no tar; a key with two videos; a label that is no number.
+        ManifestError: compressed, damaged or no tar; links, sparse files; a key with two videos; a label that is no
+            number.
     """
     file = _RangedFile(read, size)
     for magic, kind in _COMPRESSED.items():
@@ -52,7 +55,7 @@ def read_tar(shard: object, read: ReadRange, size: int) -> list[ShardVideo]:
     groups: dict[str, dict[str, _Found]] = {}
     for found in _files_in(shard, file, size):
         parts = _KEY_AND_ENDING.fullmatch(found.member.name.removeprefix("./"))
-        if parts is None:
+        if parts is None:  # hidden
             continue
         group, ending = groups.setdefault(parts[1], {}), parts[2].lower()
         if ending in group:
@@ -70,28 +73,40 @@ class _Found(NamedTuple):
 
 
 def _files_in(shard: object, file: "_RangedFile", size: int) -> list[_Found]:
-    """The regular files of a tar; what is behind the last one must be zeros or nothing."""
+    """The files of a tar that have a known ending; what is behind the last one must be zeros or nothing."""
     try:
         with tarfile.open(fileobj=file, mode="r:", errorlevel=2) as tar:
             # A label is read where it is found: it came with its header.
-            files = [_Found(member, _label_content(member, file)) for member in tar if member.isreg()]
+            wanted = (member for member in tar if member.name.lower().endswith(_WANTED_ENDINGS) and not member.isdir())
+            files = [_Found(member, _label_content(member, file)) for member in wanted]
             end = tar.offset
     except _TAR_ERRORS as error:
         raise ManifestError(f"{shard} is no tar file, or a damaged one ({' '.join(str(error).split())})") from error
     file.seek(end)
-    # tarfile stops at a header that it cannot read as if it were the end.
-    if file.read(_RECORD_BYTES).strip(b"\0"):
-        raise ManifestError(f"{shard} is damaged: what begins at byte {end} is no header")
+    # tarfile takes a header that it cannot read for the end, and the first end of several tars in a row for the last.
+    if file.read(_MOST_PADDING_BYTES).strip(b"\0"):
+        raise ManifestError(f"{shard} is damaged, or several tars in one: what follows byte {end} is no header")
     for member, _ in files:
-        if member.size < 0 or member.offset_data + member.size > size:
-            raise ManifestError(f"{shard} is cut short: {member.name!r} goes past its {size} bytes")
-        if member.issparse():
-            raise ManifestError(f"{shard}: {member.name!r} is a sparse file; write the tar anew without")
+        _require_content(shard, member, size)
     return files
 
 
+def _require_content(shard: object, member: tarfile.TarInfo, size: int) -> None:
+    """Raise ManifestError for a member whose bytes do not stand in the shard in one piece."""
+    if not member.isreg():
+        raise ManifestError(
+            f"{shard}: {member.name!r} is a link, no file of its own; write the tar anew with --dereference "
+            "--hard-dereference"
+        )
+    if member.issparse():
+        raise ManifestError(f"{shard}: {member.name!r} is a sparse file; write the tar anew without --sparse")
+    if member.size < 0 or member.offset_data + member.size > size:
+        raise ManifestError(f"{shard} is cut short: {member.name!r} goes past its {size} bytes")
+
+
 def _label_content(member: tarfile.TarInfo, file: "_RangedFile") -> bytes | None:
-    if not member.name.lower().endswith(_LABEL_ENDINGS) or not 0 <= member.size <= _MOST_LABEL_BYTES:
+    is_label = member.isreg() and member.name.lower().endswith(_LABEL_ENDINGS)
+    if not is_label or not 0 <= member.size <= _MOST_LABEL_BYTES:
         return None
     file.seek(member.offset_data)
     return file.read(member.size)

@@ -1,14 +1,17 @@
 """Tar shards in WebDataset's layout, local or remote: `000123.mp4` with `000123.cls` or `000123.json` beside it."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from sce_video.config.urls import is_url, masked
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location, location
-from sce_video.data.shards import BRACES, Member, expand_braces, member_path, read_index
+from sce_video.data.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.progress import progress_bar
 
 # Servers answer slowly, not seldom: what is waited for takes no core.
 _NUM_THREADS = 16
@@ -27,8 +30,7 @@ def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest
         ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without.
     """
     folder, names = _split(pattern, root)
-    with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        indices = list(pool.map(lambda name: read_index(folder / name, index_folder), names))
+    indices = _indices([folder / name for name in names], index_folder)
     paths: list[str] = []
     labels: list[int] = []
     for name, (_, videos) in zip(names, indices, strict=True):
@@ -40,6 +42,19 @@ def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest
     LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
     return Manifest(root=folder, paths=paths, labels=labels or None, origin=origin, versions=versions)
+
+
+def _indices(shards: Sequence[Location], index_folder: Path) -> list[ShardIndex]:
+    # Not of concurrent.futures: its threads hold up Ctrl-C, and the first error, until the last of them has given up.
+    with (
+        ThreadPool(min(_NUM_THREADS, len(shards))) as pool,
+        progress_bar(total=len(shards), description="shards", unit="shard", delay_seconds=5.0) as bar,
+    ):
+        indices = []
+        for index in pool.imap(partial(read_index, folder=index_folder), shards):
+            indices.append(index)
+            bar.update()
+    return indices
 
 
 def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:

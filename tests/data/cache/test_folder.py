@@ -5,6 +5,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -147,6 +148,39 @@ def test_what_is_no_good_is_dropped(make_cache: Callable[[int], FileCache]) -> N
     assert ledger_of(cache)["bytes"] == cached_bytes(cache) == 0
     held = cache.hold("a", suffix="", fill=writes(b"video"))
     assert Path(held.path).read_bytes() == b"video"
+
+
+def test_a_file_that_another_process_has_fetched_anew_is_not_dropped(make_cache: Callable[[int], FileCache]) -> None:
+    cache = make_cache(100)
+    bad = [cache.hold("a", suffix="", fill=writes(b"bad")) for _ in range(2)]
+    cache.drop(bad[0])
+    cache.hold("a", suffix="", fill=writes(b"good")).close()
+    cache.drop(bad[1])
+    cache.drop(bad[1])  # does no harm
+    assert Path(cache.hold("a", suffix="", fill=never).path).read_bytes() == b"good"
+    assert ledger_of(cache)["bytes"] == 4
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_made_anew(make_cache: Callable[[int], FileCache]) -> None:
+    cache = make_cache(100)
+    cache.hold("a", suffix="", fill=writes(b"a")).close()
+    shutil.rmtree(cache.folder)
+    cache.hold("a", suffix="", fill=writes(b"a")).close()
+    assert ledger_of(cache) == {"bytes": 1, "reserved": {}}
+    deleted: list[int] = []
+
+    def fill(target: str, make_room: MakeRoom) -> None:
+        make_room(1)
+        Path(target).write_bytes(b"b")
+        if len(deleted) < times:
+            deleted.append(1)
+            shutil.rmtree(cache.folder)
+
+    times = 2
+    assert cache.hold("b", suffix="", fill=fill).num_bytes == 1
+    times = 100
+    with pytest.raises(CacheError, match="DATA.CACHE_DIR .* cannot be written"):
+        cache.hold("c", suffix="", fill=fill)
 
 
 def test_a_torn_ledger_and_a_lower_limit(make_cache: Callable[[int], FileCache]) -> None:

@@ -28,6 +28,13 @@ def test_below_a_root(root: str, path: str, url: str) -> None:
     assert (found / path if path else found).url == url
 
 
+def test_a_name_ends_before_the_query() -> None:
+    """By its ending an image is known."""
+    assert RemotePath("", "https://host/a.jpg?sig=/b").name == "a.jpg"
+    assert RemotePath("https://host/a.jpg?sig=/b").name == "a.jpg"
+    assert RemotePath("https://host/v?sig=1", "a/what?.jpg").name == "what?.jpg"
+
+
 def test_secrets_come_from_the_environment_and_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSWORD", "hunter2")
     path = location("https://me:${PASSWORD}@host/v?sig=${PASSWORD}") / "a.mp4"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.data.cache import CacheError
 from sce_video.data.remote import RemotePath, location
 from sce_video.data.shards import read_index
 from sce_video.errors import ManifestError
@@ -54,6 +55,13 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     for text in ("", "{}", '{"format": 1, "version": "' + first.version + '", "videos": [[1]]}'):
         kept.write_text(text)
         assert read_index(file, tmp_path / "index") == first
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", MEMBERS)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CacheError, match=f"^DATA.CACHE_DIR {tmp_path}/file cannot be written"):
+        read_index(tmp_path / "a.tar", tmp_path / "file" / "shards")
 
 
 def test_refusals(http: HttpFolder, tmp_path: Path) -> None:

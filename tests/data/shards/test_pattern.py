@@ -12,6 +12,8 @@ from sce_video.errors import ManifestError
         ("a.tar", ["a.tar"]),
         ("a{08..11}.tar", ["a08.tar", "a09.tar", "a10.tar", "a11.tar"]),
         ("a{8..11}.tar", ["a8.tar", "a9.tar", "a10.tar", "a11.tar"]),
+        ("a{08..100}.tar", ["a008.tar", "a009.tar", *(f"a{n:03d}.tar" for n in range(10, 101))]),
+        ("a{1..02}.tar", ["a01.tar", "a02.tar"]),
         ("{train,val}-{0..1}.tar", ["train-0.tar", "train-1.tar", "val-0.tar", "val-1.tar"]),
         ("${HOME}/a{0..0}.tar", ["${HOME}/a0.tar"]),
     ],
@@ -21,7 +23,17 @@ def test_as_the_shell_does(pattern: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["a{3..1}.tar", "a{x}.tar", "a{}.tar", "{000..999}{000..999}{0..9}", "{0..9999999}"]
+    "pattern",
+    [
+        "a{3..1}.tar",
+        "a{x}.tar",
+        "a{}.tar",
+        "{000..999}{000..999}{0..9}",
+        "{0..9999999}",
+        "a{1,1}",
+        "{a,{b,c}}",
+        "a{0..1",
+    ],
 )
 def test_refused(pattern: str) -> None:
     with pytest.raises(ManifestError):

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def test_refused_files(tmp_path: Path) -> None:
         "no tar file": b"something else" * 1000,
         "cut short|damaged": content[:2000],
         "damaged": content[: 512 + 2048 + 100] + b"\xff" + content[512 + 2048 + 101 :],
+        "several tars in one": content + content,
         "twice": tar_of(tmp_path, {"0.mp4": b"", "./0.mp4": b""}),
     }
     for words, damaged in cases.items():
@@ -109,14 +111,39 @@ def test_refused_files(tmp_path: Path) -> None:
             read(damaged)
 
 
-def test_links_are_no_videos() -> None:
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("name", ["0.mp4", "0.cls", "0.txt", "0"])
+def test_links_in_a_video_s_place_are_refused(name: str, kind: bytes) -> None:
+    """Else the videos of a folder of links, or those that tar saw twice, would be missing without a word."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for name, kind in (("0.mp4", tarfile.SYMTYPE), ("1.mp4", tarfile.LNKTYPE), ("2.mp4", tarfile.DIRTYPE)):
-            about = tarfile.TarInfo(name)
-            about.type, about.linkname = kind, "/etc/passwd"
+        for each, its_kind in ((name, kind), ("folder.mp4", tarfile.DIRTYPE)):
+            about = tarfile.TarInfo(each)
+            about.type, about.linkname = its_kind, "/etc/passwd"
             tar.addfile(about)
-    assert read(file.getvalue()) == []
+    if name in ("0.txt", "0"):
+        assert read(file.getvalue()) == []
+    else:
+        with pytest.raises(ManifestError, match=f"shard.tar: '{name}' is a link.*--dereference"):
+            read(file.getvalue())
+
+
+def test_sparse_members_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / "0.mp4").open("wb") as file:
+        file.truncate(1_000_000)
+        file.write(b"x")
+    command = ["tar", "-C", str(tmp_path), "-c", "-S", "-f", str(tmp_path / "a.tar"), "0.mp4"]
+    for format in ("gnu", "posix"):
+        subprocess.run([*command, f"--format={format}"], check=True)
+        with pytest.raises(ManifestError, match="'0.mp4' is a sparse file; .*without --sparse"):
+            read((tmp_path / "a.tar").read_bytes())
+
+
+def test_other_files_may_come_twice(tmp_path: Path) -> None:
+    """As when tar has appended a README anew."""
+    once, twice = tar_of(tmp_path, {"0.mp4": b"x", "README.md": b"x"}), tar_of(tmp_path, {"./README.md": b"y"})
+    [video] = read(once[:2048] + twice)
+    assert video.name == "0.mp4"
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,5 +1,7 @@
 """Shards as a manifest, and what a remote root does to the other sources."""
 
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from sce_video.data.sources import (
 )
 from sce_video.errors import ManifestError
 from tests.data.shards.tars import write_tar
+from tests.servers import HttpFolder
 
 Write = Callable[..., Path]
 
@@ -127,7 +130,8 @@ def test_kinetics_below_a_remote_root(bucket: RemotePath, write: Write) -> None:
 def test_urls_in_a_list(write: Write) -> None:
     lines = write("train.txt", "https://host/a.mp4?sig=1 0\ns3://bucket//b.mp4 1\nc.mp4 1\n")
     manifest = read_list(lines, Path())
-    assert str(manifest.path(0)) == "https://host/a.mp4?***"
+    assert str(manifest.path(0)) == manifest.shown_paths[0] == "https://host/a.mp4?***"
+    assert list(manifest.shown_paths[1:]) == list(manifest.paths[1:])
     assert str(manifest.path(1)) == "s3://bucket//b.mp4"
     assert [manifest.is_fetched(video) for video in range(3)] == [True, True, False]
     for root in (Path("/data"), location("s3://bucket")):
@@ -139,6 +143,25 @@ def test_lines_do_not_leave_a_remote_root(write: Write) -> None:
     for line in ("../a.mp4", "a/../../b.mp4", "/a.mp4"):
         with pytest.raises(ManifestError, match="leaves DATA.ROOT"):
             read_list(write("list.txt", line), location("s3://bucket/videos"))
+
+
+def test_a_forbidden_video_may_only_be_missing(http: HttpFolder, write: Write) -> None:
+    """S3 forbids what is not there to those who may not list."""
+    (http.folder / "b.mp4").write_bytes(b"x")
+    http.faults = {name: deque(["403"] * 10) for name in ("a.mp4", "c.mp4")}
+    read_list(write("list.txt", "a.mp4\nb.mp4\n"), location(http.url)).require_files()
+    with pytest.raises(ManifestError, match=r"none of the first 2 .* example http://.*a.mp4: .*403.*; check DATA.ROOT"):
+        read_list(write("list.txt", "a.mp4\nc.mp4\n"), location(http.url)).require_files()
+
+
+def test_the_first_error_does_not_wait_for_other_shards(http: HttpFolder, tmp_path: Path) -> None:
+    """Nor does Ctrl-C."""
+    write_tar(http.folder / "b.tar", {"0.mp4": b"x"})
+    http.faults["b.tar"], http.hang_seconds = deque(["hang"] * 9), 5.0
+    began = time.monotonic()
+    with pytest.raises(ManifestError, match="a.tar: no such file"):
+        read_shards("{a,b}.tar", location(http.url), index_folder=tmp_path / "index")
+    assert time.monotonic() - began < 4
 
 
 def test_wrong_roots_are_noticed_at_once(bucket: RemotePath) -> None:
