@@ -9,6 +9,7 @@ import torch
 
 from sce_video.config.urls import is_url, masked
 from sce_video.errors import PeerLostError, StoppedError, UserError
+from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 
 # Exit code of a process that cannot go on since another one of its run has ended.
@@ -20,7 +21,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     try:
         return action() or 0
     except StoppedError as stop:
-        say(str(stop))
+        if is_main_process():  # all of them stop
+            say(str(stop))
         return 128 + stop.signal_number
     except PeerLostError as error:
         say(f"error: {error}")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from sce_video.errors import UserError
+from sce_video.launch.program import LOST_A_PEER
 from sce_video.runtime.machine import available_cores
 from sce_video.runtime.signals import signal_at_death_of_parent
 
@@ -58,11 +59,14 @@ def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def _first_failure(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
+    until = float("inf")
     while True:
         codes = [process.poll() for process in processes]
         failed = [(code, place) for place, code in enumerate(codes) if code]
-        if failed:
-            code, place = min(failed)  # one that was killed, rather than those that have lost it
+        if any(code == LOST_A_PEER for code in codes):
+            until = min(until, time.monotonic() + _GRACE_SECONDS)  # for the one that they have lost to end
+        if failed and (min(failed)[0] != LOST_A_PEER or time.monotonic() > until):
+            code, place = min(failed)
             if code < 0:
                 print(f"error: rank {place} was ended by signal {-code}; the others are stopped", file=sys.stderr)
             return code if code > 0 else 128 - code

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.launch.program import LOST_A_PEER
 from sce_video.launch.start import start_ranks
 
 
@@ -60,3 +61,9 @@ def test_sigterm_reaches_all(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert len(list(tmp_path.glob("ended_*"))) == 2
+
+
+def test_the_code_of_the_one_that_failed_counts_and_not_of_those_that_lost_it() -> None:
+    """It may take longer to end than they do."""
+    code = f"if rank == 0: sys.exit({LOST_A_PEER})\ntime.sleep(1.5)\nsys.exit(2)"
+    assert start_ranks(program(code), num_processes=2) == 2

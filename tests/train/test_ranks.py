@@ -1,5 +1,6 @@
 """Training on several ranks: the same views, queue, loss and gradients as on one."""
 
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def pretrain(
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
     if before is not None:
         model.load_state_dict(before["state"])
-        optimizer.load_state_dict(before["optimizer"])
+        optimizer.load_state_dict(deepcopy(before["optimizer"]))  # what spawned processes are given they share
     losses, gradients = [], []
     for step in range(*steps):
         loss = pretrain_step(
