@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    num_batches, num_rounds = (7, 1) if arguments.quick else (40, 7)
+    num_batches, num_rounds = (5, 1) if arguments.quick else (40, 7)
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as servers:
         originals = find_videos(arguments.folder, num_videos=1 if arguments.quick else None)
         files = encode_all(originals, arguments.cache or Path(temporary), name="256p_gop4")

@@ -60,11 +60,19 @@ def config(root: str, tmp_path: Path, **changes: str) -> CfgNode:
 
 
 def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path) -> None:
+    """Over HTTP the lists name signed URLs; the signature is in nothing that is written."""
     results = {}
-    for name, root in (("local", str(served.folder)), ("remote", served.url)):
+    for part in ("train", "test"):
+        lines = (served.folder / f"{part}.txt").read_text().replace(".mp4", ".mp4?sig=hunter2")
+        (tmp_path / f"{part}.txt").write_text(lines.replace(f"{part}/", f"{served.url}/{part}/"))
+    for name, lists, root in (("local", served.folder, str(served.folder)), ("remote", tmp_path, "")):
         torch.manual_seed(0)
-        run_task(config(root, tmp_path, TASK="knn", RUN__OUTPUT_DIR=str(tmp_path / name)))
+        places = {f"DATA__{part.upper()}": str(lists / f"{part}.txt") for part in ("train", "test")}
+        run_task(config(root, tmp_path, TASK="knn", RUN__OUTPUT_DIR=str(tmp_path / name), **places))
         results[name] = json.loads((tmp_path / name / "results.json").read_text())
+    written = [file for file in (tmp_path / "remote").rglob("*") if file.is_file()]
+    assert f"{served.url}/test/" in (tmp_path / "remote" / "predictions.csv").read_text()
+    assert not any(b"hunter2" in file.read_bytes() for file in written)
     assert results["remote"]["num_evaluated"] == 8
     for key in ("metrics", "features", "num_bank", "details"):
         assert results["remote"][key] == results["local"][key]

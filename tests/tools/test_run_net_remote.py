@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.config import load_config
+from sce_video.launch.local import run_task
 from tests.data.shards.tars import write_tar
 from tests.servers import HttpFolder, http_server, s3_environment, s3_server
 from tests.tools.test_run_net import REPOSITORY, SMALL
 
+CONFIG = "configs/demo_sce.yaml"
 NUM_VIDEOS, NUM_SHARDS = 8, 2
 SECRET = "hunter2"
 
 
-def run(
-    output_dir: Path, *, environment: Mapping[str, str] | None = None, **changes: str
-) -> subprocess.CompletedProcess:
+def overrides(output_dir: Path, **changes: str) -> list[str]:
     settings = {
         **SMALL,
         "DATA.SOURCE": "list",
@@ -33,14 +34,25 @@ def run(
         "RUN.OUTPUT_DIR": str(output_dir),
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    command = [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml"]
-    return subprocess.run(
-        [*command, *(text for pair in settings.items() for text in pair)],
+    return [text for pair in settings.items() for text in pair]
+
+
+def run_program(output_dir: Path, *, environment: Mapping[str, str], **changes: str) -> str:
+    """What the program says."""
+    done = subprocess.run(
+        [sys.executable, "tools/run_net.py", "--cfg", CONFIG, *overrides(output_dir, **changes)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **(environment or {})},
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **environment},
     )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def run_here(output_dir: Path, **changes: str) -> None:
+    """The same in this process, which has its libraries loaded."""
+    run_task(load_config(REPOSITORY / CONFIG, overrides(output_dir, **changes)))
 
 
 def losses(output_dir: Path) -> list[float]:
@@ -77,8 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Serve
 @pytest.fixture(scope="module")
 def local_losses(served: Served, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
     output_dir = tmp_path_factory.mktemp("local") / "run"
-    done = run(output_dir, DATA__ROOT=str(served.folder), DATA__TRAIN=str(served.folder / "train.txt"))
-    assert done.returncode == 0, done.stderr
+    run_here(output_dir, DATA__ROOT=str(served.folder), DATA__TRAIN=str(served.folder / "train.txt"))
     assert not (output_dir.parent / "cache").exists()
     return losses(output_dir)
 
@@ -93,37 +104,37 @@ def test_http_with_faults(served: Served, local_losses: list[float], faulty: Htt
     faulty.faults = {served.names[0]: deque(["drop"]), served.names[1]: deque(["short", "429"])}
     url = faulty.url.replace("http://", "http://me:${HTTP_PASSWORD}@")
     places = {"DATA__ROOT": url, "DATA__TRAIN": f"{url}/train.txt"}
-    done = run(tmp_path / "run", environment={"HTTP_PASSWORD": SECRET}, **places)
-    assert done.returncode == 0, done.stderr
+    said = run_program(tmp_path / "run", environment={"HTTP_PASSWORD": SECRET}, **places)
     assert losses(tmp_path / "run") == local_losses
     # One fault and the whole, or two and the whole; the second epoch is from the cache.
     assert [faulty.gets()[name] for name in served.names] == [2, 3, 2, 2, 2, 2, 2, 2]
-    assert "replaced" not in done.stderr
+    assert "replaced" not in said
     written = [file for file in (tmp_path / "run").rglob("*") if file.is_file()]
     assert written
     assert not any(SECRET.encode() in file.read_bytes() for file in written)
 
 
-def test_shards_on_s3(served: Served, local_losses: list[float], tmp_path: Path) -> None:
+def test_shards_on_s3(
+    served: Served, local_losses: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The videos and their order are those of the list, so the losses are, too."""
     with s3_server() as endpoint:
-        _upload(served, endpoint)
-        done = run(
+        for name, value in s3_environment(endpoint).items():
+            monkeypatch.setenv(name, value)
+        _upload(served)
+        run_here(
             tmp_path / "run",
-            environment=s3_environment(endpoint),
             DATA__SOURCE="shards",
             DATA__ROOT="s3://videos/k400",
             DATA__TRAIN=f"train-{{000..{NUM_SHARDS - 1:03d}}}.tar",
         )
-    assert done.returncode == 0, done.stderr
     assert losses(tmp_path / "run") == local_losses
 
 
-def _upload(served: Served, endpoint: str) -> None:
+def _upload(served: Served) -> None:
     import boto3
 
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=endpoint, **keys)
+    client = boto3.client("s3")
     client.create_bucket(Bucket="videos")
     for file in served.folder.glob("*.tar"):
         client.upload_file(str(file), "videos", f"k400/{file.name}")

@@ -80,18 +80,15 @@ class FileCache:
         with disk_errors(self.folder):
             while True:
                 try:
-                    descriptor = open_shared(final)
-                    if descriptor is None:
-                        descriptor = self._written(name, final, fill)
+                    held = self._held(name, final, fill)
                 except FileNotFoundError:  # somebody has tidied up
                     deletions += 1
                     if deletions > _MOST_DELETIONS:
                         raise
                     self._make_folders()
                     continue
-                if descriptor is not None:
-                    os.utime(descriptor)  # the last use, by which files go
-                    return HeldFile(final, descriptor)
+                if held is not None:
+                    return held
 
     def drop(self, held: HeldFile) -> None:
         """Close a file that is no good, and fetch it anew the next time."""
@@ -102,6 +99,16 @@ class FileCache:
     def _make_folders(self) -> None:
         for part in (FILES, PARTIAL):
             (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _held(self, name: str, final: Path, fill: Fill) -> HeldFile | None:
+        """The file, from here or new; None as `_written`."""
+        descriptor = open_shared(final)
+        if descriptor is None:
+            descriptor = self._written(name, final, fill)
+        if descriptor is None:
+            return None
+        os.utime(descriptor)  # the last use, by which files go
+        return HeldFile(final, descriptor)
 
     def _written(self, name: str, final: Path, fill: Fill) -> int | None:
         """The new file, open; None if another process has written it meanwhile, or it is gone again."""
