@@ -76,6 +76,7 @@ def verdicts(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
         context.processes[rank].join(30)
         assert context.processes[rank].exitcode == 0
     context.processes[doomed].kill()
+    context.processes[doomed].join()
     return {rank: file.read_text() for rank in others if (file := tmp_path / f"{rank}.txt").is_file()}
 
 
