@@ -90,10 +90,11 @@ def test_a_dead_process_has_no_claim(
         assert time.monotonic() - began < 5
 
 
-def test_a_number_that_came_again_is_another_process(tmp_path: Path) -> None:
+def test_a_number_that_came_again_is_another_process(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     with claimed(tmp_path):
         facts = json.loads((tmp_path / CLAIM_FILE).read_text())
-    leave_claim_of(tmp_path, **{**facts, "pid": os.getppid()})  # which did not start when this process did
+    number = hold(tmp_path / "elsewhere", holders)  # of a process that did not start when this one did
+    leave_claim_of(tmp_path, **{**facts, "pid": number})
     with claimed(tmp_path):
         pass
 
