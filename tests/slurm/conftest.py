@@ -1,13 +1,16 @@
 """A real Slurm cluster of three virtual nodes on this machine, from Debian's packages (see slurm_local.sh)."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+LOCK = Path(tempfile.gettempdir()) / "sce_video_tests_slurm.lock"
 SLURM_LOCAL = Path(__file__).with_name("slurm_local.sh")
 
 
@@ -25,6 +28,11 @@ def cluster() -> Iterator[dict[str, str]]:
         if os.environ.get("SCE_REQUIRE_SLURM") == "1":
             pytest.fail(f"SCE_REQUIRE_SLURM=1, but Slurm is not installed; bash {SLURM_LOCAL} install")
         pytest.skip(f"Slurm is not installed; bash {SLURM_LOCAL} install")
+    lock = LOCK.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.fail("another process runs tests on this machine's Slurm; pytest-xdist needs --dist loadgroup")
     slurm_local("stop")  # what a killed test run may have left
     slurm_local("start")
     try:
@@ -35,3 +43,4 @@ def cluster() -> Iterator[dict[str, str]]:
         yield {**environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     finally:
         slurm_local("stop")
+        lock.close()
