@@ -94,12 +94,8 @@ def norms_seconds(channels: "Channels", num_gpus: int, *, num_views: int) -> flo
 
 
 def flag_seconds(num_ranks: int) -> float:
-    """One number from each rank over gloo, as `largest_of_ranks` asks around: hop after hop, each twice as far."""
-    return flag_hops(num_ranks) * TCP_HOP_SECONDS
-
-
-def flag_hops(num_ranks: int) -> int:
-    return (num_ranks - 1).bit_length()
+    """One number from each rank over gloo, which sends it around a ring twice, hop after hop."""
+    return 2 * (num_ranks - 1) * TCP_HOP_SECONDS
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,8 @@ def test_small_messages_cost_hops(benchmark_module: Module) -> None:
     assert paper.all_gather_seconds(0.0, 512) == pytest.approx(1e-6 * (6.6 + 448 * 1.0 + 63 * 2.7))
     assert paper.all_reduce_seconds(0.0, 8) == pytest.approx(1e-6 * (6.6 + 14 * 0.6))  # as a tree 0.2 us more
     assert paper.all_reduce_seconds(0.0, 512) == pytest.approx(1e-6 * (6.8 + 2 * (7 * 0.6 + 6 * 5.0)))
-    # 2^9 are 512, and 2^2 are not yet 5.
-    assert paper.flag_seconds(512) == pytest.approx(9 * 25e-6)
-    assert paper.flag_seconds(5) == pytest.approx(3 * 25e-6)
+    # Round the ring twice; both directions of 25 us over 511 hops.
+    assert paper.flag_seconds(512) == pytest.approx(1022 * 25e-6)
     assert paper.flag_seconds(1) == 0
 
 
@@ -66,8 +65,8 @@ def test_a_step_by_hand(benchmark_module: Module) -> None:
     assert cost["compute_ms"] == 1000
     assert cost["keys_ms"] == pytest.approx(1000 * 2 * gather)
     assert cost["norms_ms"] == pytest.approx(1000 * 2 * 2 * (2 * gather + total), rel=1e-4)
-    assert cost["flag_ms"] == pytest.approx(0.025)
-    seconds = 1 + 2 * gather + 4 * (2 * gather + total) + 25e-6
+    assert cost["flag_ms"] == pytest.approx(0.05)
+    seconds = 1 + 2 * gather + 4 * (2 * gather + total) + 50e-6
     assert cost["step_seconds"] == pytest.approx(seconds, rel=1e-6)
     assert cost["clips_per_second"] == pytest.approx(16 / seconds)
     assert cost["share_of_ideal"] == pytest.approx(8 / seconds / (2 * 4))  # one GPU alone has 4 videos/s
