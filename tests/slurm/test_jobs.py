@@ -164,13 +164,12 @@ def all_nodes(cluster: dict[str, str]) -> Iterator[None]:
             slurm_local("node-on", str(node))
 
 
-def follow(job: str, env: dict[str, str], folder: Path, happens: Callable[[dict[str, str], str], None] | None) -> None:
+def follow(job: str, env: dict[str, str], folder: Path, happens: Callable[[dict[str, str], str], None]) -> None:
     """Wait for some steps, let it happen, wait for the end."""
     checkpoints = CheckpointFolder(folder / "checkpoints", num_kept=1)
     wait_until(lambda: checkpoints.steps()[-1:] >= [10], "a checkpoint")
     assert checkpoints.steps()[-1] < NUM_STEPS, "the run was over too soon"
-    if happens is not None:
-        happens(env, job)
+    happens(env, job)
     wait_until(lambda: has_ended(scontrol(env, "show", "job", job)), "the end")
 
 
