@@ -6,7 +6,7 @@ out=${1:?usage: bash benchmarks/waiting_for_gpu.sh OUT PART ...}
 shift
 shared=${SHARED:-../shared/data}
 device=${DEVICE:-cuda}
-epochs=${EPOCHS:-200}
+epochs=${EPOCHS:-120}
 steps=${STEPS:-12}
 backbone=${BACKBONE:-r2plus1d_18}
 precision=${PRECISION:-bf16}
