@@ -30,6 +30,7 @@ class StoppedError(Exception):
         after = "; what was finished is kept, and" if step is None else f" after {step} steps;"
         super().__init__(f"stopped by signal {signal_number}{after} the same command goes on from there")
         self.signal_number = signal_number
+        self.step = step
 
 
 class PeerLostError(Exception):

@@ -13,7 +13,7 @@ from sce_video.build.task import TASKS
 from sce_video.config import changed_keys, config_text, load_config
 from sce_video.config.check import TRAINING_TASKS
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.place import job_in, place_in
+from sce_video.launch.place import is_placed, job_in, place_in
 from sce_video.launch.ranks import joined_ranks
 from sce_video.launch.report import report_ended_run
 from sce_video.launch.requeue import leave_after_loss
@@ -21,7 +21,7 @@ from sce_video.launch.splits import run_splits
 from sce_video.launch.start import start_ranks
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.claim import InUseError, claimed
+from sce_video.runtime.claim import InUseError, Owner, claimed, claimed_by
 from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import set_up_logging
@@ -63,7 +63,8 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
     cfg = load_config(file, overrides)
     is_one_of_several = place_in() is not None
     if num_processes is None:
-        num_processes = 1 if is_one_of_several or cfg.RUN.DEVICE == "cpu" else max(1, torch.cuda.device_count())
+        is_alone = is_one_of_several or is_placed() or cfg.RUN.DEVICE == "cpu"
+        num_processes = 1 if is_alone else max(1, torch.cuda.device_count())
     if num_processes < 1:
         raise UserError(f"--nproc is {num_processes}; it must be at least 1")
     if cfg.RUN.DEVICE != "cpu" and 0 < torch.cuda.device_count() < num_processes:
@@ -109,21 +110,23 @@ def run_task(cfg: CfgNode) -> None:
 
 @contextmanager
 def _claimed_by_all(output_dir: Path) -> Iterator[None]:
-    """The main process owns the folder; if it cannot, all ranks say so.
+    """The main process owns the folder, for all ranks; if it cannot, all say so.
 
     Raises:
         InUseError: another run has it.
     """
-    refusal = ""
+    owner: Owner | str = ""
     with ExitStack() as claim:
         if is_main_process():
             try:
-                claim.enter_context(claimed(output_dir, **job_in()))
+                owner = claim.enter_context(claimed(output_dir, **job_in()))
             except InUseError as error:
-                refusal = str(error)
-        refusal = all_gathered(refusal)[0]
-        if refusal:
-            raise InUseError(refusal)
+                owner = str(error)
+        owner = all_gathered(owner)[0]
+        if isinstance(owner, str):
+            raise InUseError(owner)
+        if not is_main_process():
+            claim.enter_context(claimed_by(owner, output_dir))
         yield
 
 

@@ -29,7 +29,9 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
     Raises:
         UserError: a variable is missing or no number.
     """
-    if "RANK" in environ and "WORLD_SIZE" in environ and _number(environ, "WORLD_SIZE") > 1:
+    if is_placed(environ):
+        if _number(environ, "WORLD_SIZE") == 1:
+            return None
         return Place(
             rank=_number(environ, "RANK"),
             local_rank=_number(environ, "LOCAL_RANK"),
@@ -58,6 +60,11 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
     return None
 
 
+def is_placed(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether torchrun (or `start_ranks`) has started this process: then it is the only one here, or one of several."""
+    return "RANK" in environ and "WORLD_SIZE" in environ
+
+
 class Job(TypedDict):
     """What Slurm says of the job that this process belongs to."""
 
@@ -72,8 +79,11 @@ def job_in(environ: Mapping[str, str] = os.environ) -> Job:
 
 
 def _port_of(job: str) -> int:
-    """The same for all tasks of a job; another one for the next job on these nodes, or when it comes again."""
-    return 20000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "little") % 20000
+    """The same for all tasks of a job; another one for the next job on these nodes, or when it comes again.
+
+    Below 32768, where Linux begins to give ports to whoever asks for any.
+    """
+    return 20000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "little") % 12000
 
 
 def first_host(node_list: str) -> str:

@@ -1,16 +1,18 @@
 """The processes of one run, connected: what ends one of them ends all, and is said on all."""
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.distributed as dist
 
 from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.launch.place import place_in
 from sce_video.launch.start import end_with_launcher
-from sce_video.runtime.distributed import connect, disconnect
+from sce_video.runtime.distributed import connect, disconnect, meet
 from sce_video.runtime.peers import PeerWatch, Verdict, watch_peers
 
 _SECONDS_BEHIND, _SECONDS_TO_NAME = 5.0, 60.0
@@ -31,15 +33,30 @@ def joined_ranks(device: str, *, on_lost: Callable[[Verdict], None]) -> Iterator
         yield
         return
     end_with_launcher()
-    on_gpu = device != "cpu" and torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
-    connect(rank=place.rank, num_ranks=place.num_ranks, address=place.address, port=place.port, on_gpu=on_gpu)
-    peers = watch_peers(place.address, on_lost=on_lost)
-    with _last_words(peers, is_first=place.rank == 0):
+    rank, num_ranks, address = place.rank, place.num_ranks, place.address
+    store = meet(rank=rank, num_ranks=num_ranks, address=address, port=place.port)
+    peers = watch_peers(store, rank=rank, num_ranks=num_ranks, address=address, on_lost=on_lost)
+    with _last_words(peers, is_first=rank == 0):
+        on_gpu = device != "cpu" and torch.cuda.is_available()
+        require_same_device(store, rank=rank, on_gpu=on_gpu)
+        if on_gpu:
+            torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
+        connect(store, rank=rank, num_ranks=num_ranks, on_gpu=on_gpu)
         yield
     peers.close()
     disconnect()  # else the end of the process does it: before that the others would fail first
+
+
+def require_same_device(store: "dist.Store", *, rank: int, on_gpu: bool) -> None:
+    """Raises UserError on a rank that sees no GPU where rank 0 sees one, or the other way round."""
+    if rank == 0:
+        store.set("on_gpu", str(on_gpu))
+    elif (first := store.get("on_gpu").decode()) != str(on_gpu):
+        sees = {"True": "sees GPUs", "False": "sees no GPU"}
+        raise UserError(
+            f"rank 0 {sees[first]}, but rank {rank} on {socket.gethostname()} {sees[str(on_gpu)]}; see to the driver, "
+            f"or set RUN.DEVICE cpu"
+        )
 
 
 @contextmanager
@@ -47,8 +64,11 @@ def _last_words(peers: PeerWatch, *, is_first: bool) -> Iterator[None]:
     """Tell the others what ends this process."""
     try:
         yield
-    except StoppedError:  # all of them stop
-        peers.close()
+    except StoppedError as stop:
+        if stop.step is None:  # perhaps this process alone
+            peers.fail(f"stopped by signal {stop.signal_number}")
+        else:  # all have agreed on it
+            peers.close()
         raise
     except (UserError, OSError) as error:
         # Mostly that of all ranks: the main process says so first, and the others are ended before they do.

@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sce_video.launch.place import job_in, place_in
 from sce_video.launch.program import LOST_A_PEER, say
+from sce_video.launch.start import LAUNCHER
 from sce_video.runtime.checkpoints import newest_below
 from sce_video.runtime.files import write_json
 from sce_video.runtime.peers import Verdict
@@ -21,9 +25,10 @@ _MOST_REQUEUES = 100
 _MOST_WITHOUT_PROGRESS = 3
 # Slurm ends a job that waits here; one that it forgets ends by itself.
 _MOST_SECONDS = 600.0
-# For whoever has started the processes to see first, and to say, what has ended one of them: a killed one is there at
-# once, one with an error takes its time to end.
-_SECONDS_BEHIND_KILLED, _SECONDS_BEHIND_ERROR = 1.0, 10.0
+# One process of those that are left asks for the requeue; should it be gone too, the next rank does.
+_SECONDS_PER_RANK, _MOST_SECONDS_BEHIND = 2.0, 20.0
+# Slurm's numbers of steps that are no srun's: interactive, batch script, and others.
+_FIRST_SPECIAL_STEP = 0xFFFFFF00
 _RECORD = "requeues.json"
 
 
@@ -46,7 +51,7 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
             handler(asked, None)  # the first task's ends the process
         elif in_slurm and not _requeued(environ, is_mine=_rank(environ) == 0):
             return code
-    if in_slurm and asked in (signal.SIGUSR2, signal.SIGTERM):
+    if in_slurm and (asked == signal.SIGUSR2 or (asked == signal.SIGTERM and not _goes_on(environ))):
         _wait_for_slurm(environ)
     return code
 
@@ -55,31 +60,44 @@ def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, s
     """End this process, from whatever thread, since another one of the run has ended.
 
     A job of Slurm comes again by `scontrol requeue`: at most 100 times, and not after three in a row that have left no
-    new checkpoint. Not if the other one has said why: it would say so again.
+    new checkpoint. Not if the other one has said why: it would say so again. And not where a job only happens to be
+    around a run, which `run_net.py --nproc` or `submit.py --local` has started in it.
     """
-    time.sleep(_SECONDS_BEHIND_ERROR if verdict.is_error else _SECONDS_BEHIND_KILLED)
-    say(f"error: {verdict.line}; the other processes stop")
-    if not verdict.is_error and "SLURM_JOB_ID" in environ and may_come_again(output_dir, environ):
-        place = place_in(environ)  # rank 0 may be the one that is lost, with all of its node
-        if _requeued(environ, is_mine=place is None or place.local_rank == 0):
-            _wait_for_slurm(environ)
-    os._exit(LOST_A_PEER)
+    try:
+        say(f"error: {verdict.line}; the other processes stop")
+        if not verdict.is_error and _is_task_of_job(environ):
+            time.sleep(min(_SECONDS_PER_RANK * _rank(environ), _MOST_SECONDS_BEHIND))
+            if may_come_again(output_dir, environ) and _requeued(environ, is_mine=True):
+                _wait_for_slurm(environ)
+    finally:
+        os._exit(LOST_A_PEER)
 
 
 def may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a job that has lost a process had progress of late, the same for all that ask."""
-    file, newest = output_dir / _RECORD, newest_below(output_dir)
-    before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
-    if file.is_file():
+    """Whether a job that has lost a process had progress of late; the first that asks keeps it for the others."""
+    file, job = output_dir / _RECORD, job_in(environ)
+    before: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
         before = json.loads(file.read_text(encoding="utf-8"))
-    restart, in_vain = job_in(environ)["restart"], before["without_progress"]
-    if restart != before["restart"]:
-        in_vain = in_vain + 1 if newest == before["checkpoint"] else 0
-        write_json(file, {"restart": restart, "checkpoint": newest, "without_progress": in_vain})
-    if in_vain < _MOST_WITHOUT_PROGRESS:
-        return True
-    say(f"the job has lost a process {in_vain + 1} times without a new checkpoint in between; it is not requeued")
-    return False
+    if before.get("job") != job["job"]:
+        before = {"restart": None, "checkpoint": None, "without_progress": 0}
+    in_vain: int = before["without_progress"]
+    if job["restart"] != before["restart"]:
+        with suppress(OSError):  # a full disk; 100 requeues are the bound then
+            newest = newest_below(output_dir)
+            in_vain = in_vain + 1 if newest == before["checkpoint"] else 0
+            write_json(file, {**job, "checkpoint": newest, "without_progress": in_vain})
+        if in_vain >= _MOST_WITHOUT_PROGRESS:
+            losses = f"{in_vain + 1} times without a new checkpoint in between"
+            say(f"the job has lost a process {losses}; it is not requeued")
+    return in_vain < _MOST_WITHOUT_PROGRESS
+
+
+def _is_task_of_job(environ: Mapping[str, str]) -> bool:
+    """Whether srun, submitit's too, has started this process, or the torchrun that did."""
+    step = environ.get("SLURM_STEP_ID", "")
+    is_by_srun = "SLURM_JOB_ID" in environ and step.isdecimal() and int(step) < _FIRST_SPECIAL_STEP
+    return is_by_srun and LAUNCHER not in environ and environ.get("SUBMITIT_EXECUTOR") != "local"
 
 
 def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
@@ -88,7 +106,7 @@ def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
     Args:
         is_mine: whether this is the process that sees to it.
     """
-    job, restart = environ["SLURM_JOB_ID"], job_in(environ)["restart"]
+    job, restart = _number_of_job(environ), job_in(environ)["restart"]
     if not is_mine or _has_left(job, restart):
         return True
     if restart >= _MOST_REQUEUES:
@@ -105,15 +123,37 @@ def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
 
 def _has_left(job: str, restart: int) -> bool:
     """Whether the queue has the job back already: a process that outlives its start must not end the next one."""
-    try:
-        shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
+    shown = _shown(job)
+    return shown != "" and ("JobState=RUNNING" not in shown or f"Restarts={restart} " not in shown)
+
+
+def _goes_on(environ: Mapping[str, str]) -> bool:
+    """Whether Slurm has not sent the signal: it ends a job soon after; False if that is not known."""
+    shown = _shown(_number_of_job(environ))
+    found = re.search(r" EndTime=(\S+)", shown)
+    if found is None or "JobState=RUNNING" not in shown:
         return False
-    return "JobState=RUNNING" not in shown or f"Restarts={restart} " not in shown
+    with suppress(ValueError):  # Unknown, without a time limit
+        return (datetime.fromisoformat(found[1]) - datetime.now()).total_seconds() > _MOST_SECONDS
+    return False
+
+
+def _shown(job: str) -> str:
+    """What `scontrol` says of a job; "" if nothing."""
+    try:
+        return subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _number_of_job(environ: Mapping[str, str]) -> str:
+    """For scontrol: one task of each array has the number of the whole array as its SLURM_JOB_ID."""
+    task = [environ.get(f"SLURM_ARRAY_{name}", "") for name in ("JOB_ID", "TASK_ID")]
+    return "_".join(task) if all(task) else environ["SLURM_JOB_ID"]
 
 
 def _wait_for_slurm(environ: Mapping[str, str]) -> None:
-    print(f"waiting for Slurm to end job {environ['SLURM_JOB_ID']}", file=sys.stderr)
+    print(f"waiting for Slurm to end job {_number_of_job(environ)}", file=sys.stderr)
     time.sleep(_MOST_SECONDS)
 
 

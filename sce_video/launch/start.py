@@ -14,7 +14,7 @@ from sce_video.runtime.machine import available_cores
 from sce_video.runtime.signals import signal_at_death_of_parent
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
-_LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
+LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
 
 
 def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
@@ -29,10 +29,11 @@ def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(num_processes)}
-    shared |= {"LOCAL_WORLD_SIZE": str(num_processes), _LAUNCHER: str(os.getpid())}
+    shared |= {"LOCAL_WORLD_SIZE": str(num_processes), LAUNCHER: str(os.getpid())}
     threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // num_processes))}
+    here = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")}
     processes = [
-        subprocess.Popen(command, env={**threads, **os.environ, **shared, "RANK": str(i), "LOCAL_RANK": str(i)})
+        subprocess.Popen(command, env={**threads, **here, **shared, "RANK": str(i), "LOCAL_RANK": str(i)})
         for i in range(num_processes)
     ]
 
@@ -52,9 +53,9 @@ def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
 
 def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
     """A process that `start_ranks` has started is asked to stop, as by SIGTERM, when that one dies (Linux)."""
-    if _LAUNCHER in environ and sys.platform == "linux":
+    if LAUNCHER in environ and sys.platform == "linux":
         signal_at_death_of_parent(signal.SIGTERM)
-        if os.getppid() != int(environ[_LAUNCHER]):
+        if os.getppid() != int(environ[LAUNCHER]):
             raise UserError("the program that has started this process has ended")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import submitit
+import torch
 from fvcore.common.config import CfgNode
 from submitit.core.utils import FailedJobError
 from submitit.helpers import DelayedSubmission
@@ -53,14 +54,19 @@ class Resources:
 class SubmittedRun:
     """What each task of a job calls, after every requeue too: a run keeps its state on disk.
 
-    `config_file` and the code are those of the submission; relative paths in it start from `folder`.
+    `config_file` and the code are those of the submission; relative paths in it start from `folder`. `gpus` are those
+    of a job on this machine, as in CUDA_VISIBLE_DEVICES, since submitit's local executor gives each job the first ones;
+    None leaves it to Slurm.
     """
 
     config_file: Path
     folder: Path
+    gpus: str | None = None
 
     def __call__(self) -> None:
         os.chdir(self.folder)
+        if self.gpus is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
         code = leave_job(exit_code_of(lambda: run_joined(load_config(self.config_file))))
         if code:
             sys.exit(code)
@@ -89,9 +95,11 @@ def submit(
     if cluster == "local" and resources.nodes > 1:
         raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
     configs = _configs(file, overrides, array)
+    visible = _visible_gpus() if cluster == "local" else []
+    gpus = gpus_of_jobs(visible, num_jobs=len(configs), gpus_per_job=resources.gpus_per_node)
     home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
     code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
-    runs = [_run_of(cfg, code / f"{number}.yaml") for number, cfg in enumerate(configs)]
+    runs = [_run_of(cfg, code / f"{number}.yaml", gpus[number]) for number, cfg in enumerate(configs)]
     executor = _executor(home / "submitted", resources, code, name=home.name, cluster=cluster)
     try:
         with _importing_from(code):
@@ -159,9 +167,33 @@ def _configs(file: str | Path, overrides: Sequence[str], array: tuple[str, Seque
     ]
 
 
-def _run_of(cfg: CfgNode, file: Path) -> SubmittedRun:
+def _run_of(cfg: CfgNode, file: Path, gpus: str | None) -> SubmittedRun:
     write_text(file, config_text(cfg))
-    return SubmittedRun(file, Path.cwd())
+    return SubmittedRun(file, Path.cwd(), gpus)
+
+
+def _visible_gpus() -> list[str]:
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not torch.cuda.is_available():
+        return []
+    return [str(number) for number in range(torch.cuda.device_count())] if named is None else named.split(",")
+
+
+def gpus_of_jobs(visible: Sequence[str], *, num_jobs: int, gpus_per_job: int) -> list[str | None]:
+    """GPUs of this machine for each of some jobs that run at once; None where there are none.
+
+    Raises:
+        UserError: there are not enough.
+    """
+    if not visible or not gpus_per_job:
+        return [None] * num_jobs
+    if num_jobs * gpus_per_job > len(visible):
+        raise UserError(
+            f"{num_jobs} job{'s' if num_jobs > 1 else ''} at once with --gpus-per-node {gpus_per_job} want "
+            f"{num_jobs * gpus_per_job} GPUs, but there are {len(visible)} here; give fewer"
+        )
+    starts = range(0, num_jobs * gpus_per_job, gpus_per_job)
+    return [",".join(visible[start : start + gpus_per_job]) for start in starts]
 
 
 def _snapshot(folder: Path) -> Path:

@@ -49,12 +49,14 @@ class Owner:
 
 
 class Claim:
-    """A folder that is this process's own until `release`, or until another process takes it over."""
+    """A folder that is a process's own until `release`, or until another process takes it over."""
 
     def __init__(self, folder: Path, owner: Owner) -> None:
         self._file = folder / CLAIM_FILE
         self.owner = owner
         self._is_over = threading.Event()
+
+    def keep(self) -> None:
         threading.Thread(target=self._beat, name="claim", daemon=True).start()
 
     def require(self) -> None:
@@ -83,22 +85,24 @@ _held: Claim | None = None
 
 
 def own_suffix() -> str:
-    """Tells this process's unfinished files from those of others; "" without a claim."""
+    """Tells this run's unfinished files from those of others; "" without a claim."""
     return f".{_held.owner.token}" if _held else ""
 
 
 def require_claim() -> None:
-    """Raises InUseError if this process had a folder and another one has taken it over."""
+    """Raises InUseError if this run had a folder and another one has taken it over."""
     if _held is not None:
         _held.require()
 
 
 @contextmanager
-def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[None]:
-    """Inside it the folder is this process's alone.
+def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]:
+    """Inside it the folder is this process's alone, and of those that it tells (`claimed_by`).
 
     Args:
         job, restart: of Slurm: a later start of the same job takes over from an earlier one at once.
+    Yields:
+        This process.
     Raises:
         InUseError: a living process has it; that takes half a minute to find out of other machines' processes.
     """
@@ -115,10 +119,22 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     _take(folder, owner)
     _held = Claim(folder, owner)
+    _held.keep()
+    try:
+        yield owner
+    finally:
+        _held.release()
+        _held = None
+
+
+@contextmanager
+def claimed_by(owner: Owner, folder: Path) -> Iterator[None]:
+    """Inside it this process writes as long as `owner`, the first of its run, has the folder."""
+    global _held
+    _held = Claim(folder, owner)
     try:
         yield
     finally:
-        _held.release()
         _held = None
 
 

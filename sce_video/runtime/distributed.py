@@ -14,34 +14,40 @@ Value = TypeVar("Value")
 
 # Where the default group is NCCL's: for what does not lie on a GPU, and must not wait for it.
 _control: Any = None
-# A rank may wait for others that evaluate more, or read from a slower disk.
+# A rank may wait for others that evaluate more, or read from a slower disk; `runtime.peers` tells of dead ones.
 _TIMEOUT = timedelta(hours=6)
 # Until all have started: hundreds of processes import torch from one disk.
 _MEETING_TIMEOUT = timedelta(minutes=10)
 
 
-def connect(*, rank: int, num_ranks: int, address: str, port: int, on_gpu: bool) -> None:
-    """Meet the other ranks; GPUs talk through NCCL, processors through gloo.
+def meet(*, rank: int, num_ranks: int, address: str, port: int) -> "dist.Store":
+    """Where all ranks of the run leave word for each other.
 
     Raises:
-        UserError: not all come within ten minutes.
+        UserError: not all come within ten minutes, or there is no way to the address.
     """
-    global _control
+    host = f"[{address}]" if ":" in address else address  # IPv6
     try:
-        rendezvous = dist.rendezvous(f"tcp://{address}:{port}", rank, num_ranks, timeout=_MEETING_TIMEOUT)
+        rendezvous = dist.rendezvous(f"tcp://{host}:{port}", rank, num_ranks, timeout=_MEETING_TIMEOUT)
         store, _, _ = next(iter(rendezvous))
     except (dist.DistError, TimeoutError) as error:
         raise UserError(
-            f"rank {rank} has not met all {num_ranks} ranks at {address}:{port} within {_MEETING_TIMEOUT}; the logs of "
-            f"the others say why ({' '.join(str(error).split())[:200]})"
+            f"rank {rank} cannot meet all {num_ranks} ranks at {host}:{port} ({' '.join(str(error).split())[:200]}); "
+            f"if one of them has not started, its own log says why"
         ) from error
-    meeting: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks}
+    return store
+
+
+def connect(store: "dist.Store", *, rank: int, num_ranks: int, on_gpu: bool) -> None:
+    """From here on the ranks talk to each other: GPUs through NCCL, processors through gloo."""
+    global _control
+    meeting: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks, "timeout": _TIMEOUT}
     if on_gpu:
         device = torch.device("cuda", torch.cuda.current_device())
         dist.init_process_group("nccl", device_id=device, **meeting)
         _control = dist.new_group(backend="gloo", timeout=_TIMEOUT)
     else:
-        dist.init_process_group("gloo", timeout=_TIMEOUT, **meeting)
+        dist.init_process_group("gloo", **meeting)
 
 
 def disconnect() -> None:

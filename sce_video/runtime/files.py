@@ -14,7 +14,7 @@ from sce_video.runtime.claim import own_suffix, require_claim
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
 
-    The temporary name is that of this process's claim, if it has one (`runtime.claim`): whoever takes over deletes it.
+    The temporary name is that of this run's claim, if it has one (`runtime.claim`): whoever takes over deletes it.
     Without a claim it is always the same, so what a kill leaves behind is written over by the next attempt.
 
     Raises:

@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakSet
 
-from sce_video.runtime.distributed import all_gathered, num_ranks, rank
+import torch.distributed as dist
 
 _BEAT_SECONDS = 4.0
 # Counted, not timed: after a pause of this process (Ctrl-Z, a frozen machine) the others have as long as before.
 _MOST_SILENT_BEATS = 10
 _MEETING_SECONDS = 60.0
+# What has ended another one may be about to end this one too (a signal, an error of all ranks), with more to say; or
+# whoever has started the processes sees it first: a killed one is there at once, one with an error takes its time.
+_SECONDS_BEHIND_KILLED, _SECONDS_BEHIND_ERROR = 1.0, 30.0
 _BEAT, _BYE, _FAILED, _LOST = b"beat", b"bye", b"failed", b"lost"
 _LONGEST_REASON = 1000
 _PASSWORD_BYTES, _RANK_DIGITS = 16, 8
@@ -69,7 +72,7 @@ class PeerWatch:
 
     Args:
         name: of this rank, for the others.
-        on_lost: called in the thread, once, when a rank has ended without `close`.
+        on_lost: called in the thread, once, when a rank has ended without `close`, unless this one ends meanwhile.
         beat_seconds: between two signs of life.
     """
 
@@ -137,7 +140,9 @@ class PeerWatch:
         for peer in self._peers:
             if peer is not about:
                 peer.say(_failed(verdict.line) if verdict.is_error else _LOST + b" " + verdict.line.encode())
-        self._on_lost(verdict)
+        time.sleep(_SECONDS_BEHIND_ERROR if verdict.is_error else _SECONDS_BEHIND_KILLED)
+        if not self._has_left:
+            self._on_lost(verdict)
         return True
 
 
@@ -166,28 +171,40 @@ def _beat(peer: Peer) -> Verdict | None:
     return None
 
 
-def watch_peers(address: str, *, on_lost: Callable[[Verdict], None], beat_seconds: float = _BEAT_SECONDS) -> PeerWatch:
+def watch_peers(
+    store: "dist.Store",
+    *,
+    rank: int,
+    num_ranks: int,
+    address: str,
+    on_lost: Callable[[Verdict], None],
+    beat_seconds: float = _BEAT_SECONDS,
+) -> PeerWatch:
     """Connect this rank with rank 0, or rank 0 with all others; all ranks must call it.
 
     Args:
+        store: where the ranks leave word for each other; nothing else of torch.distributed need be there yet.
         address: of rank 0.
     Raises:
         OSError: a rank does not come.
     """
-    names = [f"rank {number} on {host}" for number, host in enumerate(all_gathered(socket.gethostname()))]
-    peers = _receive(names) if rank() == 0 else [_call(address, name=names[0])]
-    return PeerWatch(peers, name=names[rank()], on_lost=on_lost, beat_seconds=beat_seconds)
+    store = dist.PrefixStore("peers", store)
+    store.set(f"host/{rank}", socket.gethostname())
+    hosts = store.multi_get([f"host/{number}" for number in range(num_ranks)])
+    names = [f"rank {number} on {host.decode()}" for number, host in enumerate(hosts)]
+    peers = _receive(store, names) if rank == 0 else [_call(store, address, rank=rank, name=names[0])]
+    return PeerWatch(peers, name=names[rank], on_lost=on_lost, beat_seconds=beat_seconds)
 
 
-def _receive(names: Sequence[str]) -> list[Peer]:
+def _receive(store: "dist.Store", names: Sequence[str]) -> list[Peer]:
     dual = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if dual else socket.AF_INET
     peers: dict[int, Peer] = {}
-    with socket.create_server(("", 0), family=family, dualstack_ipv6=dual, backlog=num_ranks()) as server:
+    with socket.create_server(("", 0), family=family, dualstack_ipv6=dual, backlog=len(names)) as server:
         password = secrets.token_hex(_PASSWORD_BYTES)
-        all_gathered((server.getsockname()[1], password))
+        store.set("door", f"{server.getsockname()[1]} {password}")
         server.settimeout(_MEETING_SECONDS)
-        while len(peers) < num_ranks() - 1:
+        while len(peers) < len(names) - 1:
             connection, _ = server.accept()
             caller = _caller(connection, password)
             if caller is None:
@@ -207,10 +224,10 @@ def _caller(connection: socket.socket, password: str) -> int | None:
     return None
 
 
-def _call(address: str, *, name: str) -> Peer:
-    port, password = all_gathered((0, ""))[0]
-    connection = socket.create_connection((address, port), timeout=_MEETING_SECONDS)
-    connection.sendall(f"{password}{rank():0{_RANK_DIGITS}}".encode())
+def _call(store: "dist.Store", address: str, *, rank: int, name: str) -> Peer:
+    port, password = store.get("door").decode().split()
+    connection = socket.create_connection((address, int(port)), timeout=_MEETING_SECONDS)
+    connection.sendall(f"{password}{rank:0{_RANK_DIGITS}}".encode())
     return Peer(name, _prepared(connection))
 
 

@@ -17,9 +17,11 @@ SRUN = {
 }
 
 
-@pytest.mark.parametrize("environ", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"SLURM_PROCID": "0"}])
+@pytest.mark.parametrize(
+    "environ", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"SLURM_PROCID": "0"}, {**SRUN, "WORLD_SIZE": "1", "RANK": "0"}]
+)
 def test_one_process_is_nowhere(environ: dict[str, str]) -> None:
-    """An allocation without srun, or with one task, too."""
+    """An allocation without srun, or with one task, too; and torchrun's only process in a task of several."""
     assert place_in(environ) is None
 
 
@@ -36,7 +38,7 @@ def test_srun() -> None:
     assert other_job is not None
     assert place.port == other_task.port
     assert place.port != other_job.port
-    assert 1024 < place.port < 65536
+    assert 20000 <= place.port < 32768  # above Linux gives ports to whoever asks for any
 
 
 def test_torchrun_inside_of_srun_is_torchruns() -> None:

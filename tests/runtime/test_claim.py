@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.runtime import claim, files
-from sce_video.runtime.claim import CLAIM_FILE, InUseError, Owner, claimed, require_claim
+from sce_video.runtime.claim import CLAIM_FILE, InUseError, Owner, claimed, claimed_by, require_claim
 from sce_video.runtime.files import atomic_path, write_text
 
 HOLD = """
@@ -196,3 +196,15 @@ def test_without_a_claim_nothing_is_asked(tmp_path: Path) -> None:
     leave_claim_of(tmp_path)
     require_claim()
     write_text(tmp_path / "a.txt", "text")
+
+
+def test_the_other_ranks_of_a_run_are_locked_out_with_it(tmp_path: Path) -> None:
+    owner = leave_claim_of(tmp_path, job="7", restart=0)
+    features = tmp_path / "features" / "part_1.npz"
+    with claimed_by(owner, tmp_path):
+        write_text(features, "old")
+        leave_claim_of(tmp_path, job="7", restart=1, token="new", pid=8)
+        with pytest.raises(InUseError, match="taken over by process 8"):
+            write_text(features, "of one that was believed dead")
+    assert features.read_text() == "old"
+    require_claim()

@@ -50,7 +50,7 @@ ENDS = {"dies": die, "child": die_and_leave_a_child, "silent": fall_silent, "fai
 
 
 def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=NUM_RANKS)
+    """Nothing else of torch.distributed is there yet: who dies while groups are made is missed too."""
     here = Path(folder)
     (here / f"{rank}.pid").write_text(str(os.getpid()))
 
@@ -58,8 +58,14 @@ def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
         (here / f"{rank}.txt").write_text(f"{int(verdict.is_error)} {verdict.line}")
         os._exit(0)
 
-    watch = watch_peers("127.0.0.1", on_lost=note, beat_seconds=float(os.environ.get("SCE_TEST_BEAT_SECONDS", "4")))
-    dist.barrier()
+    watch = watch_peers(
+        dist.FileStore(f"{folder}/store", NUM_RANKS),
+        rank=rank,
+        num_ranks=NUM_RANKS,
+        address="127.0.0.1",
+        on_lost=note,
+        beat_seconds=float(os.environ.get("SCE_TEST_BEAT_SECONDS", "4")),
+    )
     if rank == doomed:
         ENDS[end](watch, here)
     time.sleep(3 if end == "leaves" else 60)
@@ -85,7 +91,10 @@ def verdicts(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
     ("end", "said"),
     [("dies", "0 {name} has ended"), ("child", "0 {name} has ended"), ("fails", "1 {name}: the disk is full")],
 )
-def test_all_others_hear_which_has_ended(tmp_path: Path, end: str, said: str, doomed: int) -> None:
+def test_all_others_hear_which_has_ended(
+    tmp_path: Path, end: str, said: str, doomed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sce_video.runtime.peers._SECONDS_BEHIND_ERROR", 0.5)
     began = time.monotonic()
     expected = said.format(name=f"rank {doomed} on {socket.gethostname()}")
     assert verdicts(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
@@ -139,4 +148,19 @@ def test_a_peer_that_talks_nonsense_is_no_end() -> None:
     theirs.sendall(b"st rank 7 on z has ended\n")
     watch.wait(5)
     assert heard == [Verdict("rank 7 on z has ended", is_error=False)]
+    theirs.close()
+
+
+def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal reaches all of them, some a moment later."""
+    monkeypatch.setattr("sce_video.runtime.peers._SECONDS_BEHIND_ERROR", 1.0)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    heard: list[Verdict] = []
+    watch = PeerWatch([Peer("rank 1 on x", ours)], name="rank 0 on y", on_lost=heard.append, beat_seconds=4)
+    theirs.sendall(b"failed rank 1 on x: stopped by signal 15\n")
+    time.sleep(0.3)
+    watch.fail("stopped by signal 15")
+    watch.wait(5)
+    assert heard == []
     theirs.close()

@@ -122,6 +122,12 @@ def by_a_killed_rank(env: dict[str, str], job: str) -> None:
     wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
 
 
+def by_a_killed_first_rank(env: dict[str, str], job: str) -> None:
+    """Which would have seen to the requeue."""
+    os.kill(pid_of(job, rank=0), signal.SIGKILL)
+    wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
+
+
 def by_a_dead_node(env: dict[str, str], job: str) -> None:
     """Its daemon, the job's processes on it, all at once; there is a third node to go on with."""
     slurm_local("node-off", last_node(env, job))
@@ -207,6 +213,7 @@ def test_a_batch_script_of_ones_own_comes_again(
         (by_hand, ""),
         (by_preemption, "stopped by signal 12 after"),  # which the job has asked for; this Slurm sends it then, too
         (by_a_killed_rank, r"rank 1 on \S+ has ended; the other processes stop"),
+        (by_a_killed_first_rank, ""),  # it has the log
         (by_a_dead_node, r"rank 1 on \S+ has ended; the other processes stop"),
         (by_a_dead_daemon, ""),
     ],
@@ -227,6 +234,29 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     num_times = log.count("resumed from")
     assert num_times == 1 or (num_times > 1 and happens is by_the_time_limit)  # a minute may end more than once
     assert re.search(said, log), log
+
+
+def test_one_task_of_an_array_comes_again_alone(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    """That one which has the number of the whole array."""
+    command = shlex.join([sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])
+    batch = ["sbatch", "--parsable", "--array", "1-2", "--requeue", "--output", f"{tmp_path}/log_%a", "--wrap"]
+    batch.append(f"srun {command}/$SLURM_ARRAY_TASK_ID")  # ends with the output folder
+    array = subprocess.run(
+        batch, cwd=REPOSITORY, capture_output=True, text=True, check=True, env=cluster
+    ).stdout.strip()
+    folders = [tmp_path / task for task in "12"]
+    steps = [CheckpointFolder(folder / "checkpoints", num_kept=1).steps for folder in folders]
+    wait_until(lambda: all(of_task()[-1:] >= [10] for of_task in steps), "a checkpoint")
+    shown = ["squeue", "-h", "-j", array, "-o", "%A %K"]
+    tasks = subprocess.run(shown, env=cluster, capture_output=True, text=True, check=True).stdout.split()
+    numbers = dict(zip(tasks[::2], tasks[1::2], strict=True))
+    assert len(numbers) == 2, "a run was over too soon"
+    by_signal(cluster, f"{array}_{numbers[array]}")
+    for task in "12":
+        wait_until(lambda name=f"{array}_{task}": has_ended(scontrol(cluster, "show", "job", name)), "the end")
+    restarts = {task: "Restarts=1 " in scontrol(cluster, "show", "job", f"{array}_{task}") for task in "12"}
+    assert restarts == {task: task == numbers[array] for task in "12"}
+    assert_is(*folders)  # of the same config and seed
 
 
 def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
