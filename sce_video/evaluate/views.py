@@ -7,8 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
 from sce_video.clips.frames import frame_indices, frame_times, strided_positions, uniform_positions
@@ -98,6 +96,9 @@ class ViewsDataset(Dataset[ResizedClips]):
 
 def resize_short_side(frames: Tensor, *, size_pixels: int) -> Tensor:
     """Bilinear, without antialiasing as in training: uint8 (T, C, H, W) -> (T, C, h, w), min(h, w) = size_pixels."""
+    from torchvision.transforms import InterpolationMode  # three seconds of every program's start
+    from torchvision.transforms.v2 import functional as TF
+
     height, width = frames.shape[-2:]
     scale = size_pixels / min(height, width)
     size = [max(size_pixels, round(height * scale)), max(size_pixels, round(width * scale))]

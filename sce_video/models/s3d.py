@@ -2,7 +2,6 @@
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.video import s3d as torchvision_s3d
 
 from sce_video.models.pooled import PooledBackbone
 
@@ -25,7 +24,9 @@ def s3d() -> PooledBackbone:
     torchvision averages windows of 2x7x7 and then those averages; here it is one mean over all frames and pixels.
     The two are the same when the last map is a single window: 16 frames of 224x224.
     """
-    model = torchvision_s3d(weights=None)
+    from torchvision.models import video  # three seconds of every program's start
+
+    model = video.s3d(weights=None)
     (short_pool,) = (
         index
         for index, part in enumerate(model.features)

@@ -1,19 +1,24 @@
-"""Residual networks of torchvision's blocks: R(2+1)D-18, R3D-18 and a small R(2+1)D."""
+"""Residual networks of torchvision's blocks: R(2+1)D-18, R3D-18 and a small R(2+1)D.
+
+torchvision takes three seconds to import, which only those who build a network pay.
+"""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import nn
-from torchvision.models.video import VideoResNet
-from torchvision.models.video import r2plus1d_18 as torchvision_r2plus1d_18
-from torchvision.models.video import r3d_18 as torchvision_r3d_18
-from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
 from sce_video.models.pooled import PooledBackbone
+
+if TYPE_CHECKING:
+    from torchvision.models.video import VideoResNet
 
 
 def r2plus1d_18() -> PooledBackbone:
     """torchvision's R(2+1)D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`."""
-    return _without_classifier(torchvision_r2plus1d_18(weights=None))
+    from torchvision.models import video
+
+    return _without_classifier(video.r2plus1d_18(weights=None))
 
 
 def r3d_18() -> PooledBackbone:
@@ -21,7 +26,9 @@ def r3d_18() -> PooledBackbone:
 
     This is not the R3D-18 of the SCE paper, which has temporal kernels of 1 in the stem and most blocks.
     """
-    return _without_classifier(torchvision_r3d_18(weights=None))
+    from torchvision.models import video
+
+    return _without_classifier(video.r3d_18(weights=None))
 
 
 def r2plus1d_mini() -> PooledBackbone:
@@ -49,7 +56,7 @@ def small_r2plus1d(*, widths: Sequence[int], stem_width: int) -> PooledBackbone:
     return backbone
 
 
-def _without_classifier(model: VideoResNet) -> PooledBackbone:
+def _without_classifier(model: "VideoResNet") -> PooledBackbone:
     names = ("stem", "layer1", "layer2", "layer3", "layer4")
     return PooledBackbone({name: getattr(model, name) for name in names}, feature_dim=model.fc.in_features)
 
@@ -68,6 +75,8 @@ def _stem(middle: int, width: int) -> nn.Sequential:
 
 def _stage(width_in: int, width: int, *, stride: int) -> nn.Sequential:
     """One residual block; a strided 1x1x1 convolution on the shortcut where the shape changes."""
+    from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+
     shortcut: nn.Module | None = None
     if stride != 1 or width_in != width:
         shortcut = nn.Sequential(

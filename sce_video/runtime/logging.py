@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from sce_video.runtime.claim import require_claim
@@ -75,6 +74,8 @@ class MetricsLog:
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._folder = folder
         self._file = path.open("a", encoding="utf-8")
+        from torch.utils.tensorboard import SummaryWriter  # a second of every program's start
+
         self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
 
     def write(self, step: int, scalars: dict[str, float]) -> None:

@@ -153,7 +153,8 @@ def pid_of(job: str, *, rank: int) -> int:
     wanted = {f"SLURM_JOB_ID={job}", f"SLURM_PROCID={rank}"}
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
-            is_task = folder.name.isdecimal() and b"submitit.core._submit" in (folder / "cmdline").read_bytes()
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else [b""]
+            is_task = words[0].endswith(b"python") and b"submitit.core._submit" in words  # and not srun
             if is_task and wanted <= set((folder / "environ").read_text().split("\0")):
                 return int(folder.name)
     raise AssertionError(f"rank {rank} of job {job} has no process")

@@ -223,3 +223,11 @@ def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path
     assert process.returncode == 128 + signal.SIGUSR2
     assert "stopped by signal 12; what was finished is kept, and the same command goes on from there" in said
     assert "Traceback" not in said
+
+
+def test_a_program_starts_without_what_only_some_need() -> None:
+    """torchvision alone takes as long as torch."""
+    names = "('torchvision', 'tensorboard')"
+    code = f"import sys, sce_video.launch.local; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

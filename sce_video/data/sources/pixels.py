@@ -1,12 +1,15 @@
 """CIFAR-10, CIFAR-100 and STL-10 through torchvision's readers: each image is a video of one frame, held in memory."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torchvision.datasets import CIFAR10, CIFAR100, STL10
 
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10, STL10
 
 
 def read_cifar10(root: Path, part: str) -> Manifest:
@@ -16,11 +19,15 @@ def read_cifar10(root: Path, part: str) -> Manifest:
         ManifestError: files are missing, or are not the published ones (MD5). The files are pickles: only the
             published ones are ever opened.
     """
+    from torchvision.datasets import CIFAR10
+
     return _read_cifar(CIFAR10, "cifar10", root, part)
 
 
 def read_cifar100(root: Path, part: str) -> Manifest:
     """As `read_cifar10`, from `root/cifar-100-python`, with the 100 fine classes."""
+    from torchvision.datasets import CIFAR100
+
     return _read_cifar(CIFAR100, "cifar100", root, part)
 
 
@@ -32,6 +39,8 @@ def read_stl10(root: Path, part: str) -> Manifest:
     Raises:
         ManifestError: files are missing, or are not the published ones (MD5).
     """
+    from torchvision.datasets import STL10
+
     try:
         images = STL10(str(root), split=part, download=False)
     except RuntimeError as error:
@@ -41,7 +50,7 @@ def read_stl10(root: Path, part: str) -> Manifest:
     return _manifest("stl10", root, part, pixels, labels)
 
 
-def _read_cifar(reader: type[CIFAR10], name: str, root: Path, part: str) -> Manifest:
+def _read_cifar(reader: "type[CIFAR10]", name: str, root: Path, part: str) -> Manifest:
     try:
         images = reader(str(root), train=part == "train", download=False)
     except RuntimeError as error:
@@ -49,7 +58,7 @@ def _read_cifar(reader: type[CIFAR10], name: str, root: Path, part: str) -> Mani
     return _manifest(name, root, part, images.data, images.targets)
 
 
-def _not_found(reader: type[CIFAR10 | STL10], root: Path) -> ManifestError:
+def _not_found(reader: "type[CIFAR10 | STL10]", root: Path) -> ManifestError:
     return ManifestError(
         f"{root / reader.base_folder} does not hold the files of {reader.__name__} as published (by their MD5 sums); "
         f"torchvision.datasets.{reader.__name__}({str(root)!r}, download=True) fetches them"
