@@ -45,6 +45,9 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
         The exit code.
     """
     asked, in_slurm = code - 128, "SLURM_JOB_ID" in environ
+    if in_slurm and code == 0:
+        for number in (signal.SIGUSR2, signal.SIGTERM):  # all is done: the end of the time must not make it a failure
+            signal.signal(number, signal.SIG_IGN)
     if asked == signal.SIGUSR2:
         handler = signal.getsignal(signal.SIGUSR2)
         if callable(handler):

@@ -20,9 +20,19 @@ def test_outside_of_slurm_a_program_just_ends(code: int) -> None:
     assert leave_job(code, {}) == code
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 130])
+@pytest.mark.parametrize("code", [1, 2, 130])
 def test_in_slurm_too_unless_a_signal_has_stopped_it(code: int) -> None:
     assert leave_job(code, {"SLURM_JOB_ID": "7"}) == code
+
+
+def test_a_signal_after_the_end_of_the_work_comes_too_late() -> None:
+    code = (
+        "import os, signal, sys\nfrom sce_video.launch.requeue import leave_job\n"
+        "code = leave_job(0)\n"
+        "for number in (signal.SIGUSR2, signal.SIGTERM): os.kill(os.getpid(), number)\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "SLURM_JOB_ID": "7"})
+    assert done.returncode == 0
 
 
 def test_a_job_that_came_again_too_often_is_left(capsys: pytest.CaptureFixture[str]) -> None:
