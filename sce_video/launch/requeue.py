@@ -52,7 +52,7 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
         handler = signal.getsignal(signal.SIGUSR2)
         if callable(handler):
             handler(asked, None)  # the first task's ends the process
-        elif in_slurm and not _requeued(environ, is_mine=_rank(environ) == 0):
+        elif in_slurm and _rank(environ) == 0 and not _requeued(environ):
             return code
     if in_slurm and (asked == signal.SIGUSR2 or (asked == signal.SIGTERM and not _goes_on(environ))):
         _wait_for_slurm(environ)
@@ -70,7 +70,7 @@ def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, s
         say(f"error: {verdict.line}; the other processes stop")
         if not verdict.is_error and _is_task_of_job(environ):
             time.sleep(min(_SECONDS_PER_RANK * _rank(environ), _MOST_SECONDS_BEHIND))
-            if may_come_again(output_dir, environ) and _requeued(environ, is_mine=True):
+            if may_come_again(output_dir, environ) and _requeued(environ):
                 _wait_for_slurm(environ)
     finally:
         os._exit(LOST_A_PEER)
@@ -103,14 +103,10 @@ def _is_task_of_job(environ: Mapping[str, str]) -> bool:
     return is_by_srun and LAUNCHER not in environ and environ.get("SUBMITIT_EXECUTOR") != "local"
 
 
-def _requeued(environ: Mapping[str, str], *, is_mine: bool) -> bool:
-    """Whether the job will come again.
-
-    Args:
-        is_mine: whether this is the process that sees to it.
-    """
+def _requeued(environ: Mapping[str, str]) -> bool:
+    """Whether the job will come again: by itself already, or asked to here."""
     job, restart = _number_of_job(environ), job_in(environ)["restart"]
-    if not is_mine or _has_left(job, restart):
+    if _has_left(job, restart):
         return True
     if restart >= _MOST_REQUEUES:
         print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)

@@ -30,9 +30,9 @@ def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """In a session of its own, so that all of it can be killed at once; and behind this process, which watches it."""
+    """In a session of its own, so that all of it can be killed at once."""
     return subprocess.Popen(
-        ["nice", *command(*arguments)],
+        command(*arguments),
         cwd=REPOSITORY,
         env=QUIET,
         stderr=subprocess.PIPE,

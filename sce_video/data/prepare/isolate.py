@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
@@ -85,13 +85,16 @@ def _first_to_speak(workers: "list[_Worker[Task, Result]]") -> "list[_Worker[Tas
 
 
 def _start_forkserver() -> None:
-    """Start it deaf to Ctrl-C: a terminal sends that to it too, and while it still imports it would die of it."""
-    if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.signal(signal.SIGINT, before)
+    """Start it deaf to Ctrl-C: a terminal sends that to it too, and while it still imports it would die of it.
+
+    Blocked, which it inherits, and not ignored: one that comes meanwhile is this process's a moment later.
+    """
+    resource_tracker.ensure_running()  # it would unblock
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker(Generic[Task, Result]):

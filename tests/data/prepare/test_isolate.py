@@ -114,3 +114,21 @@ def test_processes_that_never_begin_are_no_endless_wait(monkeypatch: pytest.Monk
 def test_processes_that_cannot_start_are_no_endless_loop() -> None:
     with pytest.raises(OSError, match="die as they start"):
         run(["1"], memory_bytes=4096)
+
+
+def test_ctrl_c_while_processes_start_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = isolate.forkserver.ensure_running
+
+    def start_and_press() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        start()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr("multiprocessing.forkserver.ensure_running", start_and_press)
+        with pytest.raises(KeyboardInterrupt):
+            run(["1"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    monkeypatch.undo()
+    assert run(["1"]) == {"1": 1}  # nor has the fork server ended
