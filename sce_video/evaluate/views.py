@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import NamedTuple
 
 import torch
@@ -55,6 +56,7 @@ class ViewsDataset(Dataset[ResizedClips]):
     """The clips of all views of each video. A video that cannot be decoded is reported, never replaced."""
 
     def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
+        import_module("torchvision.transforms.v2.functional")  # once, before each loader process would
         self._videos = videos
         self._protocol = protocol
 

@@ -76,7 +76,7 @@ def _last_words(peers: PeerWatch, *, is_first: bool) -> Iterator[None]:
         peers.fail(str(error))
         raise
     except RuntimeError as error:
-        if _LOST_PEER.search(str(error)):
+        if isinstance(error, dist.DistNetworkError | dist.DistStoreError) or _LOST_PEER.search(str(error)):
             peers.wait(_SECONDS_TO_NAME)  # by then `on_lost` has ended this process
             peers.fail("lost another process")
             raise PeerLostError(

@@ -19,6 +19,8 @@ from weakref import WeakSet
 
 import torch.distributed as dist
 
+from sce_video.errors import UserError
+
 _BEAT_SECONDS = 4.0
 # Counted, not timed: after a pause of this process (Ctrl-Z, a frozen machine) the others have as long as before.
 _MOST_SILENT_BEATS = 10
@@ -187,12 +189,18 @@ def watch_peers(
         address: of rank 0.
     Raises:
         OSError: a rank does not come.
+        UserError: rank 0 has ended.
     """
     store = dist.PrefixStore("peers", store)
-    store.set(f"host/{rank}", socket.gethostname())
-    hosts = store.multi_get([f"host/{number}" for number in range(num_ranks)])
-    names = [f"rank {number} on {host.decode()}" for number, host in enumerate(hosts)]
-    peers = _receive(store, names) if rank == 0 else [_call(store, address, rank=rank, name=names[0])]
+    try:
+        store.set(f"host/{rank}", socket.gethostname())
+        hosts = store.multi_get([f"host/{number}" for number in range(num_ranks)])
+        names = [f"rank {number} on {host.decode()}" for number, host in enumerate(hosts)]
+        peers = _receive(store, names) if rank == 0 else [_call(store, address, rank=rank, name=names[0])]
+    except dist.DistError as error:
+        raise UserError(
+            f"rank {rank} has not met all {num_ranks} ranks, and rank 0 has ended; its log says why"
+        ) from error
     return PeerWatch(peers, name=names[rank], on_lost=on_lost, beat_seconds=beat_seconds)
 
 

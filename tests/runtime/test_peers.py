@@ -6,12 +6,15 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
+from sce_video.errors import UserError
+from sce_video.runtime.distributed import meet
 from sce_video.runtime.peers import Peer, PeerWatch, Verdict, watch_peers
 
 NUM_RANKS = 3
@@ -164,3 +167,25 @@ def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: 
     watch.wait(5)
     assert heard == []
     theirs.close()
+
+
+def come_without_the_last(rank: int, port: int, folder: str) -> None:
+    try:
+        store = meet(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
+        watch_peers(store, rank=rank, num_ranks=3, address="127.0.0.1", on_lost=lambda _: None)
+    except UserError as error:
+        (Path(folder) / str(rank)).write_text(str(error))
+
+
+def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sce_video.runtime.distributed._MEETING_TIMEOUT", timedelta(seconds=3))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.start_processes(
+        come_without_the_last, args=(port, str(tmp_path)), nprocs=2, join=True, start_method="fork"
+    )
+    first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
+    assert "rank 0 cannot meet all 3 ranks" in first
+    assert "2/3 clients joined" in first
+    assert second == "rank 1 has not met all 3 ranks, and rank 0 has ended; its log says why"

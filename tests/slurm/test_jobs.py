@@ -116,16 +116,15 @@ def by_preemption(env: dict[str, str], job: str) -> None:
     wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the preemption")
 
 
-def by_a_killed_rank(env: dict[str, str], job: str) -> None:
+def by_a_killed_rank(env: dict[str, str], job: str, *, rank: int = 1) -> None:
     """As by the kernel when memory is full; node and daemon live."""
-    os.kill(pid_of(job, rank=1), signal.SIGKILL)
+    os.kill(pid_of(job, rank=rank), signal.SIGKILL)
     wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
 
 
 def by_a_killed_first_rank(env: dict[str, str], job: str) -> None:
     """Which would have seen to the requeue."""
-    os.kill(pid_of(job, rank=0), signal.SIGKILL)
-    wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
+    by_a_killed_rank(env, job, rank=0)
 
 
 def by_a_dead_node(env: dict[str, str], job: str) -> None:
@@ -235,6 +234,17 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     num_times = log.count("resumed from")
     assert num_times == 1 or (num_times > 1 and happens is by_the_time_limit)  # a minute may end more than once
     assert re.search(said, log), log
+
+
+def test_somebodys_kill_ends_a_job_for_good(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    """Slurm has not sent it, so there is nothing to wait for."""
+    job = submitted(cluster, arguments_of(motion_videos, tmp_path), minutes=30)
+    steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps
+    wait_until(lambda: steps()[-1:] >= [10], "a checkpoint")
+    os.kill(pid_of(job, rank=1), signal.SIGTERM)
+    wait_until(lambda: "JobState=FAILED" in scontrol(cluster, "show", "job", job), "the end", seconds=60)
+    assert "Restarts=0 " in scontrol(cluster, "show", "job", job)
+    assert f"stopped by signal 15 after {steps()[-1]} steps" in (tmp_path / "run.log").read_text()
 
 
 def test_one_task_of_an_array_comes_again_alone(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:

@@ -32,12 +32,7 @@ def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
 def start(*arguments: object) -> subprocess.Popen[str]:
     """In a session of its own, so that all of it can be killed at once."""
     return subprocess.Popen(
-        command(*arguments),
-        cwd=REPOSITORY,
-        env=QUIET,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        command(*arguments), cwd=REPOSITORY, env=QUIET, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
