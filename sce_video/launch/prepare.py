@@ -1,6 +1,7 @@
 """Prepare videos: here, as an array of Slurm jobs, or only the merging of what those did."""
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sce_video.data.prepare.workspace import (
     read_plan,
     reopen_workspace,
 )
+from sce_video.launch.batch_text import require_plain
 
 # Beside the workers a job holds the process that hands out the work.
 _EXTRA_MEMORY_GIB = 2
@@ -38,6 +40,7 @@ class SlurmArray:
         for option, value in options.items():
             if value < 1:
                 raise PrepareError(f"{option} is {value}; it must be at least 1")
+        require_plain({"--partition": self.partition or ""})
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def submit_shards(
     Raises:
         UserError: the folders or settings cannot be used, or there is no Slurm here.
     """
+    require_plain({"the target": str(Path(output_dir).absolute()), "Python": sys.executable})
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
         _require_videos(workspace, make_plan(workspace, follow_outside=follow_outside))

@@ -21,6 +21,7 @@ from submitit.helpers import DelayedSubmission
 import sce_video
 from sce_video.config import config_text, load_config
 from sce_video.errors import ConfigError, UserError
+from sce_video.launch.batch_text import require_parameter_names, require_plain
 from sce_video.launch.local import run_joined
 from sce_video.launch.program import exit_code_of
 from sce_video.launch.requeue import leave_job
@@ -48,6 +49,12 @@ class Resources:
     @property
     def tasks_per_node(self) -> int:
         return max(1, self.gpus_per_node)
+
+    def require_plain(self) -> None:
+        """Raises UserError for a text that would be more in a batch script than the value of a parameter."""
+        require_parameter_names(self.more)
+        given = {f"--sbatch {name}": value for name, value in self.more.items() if isinstance(value, str)}
+        require_plain(given if self.partition is None else {"--partition": self.partition, **given})
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,15 @@ def submit(
         array: a key and its values, one job each, whose output folder is that of the run with `_VALUE` below it.
         cluster: "slurm", or "local" for processes of this machine.
     Raises:
-        UserError: the config cannot be run, there is no Slurm here, or it refuses the job.
+        UserError: the config cannot be run, there is no Slurm here, or it refuses the job; a control character.
     """
+    _require_plain(file, [*overrides, *(() if array is None else (array[0], *array[1]))], resources)
     if cluster == "local" and resources.nodes > 1:
         raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
     configs = _configs(file, overrides, array)
+    home = _home(load_config(file, overrides))
     visible = _visible_gpus() if cluster == "local" else []
     gpus = gpus_of_jobs(visible, num_jobs=len(configs), gpus_per_job=resources.gpus_per_node)
-    home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
     code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
     runs = [_run_of(cfg, code / f"{number}.yaml", gpus[number]) for number, cfg in enumerate(configs)]
     executor = _executor(home / "submitted", resources, code, name=home.name, cluster=cluster)
@@ -112,16 +120,44 @@ def submit(
 
 
 def batch_script(file: str | Path, overrides: Sequence[str], *, resources: Resources) -> str:
-    """What would be given to sbatch.
+    """What would be given to sbatch; no Slurm is needed.
 
     Raises:
         UserError: see `submit`.
     """
-    home = Path(load_config(file, overrides).RUN.OUTPUT_DIR).absolute()
-    executor = _executor(home / "submitted", resources, home / "submitted" / "CODE", name=home.name, cluster="slurm")
-    inner: Any = executor._executor
-    text: str = inner._make_submission_file_text(inner._submitit_command_str, "")
+    _require_plain(file, overrides, resources)
+    home = _home(load_config(file, overrides))
+    executor = _ScriptWriter(home / "submitted", python=_python())
+    parameters = _parameters(resources, home / "submitted" / "CODE", name=home.name)
+    executor.update_parameters(**executor.slurm_parameters(parameters))
+    text: str = executor._make_submission_file_text(executor._submitit_command_str, "")
     return text
+
+
+class _ScriptWriter(submitit.SlurmExecutor):
+    """Slurm's part of submitit where there need not be a Slurm: it only shows the script."""
+
+    @classmethod
+    def affinity(cls) -> int:
+        return 1
+
+    def slurm_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of an `AutoExecutor` under Slurm's own names."""
+        given = {name.removeprefix("slurm_"): value for name, value in parameters.items() if value is not None}
+        converted: dict[str, Any] = self._convert_parameters(given)
+        return converted
+
+
+def _require_plain(file: str | Path, overrides: Sequence[str], resources: Resources) -> None:
+    require_plain({"--cfg": str(file), "the folder that this is started in": str(Path.cwd()), "Python": sys.executable})
+    require_plain({f"argument {number} after the options": text for number, text in enumerate(overrides, start=1)})
+    resources.require_plain()
+
+
+def _home(cfg: CfgNode) -> Path:
+    """The output folder of a config; its name is the job's."""
+    require_plain({"RUN.OUTPUT_DIR": cfg.RUN.OUTPUT_DIR})
+    return Path(cfg.RUN.OUTPUT_DIR).absolute()
 
 
 def describe(jobs: Sequence[submitit.Job]) -> str:
@@ -204,32 +240,38 @@ def _snapshot(folder: Path) -> Path:
     return folder
 
 
+def _python() -> str:
+    return f"{_DEAF_AT_FIRST} {shlex.quote(sys.executable)}"
+
+
 def _executor(folder: Path, resources: Resources, code: Path, *, name: str, cluster: str) -> submitit.AutoExecutor:
     try:
         executor = submitit.AutoExecutor(
-            folder,
-            cluster=cluster,
-            slurm_max_num_timeout=_MOST_TIMEOUTS,
-            slurm_python=f"{_DEAF_AT_FIRST} {shlex.quote(sys.executable)}",
+            folder, cluster=cluster, slurm_max_num_timeout=_MOST_TIMEOUTS, slurm_python=_python()
         )
     except RuntimeError as error:  # no srun on this machine
         raise UserError(f"{error}; submit from a machine of the cluster, or give --local") from error
-    executor.update_parameters(
-        name=name,
-        nodes=resources.nodes,
-        tasks_per_node=resources.tasks_per_node,
-        gpus_per_node=resources.gpus_per_node or None,
-        cpus_per_task=resources.cpus_per_task,
-        timeout_min=resources.minutes,
-        slurm_partition=resources.partition,
-        slurm_signal_delay_s=resources.signal_delay_seconds,
-        slurm_setup=[f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
+    executor.update_parameters(**_parameters(resources, code, name=name))
+    return executor
+
+
+def _parameters(resources: Resources, code: Path, *, name: str) -> dict[str, Any]:
+    """What a job is asked for, as `submitit.AutoExecutor` calls it."""
+    return {
+        "name": name,
+        "nodes": resources.nodes,
+        "tasks_per_node": resources.tasks_per_node,
+        "gpus_per_node": resources.gpus_per_node or None,
+        "cpus_per_task": resources.cpus_per_task,
+        "timeout_min": resources.minutes,
+        "slurm_partition": resources.partition,
+        "slurm_signal_delay_s": resources.signal_delay_seconds,
+        "slurm_setup": [f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
         # srun takes the cores over from sbatch no more (since Slurm 22.05). When one task has ended the others end by
         # themselves: srun would kill those that see to it that the job comes again.
-        slurm_srun_args=[f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=0"],
-        slurm_additional_parameters={"requeue": True, **resources.more},
-    )
-    return executor
+        "slurm_srun_args": [f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=0"],
+        "slurm_additional_parameters": {"requeue": True, **resources.more},
+    }
 
 
 @contextmanager

@@ -1,0 +1,32 @@
+"""What may stand in a batch script: nothing that a user or a config writes adds a line to it."""
+
+import re
+from collections.abc import Mapping
+
+from sce_video.errors import UserError
+from sce_video.runtime.plain_text import is_unshown, shown
+
+_NAME_OF_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def require_plain(texts: Mapping[str, str]) -> None:
+    """Refuse line ends and other control characters.
+
+    Slurm reads `#SBATCH` line by line and knows no quotes that go on in the next one; bash would run the rest.
+
+    Args:
+        texts: what goes into a script or into the config of its job, by what it is called.
+    Raises:
+        UserError: one has such a character.
+    """
+    for name, text in texts.items():
+        found = next(filter(is_unshown, text), None)
+        if found is not None:
+            raise UserError(f"{name} is '{shown(text)}'; take the control character '{shown(found)}' out")
+
+
+def require_parameter_names(names: Mapping[str, object]) -> None:
+    """Raises UserError for what is no parameter of sbatch, or more than one."""
+    for name in names:
+        if not _NAME_OF_PARAMETER.fullmatch(name):
+            raise UserError(f"--sbatch {shown(name)} is no NAME=VALUE; NAME is a parameter of sbatch, such as qos")

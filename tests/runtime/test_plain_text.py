@@ -1,0 +1,34 @@
+import unicodedata
+
+import pytest
+
+from sce_video.runtime.plain_text import is_unshown, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Überflug 日本 \u00a0🎬.mp4", "Überflug 日本 \u00a0🎬.mp4"),
+        ("a\x1b[2J\x1b]0;owned\x07.mp4", r"a\x1b[2J\x1b]0;owned\x07.mp4"),
+        ("\x9b31mred", r"\x9b31mred"),  # an escape of one byte
+        ("exe.\u202egpj", r"exe.\u202egpj"),
+        ("\u2066a\u2069\u200f", r"\u2066a\u2069\u200f"),
+        ("a\nb\rc\td\u2028e", r"a\nb\rc\td\u2028e"),
+        (b"caf\xe9.avi".decode("utf-8", "surrogateescape"), r"caf\xe9.avi"),
+        ("\ud800", r"\ud800"),
+        ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),  # joiners belong to words
+        (r"\x1b as text", r"\x1b as text"),
+    ],
+)
+def test_what_is_written_out(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+def test_nothing_that_a_terminal_or_a_reader_would_obey_is_left() -> None:
+    bidirectional = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+    for code in range(0x110000):
+        if code < 0x20 or 0x7F <= code < 0xA0 or unicodedata.bidirectional(chr(code)) in bidirectional:
+            assert is_unshown(chr(code)), hex(code)
+    text = "".join(map(chr, range(0x3000)))
+    assert not any(map(is_unshown, shown(text)))
+    assert len(shown(text, kept="\n").splitlines()) == 2
