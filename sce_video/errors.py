@@ -1,6 +1,6 @@
 """The errors that are a user's to mend: one clear line, exit code 2, no traceback.
 
-The one module outside the rooms, below every floor: each room raises its own kind, `tools/` catches them all.
+Outside the rooms, below every floor: each room raises its own kind, `tools/` catches them all.
 """
 
 
