@@ -10,6 +10,7 @@ scikit-learn, for fewer queries.
 """
 
 import argparse
+import math
 import multiprocessing
 import resource
 import sys
@@ -140,7 +141,7 @@ def pytorchvideo(video: Path) -> Tensor:
 
 
 def view_of(loaded: dict[str, object]) -> Tensor:
-    """pytorchvideo's UniformTemporalSubsample, ShortSideScale and UniformCrop, which today's torchvision cannot load.
+    """As pytorchvideo's UniformTemporalSubsample, ShortSideScale, UniformCrop, which today's torchvision cannot load.
 
     (C, T, H, W) float -> (T, C, S, S) float.
     """
@@ -149,10 +150,9 @@ def view_of(loaded: dict[str, object]) -> Tensor:
     assert isinstance(crop, int)
     kept = torch.linspace(0, clip.shape[1] - 1, NUM_FRAMES).long()
     frames = clip.index_select(1, kept).transpose(0, 1)
-    scale = SIZE_PIXELS / min(frames.shape[-2:])
-    size = [max(SIZE_PIXELS, round(side * scale)) for side in frames.shape[-2:]]
+    size = [side * SIZE_PIXELS // min(frames.shape[-2:]) for side in frames.shape[-2:]]
     frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=False)
-    top, left = ((side - SIZE_PIXELS) * crop // (NUM_CROPS - 1) for side in size)
+    top, left = ((0, math.ceil((side - SIZE_PIXELS) / 2), side - SIZE_PIXELS)[crop] for side in size)
     return frames[..., top : top + SIZE_PIXELS, left : left + SIZE_PIXELS]
 
 

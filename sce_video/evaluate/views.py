@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
 from sce_video.clips.frames import frame_indices, frame_times, strided_positions, uniform_positions
 from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, half_overlapping_spans
+from sce_video.clips.sizes import size_at_short_side
 from sce_video.clips.span import ClipSpan
 
 # Whole frames of so many clips lie in memory together.
@@ -101,10 +102,8 @@ def resize_short_side(frames: Tensor, *, size_pixels: int) -> Tensor:
     from torchvision.transforms import InterpolationMode  # three seconds of every program's start
     from torchvision.transforms.v2 import functional as TF
 
-    height, width = frames.shape[-2:]
-    scale = size_pixels / min(height, width)
-    size = [max(size_pixels, round(height * scale)), max(size_pixels, round(width * scale))]
-    return TF.resize(frames, size, interpolation=InterpolationMode.BILINEAR, antialias=False)
+    size = size_at_short_side(*frames.shape[-2:], short_side_pixels=size_pixels)
+    return TF.resize(frames, list(size), interpolation=InterpolationMode.BILINEAR, antialias=False)
 
 
 def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
@@ -112,7 +111,8 @@ def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
 
     Args:
         clips: (n, T, C, H, W), on any device.
-        num_crops: 1 (center) or 3 (left, center, right, or top, center, bottom).
+        num_crops: 1 (center, at half the slack rounded up as in pytorchvideo and SlowFast) or 3 (left, center, right,
+            or top, center, bottom).
     Returns:
         (n * num_crops, T, C, S, S), all crops of the first clip first.
     Raises:
@@ -121,8 +121,7 @@ def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops is {num_crops}; it must be 1 or 3")
     side = min(clips.shape[-2:])
-    slack = [length - side for length in clips.shape[-2:]]  # one of the two is 0
-    shares = (0.5,) if num_crops == 1 else (0.0, 0.5, 1.0)
-    corners = [(round(slack[0] * share), round(slack[1] * share)) for share in shares]
-    crops = [clips[..., top : top + side, left : left + side] for top, left in corners]
-    return torch.stack(crops, dim=1).flatten(0, 1)
+    slack = max(clips.shape[-2:]) - side
+    offsets = [(slack + 1) // 2] if num_crops == 1 else [0, (slack + 1) // 2, slack]
+    along = -2 if clips.shape[-2] > side else -1
+    return torch.stack([clips.narrow(along, offset, side) for offset in offsets], dim=1).flatten(0, 1)

@@ -1,12 +1,28 @@
 import dataclasses
+import importlib.util
+import math
+from pathlib import Path
 
 import pytest
+import pytorchvideo
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sce_video.clips.decoders import VideoOpener
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
+
+
+def pytorchvideo_functions():
+    """Its `transforms.functional`; the package around it imports what today's torchvision lacks."""
+    file = Path(pytorchvideo.__file__).parent / "transforms" / "functional.py"
+    spec = importlib.util.spec_from_file_location("pytorchvideo_functional", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PYTORCHVIDEO = pytorchvideo_functions()
 
 
 def across(height, width, step):
@@ -57,12 +73,55 @@ def test_resizing_down_does_not_antialias():
     assert crop.unique().tolist() == [200]
 
 
-def test_odd_slack_puts_the_center_within_half_a_pixel():
-    # 5 x 8: 3 columns to spare, so that the central crop begins at 1 or 2.
+def test_half_of_an_odd_slack_is_rounded_up():
     left, center, right = crops_of(across(5, 8, 10), num_crops=3, size_pixels=5)
     assert values(left) == [0, 10, 20, 30, 40]
-    assert values(center)[0] in (10, 20)
+    assert values(center) == [20, 30, 40, 50, 60]
     assert values(right) == [30, 40, 50, 60, 70]
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["landscape", "portrait"])
+@pytest.mark.parametrize(
+    ("width", "height", "size", "long", "offsets"),
+    [
+        (320, 240, 256, 341, [0, 43, 85]),
+        (416, 240, 256, 443, [0, 94, 187]),
+        (640, 426, 256, 384, [0, 64, 128]),
+        (320, 240, 112, 149, [0, 19, 37]),
+        (340, 256, 256, 340, [0, 42, 84]),
+        (244, 112, 112, 244, [0, 66, 132]),
+    ],
+)
+def test_the_long_side_and_the_offsets_are_those_of_the_field(width, height, size, long, offsets, stands):
+    frame = torch.zeros(1, 3, *((width, height) if stands else (height, width)), dtype=torch.uint8)
+    resized = resize_short_side(frame, size_pixels=size)
+    assert tuple(resized.shape[-2:]) == ((long, size) if stands else (size, long))
+    numbers = torch.arange(long).view(1, 1, 1, -1).expand(1, 1, size, long)
+    for num_crops, expected in ((3, offsets), (1, [offsets[1]])):
+        crops = spatial_crops((numbers.mT if stands else numbers)[None], num_crops=num_crops)
+        assert [int(crop.min()) for crop in crops] == expected
+        assert [int(crop.max()) for crop in crops] == [offset + size - 1 for offset in expected]
+
+
+@settings(max_examples=100, deadline=None)
+@given(height=st.integers(16, 300), width=st.integers(16, 300), size=st.sampled_from((7, 32, 56, 64, 112, 128)))
+@example(height=240, width=320, size=112)
+@example(height=112, width=244, size=112)
+def test_views_are_pytorchvideos(height, width, size):
+    """Where the quotient of floats falls below a whole number theirs is one short, which ours is not."""
+    frame = torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8)
+    ours = resize_short_side(frame, size_pixels=size)
+    theirs = PYTORCHVIDEO.short_side_scale(frame.transpose(0, 1).float(), size)  # (C, T, H, W)
+    short, long = sorted((height, width))
+    if math.floor(long / short * size) != long * size // short:
+        assert long * size % short == 0
+        assert max(ours.shape) == max(theirs.shape) + 1
+        return
+    assert ours.shape[-2:] == theirs.shape[-2:]
+    torch.testing.assert_close(ours.float(), theirs.transpose(0, 1), rtol=0, atol=2.0)  # uint8, rounded per axis
+    crops = spatial_crops(ours[None], num_crops=3)
+    for number, crop in enumerate(crops):
+        assert torch.equal(crop, PYTORCHVIDEO.uniform_crop(ours.transpose(0, 1), size, number).transpose(0, 1))
 
 
 def test_a_square_clip_gives_the_whole_frame_three_times():

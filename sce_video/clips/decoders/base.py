@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from sce_video.clips.sizes import size_at_short_side
 from sce_video.errors import UserError
 
 # Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
@@ -106,10 +107,9 @@ def decode_errors(path: str, *library_errors: type[Exception]) -> Iterator[None]
 
 def scaled_size(height: int, width: int, short_side_pixels: int) -> tuple[int, int]:
     """Height and width with the short side at most that many pixels; 0 leaves them as they are. Never larger."""
-    short = min(height, width)
-    if not 0 < short_side_pixels < short:
+    if not 0 < short_side_pixels < min(height, width):
         return height, width
-    return round(height * short_side_pixels / short), round(width * short_side_pixels / short)
+    return size_at_short_side(height, width, short_side_pixels=short_side_pixels)
 
 
 def crops_of_frames(video: VideoDecoder, requests: Sequence[CropRequest]) -> list[torch.Tensor]:

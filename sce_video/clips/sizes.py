@@ -1,0 +1,11 @@
+"""The size of a frame whose short side is given."""
+
+
+def size_at_short_side(height: int, width: int, *, short_side_pixels: int) -> tuple[int, int]:
+    """(height, width) of the frame resized to that short side.
+
+    The long side is floor(long * short_side_pixels / short), as in pytorchvideo and SlowFast, but exact: there 112 *
+    (244 / 112) is 243.99..., and a frame that is already right loses a column.
+    """
+    short = min(height, width)
+    return height * short_side_pixels // short, width * short_side_pixels // short
