@@ -30,6 +30,8 @@ from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})  # "mov" and "webm" are the same two readers
 _SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"})
 
+# Packets are kept for the clips that hang on one key frame, up to this; past it the file is decoded from its start.
+_MOST_KEPT_BYTES = 2**28
 # A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
 _MAX_REORDERED = 16
 _MAX_PTS = 2**63 - 1  # FFmpeg's; a damaged header can say any duration
@@ -160,7 +162,7 @@ class PyAVDecoder:
         """
         ticks = [self._ticks(time) for time in in_order]
         try:
-            self._seek(ticks[0])  # Matroska reads its index when it is first needed
+            self._seek(ticks[-1])  # Matroska reads its index when it is first needed; without one, the way up to there
         except av.error.FFmpegError:  # a damaged index
             return []
         return [list(group) for _, group in groupby(ticks, self._stream.index_entries.search_timestamp)]
@@ -169,6 +171,8 @@ class PyAVDecoder:
         """The frames on screen at times that are near each other; None where only the way from the start tells."""
         try:
             packets = self._packets_around(ticks[0], ticks[-1])
+            if packets is None:
+                return None
             # One shown before the first: their times contradict each other.
             if any(p.pts is not None and p.pts < self._first_pts and not p.is_discard for p in packets):
                 return None
@@ -177,8 +181,8 @@ class PyAVDecoder:
         except av.error.FFmpegError:  # what it means for the file shows on the way from the start
             return None
 
-    def _packets_around(self, first: int, last: int) -> list[av.packet.Packet]:
-        """From a key frame shown at or before tick `first` to all that is shown by tick `last`."""
+    def _packets_around(self, first: int, last: int) -> list[av.packet.Packet] | None:
+        """From a key frame shown at or before tick `first` to all that is shown by tick `last`; None: too many."""
         self._seek(first)
         packets = self._read_until(last)
         if packets and packets[0].dts is not None and packets[0].pts is not None and packets[0].pts > first:
@@ -187,11 +191,14 @@ class PyAVDecoder:
             packets = self._read_until(last)
         return packets
 
-    def _read_until(self, last: int) -> list[av.packet.Packet]:
+    def _read_until(self, last: int) -> list[av.packet.Packet] | None:
         packets: list[av.packet.Packet] = []
-        num_later = 0
+        num_later = num_bytes = 0
         for packet in packets_of(self._container, self._stream):
             packets.append(packet)
+            num_bytes += packet.size
+            if num_bytes > _MOST_KEPT_BYTES:
+                return None
             num_later = num_later + 1 if packet.pts is not None and packet.pts > last else 0
             if (packet.dts is not None and packet.dts > last) or num_later > _MAX_REORDERED:
                 break

@@ -139,12 +139,12 @@ def _packet_timing(path: str) -> tuple[float, float, int]:
     with container:
         # Discarded packets are decoded but not shown (edit lists); two packets can share one shown frame (VP9).
         time_base = stream.time_base  # a stream whose file is closed tells anything
-        packets = []
+        stamps: list[int | None] = []  # never the packets, which are the whole file
         with suppress(av.error.FFmpegError):  # damage: what comes before it counts
             for packet in packets_of(container, stream):
-                packets += [packet] if not packet.is_discard else []
-    stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
+                if not packet.is_discard:
+                    stamps.append(packet.dts if packet.pts is None else packet.pts)
     known = {stamp for stamp in stamps if stamp is not None}
     if not known or time_base is None:
-        return even_timing(max(len(packets), 1), 0.0)
+        return even_timing(max(len(stamps), 1), 0.0)
     return even_timing(len(known), float((max(known) - min(known)) * time_base))

@@ -85,10 +85,14 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
     """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
-        packets = [packet for packet in packets_of(container, stream) if not packet.is_discard]
-        stamps = [packet.dts if is_row_of_places(container) else packet.pts for packet in packets]
+        has_places = is_row_of_places(container)
         base = stream.time_base or Fraction(0)
-        return [float(stamp * base) for stamp in stamps if stamp is not None], stream.average_rate
+        starts: list[float] = []  # never the packets, which are the whole file
+        for packet in packets_of(container, stream):
+            stamp = packet.dts if has_places else packet.pts
+            if stamp is not None and not packet.is_discard:
+                starts.append(float(stamp * base))
+        return starts, stream.average_rate
 
 
 class Upright:
