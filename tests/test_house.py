@@ -15,7 +15,7 @@ FLOORS = [
     {"launch"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"errors", "special_files"}  # the modules outside the rooms
+GROUND = {"errors", "plain_text", "special_files"}  # the modules outside the rooms
 MAY_SEE_CONFIG = {"config", "build", "launch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,7 +8,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config.defaults import default_config
-from sce_video.config.remote import check_remote
+from sce_video.config.remote import check_remote, check_secrets
 from sce_video.config.urls import masked
 from sce_video.errors import ConfigError
 
@@ -167,6 +167,7 @@ _ALL_ABOVE_ZERO = (
 
 def check_config(cfg: CfgNode) -> None:
     """Raise ConfigError, naming key, value and way out, for a config that cannot be run as it says."""
+    check_secrets(cfg)  # first: what the others say shows values
     for key, choices in CHOICES.items():
         _require(_get(cfg, key) in choices, cfg, key, f"choose one of {', '.join(map(str, choices))}")
     for key, least in _AT_LEAST.items():

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from sce_video.errors import UserError
-from sce_video.runtime.plain_text import is_unshown, shown
+from sce_video.plain_text import is_unshown, shown
 
 _NAME_OF_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

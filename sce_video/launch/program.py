@@ -9,6 +9,7 @@ import torch
 
 from sce_video.config.urls import is_url, masked
 from sce_video.errors import PeerLostError, StoppedError, UserError
+from sce_video.plain_text import shown
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 
@@ -59,4 +60,4 @@ def say(line: str) -> None:
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:
-        print(line, file=sys.stderr)
+        print(shown(masked(line)), file=sys.stderr)

@@ -1,11 +1,9 @@
 """HTML in which everything is escaped that is not HTML already."""
 
 import html as html_escapes
-import re
 from collections.abc import Iterable, Sequence
 
-# No character of a page: controls, and the surrogates that Python puts for bytes of a name that are no UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+from sce_video.plain_text import shown
 
 
 class Markup(str):
@@ -13,10 +11,10 @@ class Markup(str):
 
 
 def html(value: object) -> Markup:
-    """The value as HTML that shows it, in an attribute's quotes too."""
+    """The value as HTML that shows it, in an attribute's quotes too; what would turn the text round is written out."""
     if isinstance(value, Markup):
         return value
-    return Markup(html_escapes.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True))
+    return Markup(html_escapes.escape(shown(str(value), kept="\n\t"), quote=True))
 
 
 def joined(parts: Iterable[object]) -> Markup:

@@ -12,12 +12,27 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from sce_video.plain_text import masked, shown
 from sce_video.runtime.claim import require_claim
 from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
 
 LOGGER = logging.getLogger("sce_video")
 _LEAST_FREE_BYTES = 1 << 20
+
+
+class _PlainFormatter(logging.Formatter):
+    """Names of files, and what libraries say of them, neither steer the terminal nor show a secret of a URL.
+
+    Lines of `run.log` that begin with white space belong to the one above: a name cannot make up one of its own.
+    """
+
+    def __init__(self, form: str, *, indent: str = "") -> None:
+        super().__init__(form)
+        self._line_end = "\n" + indent
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(masked(super().format(record)), kept="\n\t").replace("\n", self._line_end)
 
 
 class _TqdmHandler(logging.Handler):
@@ -44,13 +59,13 @@ def set_up_logging(folder: Path) -> None:
     LOGGER.addHandler(terminal)
     if not is_main_process():
         terminal.setLevel(logging.ERROR)
-        terminal.setFormatter(logging.Formatter(f"[rank {rank()}] %(message)s"))
+        terminal.setFormatter(_PlainFormatter(f"[rank {rank()}] %(message)s"))
         return
     LOGGER.setLevel(logging.INFO)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setFormatter(_PlainFormatter("%(message)s"))
     folder.mkdir(parents=True, exist_ok=True)
     text_file = _TextFile(folder / "run.log", encoding="utf-8")
-    text_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    text_file.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(message)s", indent="  "))
     LOGGER.addHandler(text_file)
 
 

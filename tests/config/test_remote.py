@@ -55,9 +55,20 @@ def test_refused(config_file: Write, overrides: tuple[str, ...], words: str) -> 
 
 
 def test_secrets_are_refused_and_not_repeated(config_file: Write) -> None:
-    for value in ("https://me:hunter2@host/v", "https://host/v?X-Amz-Signature=hunter2"):
+    for value in (
+        "https://me:hunter2@host/v",
+        "https://host/v?X-Amz-Signature=hunter2",
+        "https://host/v?version=hunter2",
+        "https://me:${A}hunter2@host/v",
+        "https://me:a@hunter2@host/v",
+        " https://me:hunter2@host/v",
+    ):
         message = refusal(config_file(BASE), "DATA.ROOT", value)
         assert "${NAME}" in message
+        assert "hunter2" not in message
+    for key in ("RUN.OUTPUT_DIR", "EVAL.CHECKPOINT", "DATA.SPLITS_DIR", "MODEL.BACKBONE"):
+        message = refusal(config_file(BASE), key, "https://me:hunter2 x@host/v")
+        assert key in message
         assert "hunter2" not in message
     message = refusal(config_file(BASE), "DATA.ROOT", "https://me:hunter2@host/v", "DATA.SOURCE", "class_folder")
     assert "hunter2" not in message

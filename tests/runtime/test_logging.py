@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sce_video.runtime.logging import MetricsLog, set_up_logging
+from sce_video.runtime.logging import LOGGER, MetricsLog, set_up_logging
 
 
 def json_lines(folder: Path) -> list[dict[str, Any]]:
@@ -120,3 +120,18 @@ def test_other_processes_say_errors_alone_and_who_they_are(
     restored_logger.error("it broke")
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr() == ("", "[rank 1] it broke\n")
+
+
+def test_names_of_files_steer_nothing_and_make_up_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging(tmp_path)
+    name = "a\x1b[2J\u202egpj\n2026-01-01 00:00:00,000 INFO all is well\r\x9b.mp4"
+    LOGGER.warning("%s: no such video, https://me:hun@ter2@host/a?sig=hunter2", name)
+    LOGGER.info("metric  %%\nknn\t50.00 Straße 日本 %s", b"\xe9".decode("utf-8", "surrogateescape"))
+    written, said = (tmp_path / "run.log").read_text(encoding="utf-8"), capsys.readouterr().err
+    expected = r"a\x1b[2J\u202egpj" + "\n{}2026-01-01 00:00:00,000 INFO all is well" + r"\r\x9b.mp4: no such video, "
+    expected += "https://***@host/a?***\n"
+    table = "metric  %\n{}knn\t50.00 Straße 日本 \\xe9\n"
+    assert said == (expected + table).format("", "")
+    assert [line[24:] for line in written.splitlines()[::2]] == ["WARNING " + expected.split("\n")[0], "INFO metric  %"]
+    assert written.splitlines()[1] == "  " + expected.format("").split("\n")[1]
+    assert "ter2" not in written

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from sce_video.config.urls import is_url, masked
+from sce_video.config.urls import is_url, masked_url
 from sce_video.data.remote import transfer
 from sce_video.data.remote.retry import RemoteError
 
@@ -28,7 +28,7 @@ class RemotePath:
     path: str = ""
 
     def __str__(self) -> str:
-        return masked(self.key)
+        return masked_url(self.key)
 
     def __truediv__(self, more: str) -> "RemotePath":
         return RemotePath(self.root, posixpath.join(self.path, more))
@@ -43,11 +43,16 @@ class RemotePath:
         """What to fetch.
 
         Raises:
-            RemoteError: a variable is not set.
+            RemoteError: a variable is not set, or is no part of a URL: an error of a library would show what it holds.
         """
-        missing = [name for name in _VARIABLE.findall(self.root) if name not in os.environ]
-        if missing:
-            raise RemoteError(f"{self}: the environment has no variable {missing[0]}")
+        for name in _VARIABLE.findall(self.root):
+            if name not in os.environ:
+                raise RemoteError(f"{self}: the environment has no variable {name}")
+            if any(each.isspace() or not each.isprintable() for each in os.environ[name]):
+                raise RemoteError(
+                    f"{self}: the variable {name} of the environment has a blank or a control character; "
+                    "percent-encode what belongs to the secret"
+                )
         return _joined(_VARIABLE.sub(lambda found: os.environ[found[1]], self.root), self.path)
 
     @property

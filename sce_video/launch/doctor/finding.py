@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from sce_video.errors import UserError
+from sce_video.plain_text import masked, shown
 
 Level = Literal["ok", "note", "problem"]
 
@@ -49,4 +50,10 @@ def summary_text(findings: Sequence[Finding]) -> str:
 
 
 def _wrapped(start: str, text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
+    return textwrap.wrap(
+        shown(masked(text), kept="\n"),
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_on_hyphens=False,
+    )

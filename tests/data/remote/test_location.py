@@ -47,6 +47,15 @@ def test_secrets_come_from_the_environment_and_are_never_shown(monkeypatch: pyte
         _ = path.url
 
 
+@pytest.mark.parametrize("value", ["hunter 2", "hunter\n2", "hunter2\u202e"])
+def test_a_secret_that_would_end_the_url_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """A library would say it in an error, where nobody could tell how far it goes."""
+    monkeypatch.setenv("PASSWORD", value)
+    with pytest.raises(RemoteError, match="variable PASSWORD of the environment has a blank") as caught:
+        _ = RemotePath("https://me:${PASSWORD}@host/v").url
+    assert "hunter" not in str(caught.value)
+
+
 def test_what_a_list_says_is_not_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list must not be able to send the environment somewhere."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from sce_video.runtime.plain_text import is_unshown, shown
+from sce_video.plain_text import is_unshown, shown
 
 
 @pytest.mark.parametrize(
