@@ -26,9 +26,11 @@ class HttpFolder:
 
     `faults`: for some paths a queue of what their next GETs meet: a status ("503"), "drop" (the connection is reset
     half way), "short" (less than announced), "hang" (no answer for `hang_seconds`), "slow" (the whole, over
-    `hang_seconds`); and what is no fault: "gzip", "chunked" (its length is not said), "moved" (to the same place, whose
-    next GET counts). `fail_first`: of every other path the first GETs meet these faults, in this order. `has_ranges`:
-    parts can be asked for.
+    `hang_seconds`), "drip" and "drip_head" (a byte of the content, or of the headers, each twentieth of a second),
+    "endless" (no length, no end), "lies" (a length of a million GB); what is no fault: "gzip", "chunked" (its length
+    is not said), "moved" (to the same place, whose next GET counts). `fail_first`: of every other path the first GETs
+    meet these faults, in this order. `has_ranges`: parts can be asked for. `retry_after`: what the answers with a
+    status say of when to come again.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class HttpFolder:
     fail_first: tuple[str, ...] = ()
     hang_seconds: float = 1.0
     has_ranges: bool = True
+    retry_after: str = ""
     url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
     num_bytes: int = 0
@@ -69,7 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
         state.requests.append((self.command, path))
         fault = state.next_fault(path) if self.command == "GET" else ""
         if fault.isdecimal():
-            self._send(int(fault), b"not now")
+            again = {"Retry-After": state.retry_after} if state.retry_after else {}
+            self._send(int(fault), b"not now", **again)
+            return
+        if fault == "drip_head":
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 10_000)
             return
         if fault == "moved":
             self._send(302, b"", Location=self.path)
@@ -92,9 +99,20 @@ class _Handler(BaseHTTPRequestHandler):
             extra["Content-Encoding"], content = "gzip", gzip.compress(content)
         self._send(status, content, fault=fault, **extra)
 
+    def _drip(self, content: bytes) -> None:
+        self.close_connection = True
+        for place in range(len(content)):
+            self.wfile.write(content[place : place + 1])
+            self.wfile.flush()
+            time.sleep(0.05)
+
     def _send(self, status: int, content: bytes, *, fault: str = "", **headers: str) -> None:
         self.send_response(status)
-        if fault == "chunked":
+        if fault == "lies":
+            self.send_header("Content-Length", str(10**15))
+        elif fault == "endless":
+            headers["Transfer-Encoding"] = "chunked"
+        elif fault == "chunked":
             headers["Transfer-Encoding"] = "chunked"
             content = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (content[:1000], content[1000:], b""))
         else:
@@ -113,6 +131,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
             return
+        if fault == "drip":
+            self._drip(content)
+            return
+        while fault in ("endless", "lies"):  # until the other side goes away
+            self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n" if fault == "endless" else bytes(0x10000))
+            self.state.num_bytes += 0x10000
         pieces = 8 if fault == "slow" else 1
         for piece in range(pieces):
             begin, end = len(content) * piece // pieces, len(content) * (piece + 1) // pieces

@@ -4,7 +4,10 @@ import errno
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from sce_video.config.urls import masked
@@ -36,13 +39,20 @@ class RefusedError(RemoteError):
     """The server's last word on it: not there, or not for this user."""
 
 
+class DeadlineError(TimeoutError):
+    """The answer had not come, or not all of it, when the time for it was over."""
+
+
 class ShortReadError(OSError):
     """Fewer bytes came than were announced."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one file is tried for, with waits that double, each between half of it and all of it."""
+    """How long one file is tried for, with waits that double, each between half of it and all of it.
+
+    A server that asks for a longer wait (`Retry-After`) gets it; one that asks for more than is left is given up.
+    """
 
     total_seconds: float = 300.0
     first_wait_seconds: float = 0.5
@@ -78,6 +88,7 @@ def patiently(
     """
     began, deadline = time.monotonic(), patience.deadline() if deadline is None else deadline
     wait, tries = patience.first_wait_seconds, 0
+    before: Exception | None = None
     while True:
         tries += 1
         try:
@@ -87,10 +98,14 @@ def patiently(
         except Exception as error:  # each of fsspec's file systems raises its own library's
             if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
                 raise
-            pause, may_help = wait * _CHANCE.uniform(0.5, 1.0), is_temporary(error)
+            may_help = is_temporary(error)
+            pause = max(wait * _CHANCE.uniform(0.5, 1.0), asked_to_wait(error))
             if not may_help or time.monotonic() + pause > deadline:
                 kind = RemoteError if may_help else RefusedError
-                raise kind(_described(name, error, tries, time.monotonic() - began)) from error
+                # What was cut off at the deadline says less than what came before it.
+                told = before if before is not None and isinstance(error, DeadlineError) else error
+                raise kind(_described(name, told, tries, time.monotonic() - began)) from error
+            before = error
             if is_said and tries == 1:
                 LOGGER.warning("%s; trying again for %.0f s", _described(name, error, 1, 0.0), deadline - began)
         time.sleep(pause)
@@ -122,10 +137,28 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
+def asked_to_wait(error: BaseException) -> float:
+    """Seconds that a server asks for (HTTP's `Retry-After`, a number or a date), 0 if it does not."""
+    for each in (error, error.__cause__):
+        response = getattr(each, "response", None)
+        of_boto = response.get("ResponseMetadata", {}).get("HTTPHeaders") if isinstance(response, dict) else None
+        headers = getattr(each, "headers", None) or of_boto or {}
+        text = str(next((value for name, value in headers.items() if name.lower() == "retry-after"), ""))
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        with suppress(ValueError, OverflowError):
+            asked = parsedate_to_datetime(text)
+            now = datetime.now(asked.tzinfo)
+            return max(0.0, (asked - now).total_seconds())
+    return 0.0
+
+
 def _described(name: object, error: BaseException, tries: int, seconds: float) -> str:
     if isinstance(error, FileNotFoundError) and not is_temporary(error) and status_of(error) in (None, 404):
         return f"{name}: no such file"
     tried = f"{tries} tries in {seconds:.0f} s, the last: " if tries > 1 else ""
     cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
     words = " ".join(masked(str(cause)).split())[:300]
-    return f"{name}: cannot be fetched ({tried}{type(cause).__name__}{words and ': '}{words})"
+    asked = asked_to_wait(error)
+    asks = f"; the server asks to come again in {asked:.0f} s" if asked >= 1 else ""
+    return f"{name}: cannot be fetched ({tried}{type(cause).__name__}{words and ': '}{words}{asks})"

@@ -1,9 +1,11 @@
 import errno
 import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 
-from sce_video.data.remote.retry import Patience, RemoteError, ShortReadError, is_temporary, patiently
+from sce_video.data.remote.retry import Patience, RemoteError, ShortReadError, asked_to_wait, is_temporary, patiently
 
 QUICK = Patience(total_seconds=5.0, first_wait_seconds=0.001)
 
@@ -52,6 +54,25 @@ def test_temporary(error: Exception) -> None:
 )
 def test_permanent(error: Exception) -> None:
     assert not is_temporary(error)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        *(("7", 7, 7), ("0", 0, 0), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("1e9", 0, 0), ("²", 0, 0)),
+        ("9" * 400, 1e8, 1e9),
+        (format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True), 90, 100),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Fri, 99 Dec 99999 99:99:99 GMT", 0, 0),
+    ],
+)
+def test_what_a_server_asks_for(header: str, least: float, most: float) -> None:
+    http, boto = StatusError(503), BotoError(503)
+    http.headers = {"Retry-After": header}  # type: ignore[attr-defined]
+    boto.response["ResponseMetadata"]["HTTPHeaders"] = {"retry-after": header}  # type: ignore[assignment]
+    for error in (http, boto, caused_by(FileNotFoundError("x"), http), caused_by(OSError("x"), boto)):
+        assert least <= asked_to_wait(error) <= most
+    assert asked_to_wait(TimeoutError()) == 0
 
 
 def test_libraries_own_errors() -> None:

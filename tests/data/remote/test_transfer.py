@@ -138,7 +138,7 @@ def test_a_server_that_stays_broken_ends_at_the_deadline(http: HttpFolder, conte
 def test_a_trickle_ends_at_the_deadline(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.faults[NAME] = deque(["slow"] * 100)
     http.hang_seconds = 4.0  # each eighth after half a second
-    with pytest.raises(RemoteError, match="bytes came until the deadline"):
+    with pytest.raises(RemoteError, match="the answer had not ended at the deadline"):
         fetched(remote(http), tmp_path / "target", Patience(total_seconds=0.6, first_wait_seconds=0.05))
 
 
@@ -150,6 +150,74 @@ def test_a_trickled_part_ends_at_the_deadline(http: HttpFolder, content: bytes) 
     with pytest.raises(RemoteError, match="cannot be fetched"):
         read_range(remote(http), 0, 300_000, patience=patience, deadline=patience.deadline())
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("fault", ["drip", "drip_head"])
+@pytest.mark.parametrize("what", ["list", "video", "part", "ranges"])
+def test_a_byte_now_and_then_does_not_go_on_for_ever(
+    http: HttpFolder, content: bytes, tmp_path: Path, fault: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read comes in time, the whole would take hours."""
+    http.faults[NAME] = deque([fault] * 100)
+    patience = Patience(total_seconds=0.5, first_wait_seconds=0.05)
+    monkeypatch.setattr(transfer, "PATIENCE_AT_START", patience)
+    monkeypatch.setattr(transfer, "_LIST_SECONDS", 0.5)
+    path = remote(http)
+    if (what, fault) == ("ranges", "drip"):
+        assert has_ranges(path)  # nothing of the answer is read
+        return
+    with pytest.raises(RemoteError, match="cannot be fetched"):
+        {
+            "list": path.read_bytes,
+            "video": lambda: fetched(path, tmp_path / "target", patience),
+            "part": lambda: read_range(path, 5, 1000, patience=patience, deadline=patience.deadline()),
+            "ranges": lambda: has_ranges(path),
+        }[what]()
+
+
+@pytest.mark.parametrize("fault", ["endless", "lies"])
+def test_an_answer_is_read_no_further_than_it_may_be(
+    http: HttpFolder, content: bytes, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http.faults[NAME] = deque([fault] * 100)
+    monkeypatch.setattr(transfer, "_MOST_LIST_BYTES", 2**20)
+    monkeypatch.setattr(transfer, "_MOST_UNANNOUNCED_BYTES", 2**20)
+    path, room = remote(http), []
+
+    def make_room(num_bytes: int) -> None:
+        room.append(num_bytes)
+        if num_bytes > 10**12:
+            raise RemoteError("larger than the cache")
+
+    with pytest.raises(RemoteError, match="more than the 1048576 bytes"):
+        path.read_bytes()
+    with pytest.raises(RemoteError, match="more than 1048576 bytes|larger than the cache"):
+        fetch(path, str(tmp_path / "target"), make_room=make_room, patience=QUICK)
+    assert (tmp_path / "target").stat().st_size <= 2**20
+    with pytest.raises(RemoteError, match="the whole file where a part was asked for"):
+        read_range(path, 0, 1000, patience=QUICK, deadline=QUICK.deadline())
+    assert http.gets()[NAME] == 3  # none of it is tried again
+
+
+def test_a_part_that_begins_elsewhere_is_none(http: HttpFolder, content: bytes) -> None:
+    """A server without ranges sends as many bytes as were asked for, from the beginning."""
+    http.has_ranges = False
+    with pytest.raises(RemoteError, match="sends the whole file"):
+        read_range(remote(http), 10, len(content), patience=QUICK, deadline=QUICK.deadline())
+
+
+def test_a_server_that_asks_for_time_gets_it(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+    http.retry_after, http.faults[NAME] = "1", deque(["503"])
+    began = time.monotonic()
+    assert fetched(remote(http), tmp_path / "target")[0] == content
+    assert time.monotonic() - began >= 1
+
+
+def test_more_time_than_there_is_ends_it_at_once(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+    http.retry_after, http.faults[NAME] = "86400", deque(["429"] * 9)
+    with pytest.raises(RemoteError, match="429.*the server asks to come again in 86400 s"):
+        fetched(remote(http), tmp_path / "target")
+    assert http.gets()[NAME] == 1
 
 
 def test_a_server_that_is_gone(content: bytes, http: HttpFolder, tmp_path: Path) -> None:
