@@ -21,9 +21,10 @@ from sce_video.clips.decoders.base import (
 from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes
 from sce_video.clips.decoders.mp4 import plain_mp4_size
 from sce_video.clips.decoders.pyav_convert import CropCollector, FrameConverter
-from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames, video_timing
+from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames
 from sce_video.clips.decoders.pyav_first import decoded_first_frame, said_first_frame
 from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
+from sce_video.clips.decoders.pyav_timing import video_timing
 
 # Seeking is trusted only where the container stores the time of every frame and an index, and the codec starts clean
 # at a key frame. Elsewhere (AVI with B-frames: half of the frames wrong) the file is decoded from its start.
@@ -107,6 +108,8 @@ class PyAVDecoder:
                     raise DecodeError(f"{self._path}: holds no frame that can be decoded")
                 first, self._untouched = decoded_first_frame(placed), chain([placed], frames)
             duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
+            if "matroska" in self._container.format.name:  # it may now stand at the last picture
+                self._untouched = None
         self._is_counted = first.begin is None
         self._first_pts = first.begin or 0
         self._ticks_to_seconds = (first.time_base.numerator, first.time_base.denominator)

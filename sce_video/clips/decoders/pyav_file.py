@@ -1,7 +1,5 @@
-"""Opening a file with PyAV, and what to believe about its length when the header is silent or wrong."""
+"""Opening a file with PyAV, and its packets and frames in their order."""
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -15,7 +13,8 @@ import av.packet
 import av.video.frame
 import av.video.stream
 
-from sce_video.clips.decoders.base import DecodeError, even_timing, is_consistent
+from sce_video.clips.decoders.base import DecodeError
+from sce_video.clips.decoders.pyav_clock import steady_clock
 
 # Not to find out by decoding what is known: nothing decodes while the file is opened, which reads its least of bytes.
 _FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
@@ -73,8 +72,10 @@ def placed_frames(
 
     An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of places
     of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
+    Where the clock of a transport stream starts again, the frames begin as if it had gone on.
     """
     has_places = is_row_of_places(container)
+    clock = steady_clock(container, stream)
     places: list[int | None] = []
     num_frames = 0
     end = av.packet.Packet()  # brings out what the decoder holds back, and tells those frames their unit of time
@@ -83,7 +84,8 @@ def placed_frames(
         if packet.size > 0:
             places.append(packet.dts)
         for frame in stream.decode(packet):
-            yield places[min(num_frames, len(places) - 1)] if has_places else frame.pts, frame
+            begin = places[min(num_frames, len(places) - 1)] if has_places else frame.pts
+            yield begin if clock is None or begin is None else clock(begin), frame
             num_frames += 1
 
 
@@ -95,56 +97,3 @@ def packets_of(
         for packet in container.demux(stream):
             if packet.size > 0:
                 yield packet
-
-
-def video_timing(
-    path: str, container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> tuple[float, float, int]:
-    """Duration in seconds, frames per second, number of frames: all positive and consistent.
-
-    The header's, where its numbers fit together; else from the packets, which costs a second opening and one pass
-    over the file without decoding, a few milliseconds.
-    """
-    if stream.duration and stream.time_base:
-        duration = float(stream.duration * stream.time_base)
-    else:
-        # What mkv, webm and flv call duration is the time of their end; the video may begin later than at 0.
-        duration = _end_seconds(container, stream) - float((stream.start_time or 0) * (stream.time_base or 0))
-    fps = float(stream.average_rate or 0)
-    num_frames = stream.frames or max(round(duration * fps), 1)  # mkv, webm, flv and ts do not count
-    # An MPEG program stream holds no length; what FFmpeg guesses from its bit rate can be a second off.
-    is_guessed = container.format.name == "mpeg"
-    if is_consistent(duration, fps, num_frames) and not is_guessed and not _is_cut_short(path, stream):
-        return duration, fps, num_frames
-    return _packet_timing(path)
-
-
-def _end_seconds(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float:
-    """By the tag that FFmpeg and mkvmerge write for each stream, else that of the longest, which may be the audio."""
-    tag = re.fullmatch(r"([0-9]+):([0-9]+):([0-9]+\.?[0-9]*)", stream.metadata.get("DURATION", ""))
-    if tag is None:
-        return (container.duration or 0) / av.time_base
-    hours, minutes, seconds = map(float, tag.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _is_cut_short(path: str, stream: av.video.stream.VideoStream) -> bool:
-    """Whether the container's index, where it is in front, lists frames beyond the end of the file."""
-    index = stream.index_entries
-    return len(index) > 0 and index[-1].pos + index[-1].size > os.path.getsize(path)
-
-
-def _packet_timing(path: str) -> tuple[float, float, int]:
-    container, stream = open_stream(path)
-    with container:
-        # Discarded packets are decoded but not shown (edit lists); two packets can share one shown frame (VP9).
-        time_base = stream.time_base  # a stream whose file is closed tells anything
-        stamps: list[int | None] = []  # never the packets, which are the whole file
-        with suppress(av.error.FFmpegError):  # damage: what comes before it counts
-            for packet in packets_of(container, stream):
-                if not packet.is_discard:
-                    stamps.append(packet.dts if packet.pts is None else packet.pts)
-    known = {stamp for stamp in stamps if stamp is not None}
-    if not known or time_base is None:
-        return even_timing(max(len(stamps), 1), 0.0)
-    return even_timing(len(known), float((max(known) - min(known)) * time_base))

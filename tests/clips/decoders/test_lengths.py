@@ -1,0 +1,186 @@
+"""How long a video is: that of its picture, whatever else the file holds or says."""
+
+import random
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from sce_video.clips.decoders import DECODERS, open_video
+from sce_video.clips.frames import frame_indices, frame_times
+from sce_video.clips.samplers import one_random_span
+from tests.clips.decoders.numbered import number_image, numbers_in, write_video
+from tests.clips.decoders.test_real_files import _manifest, _sequential
+
+ALL = pytest.mark.parametrize("decoder", list(DECODERS), indirect=True)
+FPS = Fraction(25)
+
+
+def write_with_sound(path, *, codec, audio_codec, num_frames=50, audio_seconds=6, rate=48000):
+    """Pictures that show their numbers, and more sound than that, muxed as it comes."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=FPS, options={"g": "12"})
+        video.height, video.width, video.pix_fmt, video.bit_rate = 32, 128, "yuv420p", 2_000_000
+        audio = container.add_stream(audio_codec, rate=rate, layout="mono")
+        audio.bit_rate = 64_000
+        packets = []
+        for number in range(num_frames):
+            packets += video.encode(av.VideoFrame.from_ndarray(number_image(number), format="rgb24"))
+        for begin in range(0, audio_seconds * rate, 1024):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = rate, begin
+            packets += audio.encode(silence)
+        packets += [*video.encode(), *audio.encode()]
+        for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
+            container.mux(packet)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"DURATION", b"XURATION"))  # the length of each stream alone
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("file", "codec", "audio_codec"),
+    [
+        ("long.mkv", "libx264", "aac"),
+        ("mpeg4.mkv", "mpeg4", "aac"),
+        ("long.webm", "libvpx", "libopus"),
+        ("long.flv", "flv", "aac"),
+        ("h264.flv", "libx264", "aac"),
+        ("long.wmv", "wmv2", "wmav2"),
+        ("long.mp4", "libx264", "aac"),
+        ("long.avi", "mpeg4", "mp2"),
+        ("long.ts", "libx264", "aac"),
+        ("long.mpg", "mpeg2video", "mp2"),
+    ],
+)
+def test_sound_that_is_longer_than_the_picture(tmp_path, decoder, file, codec, audio_codec):
+    path = tmp_path / file
+    write_with_sound(path, codec=codec, audio_codec=audio_codec)
+    with open_video(path, decoder=decoder) as opened:
+        assert opened.metadata.num_frames == pytest.approx(50, abs=1)
+        assert opened.metadata.duration_seconds == pytest.approx(2.0, abs=0.05)
+        assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(50)])) == list(range(50))
+
+
+def boxes_of(content):
+    place = 0
+    while place < len(content):
+        size = int.from_bytes(content[place : place + 4], "big")
+        yield content[place + 4 : place + 8], content[place : place + size]
+        place += size
+
+
+@ALL
+def test_fragments_that_begin_late(tmp_path, decoder):
+    """As one who joins a live stream keeps them: the first two seconds are missing, times are those of the whole."""
+    whole = tmp_path / "whole.mp4"
+    options = {"g": "25", "bf": "0", "sc_threshold": "0"}
+    fragmented = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    write_video(whole, map(number_image, range(150)), options=options, fps=FPS, container_options=fragmented)
+    fragments = 0
+    late = b""
+    for kind, box in boxes_of(whole.read_bytes()):
+        fragments += kind == b"moof"
+        if kind not in (b"moof", b"mdat", b"mfra") or fragments > 2:
+            late += box if kind != b"mfra" else b""
+    assert fragments == 6
+    path = tmp_path / "late.mp4"
+    path.write_bytes(late)
+    with open_video(path, decoder=decoder) as opened:
+        assert opened.metadata.num_frames == pytest.approx(100, abs=1)
+        assert opened.metadata.duration_seconds == pytest.approx(4.0, abs=0.05)
+        assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(100)])) == list(range(50, 150))
+
+
+def joined(tmp_path, suffix, *parts, **how):
+    """Files of those numbers one behind the other, as `cat` joins them; each begins at a tick of its own."""
+    path = tmp_path / f"joined{suffix}"
+    content = b""
+    for number, (numbers, begin) in enumerate(parts):
+        part = tmp_path / f"{number}{suffix}"
+        ticks = range(begin, begin + len(numbers))
+        write_video(part, map(number_image, numbers), ticks=ticks, fps=FPS, **how)
+        content += part.read_bytes()
+    path.write_bytes(content)
+    return path
+
+
+_B = {"x264-params": "scenecut=0:b-adapt=0:bframes=3:keyint=24:min-keyint=24"}
+_MPEG2 = {"bf": "2", "g": "12", "sc_threshold": "1000000000"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "how"),
+    [
+        (".ts", {"options": _B}),
+        (".ts", {"options": _MPEG2, "codec": "mpeg2video"}),
+        (".mpg", {"options": _MPEG2, "codec": "mpeg2video"}),
+    ],
+    ids=["h264", "mpeg2", "program"],
+)
+@pytest.mark.parametrize("begins", [(0, 0, 0), (0, 100_000, 0), (500, 0, 90_000)], ids=str)
+def test_joined_streams_show_every_frame_in_order(tmp_path, suffix, how, begins):
+    """Whether the clock starts again or jumps by an hour."""
+    parts = [range(0, 60), range(60, 110), range(110, 150)]
+    path = joined(tmp_path, suffix, *zip(parts, begins, strict=True), **how)
+    with open_video(path, decoder="pyav") as opened:
+        about = opened.metadata
+        assert (about.num_frames, about.fps) == (150, pytest.approx(25.0, abs=0.01))
+        assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(150)])) == list(range(150))
+        assert numbers_in(opened.frames_at([5.02, 1.02, 3.02])) == [125, 25, 75]
+
+
+def test_a_still_in_a_stream_stays(tmp_path):
+    """Nine seconds of one picture are no other clock."""
+    ticks = [*range(20), *range(245, 265)]
+    path = tmp_path / "still.ts"
+    write_video(path, map(number_image, range(40)), options=_B, fps=FPS, ticks=ticks)
+    with open_video(path, decoder="pyav") as opened:
+        assert opened.metadata.duration_seconds == pytest.approx(10.6, abs=0.5)
+        assert numbers_in(opened.frames_at([0.78, 5.0, 9.7, 9.82, 10.58])) == [19, 19, 19, 20, 39]
+
+
+def random_clip_times(about, num_frames, generator):
+    seconds = min(max(2.0 * num_frames / about.fps, 0.2), about.duration_seconds)
+    span = one_random_span(about.duration_seconds, seconds, generator=generator)
+    indices = frame_indices(span, fps=about.fps, num_video_frames=about.num_frames, num_frames=num_frames)
+    return frame_times(indices, fps=about.fps)
+
+
+def test_random_clips_have_as_many_different_frames_as_the_file_has_there(shared_data):
+    """Of every odd file that can be read and is not heavy; what a file has where is told by a decode from its start."""
+    num_files = 0
+    for row in _manifest(shared_data):
+        if row["decoded"] in ("", "0", "1") or row["pyav_error"] or int(row["w"]) * int(row["h"]) > 704 * 576:
+            continue
+        path = shared_data / "odd" / row["file"]
+        sequence = _sequential(path, max_frames=1000)
+        images = [frame.to_ndarray(format="rgb24").tobytes() for frame in sequence.frames]
+        generator = torch.Generator().manual_seed(0)
+        with open_video(path, decoder="pyav") as opened:
+            about = opened.metadata
+            clips = [random_clip_times(about, 8, generator) for _ in range(6)]
+            frames = opened.frames_at([time for times in clips for time in times])
+        longest = max(b - a for a, b in zip(sequence.starts, [*sequence.starts[1:], sequence.starts[-1]], strict=True))
+        assert about.duration_seconds <= sequence.starts[-1] + 2 * longest + 0.05, path.name
+        for times, clip in zip(clips, frames.split(8), strict=True):
+            shown = {images[max(i for i, s in enumerate(sequence.starts) if s <= time)] for time in times}
+            assert len({frame.numpy().tobytes() for frame in clip}) == len(shown), path.name
+        num_files += 1
+    assert num_files >= 20
+
+
+@pytest.mark.parametrize(("file", "num_frames"), [("audio_long_notags.mkv", 50), ("frag_joined_late.mp4", 100)])
+def test_cases(shared_data, file, num_frames):
+    path = shared_data.parent / "cases" / file
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with open_video(path, decoder="pyav") as opened:
+        assert opened.metadata.num_frames == num_frames
+        draw = random.Random(0)
+        for _ in range(5):
+            begin = draw.randrange(num_frames - 16)
+            frames = opened.frames_at([(begin + i + 0.5) / 25 for i in range(16)])
+            assert len(torch.unique(frames, dim=0)) == 16
