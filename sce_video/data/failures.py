@@ -26,6 +26,7 @@ class FailureLog:
         self._max_failed_share = max_failed_share
         self._watch = watch
         self._failed: set[int] = set()
+        self._first_reason = ""
 
     def __len__(self) -> int:
         return len(self._failed)
@@ -39,15 +40,17 @@ class FailureLog:
         for failure in failures:
             if failure.video not in self._failed:
                 self._failed.add(failure.video)
+                self._first_reason = self._first_reason or failure.reason
                 LOGGER.warning("replaced: %s", failure.reason)
         if len(self._failed) > self._max_failed_share * len(self._manifest):
             first = sorted(self._failed)[:_NUM_NAMED]
             names = ", ".join(str(self._manifest.path(video)) for video in first)
             if len(self._failed) > len(first):
                 names += f" and {len(self._failed) - len(first)} more, each named in the log"
+            why = f" (the first: {self._first_reason})" if self._first_reason else ""
             raise ManifestError(
                 f"{len(self._failed)} of {len(self._manifest)} videos cannot be decoded, more than "
-                f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}"
+                f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
             )
 
     def state_dict(self) -> dict[str, list[int]]:

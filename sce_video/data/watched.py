@@ -1,14 +1,22 @@
 """Videos that are watched while a loader process is on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
-from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
+from torch import Tensor
+
+from sce_video.clips.decoders import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
 from sce_video.runtime.watch import Watch
 
 
 @dataclass(frozen=True)
 class WatchedVideos:
-    """Videos whose openings the watch is told of; those that it has lost are refused as broken."""
+    """Videos whose openings the watch is told of; those that it has lost are refused as broken.
+
+    Whatever is raised while one is opened, or inside its `with`, is its DecodeError: what a damaged file makes of a
+    sampler or of memory for its pixels must not end a run.
+    """
 
     videos: Videos
     watch: Watch
@@ -22,4 +30,37 @@ class WatchedVideos:
         if why is not None:
             raise DecodeError(why)
         self.watch.begin(video)
-        return self.videos.open(video)
+        name = self.watch.name_of(video)
+        with decode_errors(name):
+            return _WatchedVideo(self.videos.open(video), name)
+
+
+class _WatchedVideo:
+    """An open video, at whose `with` all errors are its own."""
+
+    def __init__(self, decoder: VideoDecoder, name: str) -> None:
+        self.metadata: VideoMetadata = decoder.metadata
+        self._decoder = decoder
+        self._name = name
+
+    def frames_at(self, times_seconds: Sequence[float]) -> Tensor:
+        return self._decoder.frames_at(times_seconds)
+
+    def crops_at(self, requests: Sequence[CropRequest]) -> list[Tensor]:
+        return self._decoder.crops_at(requests)
+
+    def __enter__(self) -> "_WatchedVideo":
+        with decode_errors(self._name):
+            self._decoder.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with decode_errors(self._name):
+            self._decoder.__exit__(error_type, error, traceback)
+            if error is not None:
+                raise error

@@ -69,6 +69,10 @@ class Watch:
         """The lost items, and for each the signal to `lose` it by again."""
         return {item: number % _OF_ITS_OWN for item, number in enumerate(self._lost[:]) if number}
 
+    def name_of(self, item: int) -> str:
+        """For messages."""
+        return str(self._name(item))
+
     def describe(self, signal_number: int, item: int | None) -> str:
         """One line that says how a worker has ended and what it was on."""
         if signal_number == signal.SIGALRM:
@@ -79,7 +83,7 @@ class Watch:
             end = f"died of signal {signal_number} ({signal.strsignal(signal_number)})"
         else:
             end = "ended without a word"
-        return f"{'between videos' if item is None else self._name(item)}: its loader process {end}"
+        return f"{'between videos' if item is None else self.name_of(item)}: its loader process {end}"
 
     def take(self, post: "Post") -> None:
         """Make this process a worker that says at `post` what it is on.

@@ -7,11 +7,12 @@ from typing import Protocol
 import av
 
 from sce_video.clips.decoders.base import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
-from sce_video.clips.decoders.container import is_mp4_or_matroska
+from sce_video.clips.decoders.container import is_mp4_or_matroska, opening_errors
 from sce_video.clips.decoders.decord_decoder import DecordDecoder, load_decord
 from sce_video.clips.decoders.images import IMAGE_SUFFIXES, FrameFolder, PixelVideo, StillImage
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 from sce_video.clips.decoders.torchcodec_decoder import TorchCodecDecoder, load_torchcodec
+from sce_video.special_files import refuse_special_file
 
 __all__ = [
     "DECODERS",
@@ -23,6 +24,7 @@ __all__ = [
     "VideoMetadata",
     "VideoOpener",
     "Videos",
+    "decode_errors",
     "decoder_version",
     "open_video",
 ]
@@ -85,7 +87,7 @@ def open_video(
         short_side_pixels: larger frames are scaled down to it; 0 leaves all as they are.
         frames_fps: rate of a folder of images that does not say its own.
     Raises:
-        DecodeError: no such file, or no frame in it that can be decoded.
+        DecodeError: no such file, a special one, or no frame in it that can be decoded.
         UserError: the decoder's library cannot be loaded.
         ValueError: no decoder of that name.
     """
@@ -94,12 +96,14 @@ def open_video(
     if os.path.isdir(path):
         return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps)
     if not os.path.isfile(path):
+        with decode_errors(path):
+            refuse_special_file(path)
         raise DecodeError(f"{path}: no such file")
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
-        return StillImage(path, short_side_pixels=short_side_pixels)
-    with decode_errors(path, OSError):
-        is_well_read_by_all = is_mp4_or_matroska(path)
-    return DECODERS[decoder if is_well_read_by_all else "pyav"](path, short_side_pixels=short_side_pixels)
+    is_image = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+    with opening_errors(path, kind="image" if is_image else "video"):
+        if is_image:
+            return StillImage(path, short_side_pixels=short_side_pixels)
+        return DECODERS[decoder if is_mp4_or_matroska(path) else "pyav"](path, short_side_pixels=short_side_pixels)
 
 
 def _check_name(decoder: str) -> None:

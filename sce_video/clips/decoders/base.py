@@ -10,7 +10,9 @@ from typing import NamedTuple, Protocol
 import torch
 
 from sce_video.clips.sizes import size_at_short_side
-from sce_video.errors import UserError
+from sce_video.errors import PeerLostError, StoppedError, UserError
+from sce_video.runtime.logging import LOGGER
+from sce_video.special_files import SpecialFileError
 
 # Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
 MAX_FPS = 240.0
@@ -96,11 +98,21 @@ class Videos(Protocol):
 
 
 @contextmanager
-def decode_errors(path: str, *library_errors: type[Exception]) -> Iterator[None]:
-    """Turn a library's errors into a `DecodeError` that names the file."""
+def decode_errors(path: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Whatever is raised while a video is read is that video's `DecodeError`: one line with file, kind and cause.
+
+    The one border of what is read: no list of exceptions holds all that libraries raise, or sizes that damage claims.
+    So a mistake in this package looks like damage too: it is counted, its type is named, and the log has its traceback
+    at level DEBUG. What is meant for the run passes: its own errors, signals, `passing`.
+    """
     try:
         yield
-    except library_errors as error:
+    except (UserError, StoppedError, PeerLostError, *passing):
+        raise
+    except SpecialFileError as error:
+        raise DecodeError(f"{path}: {error.strerror}") from error
+    except Exception as error:
+        LOGGER.debug("%s: cannot be decoded", path, exc_info=True)
         cause = " ".join(str(error).split())[:300]
         raise DecodeError(f"{path}: cannot be decoded ({type(error).__name__}: {cause})") from error
 

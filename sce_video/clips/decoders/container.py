@@ -1,8 +1,18 @@
-"""What kind of container a file is, by its first bytes: no library is asked, so none can hang or die over it."""
+"""What kind of file something is, by its first bytes: no library is asked, so none can hang or die over it."""
+
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sce_video.clips.decoders.base import DecodeError, decode_errors
+from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
 
 # Types of the boxes that an mp4 or mov file can begin with; they follow the box's length.
 _MP4_BOXES = frozenset([b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"])
 _EBML = b"\x1a\x45\xdf\xa3"
+_HEAD_BYTES = 1024
+# Beside what can be seen: blanks, the sign of colours in a terminal's log, and that of UTF-8.
+_OF_TEXT = "\t\n\r\f\x1b\ufeff"
 
 
 def is_mp4_or_matroska(path: str) -> bool:
@@ -14,3 +24,40 @@ def is_mp4_or_matroska(path: str) -> bool:
     with open(path, "rb") as file:
         head = file.read(8)
     return head[4:8] in _MP4_BOXES or head[:4] == _EBML
+
+
+@contextmanager
+def opening_errors(path: str, *, kind: str = "video", passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """As `decode_errors`, while a file is opened: what is plainly wrong with it is said, not a library's words."""
+    try:
+        with decode_errors(path, passing=passing):
+            yield
+    except DecodeError as error:
+        fault = _plain_fault(path, kind)
+        if fault is None:
+            raise
+        raise DecodeError(f"{path}: {fault}") from error
+
+
+def _plain_fault(path: str, kind: str) -> str | None:
+    """What its first bytes, or the boxes of an mp4, say without any library; None if they say nothing."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if not head:
+            return "empty file"
+        if _is_text(head):
+            return f"not {'an' if kind == 'image' else 'a'} {kind}: text"
+        if head[4:8] in _MP4_BOXES and b"moov" not in kinds_of_top_boxes(path):
+            return "incomplete: no index (moov)"
+    except OSError:
+        pass
+    return None
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)  # which may end inside a letter
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter in _OF_TEXT for letter in text)

@@ -54,15 +54,7 @@ class DecordDecoder:
         """Raises DecodeError for a file decord cannot read, UserError where it cannot be loaded."""
         decord = load_decord()
         self._path = path
-        # UnicodeEncodeError: a name that is not UTF-8.
-        self._errors = (
-            decord.DECORDError,
-            decord.DECORDLimitReachedError,
-            RuntimeError,
-            AssertionError,
-            UnicodeEncodeError,
-        )
-        with decode_errors(path, *self._errors):
+        with decode_errors(path):
             self._reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
             height, width, _ = self._reader[0].shape
             size = scaled_size(height, width, short_side_pixels)
@@ -78,7 +70,7 @@ class DecordDecoder:
             raise ValueError(f"{self._path} is closed")
         check_times(times_seconds)
         indices = np.searchsorted(self._starts - _STAMP_SECONDS, np.asarray(times_seconds), side="right") - 1
-        with decode_errors(self._path, *self._errors):
+        with decode_errors(self._path):
             frames = self._reader.get_batch(np.maximum(indices, 0)).asnumpy()  # (T, H, W, C)
         return torch.from_numpy(frames).permute(0, 3, 1, 2)
 

@@ -7,6 +7,7 @@ _SEI = 6  # supplemental information, in messages
 _SPS = 7  # sequence parameter set: among others the size
 _USER_DATA = 5  # a message: x264 puts its name and settings there
 _END_OF_MESSAGES = b"\x80"
+_MOST_ZEROS = 32  # in front of a number (9.1); more would be made of nothing but damage
 
 
 def length_bytes(extradata: bytes | None) -> int:
@@ -97,6 +98,8 @@ class _Bits:
         num_zeros = 0
         while not self.number(1):
             num_zeros += 1
+            if num_zeros > _MOST_ZEROS:
+                raise IndexError("no number of a header is so large")
         return (1 << num_zeros) - 1 + self.number(num_zeros)
 
 

@@ -25,6 +25,7 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
+from sce_video.special_files import read_small_file, refuse_special_file
 
 # Matched in lower case.
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -35,7 +36,10 @@ FRAMES_FILE = "frames.json"
 _STILL_FPS = 25.0
 # Times are sums and quotients of floats: 0.3 s at 10 fps must be frame 3.
 _ROUNDING_FRAMES = 1e-6
-_PIL_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# What a `frames.json` may say. Past so many pixels PIL itself warns of an image.
+_MOST_ABOUT_BYTES = 2**16
+_SLOWEST_FPS, _FASTEST_FPS = 1e-6, 1e6
+_MOST_PIXELS = 89_478_485
 
 Pixels = NDArray[np.uint8]  # (H, W, C), RGB
 
@@ -118,7 +122,7 @@ class FrameFolder(_FrameByFrame):
     def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS) -> None:
         """Raises DecodeError for a folder without images or with a `frames.json` that does not fit them."""
         self._short_side_pixels = short_side_pixels
-        with decode_errors(path, OSError):
+        with decode_errors(path):
             names = [name for name in os.listdir(path) if _suffix(name) in IMAGE_SUFFIXES and not name.startswith(".")]
         self._files = sorted((os.path.join(path, name) for name in names), key=_by_number)
         if not self._files:
@@ -148,30 +152,41 @@ def _by_number(path: str) -> tuple[int, str]:
 def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | None:
     """Frames per second, height and width; None where there is no such file."""
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-        fps, height, width = float(about["fps"]), int(about["height"]), int(about["width"])
-        is_sound = 0 < fps < math.inf and height > 0 and width > 0 and about["num_frames"] == num_images
+        with decode_errors(str(file), passing=(FileNotFoundError,)):
+            about = json.loads(read_small_file(file, most_bytes=_MOST_ABOUT_BYTES).decode("utf-8"))
+            fps, height, width = float(about["fps"]), int(about["height"]), int(about["width"])
+            is_sound = (
+                _SLOWEST_FPS <= fps <= _FASTEST_FPS
+                and min(height, width) > 0
+                and height * width <= _MOST_PIXELS
+                and about["num_frames"] == num_images
+            )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DecodeError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
     if not is_sound:
-        raise DecodeError(f"{file}: says {about}, but {num_images} images lie beside it; extract the frames again")
+        said = str({key: about[key] for key in ("fps", "height", "width", "num_frames")})[:200]
+        raise DecodeError(f"{file}: says {said}, but {num_images} images lie beside it; extract the frames again")
     return fps, height, width
 
 
 def _read_image(path: str, short_side_pixels: int) -> Pixels:
     """An upright image, (H, W, C), scaled as `scaled_size` says; a JPEG is read small, which is cheaper."""
-    with decode_errors(path, *_PIL_ERRORS), Image.open(path) as image:
-        size = scaled_size(image.height, image.width, short_side_pixels)
-        if short_side_pixels:
-            image.draft("RGB", size[::-1])
-        upright = ImageOps.exif_transpose(image)
-        if upright.size != image.size:
-            size = size[::-1]
-        if upright.mode.startswith("I"):  # 16 bits of gray, of which convert() would keep the low ones
-            upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
-        pixels = np.array(upright.convert("RGB"))
+    with decode_errors(path):
+        refuse_special_file(path)
+        with Image.open(path) as image:
+            return _upright_pixels(image, short_side_pixels)
+
+
+def _upright_pixels(image: Image.Image, short_side_pixels: int) -> Pixels:
+    size = scaled_size(image.height, image.width, short_side_pixels)
+    if short_side_pixels:
+        image.draft("RGB", size[::-1])
+    upright = ImageOps.exif_transpose(image)
+    if upright.size != image.size:
+        size = size[::-1]
+    if upright.mode.startswith("I"):  # 16 bits of gray, of which convert() would keep the low ones
+        upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
+    pixels = np.array(upright.convert("RGB"))
     return _resized(pixels, list(size))
 
 

@@ -27,7 +27,7 @@ def plain_mp4_size(path: str) -> tuple[int, int] | None:
             header = _movie_header(file, os.path.getsize(path))
     except OSError:
         return None
-    found = list(_boxes_inside(header))
+    found = _boxes_inside(header)
     kinds = [kind for kind, _ in found]
     is_plain = (
         kinds.count(b"mvhd") == 1
@@ -48,34 +48,61 @@ def _size_of(sample_entry: bytes) -> tuple[int, int] | None:
     return picture_size(records[0]) if size == len(sample_entry) and len(records) == 1 else None
 
 
+def kinds_of_top_boxes(path: str) -> list[bytes]:
+    """The kinds of the boxes at the top of a file, up to the first that does not fit into it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return [kind for kind, _, _ in _top_boxes(file, os.path.getsize(path))]
+
+
 def _movie_header(file: BinaryIO, num_bytes: int) -> bytes:
     """What the box "moov" at the top of the file holds; nothing if there is none, or not one alone."""
     found = []
+    for kind, start, size in _top_boxes(file, num_bytes):
+        if kind == b"moov" and start + size <= num_bytes:
+            file.seek(start)
+            found.append(file.read(min(size, _MOST_HEADER_BYTES)))
+    return found[0] if len(found) == 1 else b""
+
+
+def _top_boxes(file: BinaryIO, num_bytes: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind of each box, and where what it holds begins and how long it is; the last one may reach beyond the file."""
     place = 0
     for _ in range(_MOST_BOXES):
         file.seek(place)
         size, kind, begin = _box_head(file.read(16), num_bytes - place)
-        if not begin <= size <= num_bytes - place:
-            break
-        if kind == b"moov":
-            file.seek(place + begin)
-            found.append(file.read(min(size - begin, _MOST_HEADER_BYTES)))
-        place += size
-    return found[0] if len(found) == 1 else b""
-
-
-def _boxes_inside(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of every box but the parents', whose kind alone comes; up to the first that does not fit."""
-    while content:
-        size, kind, begin = _box_head(content[:16], len(content))
-        if not begin <= size <= len(content):
+        if size < begin:
             return
-        if kind in _PARENTS:
-            yield kind, b""
-            yield from _boxes_inside(content[begin:size])
-        else:
-            yield kind, content[begin:size]
-        content = content[size:]
+        yield kind, place + begin, size - begin
+        place += size
+        if place > num_bytes:
+            return
+
+
+def _boxes_inside(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Kind and content of every box but the parents', whose kind alone comes.
+
+    A box that does not fit into its parent ends that parent. Nothing of a header of more boxes than a plain one has:
+    time and depth are bounded.
+    """
+    found = []
+    place, ends = 0, [len(content)]
+    while ends:
+        size, kind, begin = _box_head(content[place : min(place + 16, ends[-1])], ends[-1] - place)
+        if not begin <= size <= ends[-1] - place:  # as at the parent's end, where there is no box
+            place = ends.pop()
+            continue
+        is_parent = kind in _PARENTS
+        found.append((kind, b"" if is_parent else content[place + begin : place + size]))
+        if len(found) > _MOST_BOXES:
+            return []
+        if is_parent:
+            ends.append(place + size)
+        place += begin if is_parent else size
+    return found
 
 
 def _box_head(head: bytes, remaining: int) -> tuple[int, bytes, int]:

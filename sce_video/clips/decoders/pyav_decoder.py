@@ -51,7 +51,7 @@ class PyAVDecoder:
         """Raises DecodeError for a file without a video stream or without a frame that can be decoded."""
         self._path = path
         self._closed = False
-        with decode_errors(path, av.error.FFmpegError, ValueError):
+        with decode_errors(path):
             plain_size = plain_mp4_size(path)
             self._container, self._stream = open_stream(path, is_plain_mp4=plain_size is not None)
         try:
@@ -75,8 +75,7 @@ class PyAVDecoder:
             for place, time in enumerate(request.times_seconds):
                 places.setdefault(time, []).append((number, place))
         in_order = sorted(places)
-        # MemoryError: a damaged header can say any size.
-        with decode_errors(self._path, av.error.FFmpegError, MemoryError):
+        with decode_errors(self._path):
             collectors = [CropCollector(len(times), box, self._converter) for times, box in requests]
             for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
                 for number, place in places[time]:
@@ -98,7 +97,7 @@ class PyAVDecoder:
     def _inspect(self, short_side_pixels: int, plain_size: tuple[int, int] | None) -> VideoMetadata:
         """What seconds are counted from, how frames are turned and sized; decodes the first one if need be."""
         self._untouched: Iterator[PlacedFrame] | None = None
-        with decode_errors(self._path, av.error.FFmpegError):
+        with decode_errors(self._path):
             read = list(islice(packets_of(self._container, self._stream), 1))
             first = said_first_frame(read[0], self._stream, size=plain_size) if plain_size and read else None
             if first is None:

@@ -44,6 +44,9 @@ def open_stream(
         if is_plain_mp4
         else av.open(name, **ANY_TITLE)
     )
+    if container.format.name == "tty":  # which makes pictures of any text whose name ends as one
+        container.close()
+        raise DecodeError(f"{path}: not a video: text")
     stream = container.streams.best("video")
     if not isinstance(stream, av.video.stream.VideoStream):
         container.close()

@@ -42,7 +42,7 @@ def _said(
     begin = float((stream.start_time or 0) * (stream.time_base or 0))
     if stream.duration and stream.time_base:
         duration = float(stream.duration * stream.time_base)
-        # Fragments are counted by none but the index of those that were found; some call duration when the last one ends.
+        # Fragments are counted by the index of what was found; some files call the time of the last one's end duration.
         num_frames = stream.frames or len(stream.index_entries)
         yield duration, num_frames
         if not stream.frames:

@@ -25,7 +25,6 @@ from sce_video.errors import UserError
 
 # torchcodec keeps time stamps as float64 seconds; a frame that begins at t must still be found at t.
 _STAMP_SECONDS = 1e-6
-_ERRORS = (RuntimeError, ValueError, IndexError, TypeError)
 
 
 def load_torchcodec() -> Any:
@@ -54,7 +53,7 @@ class TorchCodecDecoder:
         """Raises DecodeError for a file torchcodec cannot read, UserError where it cannot be loaded."""
         torchcodec = load_torchcodec()
         self._path = path
-        with decode_errors(path, *_ERRORS):
+        with decode_errors(path):
             # "approximate" is faster to open, and wrong wherever the rate varies or the header is off.
             self._decoder = torchcodec.decoders.VideoDecoder(
                 path, seek_mode="exact", num_ffmpeg_threads=1, dimension_order="NHWC"
@@ -76,7 +75,7 @@ class TorchCodecDecoder:
             raise ValueError(f"{self._path} is closed")
         check_times(times_seconds)
         inside = [min(max(time, 0.0), self._last_seconds) for time in times_seconds]
-        with decode_errors(self._path, *_ERRORS):
+        with decode_errors(self._path):
             stamps = [time + self._first_seconds + _STAMP_SECONDS for time in inside]
             frames: torch.Tensor = self._decoder.get_frames_played_at(stamps).data.permute(0, 3, 1, 2)
         if self._scaled is None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
+from sce_video.clips.decoders.container import opening_errors
 from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
 from sce_video.data.prepare.timing import steady_fps
 
@@ -19,6 +19,7 @@ from sce_video.data.prepare.timing import steady_fps
 _LONGEST_STILL_SECONDS = 3600.0
 # PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
+_MEMORY = (MemoryError,)  # is no fault of the video's
 _RGB = 0  # AVCOL_SPC_RGB: there is no matrix to keep
 
 
@@ -39,7 +40,7 @@ class SequentialVideo:
     def __init__(self, path: Path) -> None:
         """Raises DecodeError for a file without a video stream."""
         self._path = str(path)
-        with decode_errors(self._path, av.error.FFmpegError, ValueError):
+        with opening_errors(self._path, passing=_MEMORY):
             starts, header_fps = _packet_starts(self._path)
             self.fps = steady_fps(starts, header_fps)
             self._container, self._stream = open_stream(self._path)
@@ -53,7 +54,7 @@ class SequentialVideo:
             DecodeError: damage anywhere, no frame at all, time stamps that jump by more than an hour.
         """
         start, first_begin = 0.0, None
-        with decode_errors(self._path, av.error.FFmpegError):
+        with decode_errors(self._path, passing=_MEMORY):
             for index, (begin, frame) in enumerate(placed_frames(self._container, self._stream)):
                 if index == 0:
                     first_begin = begin

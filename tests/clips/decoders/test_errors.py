@@ -1,12 +1,13 @@
 """Files that cannot be read, names that are wrong, videos that are closed."""
 
+import logging
 import os
 import sys
 
 import pytest
 
-from sce_video.clips.decoders import DECODERS, DecodeError, decoder_version, open_video
-from sce_video.errors import UserError
+from sce_video.clips.decoders import DECODERS, DecodeError, decode_errors, decoder_version, open_video
+from sce_video.errors import PeerLostError, StoppedError, UserError
 
 ALL = pytest.mark.parametrize("decoder", list(DECODERS), indirect=True)
 
@@ -34,6 +35,60 @@ def test_content_that_is_no_video(tmp_path, decoder, content):
     _assert_one_line_that_names(caught.value, path)
 
 
+@ALL
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "empty file"),
+        (b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 40, "not a video: text"),
+        ("Zugriff verweigert: f\u00fcr Ger\u00e4te\n".encode() * 60, "not a video: text"),
+        (b"\xef\xbb\xbfAccessDenied", "not a video: text"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://localhost:9/a.ts\n", "not a video: text"),
+    ],
+    ids=["empty", "html", "utf-8", "short", "playlist"],
+)
+@pytest.mark.parametrize("file", ["video.mp4", "video.avi", "video.txt"])
+def test_what_is_plainly_wrong_is_said_in_words(tmp_path, decoder, file, content, fault):
+    path = tmp_path / file
+    path.write_bytes(content)
+    with pytest.raises(DecodeError) as caught:
+        open_video(path, decoder=decoder)
+    assert str(caught.value) == f"{path}: {fault}"
+
+
+def test_images_are_told_in_words_too(tmp_path):
+    for content, fault in ((b"", "empty file"), (b"<html>404</html>", "not an image: text")):
+        (tmp_path / "a.jpg").write_bytes(content)
+        with pytest.raises(DecodeError) as caught:
+            open_video(tmp_path / "a.jpg", decoder="pyav")
+        assert str(caught.value) == f"{tmp_path / 'a.jpg'}: {fault}"
+
+
+@pytest.mark.parametrize("name", ["fifo.mp4", "fifo", "fifo.jpg"])
+def test_a_fifo_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DecodeError) as caught:
+        open_video(tmp_path / name, decoder="pyav")
+    assert str(caught.value) == f"{tmp_path / name}: it is a FIFO, not a file"
+    with pytest.raises(DecodeError, match=r"/dev/zero: it is a device, not a file$"):
+        open_video("/dev/zero", decoder="pyav")
+
+
+def test_whatever_is_raised_is_the_videos_error_with_its_kind(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("sce_video"), "propagate", True)
+    caplog.set_level(logging.DEBUG, logger="sce_video")
+    for error in (RecursionError("deep"), MemoryError(), OverflowError("inf"), KeyError("k"), ZeroDivisionError()):
+        line = f"^a.mp4: cannot be decoded .{type(error).__name__}"
+        with pytest.raises(DecodeError, match=line) as caught, decode_errors("a.mp4"):
+            raise error
+        assert caught.value.__cause__ is error
+    assert "Traceback" in caplog.text
+    for error in (UserError("no library"), StoppedError(15), PeerLostError(), KeyboardInterrupt(), SystemExit()):
+        with pytest.raises(type(error)) as caught, decode_errors("a.mp4"):
+            raise error
+        assert caught.value is error
+
+
 def test_a_playlist_is_not_followed(tmp_path):
     path = tmp_path / "video.mp4"  # decord waits for good for such a list to grow
     path.write_bytes(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost:9/a.ts\n")
@@ -49,7 +104,7 @@ def test_a_truncated_video(numbered_video, tmp_path, decoder):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DecodeError) as caught:
         open_video(path, decoder=decoder)
-    _assert_one_line_that_names(caught.value, path)
+    assert str(caught.value) == f"{path}: incomplete: no index (moov)"
 
 
 def test_damage_is_an_error_only_where_it_is_needed(numbered_video, read_numbers, tmp_path):

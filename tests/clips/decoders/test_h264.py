@@ -129,6 +129,13 @@ def test_a_record_cut_short_or_changed_gives_a_size_or_none(tmp_path):
     assert picture_size(b"") is None
 
 
+def test_a_header_of_nothing_but_zeros_is_no_number():
+    """65,535 bytes of them: a number read bit by bit to their end took seconds."""
+    header = b"\x67\x42\x00\x1f\x00" + b"\x00\x00\x03" * 21_800
+    record = b"\x01\x42\x00\x1f\xff\xe1" + len(header).to_bytes(2, "big") + header
+    assert picture_size(record) is None
+
+
 @given(st.binary(max_size=60))
 def test_any_record_is_answered(record):
     size = picture_size(b"\x01\x64\x00\x1f\xff\xe1\x00\x40\x67" + record)

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -217,6 +218,14 @@ def test_frames_json_says_rate_and_size(tmp_path):
     [
         *({"num_frames": 5}, {"num_frames": 3}, {"fps": 0}, {"fps": -1}, {"fps": math.inf}, {"fps": math.nan}),
         *({"height": 0}, {"width": -60}, {"fps": "fast"}, {"fps": None}, {"width": [60]}),
+        *(
+            {"height": math.inf},
+            {"width": math.nan},
+            {"height": 1e300},
+            {"width": 10**9},
+            {"fps": 1e-300},
+            {"fps": 1e300},
+        ),
     ],
     ids=str,
 )
@@ -227,11 +236,32 @@ def test_frames_json_that_lies_is_refused(tmp_path, lie):
         open_video(folder, decoder="pyav")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"fps": 25}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", "null", '{"fps": 25}', "\x00\xff"),
+        *("[" * 50_000, '{"a":' * 10_000, '{"fps": %s}' % ("9" * 5000), " " * 10**6),
+    ],
+    ids=lambda content: repr(content[:20]),
+)
 def test_frames_json_that_is_none_is_refused(tmp_path, content):
     folder = folder_of(tmp_path / "frames", [10, 20])
     (folder / "frames.json").write_text(content, encoding="latin-1")
     with pytest.raises(DecodeError, match="frames.json"):
+        open_video(folder, decoder="pyav")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path):
+    folder = folder_of(tmp_path / "frames", [10, 20, 30])
+    (folder / "frame_00001.png").unlink()
+    os.mkfifo(folder / "frame_00001.png")
+    with (
+        open_video(folder, decoder="pyav", frames_fps=1.0) as opened,
+        pytest.raises(DecodeError, match=r"frame_00001.png: it is a FIFO, not a file$"),
+    ):
+        opened.frames_at([1.5])
+    os.mkfifo(folder / "frames.json")
+    with pytest.raises(DecodeError, match=r"frames.json: it is a FIFO, not a file$"):
         open_video(folder, decoder="pyav")
 
 

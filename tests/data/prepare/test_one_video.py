@@ -245,9 +245,9 @@ def damaged(content: bytes) -> bytes:
     ("damage", "reason"),
     [
         (damaged, "cannot be decoded"),
-        (lambda content: content[: len(content) // 2], "cannot be decoded"),
-        (lambda content: b"", "cannot be decoded"),
-        (lambda content: b"<html>404</html>" * 99, "cannot be decoded"),
+        (lambda content: content[: len(content) // 2], "incomplete: no index (moov)"),
+        (lambda content: b"", "empty file"),
+        (lambda content: b"<html>404</html>" * 99, "not a video: text"),
     ],
 )
 def test_broken_videos_leave_a_reason_and_nothing_else(write_video, prepare, tmp_path, action, damage, reason) -> None:

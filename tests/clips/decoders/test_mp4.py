@@ -1,0 +1,65 @@
+"""The boxes of an mp4, taken apart by hand; however many there are and however deep they lie."""
+
+import struct
+from contextlib import suppress
+
+import pytest
+
+from sce_video.clips.decoders import DecodeError, open_video
+from sce_video.clips.decoders.mp4 import _boxes_inside, kinds_of_top_boxes, plain_mp4_size
+from tests.clips.decoders.numbered import numbers_in, write_numbered
+
+
+def box(kind, content=b""):
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def nested(kind, depth):
+    """One in the other, written from the inside out."""
+    heads = [struct.pack(">I4s", 8 * (depth - level), kind) for level in range(depth)]
+    return b"".join(heads)
+
+
+def test_boxes_and_those_in_parents():
+    header = box(b"mvhd", b"12") + box(b"trak", box(b"tkhd", b"3") + box(b"mdia", box(b"hdlr"))) + box(b"udta", b"4")
+    assert _boxes_inside(header) == [
+        *((b"mvhd", b"12"), (b"trak", b""), (b"tkhd", b"3"), (b"mdia", b""), (b"hdlr", b""), (b"udta", b"4"))
+    ]
+    assert _boxes_inside(b"") == []
+
+
+def test_a_box_that_does_not_fit_ends_its_parent_alone():
+    long = struct.pack(">I4s", 100, b"tkhd")
+    header = box(b"trak", box(b"mdia") + long) + box(b"mvhd", b"1")
+    assert _boxes_inside(header) == [(b"trak", b""), (b"mdia", b""), (b"mvhd", b"1")]
+    assert _boxes_inside(long + box(b"mvhd")) == []
+    assert _boxes_inside(box(b"trak", b"1234567")) == [(b"trak", b"")]
+
+
+@pytest.mark.parametrize("header", [nested(b"trak", 120_000), box(b"free") * 120_000], ids=["deep", "many"])
+def test_more_boxes_than_a_plain_header_has(header):
+    """To copy the rest of the header for each of them took minutes, to call itself for each ended the run."""
+    assert _boxes_inside(header) == []
+
+
+def test_a_good_file_with_nested_boxes(tmp_path):
+    """Frames or one error, whatever FFmpeg makes of such boxes."""
+    path = tmp_path / "a.mp4"
+    write_numbered(path, options={"bf": "0", "g": "12"})
+    content = path.read_bytes()
+    assert plain_mp4_size(str(path)) == (32, 128)
+    begin = content.rindex(b"moov") - 4  # the last box
+    path.write_bytes(content[:begin] + box(b"moov", content[begin + 8 :] + nested(b"trak", 1200)))
+    assert plain_mp4_size(str(path)) is None
+    with suppress(DecodeError), open_video(path, decoder="pyav") as opened:
+        assert numbers_in(opened.frames_at([0.5, 1.01])) == [15, 30]
+
+
+def test_boxes_at_the_top(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(box(b"ftyp", b"isom") + struct.pack(">I4sQ", 1, b"mdat", 2**63 + 5) + b"more")
+    assert kinds_of_top_boxes(str(path)) == [b"ftyp", b"mdat"]
+    path.write_bytes(box(b"ftyp", b"isom") + struct.pack(">I4s", 0, b"mdat") + b"to the end")
+    assert kinds_of_top_boxes(str(path)) == [b"ftyp", b"mdat"]
+    path.write_bytes(box(b"free") * 5000)
+    assert len(kinds_of_top_boxes(str(path))) == 1000
