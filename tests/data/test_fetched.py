@@ -156,7 +156,7 @@ def test_missing_and_broken_videos_are_named_by_their_url(
     (http.folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(1000))
     manifest = Manifest(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
     videos = ListedVideos(manifest, VideoOpener("pyav"), make_files())
-    with pytest.raises(DecodeError, match=f"^{http.url}/broken.mp4: cannot be decoded") as caught:
+    with pytest.raises(DecodeError, match=f"^{http.url}/broken.mp4: incomplete: no index") as caught:
         frames(videos, 0)
     assert str(tmp_path / "cache") not in str(caught.value)
     (http.folder / "broken.mp4").write_bytes(next(motion_videos.rglob("*.mp4")).read_bytes())

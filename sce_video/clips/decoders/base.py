@@ -105,9 +105,10 @@ def decode_errors(path: str, *, passing: tuple[type[Exception], ...] = ()) -> It
     So a mistake in this package looks like damage too: it is counted, its type is named, and the log has its traceback
     at level DEBUG. What is meant for the run passes: its own errors, signals, `passing`.
     """
+    meant: tuple[type[Exception], ...] = (UserError, StoppedError, PeerLostError, *passing)
     try:
         yield
-    except (UserError, StoppedError, PeerLostError, *passing):
+    except meant:
         raise
     except SpecialFileError as error:
         raise DecodeError(f"{path}: {error.strerror}") from error

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import av.container
-import av.format
 import av.video.stream
 
 # As ffmpeg's own program has it (dts_delta_threshold): in formats made to be joined a step back by more than the one or
@@ -12,6 +11,7 @@ import av.video.stream
 _MOST_BACK_SECONDS = Fraction(1, 10)
 _MOST_AHEAD_SECONDS = 10
 _USUAL_INTERVAL = Fraction(1, 25)
+_MAY_BE_JOINED = 0x0200  # AVFMT_TS_DISCONT
 
 
 class SteadyClock:
@@ -47,7 +47,7 @@ class SteadyClock:
 
 def steady_clock(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> SteadyClock | None:
     """For a file of a kind that may be joined byte by byte (MPEG's streams, Ogg); None for all others."""
-    if not container.format.flags & av.format.Flags.ts_discont.value or not stream.time_base:
+    if not container.format.flags & _MAY_BE_JOINED or not stream.time_base:
         return None
     fps = stream.average_rate
     return SteadyClock(time_base=stream.time_base, interval=1 / fps if fps else _USUAL_INTERVAL)
