@@ -16,6 +16,7 @@ from sce_video.config import config_text
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
+from sce_video.models.norms import norm_numbers
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.distributed import num_ranks
@@ -71,6 +72,7 @@ def assemble_run(
         record={
             "backbone": cfg.MODEL.BACKBONE,
             "network_input": describe_input(cfg),
+            "batch_norm": str(norm_numbers(model.get_submodule("backbone"))),
             "config": config_text(cfg),
             "videos": manifest.digest(),
             "labels": "" if cfg.TASK == "pretrain" else manifest.labels_digest(),

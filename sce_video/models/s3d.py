@@ -22,11 +22,12 @@ def s3d() -> PooledBackbone:
     """torchvision's S3D (arXiv:1712.04851), 1,024 features; names `features.*`.
 
     torchvision averages windows of 2x7x7 and then those averages; here it is one mean over all frames and pixels.
-    The two are the same when the last map is a single window: 16 frames of 224x224.
+    The two are the same when the last map is a single window: 16 frames of 224x224. Its batch norms are torch's (eps
+    1e-5, momentum 0.1), as in CoCLR and SCE's reference code; converted weights bring torchvision's along (norms.py).
     """
     from torchvision.models import video  # three seconds of every program's start
 
-    model = video.s3d(weights=None)
+    model = video.s3d(weights=None, norm_layer=nn.BatchNorm3d)
     (short_pool,) = (
         index
         for index, part in enumerate(model.features)

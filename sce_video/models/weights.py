@@ -10,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError
+from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.files import atomic_path
 
@@ -25,19 +26,27 @@ class BackboneWeights(NamedTuple):
     backbone: str
     step: str
     network_input: str  # what the network was trained on, in words
+    batch_norm: NormNumbers
     source: Path
 
 
 def save_backbone(backbone: nn.Module, path: Path, *, name: str, step: int, network_input: str) -> None:
-    """Write a backbone's weights; its name, the steps it was trained for and on what go along."""
+    """Write a backbone's weights; its name, its norms' numbers, the steps it was trained for and on what go along."""
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
-    about = {"backbone": name, "step": str(step), "network_input": network_input}
+    about = {
+        "backbone": name,
+        "step": str(step),
+        "network_input": network_input,
+        "batch_norm": str(norm_numbers(backbone)),
+    }
     with atomic_path(path) as partial:
         partial.write_bytes(save(state, metadata=about))
 
 
 def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeights:
-    """Fill a backbone with weights; every tensor must be there and fit.
+    """Fill a backbone with weights, and give its batch norms the numbers that these were trained with.
+
+    Every tensor must be there and fit.
 
     Args:
         path: a run's folder, a checkpoint (.pt) or a backbone (.safetensors).
@@ -61,12 +70,13 @@ def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeig
             f"{len(unknown)} are unknown, for example {example}"
         )
     backbone.load_state_dict(state)
+    set_norm_numbers(backbone, weights.batch_norm)
     return weights
 
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 of all tensors of a module, their names and types."""
-    digest = hashlib.sha256()
+    """SHA-256 of what a module computes with: all tensors, their names and types, and its batch norms' numbers."""
+    digest = hashlib.sha256(str(norm_numbers(module)).encode())
     for name, value in module.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -92,7 +102,9 @@ def _from_checkpoint(state: dict[str, Any], path: Path) -> BackboneWeights:
     if not {"model", "backbone", "step", "network_input"} <= state.keys():
         raise CheckpointError(f"{path} is not a checkpoint of this toolkit (no model, backbone and step in it)")
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
-    return BackboneWeights(tensors, state["backbone"], str(state["step"]), state["network_input"], path)
+    name = state["backbone"]
+    batch_norm = _norm_numbers(state.get("batch_norm"), name, path)
+    return BackboneWeights(tensors, name, str(state["step"]), state["network_input"], batch_norm, path)
 
 
 def _read_safetensors(file: Path) -> BackboneWeights:
@@ -105,4 +117,12 @@ def _read_safetensors(file: Path) -> BackboneWeights:
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} cannot be read ({error})") from error
     backbone, step, network_input = (about.get(name, "unknown") for name in ("backbone", "step", "network_input"))
-    return BackboneWeights(tensors, backbone, step, network_input, file)
+    batch_norm = _norm_numbers(about.get("batch_norm"), backbone, file)
+    return BackboneWeights(tensors, backbone, step, network_input, batch_norm, file)
+
+
+def _norm_numbers(record: str | None, backbone: str, path: Path) -> NormNumbers:
+    try:
+        return recorded_norm_numbers(record, backbone=backbone)
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}") from error

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
+from sce_video.models.norms import recorded_norm_numbers
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.distributed import all_gathered, is_main_process, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
@@ -194,6 +195,13 @@ def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None
         LOGGER.warning("videos were decoded by %s %s so far", before, state["decoder_version"])
 
 
+def _require_same_norms(state: dict[str, Any], record: dict[str, Any]) -> None:
+    """No state dict holds these numbers, and versions of this toolkit differ in them."""
+    before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
+    if before != record["batch_norm"]:
+        raise ValueError(f"its batch norms have {before}, not {record['batch_norm']}")
+
+
 def _resume(run: Run) -> int:
     """Load the newest checkpoint if there is one, on all ranks that which the main process finds; the steps done."""
     newest = run.checkpoints.load_newest() if is_main_process() else None
@@ -205,6 +213,7 @@ def _resume(run: Run) -> int:
     try:
         _require_same_videos(state, run.record)
         _require_same_decoder(state, run.record)
+        _require_same_norms(state, run.record)
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.precision.scaler.load_state_dict(state["scaler"])

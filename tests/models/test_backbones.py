@@ -1,6 +1,7 @@
 """Backbones against the libraries they come from, and at the edges of their input."""
 
 import copy
+import math
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from torchvision.models import video
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
 
 from sce_video.models.backbones import BACKBONES, make_backbone
+from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
 from sce_video.models.pooled import PooledBackbone
 from sce_video.models.s3d import ShortClipMaxPool3d
 from sce_video.models.video_resnet import small_r2plus1d
@@ -38,6 +40,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, nn.Module, PooledBackbone
     randomise_norms(library)
     ours = make_backbone(request.param)
     ours.load_state_dict({k: v for k, v in library.state_dict().items() if not k.startswith(head)}, strict=True)
+    set_norm_numbers(ours, recorded_norm_numbers(None, backbone=request.param))  # as weights from elsewhere are loaded
     return request.param, library.eval(), ours.eval()
 
 
@@ -100,6 +103,11 @@ def test_number_of_parameters(name: str, num_parameters: int) -> None:
     assert sum(p.numel() for p in make_backbone(name).parameters()) == num_parameters
 
 
+def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: PooledBackbone) -> None:
+    """Those of SCE's and CoCLR's networks; torchvision's S3D has 0.001 twice."""
+    assert norm_numbers(backbone) == NormNumbers(eps=1e-5, momentum=0.1)
+
+
 @pytest.mark.parametrize("shape", [(1, 32, 32), (2, 33, 47), (3, 32, 64)])
 @torch.no_grad()
 def test_short_clips_and_odd_sizes(backbone: PooledBackbone, shape: tuple[int, int, int]) -> None:
@@ -144,6 +152,19 @@ def test_slow_r50_starts_with_residual_blocks_that_do_nothing() -> None:
     assert len(slow.state_dict()) == 318
 
 
+def test_slow_r50_draws_convolutions_by_fan_out() -> None:
+    torch.manual_seed(0)
+    slow = make_backbone("slow_r50")
+    for name, (width, *kernel) in {
+        "blocks.3.res_blocks.0.branch2.conv_a": (256, 3, 1, 1),
+        "blocks.4.res_blocks.2.branch2.conv_b": (512, 1, 3, 3),
+        "blocks.4.res_blocks.2.branch2.conv_c": (2048, 1, 1, 1),
+    }.items():
+        weight = slow.get_parameter(f"{name}.weight")
+        assert (len(weight), *weight.shape[2:]) == (width, *kernel)
+        assert weight.std().item() == pytest.approx((2 / (width * math.prod(kernel))) ** 0.5, rel=0.01)
+
+
 def test_slow_r50_temporal_kernels() -> None:
     shapes = {k: tuple(v.shape) for k, v in make_backbone("slow_r50").state_dict().items()}
     assert shapes["blocks.0.conv.weight"] == (64, 3, 1, 7, 7)
@@ -179,6 +200,7 @@ def test_s3d_of_a_short_clip_pools_over_space_only(frames: int) -> None:
     library, ours = video.s3d(), make_backbone("s3d").eval()
     randomise_norms(library)
     ours.load_state_dict(library.state_dict(), strict=False)
+    set_norm_numbers(ours, recorded_norm_numbers(None, backbone="s3d"))
     parts = library.eval().features
     views = torch.randn(1, 3, frames, 64, 64)
     maps = parts[:13](views)  # (1, 832, 1, 4, 4)

@@ -8,11 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torchvision.models import video
 
 from sce_video.errors import CheckpointError
 from sce_video.models.backbones import make_backbone
+from sce_video.models.norms import NormNumbers, norm_numbers, set_norm_numbers
 from sce_video.models.pooled import PooledBackbone
-from sce_video.models.weights import load_backbone, save_backbone
+from sce_video.models.weights import load_backbone, save_backbone, weights_digest
 from sce_video.runtime.checkpoints import CheckpointFolder
 
 NAME = "r2plus1d_mini"
@@ -34,7 +36,8 @@ def save_checkpoint(folder: Path, step: int, weights: nn.Module, *, name: str = 
     model |= {f"momentum_{key}": torch.zeros_like(value) for key, value in model.items()}
     model |= {"projector.0.weight": torch.ones(2, 2), "queue.keys": torch.ones(3, 2)}
     checkpoints = CheckpointFolder(folder, num_kept=3)
-    checkpoints.save(step, {"model": model, "backbone": name, "network_input": INPUT, "config": "TASK: pretrain\n"})
+    record = {"backbone": name, "network_input": INPUT, "batch_norm": str(norm_numbers(weights))}
+    checkpoints.save(step, {"model": model, **record, "config": "TASK: pretrain\n"})
     return checkpoints.path(step)
 
 
@@ -87,13 +90,83 @@ def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, Poo
     assert torch.equal(target.eval()(views), source.eval()(views))
 
 
+@pytest.fixture(scope="module")
+def torchvision_s3d() -> nn.Module:
+    """With running statistics so small that the eps is seen."""
+    torch.manual_seed(0)
+    library = video.s3d().eval()
+    for name, buffer in library.named_buffers():
+        if name.endswith("running_var"):
+            nn.init.uniform_(buffer, 1e-3, 1e-2)
+    return library
+
+
+def converted(library: nn.Module, file: Path) -> Path:
+    """torchvision's weights less its classifier, in a file that was not written by this toolkit."""
+    tensors = {key: value for key, value in library.state_dict().items() if not key.startswith("classifier.")}
+    save_file(tensors, file, metadata={"backbone": "s3d"})
+    return file
+
+
+@torch.no_grad()
+def test_converted_weights_keep_torchvision_s_batch_norms(torchvision_s3d: nn.Module, tmp_path: Path) -> None:
+    """To the file of a run that began with them, too."""
+    ours, again = make_backbone("s3d"), make_backbone("s3d")
+    load_backbone(ours, converted(torchvision_s3d, tmp_path / "s3d.safetensors"), name="s3d")
+    assert norm_numbers(ours) == NormNumbers(eps=0.001, momentum=0.001)
+    views = torch.randn(2, 3, 16, 32, 32, generator=torch.Generator().manual_seed(1))
+    expected = torchvision_s3d.features(views).mean(dim=(2, 3, 4))
+    torch.testing.assert_close(ours.eval()(views), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    for path in saved_both_ways(tmp_path, ours, name="s3d"):
+        load_backbone(again, path, name="s3d")
+        assert norm_numbers(again) == NormNumbers(eps=0.001, momentum=0.001), path
+        assert weights_digest(again) == weights_digest(ours)
+
+
+def test_weights_of_our_own_keep_torch_s_batch_norms(tmp_path: Path) -> None:
+    ours, again = make_backbone("s3d"), make_backbone("s3d")
+    for path in saved_both_ways(tmp_path, ours, name="s3d"):
+        set_norm_numbers(again, NormNumbers(eps=0.001, momentum=0.001))
+        load_backbone(again, path, name="s3d")
+        assert norm_numbers(again) == NormNumbers(eps=1e-5, momentum=0.1), path
+
+
+def saved_both_ways(folder: Path, weights: PooledBackbone, *, name: str) -> list[Path]:
+    save_backbone(weights, folder / "b.safetensors", name=name, step=7, network_input=INPUT)
+    return [folder / "b.safetensors", save_checkpoint(folder, 7, weights, name=name)]
+
+
+def test_the_digest_tells_batch_norms_apart() -> None:
+    weights = backbone(1)
+    before = weights_digest(weights)
+    set_norm_numbers(weights, NormNumbers(eps=0.001, momentum=0.1))
+    assert weights_digest(weights) != before
+
+
+@pytest.mark.parametrize(
+    "record", ["eps nan, momentum 0.1", "eps 0.0, momentum 0.1", "eps 1e-05", "eps 1-1, momentum 1"]
+)
+def test_a_record_of_batch_norms_that_says_nothing_is_named(tmp_path: Path, record: str) -> None:
+    about = {"backbone": NAME, "step": "1", "batch_norm": record}
+    save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
+    with pytest.raises(
+        CheckpointError, match=f"a.safetensors cannot be used: what it says of its batch norms is '{record}'"
+    ):
+        load_backbone(backbone(2), tmp_path / "a.safetensors", name=NAME)
+
+
 def test_the_file_can_be_read_by_safetensors_alone(tmp_path: Path) -> None:
     source = backbone(1)
     save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7, network_input=INPUT)
     assert load_file(tmp_path / "new" / "b.safetensors").keys() == source.state_dict().keys()
     content = (tmp_path / "new" / "b.safetensors").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert header["__metadata__"] == {"backbone": NAME, "step": "7", "network_input": INPUT}
+    assert header["__metadata__"] == {
+        "backbone": NAME,
+        "step": "7",
+        "network_input": INPUT,
+        "batch_norm": "eps 1e-05, momentum 0.1",
+    }
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.safetensors"]
 
 
