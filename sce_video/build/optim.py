@@ -10,7 +10,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups
 from sce_video.optim.lars import LARS
-from sce_video.train.plan import FinetuneSchedules, Plan, PretrainSchedules, Ramp
+from sce_video.train.plan import FinetuneSchedules, LearningRate, Plan, PretrainSchedules, Ramp
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -19,15 +19,22 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     groups: list[Any] = (
         [parameter for parameter in model.parameters() if parameter.requires_grad]
         if cfg.OPTIM.NAME == "lars"
-        else decay_groups(model, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
+        else decay_groups(model, **_decay(cfg))
     )
     return OPTIMIZERS[cfg.OPTIM.NAME](cfg, groups)
 
 
 def build_finetune_optimizer(cfg: CfgNode, classifier: Classifier) -> Optimizer:
     """The same with layer-wise learning rates."""
-    groups = layer_groups(classifier.layers, weight_decay=cfg.OPTIM.WEIGHT_DECAY, layer_decay=cfg.OPTIM.LAYER_DECAY)
+    groups = layer_groups(classifier.layers, layer_decay=cfg.OPTIM.LAYER_DECAY, **_decay(cfg))
     return OPTIMIZERS[cfg.OPTIM.NAME](cfg, [group for group in groups if group["params"]])
+
+
+def _decay(cfg: CfgNode) -> dict[str, Any]:
+    return {
+        "weight_decay": cfg.OPTIM.WEIGHT_DECAY,
+        "decays_norms_and_biases": cfg.OPTIM.DECAYS_NORMS_AND_BIASES,
+    }
 
 
 def _lars(cfg: CfgNode, groups: list[Any]) -> Optimizer:
@@ -47,11 +54,12 @@ OPTIMIZERS: dict[str, Callable[[CfgNode, list[Any]], Optimizer]] = {"lars": _lar
 
 def build_pretrain_schedules(cfg: CfgNode, steps_per_epoch: int) -> PretrainSchedules:
     def ramp(name: str) -> Ramp:
-        num_epochs = cfg.METHOD[f"{name}_WARMUP_EPOCHS"]
-        return Ramp(cfg.METHOD[f"{name}_START"], cfg.METHOD[name], num_epochs * steps_per_epoch)
+        method = cfg.METHOD
+        num_steps = method[f"{name}_WARMUP_EPOCHS"] * steps_per_epoch
+        return Ramp(method[f"{name}_START"], method[name], num_steps, shape=method[f"{name}_WARMUP_SHAPE"])
 
     return PretrainSchedules(
-        **_learning_rate(cfg, steps_per_epoch),
+        lr=_learning_rate(cfg, steps_per_epoch),
         ema_momentum_start=cfg.METHOD.EMA_MOMENTUM,
         coeff=ramp("COEFF"),
         temperature=ramp("TEMPERATURE"),
@@ -60,15 +68,17 @@ def build_pretrain_schedules(cfg: CfgNode, steps_per_epoch: int) -> PretrainSche
 
 
 def build_finetune_schedules(cfg: CfgNode, steps_per_epoch: int) -> FinetuneSchedules:
-    return FinetuneSchedules(**_learning_rate(cfg, steps_per_epoch))
+    return FinetuneSchedules(_learning_rate(cfg, steps_per_epoch))
 
 
-def _learning_rate(cfg: CfgNode, steps_per_epoch: int) -> dict[str, Any]:
-    return {
-        "num_steps": cfg.TRAIN.NUM_EPOCHS * steps_per_epoch,
-        "warmup_steps": cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
-        "peak_lr": cfg.OPTIM.BASE_LR * cfg.TRAIN.GLOBAL_BATCH_SIZE / 256,
-    }
+def _learning_rate(cfg: CfgNode, steps_per_epoch: int) -> LearningRate:
+    scale = cfg.TRAIN.GLOBAL_BATCH_SIZE / 256
+    return LearningRate(
+        num_steps=cfg.TRAIN.NUM_EPOCHS * steps_per_epoch,
+        warmup_steps=cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
+        peak=cfg.OPTIM.BASE_LR * scale,
+        final=cfg.OPTIM.FINAL_LR * scale,
+    )
 
 
 def build_plan(cfg: CfgNode, steps_per_epoch: int) -> Plan:

@@ -30,6 +30,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "AUG.CROP": ("area", "short_side"),
     "EVAL.CLIPS": ("evenly_spaced", "half_overlapping", "full_coverage"),
     "MODEL.BACKBONE": ("r2plus1d_18", "r3d_18", "s3d", "slow_r50", "r2plus1d_mini"),
+    **dict.fromkeys(
+        (f"METHOD.{name}_WARMUP_SHAPE" for name in ("COEFF", "TEMPERATURE", "TARGET_TEMPERATURE")), ("linear", "cosine")
+    ),
     "OPTIM.NAME": ("lars", "sgd", "adamw"),
     "TRAIN.PRECISION": ("fp32", "bf16", "fp16"),
     "EVAL.NUM_CROPS": (1, 3),
@@ -52,6 +55,7 @@ _AT_LEAST: dict[str, float] = {
     "METHOD.TEMPERATURE_WARMUP_EPOCHS": 0,
     "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS": 0,
     "OPTIM.BASE_LR": 0,
+    "OPTIM.FINAL_LR": 0,
     "OPTIM.WARMUP_EPOCHS": 0,
     "OPTIM.WEIGHT_DECAY": 0,
     "TRAIN.NUM_EPOCHS": 1,
@@ -210,6 +214,10 @@ def _check_pretraining(cfg: CfgNode) -> None:
         "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS",
     ):
         _require(_get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
+    final, base = cfg.OPTIM.FINAL_LR, cfg.OPTIM.BASE_LR
+    _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")
+    excludes = cfg.OPTIM.NAME == "lars" and cfg.OPTIM.DECAYS_NORMS_AND_BIASES
+    _require(not excludes, cfg, "OPTIM.DECAYS_NORMS_AND_BIASES", "OPTIM.NAME lars never decays them")
     if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu trains in fp32")
 

@@ -118,13 +118,16 @@ _C.METHOD.COEFF = 0.5
 # Sharpness of query similarities (tau) and of key similarities (tau_m).
 _C.METHOD.TEMPERATURE = 0.1
 _C.METHOD.TARGET_TEMPERATURE = 0.05
-# Linear ramps from a start value over the first epochs; 0 epochs is none (every official run).
+# Ramps from a start value over the first epochs, "linear" or "cosine"; 0 epochs is none (every official run).
 _C.METHOD.COEFF_START = 1.0
 _C.METHOD.COEFF_WARMUP_EPOCHS = 0
+_C.METHOD.COEFF_WARMUP_SHAPE = "linear"
 _C.METHOD.TEMPERATURE_START = 0.1
 _C.METHOD.TEMPERATURE_WARMUP_EPOCHS = 0
+_C.METHOD.TEMPERATURE_WARMUP_SHAPE = "linear"
 _C.METHOD.TARGET_TEMPERATURE_START = 0.05
 _C.METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS = 0
+_C.METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = "cosine"
 # Past keys to contrast with; 0 is no queue (then IN_BATCH_KEYS is needed).
 _C.METHOD.QUEUE_LENGTH = 65536
 # Also contrast with the other keys of the batch (off in every official run).
@@ -137,12 +140,14 @@ _C.OPTIM = CfgNode()
 _C.OPTIM.NAME = "lars"
 # Peak learning rate for 256 videos; the rate used is BASE_LR * GLOBAL_BATCH_SIZE / 256.
 _C.OPTIM.BASE_LR = 2.4
-# Epochs of linear warm-up; then a cosine to 0.
+# Epochs of linear warm-up; then a cosine to FINAL_LR, for 256 videos too (SCE: 0; supervised on K200: 0.01, of 0.4).
 _C.OPTIM.WARMUP_EPOCHS = 35
+_C.OPTIM.FINAL_LR = 0.0
 # Momentum of LARS and SGD.
 _C.OPTIM.SGD_MOMENTUM = 0.9
-# Never applied to biases and norms.
+# LARS never applies it to norms and biases; sgd and adamw do if DECAYS_NORMS_AND_BIASES (SCE's code on labels: yes).
 _C.OPTIM.WEIGHT_DECAY = 1e-6
+_C.OPTIM.DECAYS_NORMS_AND_BIASES = False
 # Finetuning: a block's learning rate is that of the one after it times this; 1 is the same for all.
 _C.OPTIM.LAYER_DECAY = 1.0
 

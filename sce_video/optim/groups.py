@@ -6,8 +6,10 @@ from typing import Any
 from torch import nn
 
 
-def decay_groups(module: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
-    """Two parameter groups for SGD or AdamW: tensors with ndim > 1 decay; biases and norms do not.
+def decay_groups(
+    module: nn.Module, *, weight_decay: float, decays_norms_and_biases: bool = False
+) -> list[dict[str, Any]]:
+    """Two parameter groups for SGD or AdamW: tensors with ndim > 1, which decay, and norms and biases, which may.
 
     Always two groups, decayed first, so that the optimiser's state dict has the same layout for every module;
     parameters that need no gradient are in neither. LARS needs no groups: it excludes biases and norms by itself.
@@ -17,14 +19,17 @@ def decay_groups(module: nn.Module, *, weight_decay: float) -> list[dict[str, An
     """
     if weight_decay < 0:
         raise ValueError(f"weight_decay is {weight_decay}; it must be at least 0")
+    of_the_rest = weight_decay if decays_norms_and_biases else 0.0
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return [
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": of_the_rest},
     ]
 
 
-def layer_groups(layers: Sequence[nn.Module], *, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
+def layer_groups(
+    layers: Sequence[nn.Module], *, weight_decay: float, layer_decay: float, decays_norms_and_biases: bool = False
+) -> list[dict[str, Any]]:
     """`decay_groups` of every layer, with the share `lr_share` of the learning rate that it takes.
 
     1 for the last layer, and for each one before it `layer_decay` times that of the next (arXiv:1801.06146).
@@ -40,5 +45,5 @@ def layer_groups(layers: Sequence[nn.Module], *, weight_decay: float, layer_deca
     return [
         {**group, "lr_share": layer_decay**depth}
         for depth, layer in zip(range(len(layers) - 1, -1, -1), layers, strict=True)
-        for group in decay_groups(layer, weight_decay=weight_decay)
+        for group in decay_groups(layer, weight_decay=weight_decay, decays_norms_and_biases=decays_norms_and_biases)
     ]

@@ -18,7 +18,7 @@ _KINETICS_CLASSES = {400: "Kinetics-400", 600: "Kinetics-600"}
 class Published(NamedTuple):
     """A number, in percent, as `source` gives it; what it does not say is None.
 
-    `certainty`: "stated" was read in the README of the method's own code, "secondary" came by way of another source.
+    `certainty`: "stated" was read in the docs of the method's own code, "secondary" came by way of another source.
     """
 
     method: str

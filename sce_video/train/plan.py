@@ -15,14 +15,30 @@ class Rates(NamedTuple):
 
 
 class Ramp(NamedTuple):
-    """From `start` to `end` over the first steps, then `end`."""
+    """From `start` to `end` over the first steps, the last of which has `end`, as all later ones."""
 
     start: float
     end: float
     num_steps: int
+    shape: str  # a key of RAMP_SHAPES
 
     def at(self, step: int) -> float:
-        return ramp(step, num_steps=self.num_steps, start=self.start, end=self.end, shape="linear")
+        return ramp(step, num_steps=self.num_steps, start=self.start, end=self.end, shape=self.shape)
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Warm-up, then a cosine from `peak` to `final`."""
+
+    num_steps: int
+    warmup_steps: int
+    peak: float
+    final: float
+
+    def at(self, step: int) -> float:
+        return warmup_cosine(
+            step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak, final=self.final
+        )
 
 
 class Schedules(Protocol):
@@ -31,24 +47,19 @@ class Schedules(Protocol):
 
 @dataclass(frozen=True)
 class FinetuneSchedules:
-    """Learning rate with warm-up and cosine."""
+    """The learning rate alone."""
 
-    num_steps: int
-    warmup_steps: int
-    peak_lr: float
+    lr: LearningRate
 
     def at(self, step: int) -> Rates:
-        lr = warmup_cosine(step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak_lr)
-        return Rates(lr=lr, method=None)
+        return Rates(lr=self.lr.at(step), method=None)
 
 
 @dataclass(frozen=True)
 class PretrainSchedules:
-    """Learning rate with warm-up and cosine, EMA momentum by cosine, ramps of the method's scalars."""
+    """Learning rate, EMA momentum by cosine over the whole run, ramps of the method's scalars."""
 
-    num_steps: int
-    warmup_steps: int
-    peak_lr: float
+    lr: LearningRate
     ema_momentum_start: float
     coeff: Ramp
     temperature: Ramp
@@ -56,12 +67,12 @@ class PretrainSchedules:
 
     def at(self, step: int) -> Rates:
         return Rates(
-            lr=warmup_cosine(step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak_lr),
+            lr=self.lr.at(step),
             method=SCERates(
                 coeff=self.coeff.at(step),
                 temperature=self.temperature.at(step),
                 target_temperature=self.target_temperature.at(step),
-                ema_momentum=ema_momentum(step, num_steps=self.num_steps, start=self.ema_momentum_start),
+                ema_momentum=ema_momentum(step, num_steps=self.lr.num_steps, start=self.ema_momentum_start),
             ),
         )
 

@@ -32,6 +32,14 @@ def test_an_optimiser_decays_accordingly() -> None:
         torch.testing.assert_close(p.detach(), factor * before[name])
 
 
+def test_norms_and_biases_decay_too_where_they_are_to() -> None:
+    module = make_module()
+    groups = decay_groups(module, weight_decay=0.1, decays_norms_and_biases=True)
+    assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(2, 0.1), (4, 0.1)]
+    layers = layer_groups(list(module), weight_decay=0.1, layer_decay=0.5, decays_norms_and_biases=True)
+    assert {group["weight_decay"] for group in layers} == {0.1}
+
+
 def test_frozen_parameters_are_in_neither_group() -> None:
     module = make_module()
     module[0].requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The numbers are those of the table in the SCE repository's README and of the other sources, typed again here."""
+"""The numbers are those of the table in the docs of SCE's code and of the other sources, typed again here."""
 
 from collections import Counter
 
@@ -29,6 +29,7 @@ def test_those_of_sce(frames: int, values: dict[tuple[str, str], float]) -> None
     assert {(row.backbone, row.pretraining, row.pretraining_epochs) for row in rows} == {
         ("R3D-50", "Kinetics-400", 200)
     }
+    assert all("docs/source/contributions/sce_mvap.md" in row.source for row in rows)
 
 
 def test_every_row_says_all_and_stands_once() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -110,33 +109,19 @@ def test_a_run_goes_on_only_from_the_weights_it_began_with(
 def test_a_run_goes_on_only_with_the_batch_norms_it_began_with(motion_videos: Path, tmp_path: Path) -> None:
     """Converted weights bring torchvision's along; whether they are still that is seen when they are loaded again."""
     given = tmp_path / "s3d.safetensors"
-    torch.manual_seed(0)
     weights = s3d().state_dict()
-    small = {
-        "MODEL__BACKBONE": "s3d",
-        "EVAL__CHECKPOINT": given,
-        "TRAIN__NUM_EPOCHS": 1,
-        "TRAIN__GLOBAL_BATCH_SIZE": 12,
-    }
+    small = {"MODEL__BACKBONE": "s3d", "EVAL__CHECKPOINT": given}
     save_file(weights, given, metadata={"backbone": "s3d"})
     for stop in (1, 2):
         run_task(config(motion_videos, tmp_path / "run", TRAIN__STOP_AT_STEP=stop, **small))
         state = CheckpointFolder(tmp_path / "run" / "checkpoints", num_kept=1).load_newest()
         assert state is not None
         assert (state["step"], state["batch_norm"]) == (stop, "eps 0.001, momentum 0.001")
-        first, given_first = (kept["features.0.0.1.running_mean"] for kept in (backbone_of(state), weights))
-        assert 0 < (first - given_first).abs().max() < 0.01  # of a batch's mean 0.1 % is kept, not 10 %
-    (tmp_path / "run" / "results.json").unlink(missing_ok=True)
-    (tmp_path / "run" / "checkpoints" / "step_00000002.pt").unlink()
     save_file(weights, given, metadata={"backbone": "s3d", "batch_norm": "eps 1e-05, momentum 0.1"})
     with pytest.raises(
         CheckpointError, match=r"batch norms have eps 0\.001, momentum 0\.001, not eps 1e-05, momentum 0\.1"
     ):
         run_task(config(motion_videos, tmp_path / "run", **small))
-
-
-def backbone_of(state: dict[str, Any]) -> dict[str, torch.Tensor]:
-    return {key.removeprefix("backbone."): value for key, value in state["model"].items()}
 
 
 def test_a_run_goes_on_only_with_the_labels_it_began_with(motion_videos: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from sce_video.train.plan import Plan, PretrainSchedules, Ramp
+from sce_video.train.plan import LearningRate, Plan, PretrainSchedules, Ramp
 
 
 def plan(**changes: int) -> Plan:
@@ -40,13 +40,11 @@ def test_when_it_logs() -> None:
 
 def schedules(num_steps: int) -> PretrainSchedules:
     return PretrainSchedules(
-        num_steps=num_steps,
-        warmup_steps=350,
-        peak_lr=4.8,
+        lr=LearningRate(num_steps=num_steps, warmup_steps=350, peak=4.8, final=0.0),
         ema_momentum_start=0.99,
-        coeff=Ramp(1.0, 0.5, 100),
-        temperature=Ramp(0.3, 0.1, 0),
-        target_temperature=Ramp(0.04, 0.07, 100),
+        coeff=Ramp(1.0, 0.5, 100, "linear"),
+        temperature=Ramp(0.3, 0.1, 0, "linear"),
+        target_temperature=Ramp(0.04, 0.07, 101, "cosine"),
     )
 
 
@@ -62,5 +60,8 @@ def test_rates_are_those_of_the_recipe() -> None:
 def test_ramps_go_up_and_down_and_end() -> None:
     rates = schedules(2000)
     assert rates.at(0).method[:3] == (1.0, 0.1, 0.04)
-    assert rates.at(50).method[:3] == pytest.approx((0.75, 0.1, 0.055))
+    assert rates.at(33).method[0] == pytest.approx(1 - 0.5 / 3)  # a third of the 99 intervals between 100 steps
+    assert rates.at(25).method[2] == pytest.approx(0.04 + 0.03 * 0.1464466)
+    assert rates.at(98).method[0] > 0.5
+    assert rates.at(99).method[:2] == (0.5, 0.1)  # the last of the ramp's steps
     assert rates.at(100).method[:3] == rates.at(1500).method[:3] == (0.5, 0.1, 0.07)
