@@ -236,3 +236,37 @@ def test_in_batch_loss_refuses_shapes_that_do_not_fit(changed: dict[str, Any], n
     arguments = {"keys": unit_rows(2, seed=1), "queue": unit_rows(3, seed=2), "positive_index": torch.arange(2)}
     with pytest.raises(ValueError, match=named):
         sce_loss_in_batch(unit_rows(2, seed=0), **(arguments | changed), **SCALARS)
+
+
+def sines(rows: int, dim: int, start: float) -> Tensor:
+    """The vectors of the values below: sin(start + 1.3 i + 0.7 j (1 + 0.1 i)) in row i, column j, as unit vectors."""
+    i, j = torch.arange(rows, dtype=torch.float64)[:, None], torch.arange(dim, dtype=torch.float64)
+    return F.normalize(torch.sin(start + 1.3 * i + 0.7 * j * (1 + 0.1 * i)), dim=1)
+
+
+# Computed with the authors' code in float64.
+@pytest.mark.parametrize(
+    ("coeff", "expected"),
+    [(0.0, 3.011541238985448), (0.125, 2.655427425563680), (0.5, 1.587085985298376), (1.0, 0.162630731611304)],
+)
+def test_in_batch_loss_of_the_authors(coeff: float, expected: float) -> None:
+    scalars = {"coeff": coeff, "temperature": 0.1, "target_temperature": 0.05}
+    query, keys, queue = sines(4, 8, 0.1), sines(4, 8, 0.2), sines(16, 8, 1.0)
+    loss = sce_loss_in_batch(query, keys, queue, positive_index=torch.arange(4), **scalars)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_queue_loss_with_coeff_1_is_moco_s() -> None:
+    query, key, queue = sines(4, 8, 0.1), sines(4, 8, 0.2), sines(16, 8, 1.0)
+    loss = sce_loss(query, key, queue, coeff=1.0, temperature=0.2, target_temperature=0.05)
+    assert loss.item() == pytest.approx(0.607768004963805, rel=1e-12)
+
+
+def test_queue_loss_of_many_views_is_the_paper_s() -> None:
+    """Mean over ten pairs of a key of two views and a query of another of six; in the authors' code 1.795954829897253,
+    with the own key left in the relations."""
+    queue, scalars = sines(16, 8, 1.0), {"coeff": 0.5, "temperature": 0.1, "target_temperature": 0.05}
+    queries, keys = [sines(4, 8, 0.1 * view) for view in range(6)], [sines(4, 8, 0.05 + 0.1 * i) for i in (0, 1)]
+    losses = [sce_loss(queries[t], keys[i], queue, **scalars) for i in (0, 1) for t in range(6) if t != i]
+    assert len(losses) == 10
+    assert torch.stack(losses).mean().item() == pytest.approx(1.795955271020565, rel=1e-12)
