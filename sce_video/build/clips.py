@@ -13,6 +13,7 @@ from sce_video.build.files import build_videos
 from sce_video.build.workers import build_scout, build_watch
 from sce_video.clips.decoders import VideoDecoder, VideoMetadata, VideoOpener, decoder_version
 from sce_video.clips.decoders.choice import DecoderChoice, choose_decoder
+from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern
 from sce_video.clips.frames import (
     Positions,
     frame_indices,
@@ -51,12 +52,13 @@ def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None
     Args:
         memory: file that keeps what auto was decided to be, for the run's later starts.
     Raises:
-        UserError: the decoder cannot be loaded.
+        UserError: the decoder cannot be loaded, or DATA.FRAMES_PATTERN is none.
     """
     opener = VideoOpener(
         "pyav" if cfg.DATA.DECODER == "auto" else cfg.DATA.DECODER,
         short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS,
         frames_fps=cfg.DATA.FRAMES_FPS,
+        frames_pattern=_frames_pattern(cfg),
     )
     if cfg.DATA.DECODER == "auto":
         opener = _decided(cfg, manifest, opener, memory)
@@ -64,6 +66,16 @@ def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None
     if opener.decoder == "decord":
         LOGGER.info(_ABOUT_DECORD)
     return opener
+
+
+def _frames_pattern(cfg: CfgNode) -> str:
+    pattern: str = cfg.DATA.FRAMES_PATTERN
+    try:
+        if pattern:
+            check_pattern(pattern)
+    except FrameNamesError as error:
+        raise ConfigError(f"DATA.FRAMES_PATTERN {error}") from error
+    return pattern
 
 
 def describe_decoder(opener: VideoOpener) -> dict[str, str]:

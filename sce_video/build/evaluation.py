@@ -207,6 +207,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
         **describe_decoder(opener),
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "frames_fps": cfg.DATA.FRAMES_FPS,
+        **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),
     }
 
 

@@ -88,7 +88,12 @@ def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDatas
 
 def _videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
     """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
-    opener = VideoOpener("pyav", short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS, frames_fps=cfg.DATA.FRAMES_FPS)
+    opener = VideoOpener(
+        "pyav",
+        short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS,
+        frames_fps=cfg.DATA.FRAMES_FPS,
+        frames_pattern=cfg.DATA.FRAMES_PATTERN,
+    )
     return build_videos(cfg, manifest, opener)
 
 

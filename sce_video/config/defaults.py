@@ -37,6 +37,9 @@ _C.DATA.DECODER = "pyav"
 _C.DATA.SHORT_SIDE_PIXELS = 0
 # Frames per second of a folder of images that does not say its own rate.
 _C.DATA.FRAMES_FPS = 25.0
+# Which images of a folder are its frames, where others lie beside them: img_{:05d}.jpg ("*" stands for anything). "" is
+# all of them, in the order of the number that varies in their names.
+_C.DATA.FRAMES_PATTERN = ""
 # Share of the list, in [0, 1], that may fail to open or decode before pretraining stops.
 _C.DATA.MAX_FAILED_SHARE = 0.05
 # Loader processes; -1 is one per core that this process may run on, 0 loads in the main process.

@@ -25,6 +25,15 @@ def test_a_named_decoder_is_taken_as_it_is(tmp_path: Path, motion_videos: Path) 
     assert describe_decoder(opener) == {"decoder": "pyav", "decoder_version": decoder_version("pyav")}
 
 
+def test_a_pattern_of_frames(tmp_path: Path, motion_videos: Path) -> None:
+    manifest = read_folder(motion_videos, "train")
+    cfg = config(tmp_path, "DATA.FRAMES_PATTERN", "img_{:05d}.jpg")
+    assert cfg.DATA.FRAMES_PATTERN == "img_{:05d}.jpg"  # no override eats its braces
+    assert build_opener(cfg, manifest).frames_pattern == "img_{:05d}.jpg"
+    with pytest.raises(ConfigError, match="DATA.FRAMES_PATTERN 'img_%05d.jpg' is no pattern of names; write img_"):
+        build_opener(config(tmp_path, "DATA.FRAMES_PATTERN", "img_%05d.jpg"), manifest)
+
+
 def test_auto_is_decided_once(tmp_path: Path, motion_videos: Path) -> None:
     cfg = config(tmp_path, "DATA.DECODER", "auto", "DATA.SHORT_SIDE_PIXELS", 16)
     manifest = read_folder(motion_videos, "train")

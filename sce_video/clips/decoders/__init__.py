@@ -67,16 +67,26 @@ class VideoOpener:
     decoder: str
     short_side_pixels: int = 0
     frames_fps: float = 25.0
+    frames_pattern: str = ""
 
     def __call__(self, path: str | os.PathLike[str]) -> VideoDecoder:
         """Raises as `open_video`."""
         return open_video(
-            path, decoder=self.decoder, short_side_pixels=self.short_side_pixels, frames_fps=self.frames_fps
+            path,
+            decoder=self.decoder,
+            short_side_pixels=self.short_side_pixels,
+            frames_fps=self.frames_fps,
+            frames_pattern=self.frames_pattern,
         )
 
 
 def open_video(
-    path: str | os.PathLike[str], *, decoder: str, short_side_pixels: int = 0, frames_fps: float = 25.0
+    path: str | os.PathLike[str],
+    *,
+    decoder: str,
+    short_side_pixels: int = 0,
+    frames_fps: float = 25.0,
+    frames_pattern: str = "",
 ) -> VideoDecoder:
     """Open a video file, a still image or a folder of images; to be used in a `with`.
 
@@ -86,6 +96,7 @@ def open_video(
     Args:
         short_side_pixels: larger frames are scaled down to it; 0 leaves all as they are.
         frames_fps: rate of a folder of images that does not say its own.
+        frames_pattern: which of its images are the frames, as `img_{:05d}.jpg`; "" is all, named after one pattern.
     Raises:
         DecodeError: no such file, a special one, or no frame in it that can be decoded.
         UserError: the decoder's library cannot be loaded.
@@ -94,7 +105,7 @@ def open_video(
     _check_name(decoder)
     path = os.fspath(path)
     if os.path.isdir(path):
-        return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps)
+        return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps, pattern=frames_pattern)
     if not os.path.isfile(path):
         with decode_errors(path):
             refuse_special_file(path)

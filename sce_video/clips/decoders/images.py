@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
+from sce_video.clips.decoders.frame_names import FrameNamesError, in_order, matching
 from sce_video.special_files import read_small_file, refuse_special_file
 
 # Matched in lower case.
@@ -113,20 +113,25 @@ class PixelVideo(_FrameByFrame):
 
 
 class FrameFolder(_FrameByFrame):
-    """A folder of images, in the order of the numbers in their names.
+    """A folder of images, in the order of the number that varies in their names.
 
     Args:
         fps: where no `frames.json` says it.
+        pattern: of the names, see `frame_names.matching`; other images are left out. "" is the one that all have.
     """
 
-    def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS) -> None:
-        """Raises DecodeError for a folder without images or with a `frames.json` that does not fit them."""
+    def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS, pattern: str = "") -> None:
+        """Raises DecodeError for a folder without images, with others too, or with a `frames.json` that lies."""
         self._short_side_pixels = short_side_pixels
         with decode_errors(path):
             names = [name for name in os.listdir(path) if _suffix(name) in IMAGE_SUFFIXES and not name.startswith(".")]
-        self._files = sorted((os.path.join(path, name) for name in names), key=_by_number)
-        if not self._files:
-            raise DecodeError(f"{path}: a folder without images")
+        try:
+            names = matching(names, pattern) if pattern else in_order(names)
+        except FrameNamesError as error:
+            raise DecodeError(f"{path}: {error}") from error
+        if not names:
+            raise DecodeError(f"{path}: a folder without images" + (f" named like {pattern}" if pattern else ""))
+        self._files = [os.path.join(path, name) for name in names]
         about = _read_frames_file(Path(path, FRAMES_FILE), len(self._files))
         if about is None:
             height, width, _ = self._frame(0).shape
@@ -141,12 +146,6 @@ class FrameFolder(_FrameByFrame):
 
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
-
-
-def _by_number(path: str) -> tuple[int, str]:
-    """frame_2 before frame_10: the last number in a name counts."""
-    numbers = re.findall(r"[0-9]+", os.path.splitext(os.path.basename(path))[0])
-    return int(numbers[-1]) if numbers else -1, path
 
 
 def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | None:

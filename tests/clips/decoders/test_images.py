@@ -198,6 +198,34 @@ def test_numbers_in_names_are_the_order(tmp_path, names):
     assert levels_in(frames) == pytest.approx([10, 20, 30, 40], abs=1)
 
 
+def test_a_pattern_chooses_the_frames(tmp_path):
+    """Colour and flow in one folder, as TSN's tools extract them."""
+    folder = folder_of(tmp_path / "frames", range(10, 130, 10), [f"img_{i:05d}.png" for i in range(1, 13)])
+    folder_of(folder, [200] * 12, [f"flow_x_{i:05d}.png" for i in range(1, 13)])
+    with pytest.raises(DecodeError, match=f"^{folder}: images with names of 2 patterns: .*DATA.FRAMES_PATTERN"):
+        open_video(folder, decoder="pyav")
+    times = [i + 0.5 for i in range(12)]
+    frames = read(folder, times, frames_fps=1.0, frames_pattern="img_{:05d}.png")
+    assert levels_in(frames) == list(range(10, 130, 10))
+    with pytest.raises(DecodeError, match=f"^{folder}: a folder without images named like flow_z"):
+        open_video(folder, decoder="pyav", frames_pattern="flow_z_{:05d}.png")
+
+
+@pytest.mark.parametrize(
+    ("case", "pattern"), [("size", ""), ("tsn", "img_{:05d}.jpg"), ("thumb", "{:06d}.jpg")], ids=lambda text: text
+)
+def test_cases(shared_data, case, pattern):
+    cases = shared_data.parent / "cases" / "frames" / case
+    if not cases.exists():
+        pytest.skip(f"{cases} is not there")
+    folder = next(path for path in [cases, *cases.rglob("*")] if any(path.glob("*.jpg")))
+    if pattern:
+        with pytest.raises(DecodeError, match="images with names of 3 patterns"):
+            open_video(folder, decoder="pyav")
+    frames = read(folder, [i + 0.5 for i in range(12)], frames_fps=1.0, frames_pattern=pattern)
+    assert levels_in(frames) == pytest.approx(range(10, 130, 10), abs=1)
+
+
 def write_about(folder, **changes):
     about = {"fps": 50.0, "num_frames": 4, "height": 40, "width": 60, **changes}
     (folder / "frames.json").write_text(json.dumps(about))
