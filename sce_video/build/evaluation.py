@@ -19,6 +19,7 @@ from sce_video.clips.decoders import VideoOpener
 from sce_video.config.check import SPLIT_MARK
 from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.errors import ManifestError
+from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import (
     FeatureExtractor,
@@ -101,10 +102,19 @@ def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure) -> None:
         protocol,
         test=test,
         bank=train,
+        first_answers=_first_answers(measured, train),
         weights=weights,
         details=measured.details,
         features=features_digest(test.features),
     )
+
+
+def _first_answers(measured: Measured, bank: FeatureSet) -> Tensor:
+    """The class that each test row was taken for, int64 (rows,)."""
+    if measured.scores is not None:
+        return measured.scores.argmax(dim=1)
+    assert measured.neighbors is not None  # an evaluation has one or the other
+    return bank.labels[measured.neighbors[1][:, 0]]
 
 
 def _write_records(
@@ -239,12 +249,14 @@ def write_results(
     protocol: dict[str, Any],
     *,
     test: FeatureSet,
+    first_answers: Tensor,
     bank: FeatureSet | None = None,
     **more: Any,
 ) -> None:
     """Write `results.json`, print the table.
 
     Args:
+        first_answers: the class that each test row was taken for, int64 (rows,).
         bank: what the test videos were compared with, if with videos.
     """
     if not is_main_process():
@@ -254,7 +266,30 @@ def write_results(
     if bank is not None:
         counts |= {"num_bank": bank.num_evaluated, "num_bank_expected": bank.num_expected}
         text, failures = text + " against {num_bank} of {num_bank_expected} training videos", bank.failures + failures
-    results = {"task": cfg.TASK, "metrics": metrics, **counts, "failures": failures, "protocol": protocol, **more}
+    beside = {
+        "standard_errors": standard_errors(
+            metrics,
+            num_videos=test.num_evaluated,
+            right=first_answers.cpu() == test.labels,
+            labels=test.labels,
+        ),
+        "chance": chance_levels(metrics, labels=test.labels, bank_labels=None if bank is None else bank.labels),
+    }
+    results = {
+        "task": cfg.TASK,
+        "metrics": metrics,
+        **beside,
+        **counts,
+        "failures": failures,
+        "protocol": protocol,
+        **more,
+    }
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
     write_json(path, {**results, "environment": environment()})
-    LOGGER.info("%s\n%s; wrote %s", metrics_table(metrics), text.format(**counts), path)
+    LOGGER.info(
+        "%s\n±: standard error of %d test videos; chance: an answer that looks at no video\n%s; wrote %s",
+        metrics_table(metrics, **beside),
+        test.num_evaluated,
+        text.format(**counts),
+        path,
+    )

@@ -75,6 +75,7 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
         classification_metrics(test.features, test.labels, name=cfg.TASK),
         {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **recipe},
         test=test,
+        first_answers=test.features.argmax(dim=1),
         weights=weights,
         num_failed_in_training=len(run.failures),
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from sce_video.errors import CheckpointError
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, joined
 from sce_video.evaluate.records import read_csv, write_csv
-from sce_video.runtime.distributed import is_main_process, num_ranks, rank, wait_for_all
+from sce_video.runtime.distributed import all_gathered, is_main_process, num_ranks, rank, wait_for_all
 from sce_video.runtime.files import atomic_path, write_json
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
@@ -54,6 +54,9 @@ def stored_features(
     mine = {file: _missing(file, videos) for file, videos in list(parts.items())[rank() :: num_ranks()]}
     batches = {file: _batches(videos, local_batch_size) for file, videos in mine.items() if videos}
     rows = extractor.extract(batch for each in batches.values() for batch in each)
+    num_missing = sum(all_gathered(sum(map(len, mine.values()))))
+    if num_missing < num_videos:
+        LOGGER.info("%s: %d of %d videos from cache (%s)", description, num_videos - num_missing, num_videos, folder)
     with progress_bar(total=sum(map(len, mine.values())), description=description, unit="video") as bar:
         for file, each in batches.items():
             done = []

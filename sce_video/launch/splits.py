@@ -48,6 +48,7 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
     values = {name: [result["metrics"][name] for result in results.values()] for name in first["metrics"]}
     metrics = {name: mean(each) for name, each in values.items()}
     spread = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
+    of_chance = {name: [result["chance"][name] for result in results.values()] for name in first.get("chance", {})}
     path = output_dir / "results.json"
     write_json(
         path,
@@ -55,6 +56,7 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
             "task": cfg.TASK,
             "metrics": metrics,
             "metrics_std": spread,
+            "chance": {name: mean(each) for name, each in of_chance.items()},
             "num_evaluated": sum(result["num_evaluated"] for result in results.values()),
             "num_expected": sum(result["num_expected"] for result in results.values()),
             "splits": {str(split): result["metrics"] for split, result in results.items()},

@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -16,6 +16,10 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([fit(header), "  ".join("-" * width for width in widths), *map(fit, rows)])
 
 
-def metrics_table(metrics: dict[str, float]) -> str:
-    """One line per metric; shares as percentages."""
-    return text_table(["metric", "%"], [[name, f"{100 * value:.2f}"] for name, value in metrics.items()])
+def metrics_table(
+    metrics: Mapping[str, float], *, standard_errors: Mapping[str, float], chance: Mapping[str, float]
+) -> str:
+    """One line per metric, its standard error and its chance level; shares as percentages."""
+    columns = (metrics, standard_errors, chance)
+    rows = [[name, *(f"{100 * each[name]:.2f}" if name in each else "-" for each in columns)] for name in metrics]
+    return text_table(["metric", "%", "±", "chance"], rows)

@@ -85,7 +85,7 @@ def train(run: Run) -> bool:
     with (
         StopSignals() as signals,
         MetricsLog(run.output_dir, start_step=step) as log,
-        progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step") as bar,
+        progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step", has_own_speed=True) as bar,
     ):
         batches = run.loader.batches_from(step, num_steps=plan.last_step)
         failures: list[Failure] = []
@@ -147,8 +147,7 @@ def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run:
 
 def _show(bar: "tqdm[Any]", scalars: dict[str, float]) -> None:
     bar.set_postfix_str(
-        f"loss {scalars['loss']:.3f}, {scalars['clips_per_second']:.1f} clips/s, "
-        f"data wait {scalars['data_wait_share']:.0%}"
+        f"loss {scalars['loss']:.3f}, {scalars['clips_per_second']:.1f} clips/s, wait {scalars['data_wait_share']:.0%}"
     )
 
 

@@ -66,6 +66,20 @@ def assert_are(rows, videos):
     assert rows.features.tolist() == [[video, 0.5 * video] for video in videos]
 
 
+def test_what_is_there_already_is_said(tmp_path, monkeypatch, capsys):
+    said = []
+    monkeypatch.setattr(feature_files.LOGGER, "info", lambda text, *values: said.append(text % values))
+    store(tmp_path, GrayVideos(broken=[5]))
+    assert said == []
+    store(tmp_path, GrayVideos(broken=[5]))
+    capsys.readouterr()
+    store(tmp_path, GrayVideos())  # the broken one is mended since
+    assert capsys.readouterr().err != ""
+    store(tmp_path, GrayVideos())
+    assert said == [f"features: {count} of 11 videos from cache ({tmp_path})" for count in (10, 10, 11)]
+    assert capsys.readouterr().err == ""  # and no bar of nothing
+
+
 def test_a_second_start_reads_nothing(tmp_path):
     first, second = GrayVideos(), GrayVideos()
     assert_are(store(tmp_path / "f", first), list(range(11)))

@@ -29,11 +29,12 @@ def test_rows_of_another_length_are_refused(row):
 
 
 def test_metrics_are_shown_as_percentages():
-    table = metrics_table({"knn_top1": 0.12345, "retrieval_r50": 1.0, "linear_top1": 0.0})
+    metrics = {"knn_top1": 0.12345, "retrieval_r50": 1.0, "linear_top1": 0.0}
+    table = metrics_table(metrics, standard_errors={"knn_top1": 0.0134}, chance={"knn_top1": 0.01, "linear_top1": 0.5})
     assert table.split("\n") == [
-        "metric              %",
-        "-------------  ------",
-        "knn_top1        12.35",
-        "retrieval_r50  100.00",
-        "linear_top1      0.00",
+        "metric              %     ±  chance",
+        "-------------  ------  ----  ------",
+        "knn_top1        12.35  1.34    1.00",
+        "retrieval_r50  100.00     -       -",
+        "linear_top1      0.00     -   50.00",
     ]

@@ -1,0 +1,69 @@
+"""What a number is held against: what an answer gets that looks at no video, and how far chance moves the number."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from math import comb, sqrt
+
+from torch import Tensor
+
+_TOP, _RECALL = re.compile(r".*_top(\d+)"), re.compile(r"retrieval_r(\d+)")
+
+
+def chance_levels(names: Iterable[str], *, labels: Tensor, bank_labels: Tensor | None) -> dict[str, float]:
+    """Of each metric, in [0, 1], what is reached without looking at a video.
+
+    top-k: the k most frequent classes of the test videos as everybody's answer, k of C where all are equally frequent.
+    Mean over classes: 1 of C, whatever the answer is. R@k: a bank in random order, see `chance_of_recall`.
+
+    Args:
+        labels: int64 (n,), of the test rows.
+        bank_labels: int64 (N,); None where there is no bank.
+    """
+    levels = {}
+    for name in names:
+        if name.endswith("_mean_class"):
+            levels[name] = 1 / len(labels.unique())
+        elif found := _TOP.fullmatch(name):
+            counts = labels.unique(return_counts=True)[1].sort(descending=True).values
+            levels[name] = counts[: int(found[1])].sum().item() / len(labels)
+        elif (found := _RECALL.fullmatch(name)) and bank_labels is not None:
+            levels[name] = chance_of_recall(labels, bank_labels, k=int(found[1]))
+    return levels
+
+
+def chance_of_recall(labels: Tensor, bank_labels: Tensor, *, k: int) -> float:
+    """That among k of a bank's N rows, drawn at random, one has the query's label, averaged over the queries.
+
+    For a query whose label m rows of the bank have it is 1 - C(N - m, k) / C(N, k).
+    """
+    size, k = len(bank_labels), min(k, len(bank_labels))
+    in_bank = dict(zip(*(each.tolist() for each in bank_labels.unique(return_counts=True)), strict=True))
+    chances = [
+        # Whole numbers, however large, which Python divides rightly.
+        count * (1 - comb(size - in_bank.get(label, 0), k) / comb(size, k))
+        for label, count in zip(*(each.tolist() for each in labels.unique(return_counts=True)), strict=True)
+    ]
+    return math.fsum(chances) / len(labels)
+
+
+def standard_errors(
+    metrics: Mapping[str, float], *, num_videos: int, right: Tensor, labels: Tensor
+) -> dict[str, float]:
+    """Of each metric, in [0, 1], the standard error by the choice of test videos: sqrt(p (1 - p) / n).
+
+    That of the mean over C classes with n_c videos and accuracies p_c is sqrt(sum of p_c (1 - p_c) / n_c) / C.
+
+    Args:
+        num_videos: n; clips of one video are not independent of each other.
+        right: bool (n,), whether the first answer to each test row is its label; labels: int64 (n,).
+    """
+    of_shares = {name: sqrt(value * (1 - value) / num_videos) for name, value in metrics.items()}
+    of_means = {name: _of_mean_class(right, labels) for name in metrics if name.endswith("_mean_class")}
+    return {**of_shares, **of_means}
+
+
+def _of_mean_class(right: Tensor, labels: Tensor) -> float:
+    classes = [right[labels == label].double() for label in labels.unique()]
+    variances = [(each.mean() * (1 - each.mean()) / len(each)).item() for each in classes]
+    return sqrt(math.fsum(variances)) / len(classes)
