@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def build_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None
     """How the videos of a whole run are opened. DATA.DECODER auto is decided here, once, and said in the log.
 
     Args:
-        memory: file that keeps what auto was decided to be, for the run's later starts.
+        memory: file that keeps what auto was decided to be, if `remember_decoder` has written it.
     Raises:
         UserError: the decoder cannot be loaded, or DATA.FRAMES_PATTERN is none.
     """
@@ -78,6 +78,12 @@ def _frames_pattern(cfg: CfgNode) -> str:
     return pattern
 
 
+def remember_decoder(cfg: CfgNode, decoder: str, *, videos: str, memory: Path) -> None:
+    """Keep what DATA.DECODER auto was decided to be, for the run's later starts; `videos` is the list's digest."""
+    if cfg.DATA.DECODER == "auto" and is_main_process():
+        write_json(memory, {"decoder": decoder, "version": decoder_version(decoder), "videos": videos})
+
+
 def describe_decoder(opener: VideoOpener) -> dict[str, str]:
     """Stands beside every checkpoint and result; PyAV reads what the others are wrong on."""
     record = {"decoder": opener.decoder, "decoder_version": decoder_version(opener.decoder)}
@@ -97,8 +103,6 @@ def _decide(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path 
         return remembered
     choice = _raced(cfg, manifest, opener)
     LOGGER.info("DATA.DECODER auto: %s (%s)", choice.decoder, choice.reason or "no video file to try")
-    if memory is not None:
-        write_json(memory, {**asdict(choice), "videos": manifest.digest()})
     return choice.decoder
 
 
@@ -122,8 +126,9 @@ def _remembered(memory: Path, manifest: Manifest) -> str | None:
         decided = json.loads(memory.read_text(encoding="utf-8"))
         decoder, videos = str(decided["decoder"]), decided["videos"]
         decoder_version(decoder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{memory} does not say which decoder the run uses ({error}); set DATA.DECODER") from error
+    except Exception as error:  # the border: whatever is raised while it is read
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConfigError(f"{memory} does not say which decoder the run uses ({reason}); set DATA.DECODER") from error
     return decoder if videos == manifest.digest() else None
 
 

@@ -10,10 +10,11 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.clips import DECODER_FILE, build_opener, build_protocol, describe_decoder
+from sce_video.build.clips import DECODER_FILE, build_opener, build_protocol, describe_decoder, remember_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest, build_views_dataset
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_evaluated_backbone
+from sce_video.build.run import Work
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.check import SPLIT_MARK
@@ -78,14 +79,33 @@ def build_retrieval(cfg: CfgNode, device: torch.device) -> Measure:
     )
 
 
-def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure) -> None:
+def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure) -> Work:
     """Extract features of training and test videos, measure, write `results.json`, print the table."""
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("evaluating %s on %s", weights, device)
-    opener = build_opener(cfg, train_manifest, memory=features_home(cfg) / DECODER_FILE)
-    features = partial(features_of, cfg, backbone.to(device), device, opener)
+    memory = features_home(cfg) / DECODER_FILE
+    opener = build_opener(cfg, train_manifest, memory=memory)
+    features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
+
+    def work() -> None:
+        remember_decoder(cfg, opener.decoder, videos=train_manifest.digest(), memory=memory)
+        _evaluate(cfg, measure, features, opener, train_manifest, test_manifest, weights=weights)
+
+    return work
+
+
+def _evaluate(
+    cfg: CfgNode,
+    measure: Measure,
+    features: Callable[..., FeatureRows],
+    opener: VideoOpener,
+    train_manifest: Manifest,
+    test_manifest: Manifest,
+    *,
+    weights: str,
+) -> None:
     train, test = (
         labeled(features(manifest, name=name), manifest.require_labels())
         for name, manifest in (("train", train_manifest), ("test", test_manifest))
@@ -135,9 +155,16 @@ def _write_records(
 
 
 def features_of(
-    cfg: CfgNode, backbone: nn.Module, device: torch.device, opener: VideoOpener, manifest: Manifest, *, name: str
+    cfg: CfgNode,
+    backbone: nn.Module,
+    device: torch.device,
+    opener: VideoOpener,
+    manifest: Manifest,
+    *,
+    num_features: int,
+    name: str,
 ) -> FeatureRows:
-    """Features of all videos of a list, kept in the folder `name` below that of the features.
+    """Features of all videos of a list, `num_features` numbers each, kept in the folder `name` below that of features.
 
     Raises:
         ManifestError: none can be decoded.
@@ -167,6 +194,7 @@ def features_of(
         features_folder(cfg, name),
         extractor,
         num_videos=len(manifest),
+        num_features=num_features,
         local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
         about=about,
         description=f"{name} features",

@@ -1,5 +1,6 @@
 """Features of videos, for whatever a user wants to do with them."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,26 +8,46 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.clips import DECODER_FILE, build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.evaluation import describe_extraction, features_home, features_of
 from sce_video.build.model import build_evaluated_backbone
+from sce_video.build.run import Work
+from sce_video.clips.decoders import VideoOpener
 from sce_video.config.check import SOURCES_WITH_TWO_LISTS
 from sce_video.data.manifest import Manifest
 from sce_video.evaluate.feature_files import export
+from sce_video.evaluate.features import FeatureRows
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 
 
-def extract_task(cfg: CfgNode, device: torch.device) -> None:
+def extract_task(cfg: CfgNode, device: torch.device) -> Work:
     """Write features of the training videos and, where there are such, the test videos, with labels and paths."""
     manifests = _manifests(cfg)
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("features of %s on %s", weights, device)
-    opener = build_opener(cfg, manifests["train"], memory=features_home(cfg) / DECODER_FILE)
-    features = partial(features_of, cfg, backbone.to(device), device, opener)
+    memory = features_home(cfg) / DECODER_FILE
+    opener = build_opener(cfg, manifests["train"], memory=memory)
+    features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
+
+    def work() -> None:
+        remember_decoder(cfg, opener.decoder, videos=manifests["train"].digest(), memory=memory)
+        _extract(cfg, features, opener, manifests, weights=weights)
+
+    return work
+
+
+def _extract(
+    cfg: CfgNode,
+    features: Callable[..., FeatureRows],
+    opener: VideoOpener,
+    manifests: dict[str, Manifest],
+    *,
+    weights: str,
+) -> None:
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     lists: dict[str, dict[str, Any]] = {}
     for name, manifest in manifests.items():

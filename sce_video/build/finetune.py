@@ -10,13 +10,13 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import DECODER_FILE, build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.evaluation import describe_views, features_of, write_results
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
-from sce_video.build.run import assemble_run, build_precision, prepared
+from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.evaluate.features import labeled
@@ -27,21 +27,22 @@ from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
+from sce_video.train.resume import resume
 from sce_video.train.step import Supervision, finetune_step, replica_of
 
 
-def finetune_task(cfg: CfgNode, device: torch.device) -> None:
+def finetune_task(cfg: CfgNode, device: torch.device) -> Work:
     """Train backbone and classifier on labels, to the end or to TRAIN.STOP_AT_STEP; then test."""
     dropout, num_trained_blocks = cfg.MODEL.DROPOUT, cfg.MODEL.NUM_TRAINED_BLOCKS
-    _train_and_test(cfg, device, dropout=dropout, num_trained_blocks=num_trained_blocks)
+    return _train_and_test(cfg, device, dropout=dropout, num_trained_blocks=num_trained_blocks)
 
 
-def linear_task(cfg: CfgNode, device: torch.device) -> None:
+def linear_task(cfg: CfgNode, device: torch.device) -> Work:
     """The same with the backbone frozen, in eval mode, and without dropout."""
-    _train_and_test(cfg, device, dropout=0.0, num_trained_blocks=0)
+    return _train_and_test(cfg, device, dropout=0.0, num_trained_blocks=0)
 
 
-def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_trained_blocks: int) -> None:
+def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_trained_blocks: int) -> Work:
     """The weights of the last step are tested, never the best."""
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
@@ -54,26 +55,48 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
     opener = build_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     classifier = prepared(classifier, device)
     run = build_finetune_run(cfg, device, train_manifest, opener, classifier)
-    LOGGER.info(
-        "%s: %s for %d steps (%d per epoch) on %s",
-        cfg.TASK,
-        weights,
-        run.plan.num_steps,
-        run.plan.steps_per_epoch,
-        device,
-    )
-    if not train(run):
-        return
+    step = resume(run)
+    recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
+
+    def work() -> None:
+        memory = run.output_dir / DECODER_FILE
+        remember_decoder(cfg, opener.decoder, videos=run.record["videos"], memory=memory)
+        LOGGER.info(
+            "%s: %s for %d steps (%d per epoch) on %s",
+            cfg.TASK,
+            weights,
+            run.plan.num_steps,
+            run.plan.steps_per_epoch,
+            device,
+        )
+        if train(run, step=step):
+            protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **recipe}
+            _test(cfg, run, classifier, device, opener, test_manifest, protocol=protocol, weights=weights)
+
+    return work
+
+
+def _test(
+    cfg: CfgNode,
+    run: Run,
+    classifier: Classifier,
+    device: torch.device,
+    opener: VideoOpener,
+    test_manifest: Manifest,
+    *,
+    protocol: dict[str, Any],
+    weights: str,
+) -> None:
     probabilities = nn.Sequential(classifier, nn.Softmax(dim=1))
-    rows = features_of(cfg, probabilities, device, opener, test_manifest, name="test")
+    num_classes = classifier.linear.out_features
+    rows = features_of(cfg, probabilities, device, opener, test_manifest, num_features=num_classes, name="test")
     test = labeled(rows, test_manifest.require_labels())
     if is_main_process():
         write_predictions(run.output_dir / PREDICTIONS_FILE, test, test_manifest.shown_paths, test.features)
-    recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
     write_results(
         cfg,
         classification_metrics(test.features, test.labels, name=cfg.TASK),
-        {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **recipe},
+        protocol,
         test=test,
         first_answers=test.features.argmax(dim=1),
         weights=weights,

@@ -8,23 +8,30 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import DECODER_FILE, build_opener
+from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_pretrain_schedules
-from sce_video.build.run import assemble_run, build_precision, prepared
+from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
+from sce_video.train.resume import resume
 from sce_video.train.step import pretrain_step, replica_of
 
 
-def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
+def pretrain_task(cfg: CfgNode, device: torch.device) -> Work:
     """Pretrain to the end, or to TRAIN.STOP_AT_STEP; the finished backbone is written as safetensors."""
     run = build_pretrain_run(cfg, device)
+    return partial(_pretrain, cfg, run, device, step=resume(run))
+
+
+def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> None:
+    memory = run.output_dir / DECODER_FILE
+    remember_decoder(cfg, run.record["decoder"], videos=run.record["videos"], memory=memory)
     LOGGER.info(
         "pretraining %s for %d steps (%d per epoch) on %s",
         cfg.MODEL.BACKBONE,
@@ -32,7 +39,7 @@ def pretrain_task(cfg: CfgNode, device: torch.device) -> None:
         run.plan.steps_per_epoch,
         device,
     )
-    if train(run) and is_main_process():
+    if train(run, step=step) and is_main_process():
         path = run.output_dir / BACKBONE_FILE
         backbone = run.model.get_submodule("backbone")
         save_backbone(

@@ -72,7 +72,8 @@ def _environment(files: RunFiles) -> Mapping[str, str]:
         environment: dict[str, str] = files.results.get("environment", {})
         return environment
     state: dict[str, Any] = CheckpointFolder(files.folder / CHECKPOINTS_DIR, num_kept=1).load_newest() or {}
-    return dict(state.get("environment", {}))
+    found = state.get("environment")
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:

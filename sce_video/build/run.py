@@ -1,5 +1,6 @@
 """What the runs that train, pretraining and finetuning, have in common."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from sce_video.build.model import describe_input
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text
+from sce_video.config.same_run import keys_of_another_run, recorded_config
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
@@ -26,6 +28,8 @@ from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
 
 Module = TypeVar("Module", bound=nn.Module)
+# What is left of a task when all that it needs is built and found usable; nothing was written by then.
+Work = Callable[[], None]
 
 
 def prepared(model: Module, device: torch.device) -> Module:
@@ -79,4 +83,5 @@ def assemble_run(
             **describe_decoder(opener),
             "environment": environment(),
         },
+        changed_keys=lambda text: keys_of_another_run(recorded_config(text), cfg),
     )

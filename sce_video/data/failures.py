@@ -10,6 +10,7 @@ from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.watch import Watch
 
 _NUM_NAMED = 20
+_MOST_SIGNALS = 128
 
 
 class FailureLog:
@@ -58,7 +59,13 @@ class FailureLog:
         return {"failed": sorted(self._failed), "lost": list(lost), "lost_by_signal": list(lost.values())}
 
     def load_state_dict(self, state: dict[str, list[int]]) -> None:
+        """Raises ValueError if there are not so many videos; nothing has changed then."""
+        lost, signals = state.get("lost", []), state.get("lost_by_signal", [])  # older checkpoints know of none
+        by_signal = dict(zip(lost, signals, strict=True))
+        if not all(type(video) is int and 0 <= video < len(self._manifest) for video in (*state["failed"], *lost)):
+            raise ValueError("a failed video is none of the list")
+        if not all(type(number) is int and 0 <= number < _MOST_SIGNALS for number in signals):
+            raise ValueError("a video was lost by no signal")
         self._failed = set(state["failed"])
-        # Older checkpoints know of no lost videos.
-        for video, signal_number in zip(state.get("lost", []), state.get("lost_by_signal", []), strict=True):
-            self._watch.lose(video, signal_number)
+        for video, number in by_signal.items():
+            self._watch.lose(video, number)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.task import TASKS
-from sce_video.config import changed_keys, config_text, load_config
+from sce_video.config import config_text, flat_config, load_config
 from sce_video.config.check import TRAINING_TASKS
+from sce_video.config.same_run import keys_of_another_run
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.place import is_placed, job_in, place_in
 from sce_video.launch.ranks import joined_ranks
@@ -24,30 +25,9 @@ from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.claim import InUseError, Owner, claimed, claimed_by
 from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_text
-from sce_video.runtime.logging import set_up_logging
+from sce_video.runtime.logging import RUN_LOG, log_to, log_to_terminal
 from sce_video.runtime.seeds import seed_everything
 from sce_video.runtime.signals import stopped_by_signals
-
-# A run may go on with other values of these; any other change would make its saved config a lie.
-_FREE_TO_CHANGE = {
-    "DATA.ROOT",
-    "DATA.TEST",
-    "DATA.DECODER",  # the checkpoint itself says which one the run has, and refuses another
-    "DATA.NUM_WORKERS",
-    "DATA.PREFETCH_BATCHES",
-    "DATA.VIDEO_TIMEOUT_SECONDS",
-    "DATA.CACHE_DIR",
-    "DATA.CACHE_GB",
-    "DATA.MAX_FAILED_SHARE",
-    "TRAIN.LOG_EVERY_STEPS",
-    "TRAIN.CHECKPOINT_EVERY_STEPS",
-    "TRAIN.CHECKPOINT_EVERY_EPOCHS",
-    "TRAIN.NUM_CHECKPOINTS_KEPT",
-    "TRAIN.STOP_AT_STEP",
-    "TRAIN.STOPS_IF_NOT_SAVED",
-    "RUN.OUTPUT_DIR",
-    "RUN.DEVICE",
-}
 
 
 def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int | None) -> int:
@@ -70,7 +50,8 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
     if cfg.RUN.DEVICE != "cpu" and 0 < torch.cuda.device_count() < num_processes:
         raise UserError(f"--nproc is {num_processes}, but torch sees {torch.cuda.device_count()} GPUs here")
     if num_processes > 1 and not is_one_of_several:
-        return start_ranks([sys.executable, *sys.argv], num_processes=num_processes)
+        log = Path(cfg.RUN.OUTPUT_DIR) / RUN_LOG
+        return start_ranks([sys.executable, *sys.argv], num_processes=num_processes, log=log)
     run_joined(cfg)
     return 0
 
@@ -94,18 +75,35 @@ def run_task(cfg: CfgNode) -> None:
     device = choose_device(cfg)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     _refuse_foreign_folder(cfg, output_dir)
-    with _claimed_by_all(output_dir):
-        set_up_logging(output_dir)
+    with _claimed_by_all(output_dir), _logged(output_dir):
+        seed_everything(cfg.RUN.SEED)
+        work = TASKS[cfg.TASK](cfg, device)
+        log_to(output_dir)
         if is_main_process():
             write_text(
                 output_dir / "config.yaml",
                 f"# Resolved config of a run. To run it again: python tools/run_net.py --cfg {output_dir}/config.yaml\n"
                 + config_text(cfg),
             )
-        seed_everything(cfg.RUN.SEED)
-        TASKS[cfg.TASK](cfg, device)
+        work()
         if is_main_process():
             report_ended_run(cfg)
+
+
+@contextmanager
+def _logged(output_dir: Path) -> Iterator[None]:
+    """A start that is refused makes no `run.log`; one that is there tells of it, and of any other end."""
+    log_to_terminal()
+    try:
+        if (output_dir / RUN_LOG).exists():
+            log_to(output_dir)
+        yield
+    except (UserError, OSError):
+        raise
+    except BaseException:
+        with suppress(UserError, OSError):
+            log_to(output_dir)
+        raise
 
 
 @contextmanager
@@ -149,21 +147,20 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
     """A folder with checkpoints belongs to its own run, one with splits to all of these."""
     if any(output_dir.glob("split_*/config.yaml")):
         raise ConfigError(f"{output_dir} holds a run of several splits; give one split another RUN.OUTPUT_DIR")
-    saved = output_dir / "config.yaml"
-    if not saved.is_file() or not CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1).steps():
+    checkpoints, saved = CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1), output_dir / "config.yaml"
+    if not checkpoints.steps():
         return
+    if not saved.is_file():
+        raise ConfigError(
+            f"{output_dir} holds checkpoints but no config.yaml, which says of what run; put it back (a checkpoint "
+            f'holds its text: torch.load(FILE, weights_only=True)["config"]), or choose another RUN.OUTPUT_DIR'
+        )
     before = load_config(saved)
     if cfg.TASK != before.TASK:
         raise ConfigError(
             f"{output_dir} holds a run with TASK {before.TASK}; give TASK {cfg.TASK} another RUN.OUTPUT_DIR"
         )
-    # What a run on labels begins with and learns from.
-    fixed = () if cfg.TASK == "pretrain" else ("EVAL.CHECKPOINT", "EVAL.LABEL_SHARE")
-    changed = [
-        key
-        for key in changed_keys(before, cfg)
-        if key in fixed or (key not in _FREE_TO_CHANGE and not key.startswith("EVAL."))
-    ]
+    changed = keys_of_another_run(flat_config(before), cfg)
     if changed:
         raise ConfigError(
             f"{output_dir} holds a run with another value of {', '.join(changed)}; choose another RUN.OUTPUT_DIR"

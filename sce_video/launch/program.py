@@ -12,13 +12,18 @@ from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.plain_text import shown
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.terminal import make_terminal_best_effort
 
 # Exit code of a process that cannot go on since another one of its run has ended.
 LOST_A_PEER = 75
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
-    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 128 + a signal."""
+    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 128 + a signal.
+
+    1 is a fault of the program; its traceback stands in the run's log, too.
+    """
+    make_terminal_best_effort()
     try:
         return action() or 0
     except StoppedError as stop:
@@ -37,6 +42,11 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         say("stopped; what was finished is kept, and the same command goes on from there")
         return 130
+    except Exception as error:  # the border: nothing ends a run without a word in its log
+        if not LOGGER.handlers:
+            raise
+        LOGGER.critical("error of the program itself: %s", error, exc_info=True)
+        return 1
 
 
 def local_path(text: str) -> Path:

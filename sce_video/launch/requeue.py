@@ -79,11 +79,11 @@ def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, s
 def may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
     """Whether a job that has lost a process had progress of late; the first that asks keeps it for the others."""
     file, job = output_dir / _RECORD, job_in(environ)
-    before: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        before = json.loads(file.read_text(encoding="utf-8"))
-    if before.get("job") != job["job"]:
-        before = {"restart": None, "checkpoint": None, "without_progress": 0}
+    before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
+    with suppress(Exception):  # the border: a record that cannot be read is none
+        kept = {**before, **json.loads(file.read_bytes())}
+        if kept.get("job") == job["job"] and type(kept["without_progress"]) is int:
+            before = kept
     in_vain: int = before["without_progress"]
     if job["restart"] != before["restart"]:
         with suppress(OSError):  # a full disk; 100 requeues are the bound then

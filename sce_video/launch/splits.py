@@ -1,6 +1,5 @@
 """One evaluation on several splits: each in a folder of its own, then their mean and standard deviation."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
@@ -11,6 +10,7 @@ from fvcore.common.config import CfgNode
 from sce_video.config import changed_config
 from sce_video.errors import ConfigError
 from sce_video.launch.report import report_ended_splits
+from sce_video.report.run_folder import read_results
 from sce_video.report.table import text_table
 from sce_video.runtime.distributed import is_main_process, wait_for_all
 from sce_video.runtime.environment import environment
@@ -38,13 +38,19 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
     if unfinished:
         LOGGER.info("split %s has no results yet; the mean comes with a later start", unfinished[0])
     elif is_main_process():
-        results = {split: json.loads((folder / "results.json").read_text()) for split, folder in folders.items()}
+        results = {split: read_results(folder / "results.json") for split, folder in folders.items()}
         _write_mean(cfg, output_dir, results)
         report_ended_splits(output_dir)
 
 
 def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any]]) -> None:
     first = next(iter(results.values()))
+    strange = [split for split, result in results.items() if result["metrics"].keys() != first["metrics"].keys()]
+    if strange:
+        raise ConfigError(
+            f"{output_dir / f'split_{strange[0]}'} holds results of other metrics than split {next(iter(results))}; "
+            f"delete its results.json and start again"
+        )
     values = {name: [result["metrics"][name] for result in results.values()] for name in first["metrics"]}
     metrics = {name: mean(each) for name, each in values.items()}
     spread = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
@@ -61,7 +67,7 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
             "num_expected": sum(result["num_expected"] for result in results.values()),
             "splits": {str(split): result["metrics"] for split, result in results.items()},
             "protocol": {**first["protocol"], "split": list(results)},
-            "weights": first["weights"],
+            "weights": first.get("weights", ""),
             "environment": environment(),
         },
     )

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from sce_video.errors import UserError
 from sce_video.launch.program import LOST_A_PEER
@@ -17,11 +19,13 @@ _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
 LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
 
 
-def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
+def start_ranks(command: Sequence[str], *, num_processes: int, log: Path | None = None) -> int:
     """Run a command in so many processes on this machine, which find each other; wait for the end of all.
 
     When one fails, the others are ended: they would wait for it. Ctrl-C, SIGTERM and SIGUSR2 reach all.
 
+    Args:
+        log: where the first of them, which may be the one that is killed, writes what ends the run.
     Returns:
         The exit code of the first that failed, 128 + its signal if that was the end of it, or 0.
     """
@@ -44,7 +48,7 @@ def start_ranks(command: Sequence[str], *, num_processes: int) -> int:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)}
     try:
-        return _first_failure(processes)
+        return _first_failure(processes, log)
     finally:
         _end(processes)
         for number, handler in before.items():
@@ -59,7 +63,7 @@ def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
             raise UserError("the program that has started this process has ended")
 
 
-def _first_failure(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
+def _first_failure(processes: Sequence["subprocess.Popen[bytes]"], log: Path | None) -> int:
     until = float("inf")
     while True:
         codes = [process.poll() for process in processes]
@@ -69,11 +73,18 @@ def _first_failure(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
         if failed and (min(failed)[0] != LOST_A_PEER or time.monotonic() > until):
             code, place = min(failed)
             if code < 0:
-                print(f"error: rank {place} was ended by signal {-code}; the others are stopped", file=sys.stderr)
+                _say(f"error: rank {place} was ended by signal {-code}; the others are stopped", log)
             return code if code > 0 else 128 - code
         if all(code == 0 for code in codes):
             return 0
         time.sleep(_POLL_SECONDS)
+
+
+def _say(line: str, log: Path | None) -> None:
+    print(line, file=sys.stderr)
+    if log is not None and log.is_file():
+        with suppress(OSError), log.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {line}\n")
 
 
 def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:

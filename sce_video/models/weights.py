@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
-from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
+from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, reason_of, require_finite
 from sce_video.runtime.files import atomic_path
 
 CHECKPOINTS_DIR = "checkpoints"
@@ -60,18 +60,24 @@ def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeig
     if weights.backbone != name:
         raise CheckpointError(f"{path} holds the backbone {weights.backbone}; MODEL.BACKBONE is {name}")
     state = weights.tensors
-    expected = {key: value.shape for key, value in backbone.state_dict().items()}
-    unfit = [key for key, shape in expected.items() if key not in state or state[key].shape != shape]
+    expected = backbone.state_dict()
+    unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
     unknown = [key for key in state if key not in expected]
     if unfit or unknown:
         example = (unfit + unknown)[0]
         raise CheckpointError(
-            f"{path}: {len(unfit)} of {len(expected)} tensors of {name} are missing or of another shape and "
+            f"{path}: {len(unfit)} of {len(expected)} tensors of {name} are missing or of another shape or type and "
             f"{len(unknown)} are unknown, for example {example}"
         )
     backbone.load_state_dict(state)
     set_norm_numbers(backbone, weights.batch_norm)
     return weights
+
+
+def _fits(value: Tensor, expected: Tensor) -> bool:
+    """Numbers of another precision do; torch would also take whole or complex numbers over, without a word."""
+    same_kind = value.is_floating_point() == expected.is_floating_point() and not value.is_complex()
+    return same_kind and value.shape == expected.shape
 
 
 def weights_digest(module: nn.Module) -> str:
@@ -99,7 +105,8 @@ def _read(path: Path) -> BackboneWeights:
 
 
 def _from_checkpoint(state: dict[str, Any], path: Path) -> BackboneWeights:
-    if not {"model", "backbone", "step", "network_input"} <= state.keys():
+    kinds = {"model": dict, "backbone": str, "step": int, "network_input": str}
+    if any(not isinstance(state.get(name), kind) for name, kind in kinds.items()):
         raise CheckpointError(f"{path} is not a checkpoint of this toolkit (no model, backbone and step in it)")
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
     name = state["backbone"]
@@ -114,8 +121,9 @@ def _read_safetensors(file: Path) -> BackboneWeights:
         with safetensors.safe_open(file, framework="pt") as opened:
             about = opened.metadata() or {}
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{file} cannot be read ({error})") from error
+        require_finite(tensors)
+    except Exception as error:  # the border: a damaged file makes its reader raise whatever it is
+        raise CheckpointError(f"{file} cannot be read ({reason_of(error)})") from error
     backbone, step, network_input = (about.get(name, "unknown") for name in ("backbone", "step", "network_input"))
     batch_norm = _norm_numbers(about.get("batch_norm"), backbone, file)
     return BackboneWeights(tensors, backbone, step, network_input, batch_norm, file)

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,6 +12,7 @@ from sce_video.errors import UserError
 from sce_video.runtime.logging import logged_metrics
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
+_MOST = 1e300
 _RESULTS = ("metrics", "num_evaluated", "num_expected", "protocol")
 _PREDICTIONS = ("path", "label", "predicted")
 _NEIGHBORS = ("path", "label", "place", "neighbor_path", "neighbor_label", "similarity")
@@ -84,11 +86,42 @@ def read_results(file: Path) -> dict[str, Any]:
         return {}
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except Exception as error:  # the border: whatever is raised while it is read
         raise UserError(f"{file} cannot be read ({error}); run the evaluation again") from error
     if not isinstance(results, dict) or any(key not in results for key in _RESULTS):
         raise UserError(f"{file} does not hold the results of an evaluation ({', '.join(_RESULTS)})")
+    wrong = [key for key, is_right in _KINDS.items() if key in results and not is_right(results[key])]
+    if wrong:
+        value = repr(results[wrong[0]])
+        raise UserError(f"{file} does not hold the results of an evaluation ({wrong[0]} is {value:.60})")
     return results
+
+
+def _are_numbers(value: Any) -> bool:
+    """Finite ones, by name."""
+    return isinstance(value, dict) and all(type(each) in (int, float) and abs(each) < _MOST for each in value.values())
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict | list) and all(isinstance(text, str) for text in _values(value))
+
+
+def _values(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+# What must be of the right kind where it is there.
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "metrics": _are_numbers,
+    "metrics_std": _are_numbers,
+    "num_evaluated": lambda value: type(value) is int,
+    "num_expected": lambda value: type(value) is int,
+    "protocol": lambda value: isinstance(value, dict),
+    "details": lambda value: isinstance(value, dict),
+    "environment": lambda value: isinstance(value, dict) and _are_texts(value),
+    "failures": lambda value: isinstance(value, list) and _are_texts(value),
+    "weights": lambda value: isinstance(value, str),
+}
 
 
 def _read_rows(file: Path, columns: Sequence[str], parse: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
@@ -97,14 +130,16 @@ def _read_rows(file: Path, columns: Sequence[str], parse: Callable[[dict[str, st
         return
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
         reader = csv.DictReader(opened)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise UserError(f"{file} has no column {missing[0]}; run the evaluation again")
-        for row in reader:
-            try:
-                yield parse(row)
-            except (ValueError, TypeError) as error:
-                raise UserError(f"{file}, line {reader.line_num}: {error}; run the evaluation again") from error
+        try:
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{file} has no column {missing[0]}; run the evaluation again")
+            rows = [parse(row) for row in reader]
+        except UserError:
+            raise
+        except Exception as error:  # the border: whatever is raised while it is read
+            raise UserError(f"{file}, line {reader.line_num}: {error}; run the evaluation again") from error
+    yield from rows
 
 
 def _prediction(row: dict[str, str]) -> Prediction:
@@ -119,7 +154,10 @@ class _PlacedNeighbor(NamedTuple):
 
 
 def _neighbor(row: dict[str, str]) -> _PlacedNeighbor:
-    neighbor = Neighbor(row["neighbor_path"], int(row["neighbor_label"]), float(row["similarity"]))
+    similarity = float(row["similarity"])
+    if not math.isfinite(similarity):
+        raise ValueError(f"similarity is {similarity}")
+    neighbor = Neighbor(row["neighbor_path"], int(row["neighbor_label"]), similarity)
     return _PlacedNeighbor(row["path"], int(row["label"]), int(row["place"]), neighbor)
 
 

@@ -2,18 +2,27 @@
 
 import pickle
 import re
-import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 from sce_video.errors import CheckpointError
+from sce_video.runtime.archives import require_plain_archive
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.files import atomic_path
 from sce_video.runtime.logging import LOGGER
 
-_NAME = re.compile(r"step_(\d+)\.pt")
+_NAME = re.compile(r"step_([0-9]+)\.pt")
+
+
+class DamagedError(CheckpointError):
+    """A checkpoint that is torn, flipped, of other types, or holds weights that are not finite.
+
+    The one before it may be good.
+    """
 
 
 class CheckpointFolder:
@@ -54,18 +63,26 @@ class CheckpointFolder:
         for old in done[: -self.num_kept]:
             self.path(old).unlink(missing_ok=True)
 
-    def load_newest(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read, on the CPU; None if there is none.
+    def load_newest(self, *, use: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any] | None:
+        """The newest checkpoint that can be read and used, on the CPU; None if there is none.
 
+        Args:
+            use: called with it; a DamagedError of its own passes this one over, too.
         Raises:
             CheckpointError: there are checkpoint files, but none can be read.
         """
         steps = self.steps()
         for step in reversed(steps):
             try:
-                return load_checkpoint(self.path(step))
-            except CheckpointError as error:
+                state = load_checkpoint(self.path(step))
+                if state.get("step") != step:
+                    raise DamagedError(f"checkpoint {self.path(step)} is of step {state.get('step')!r:.20}")
+                if use is not None:
+                    use(state)
+            except DamagedError as error:
                 LOGGER.warning("%s; trying the one before it", error)
+            else:
+                return state
         if steps:
             raise CheckpointError(
                 f"none of the {len(steps)} checkpoints in {self.folder} can be read; delete the folder to start anew"
@@ -93,31 +110,56 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint file to the CPU without unpickling code.
 
     Raises:
-        CheckpointError: missing, damaged, or holding more than tensors and plain types.
+        DamagedError: missing, damaged, or holding more than tensors and plain types.
     """
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
+        raise DamagedError(f"checkpoint {path} does not exist")
     try:
-        _check_archive(path)
+        require_plain_archive(path, file_attributes=0)
         state = torch.load(path, map_location="cpu", weights_only=True)
+        _require_sound(state, most_bytes=path.stat().st_size)
     except pickle.UnpicklingError as error:
-        raise CheckpointError(
+        raise DamagedError(
             f"checkpoint {path} holds more than tensors and plain types; it is not loaded, since that could run code"
         ) from error
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"checkpoint {path} cannot be read ({reason})") from error
+    except Exception as error:  # the border: a damaged file makes zipfile, pickle and torch raise whatever it is
+        raise DamagedError(f"checkpoint {path} cannot be read ({reason_of(error)})") from error
+    checked: dict[str, Any] = state
+    return checked
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of a library says, for one line of ours."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def require_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError if one is no tensor, or holds something else than real and finite numbers."""
+    for name, value in tensors.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError(f"{name!r:.80} is no tensor by name")
+        if value.is_complex() or not torch.isfinite(value).all():
+            raise ValueError(f"{name:.80} holds values that are not real and finite; was it saved by a diverged run?")
+
+
+def _require_sound(state: Any, *, most_bytes: int) -> None:
+    """Raises ValueError on what no checkpoint holds, as far as that shows without knowing the run."""
     if not isinstance(state, dict):
-        raise CheckpointError(f"checkpoint {path} holds a {type(state).__name__}; a dict was expected")
-    return state
+        raise ValueError(f"it holds a {type(state).__name__}; a dict was expected")
+    for tensor in _tensors(state):
+        # A few bytes can pose as a tensor of any size.
+        if tensor.layout != torch.strided or tensor.numel() * tensor.element_size() > most_bytes:
+            raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is not whole in it")
+    if "model" in state:
+        require_finite(state["model"])
 
 
-def _check_archive(path: Path) -> None:
-    """Compare headers and checksums, which torch.load does not: it fills tensors with whatever is there."""
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():  # as torch writes every one: not compressed, an ordinary file
-            if (entry.compress_type, entry.compress_size, entry.external_attr) != (0, entry.file_size, 0):
-                raise zipfile.BadZipFile(f"wrong header of {entry.filename}")
-        damaged = archive.testzip()
-    if damaged:
-        raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+def _tensors(state: Any) -> Iterator[Tensor]:
+    waiting, seen = [state], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:  # one list can stand in it many times
+            seen.add(id(value))
+            waiting.extend(value.values() if isinstance(value, dict) else value)

@@ -4,11 +4,14 @@ A file in the folder names its owner, who touches it every few seconds. Whoever 
 deletes the owner's unfinished files: what the old one has not renamed by now it cannot rename any more.
 """
 
+import errno
 import json
 import logging
 import os
+import re
 import secrets
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -25,10 +28,16 @@ _BEAT_SECONDS = 5.0
 # Without a sign of life: the owner may be starved, its file system slow.
 _PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
+# Between two looks a claim can be given up and made anew, but not so often.
+_MOST_LOOKS = 100
+_MOST_BYTES = 4096
 
 
 class InUseError(UserError):
     """Another process runs in the folder, or has taken it over."""
+
+
+_TOKEN = re.compile("[0-9a-f]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,14 @@ class Owner:
     machine: str
     job: str
     restart: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError on what no process writes of itself: these facts are shown, and compared with names."""
+        texts = (self.token, self.host, self.started, self.machine, self.job)
+        if not all(type(text) is str and text.isprintable() for text in texts) or not _TOKEN.fullmatch(self.token):
+            raise ValueError("a text is none")
+        if not all(type(number) is int and 0 <= number < 1 << 63 for number in (self.pid, self.restart)):
+            raise ValueError("a number is none")
 
     def __str__(self) -> str:
         of_job = f" of job {self.job}" if self.job else ""
@@ -116,7 +133,7 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]
         job=job,
         restart=restart,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     _take(folder, owner)
     _held = Claim(folder, owner)
     _held.keep()
@@ -125,6 +142,9 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]
     finally:
         _held.release()
         _held = None
+        with suppress(OSError):  # of a start that wrote nothing not even the folder stays
+            for path in made:
+                path.rmdir()
 
 
 @contextmanager
@@ -140,11 +160,15 @@ def claimed_by(owner: Owner, folder: Path) -> Iterator[None]:
 
 def _take(folder: Path, owner: Owner) -> None:
     file = folder / CLAIM_FILE
-    while True:
+    for _ in range(_MOST_LOOKS):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
+            _require_file(file)
             before = _read(file)
+        except FileNotFoundError:  # another process has just taken back the folder that it had made
+            continue
         else:
             with os.fdopen(descriptor, "w") as opened:
                 json.dump(asdict(owner), opened)
@@ -153,6 +177,7 @@ def _take(folder: Path, owner: Owner) -> None:
         if is_over or _is_silent(folder, before):
             _take_over(folder, before, owner)
             return
+    raise InUseError(f"{file} comes and goes: other processes want the folder, too; wait for their end")
 
 
 def _take_over(folder: Path, before: Owner | None, owner: Owner) -> None:
@@ -160,8 +185,9 @@ def _take_over(folder: Path, before: Owner | None, owner: Owner) -> None:
     mine.write_text(json.dumps(asdict(owner)))
     mine.replace(folder / CLAIM_FILE)
     if before is not None:
-        for unfinished in folder.rglob(f".*.{before.token}.partial"):
-            unfinished.unlink(missing_ok=True)
+        for unfinished in folder.rglob(".*.partial"):
+            if unfinished.name.endswith(f".{before.token}.partial"):
+                unfinished.unlink(missing_ok=True)
 
 
 def _is_known_to_be_over(folder: Path, before: Owner, owner: Owner) -> bool:
@@ -188,7 +214,8 @@ def _is_silent(folder: Path, before: Owner | None) -> bool:
     Raises:
         InUseError: it lives.
     """
-    LOGGER.warning("%s belongs to %s; waiting for %d s to see whether it lives", folder, before, _PATIENCE_SECONDS)
+    belongs_to = f"belongs to {before}" if before else f"belongs to somebody ({CLAIM_FILE} does not say whom)"
+    LOGGER.warning("%s %s; waiting for %d s to see whether it lives", folder, belongs_to, _PATIENCE_SECONDS)
     first = _time_of(folder / CLAIM_FILE)
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
@@ -207,20 +234,53 @@ def _in_use(folder: Path, owner: Owner | None) -> InUseError:
     )
 
 
-def _time_of(file: Path) -> int | None:
-    """When it was touched; a file is opened for it, since network file systems then look afresh."""
+def _require_file(file: Path) -> None:
+    """Raises InUseError if something has that name of which no owner can be read; nothing if it has gone."""
     try:
-        with file.open("rb") as opened:
-            return os.fstat(opened.fileno()).st_mtime_ns
+        with _opened(file):
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno == errno.ESTALE:  # gone, says a network disk
+            return
+        raise InUseError(
+            f"{file}, which says what process runs in the folder, cannot be read ({error.strerror}); if none does, "
+            f"remove it"
+        ) from error
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[int]:
+    """Opened to read, if it is an ordinary file; network file systems then look afresh.
+
+    Raises:
+        OSError: there is none, or something else: a folder, a link, a pipe.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _time_of(file: Path) -> int | None:
+    """When it was touched."""
+    try:
+        with _opened(file) as descriptor:
+            return os.fstat(descriptor).st_mtime_ns
     except OSError:
         return None
 
 
 def _read(file: Path) -> Owner | None:
-    """None for a file that is not there, or not whole."""
+    """None for a file that is not there, or does not hold what an owner writes."""
     try:
-        return Owner(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        with _opened(file) as descriptor:
+            return Owner(**json.loads(os.read(descriptor, _MOST_BYTES)))
+    except Exception:  # the border: whatever is raised while it is read
         return None
 
 

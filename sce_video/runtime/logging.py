@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -16,9 +17,12 @@ from sce_video.plain_text import masked, shown
 from sce_video.runtime.claim import require_claim
 from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
+from sce_video.special_files import refuse_special_file
 
 LOGGER = logging.getLogger("sce_video")
+RUN_LOG, METRICS_FILE = "run.log", "metrics.jsonl"
 _LEAST_FREE_BYTES = 1 << 20
+_MOST_STEPS = 1 << 53
 
 
 class _PlainFormatter(logging.Formatter):
@@ -49,8 +53,25 @@ class _TextFile(logging.FileHandler):
         pass
 
 
+class _Kept(logging.Handler):
+    """Lines of a run that has no `run.log` yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 def set_up_logging(folder: Path) -> None:
     """Send the package's log lines to the terminal and to `folder/run.log`; of other ranks errors to the terminal."""
+    log_to_terminal()
+    log_to(folder)
+
+
+def log_to_terminal() -> None:
+    """Send the package's log lines there; `log_to` writes them to a file, too, from the first on."""
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
         handler.close()
@@ -63,9 +84,25 @@ def set_up_logging(folder: Path) -> None:
         return
     LOGGER.setLevel(logging.INFO)
     terminal.setFormatter(_PlainFormatter("%(message)s"))
+    LOGGER.addHandler(_Kept())
+
+
+def log_to(folder: Path) -> None:
+    """Write the lines since `log_to_terminal` and all later ones to `folder/run.log`, on the main process, once.
+
+    Raises:
+        OSError: it cannot be written, or something else has that name.
+    """
+    if not is_main_process() or any(isinstance(handler, _TextFile) for handler in LOGGER.handlers):
+        return
+    refuse_special_file(folder / RUN_LOG)
     folder.mkdir(parents=True, exist_ok=True)
-    text_file = _TextFile(folder / "run.log", encoding="utf-8")
+    text_file = _TextFile(folder / RUN_LOG, encoding="utf-8", errors="backslashreplace")
     text_file.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(message)s", indent="  "))
+    for kept in [handler for handler in LOGGER.handlers if isinstance(handler, _Kept)]:
+        LOGGER.removeHandler(kept)
+        for record in kept.records:
+            text_file.handle(record)
     LOGGER.addHandler(text_file)
 
 
@@ -84,7 +121,7 @@ class MetricsLog:
         self._has_failed = False
         if not is_main_process():
             return
-        path = folder / "metrics.jsonl"
+        path = folder / METRICS_FILE
         kept = [line for line in logged_metrics(path) if line["step"] < start_step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._folder = folder
@@ -123,12 +160,28 @@ class MetricsLog:
 
 
 def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
-    """The lines of a `metrics.jsonl`, none if there is no file; one torn by a crash is left out."""
-    lines: list[dict[str, float]] = []
-    if metrics_file.exists():
-        for text in metrics_file.read_text(encoding="utf-8").splitlines():
-            with suppress(json.JSONDecodeError):
-                line = json.loads(text)
-                if isinstance(line, dict) and "step" in line:
-                    lines.append(line)
-    return lines
+    """The lines of a `metrics.jsonl`, none if there is no file.
+
+    What is torn by a crash or otherwise no line of numbers is left out; where it is not the last one that is said.
+    """
+    if not metrics_file.is_file():
+        return []
+    texts = metrics_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = [_line_of(text) for text in texts]
+    damaged = [number for number, line in enumerate(lines[:-1], start=1) if line is None]
+    if damaged:
+        LOGGER.warning(
+            "%s: %d lines are damaged and left out, the first is line %d", metrics_file, len(damaged), damaged[0]
+        )
+    return [line for line in lines if line is not None]
+
+
+def _line_of(text: str) -> dict[str, float] | None:
+    """Scalars by name and a `step`, a whole number from 0; None for anything else."""
+    try:
+        line = json.loads(text)
+        if not (isinstance(line, dict) and type(line["step"]) is int and 0 <= line["step"] < _MOST_STEPS):
+            return None
+        return line if all(type(value) in (int, float) and math.isfinite(value) for value in line.values()) else None
+    except Exception:  # the border: whatever is raised while a line is read says that it is none
+        return None

@@ -10,11 +10,13 @@ _OF_ITS_OWN = 255  # a process that ended without a signal: some library called 
 _NOTHING = -1
 _RETIRED = -2
 _GRACE_SECONDS = 10.0
+_NANOSECONDS = 1_000_000_000
 _LONGEST_SECONDS = 1e8  # three years: a timer of the kernel cannot be set to infinity
 
 
 class Watch:
-    """Names the item that a process dies on, ends a process that stays on one for too long, remembers lost items.
+    """Names the item that a process dies on, ends a process that stays on one, or between two, for too long, remembers
+    lost items.
 
     Items are numbers from 0; here they are videos. What is lost is seen at once by all processes forked after the
     watch was made. In a process that is no worker `begin` and `end` do nothing.
@@ -33,29 +35,46 @@ class Watch:
     def begin(self, item: int) -> None:
         """This worker is on `item` from now on, until the next one or the end of its task."""
         if self._post is not None:
-            self._post.item = item
-            signal.setitimer(signal.ITIMER_REAL, self._timeout_seconds)
+            self._stand(item, self._timeout_seconds)
+
+    def begin_between(self) -> None:
+        """This worker is at work from now on, on no item."""
+        if self._post is not None:
+            self._stand(None, self._timeout_seconds)
 
     def end(self) -> None:
-        """This worker is on nothing."""
+        """This worker is on nothing, and may be so for any time."""
         if self._post is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            self._post.item = None
+            self._post.stand(None, self._timeout_seconds)
+
+    def _stand(self, item: int | None, most_seconds: float) -> None:
+        assert self._post is not None
+        self._post.stand(item, most_seconds)
+        signal.setitimer(signal.ITIMER_REAL, min(most_seconds, _LONGEST_SECONDS))
 
     @contextmanager
     def _waiting(self, most_seconds: float) -> Iterator[None]:
         assert self._post is not None
         item = self._post.item
-        self._post.item = None
-        signal.setitimer(signal.ITIMER_REAL, min(most_seconds, _LONGEST_SECONDS))
+        self._stand(None, most_seconds)
         try:
             yield
         finally:
-            self.end() if item is None else self.begin(item)
+            self._stand(item, self._timeout_seconds)
 
-    def is_overdue(self, post: "Post") -> bool:
-        """Whether a worker is on its item for so long that even the kernel's timer has not ended it (a dead disk)."""
-        return post.item is not None and post.seconds > self._timeout_seconds + _GRACE_SECONDS
+    def expect(self, post: "Post") -> None:
+        """A worker that will stand at `post` is started."""
+        post.stand(None, self._timeout_seconds)
+
+    def is_overdue(self, post: "Post", *, waited_seconds: float) -> bool:
+        """Whether a worker has not moved for so long that even the kernel's timer has not ended it (a dead disk).
+
+        Args:
+            waited_seconds: for a result that it owes; a worker that is on nothing may not have seen its task before.
+        """
+        seconds = post.seconds if post.item is not None else min(post.seconds, waited_seconds)
+        return seconds > post.most_seconds + _GRACE_SECONDS
 
     def lose(self, item: int, signal_number: int) -> None:
         """Never give `item` to a process again: it has ended one, by this signal (0: without a signal)."""
@@ -119,15 +138,16 @@ class Post:
     """Where a worker leaves the number of the item it is on and when it began, to be read when it is dead."""
 
     def __init__(self) -> None:
-        self._memory = memoryview(mmap.mmap(-1, 16)).cast("q")
-        self.item = None
+        self._memory = memoryview(mmap.mmap(-1, 24)).cast("q")
+        self.stand(None, _LONGEST_SECONDS)
 
     @property
     def item(self) -> int | None:
         return None if self._memory[0] in (_NOTHING, _RETIRED) else self._memory[0]
 
-    @item.setter
-    def item(self, item: int | None) -> None:
+    def stand(self, item: int | None, most_seconds: float) -> None:
+        """Leave word: on this item, or on nothing, for so long at most."""
+        self._memory[2] = int(min(most_seconds, _LONGEST_SECONDS) * _NANOSECONDS)
         self._memory[1] = time.monotonic_ns()  # the same clock in all processes of a machine
         self._memory[0] = _NOTHING if item is None else item
 
@@ -142,4 +162,9 @@ class Post:
     @property
     def seconds(self) -> float:
         """For how long the worker has been on it, or on nothing."""
-        return (time.monotonic_ns() - self._memory[1]) / 1e9
+        return (time.monotonic_ns() - self._memory[1]) / _NANOSECONDS
+
+    @property
+    def most_seconds(self) -> float:
+        """For how long it may be."""
+        return self._memory[2] / _NANOSECONDS

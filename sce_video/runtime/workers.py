@@ -6,11 +6,13 @@ has its own socket and keeps nothing that it has sent.
 """
 
 import ctypes
+import math
 import multiprocessing
 import os
 import pickle
 import signal
 import socket
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -168,7 +170,7 @@ class _Worker(Generic[Task, Result]):
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(_LOOK_SECONDS)
-        self._post.item = None
+        self._watch.expect(self._post)
         self._process = multiprocessing.get_context("fork").Process(
             target=_serve, args=(theirs, self._post, self._work, self._watch, os.getpid()), daemon=True
         )
@@ -182,12 +184,15 @@ class _Worker(Generic[Task, Result]):
             send_file(self._socket, pack(task))
 
     def _wait(self) -> int | None:
-        """The next result; None when the process has died."""
+        """The next result; None when the process has died, or does not move."""
+        began = time.monotonic()
         while True:
             try:
                 return receive_file(self._socket)
             except TimeoutError:
-                if self._process is None or not self._process.is_alive() or self._watch.is_overdue(self._post):
+                waited = time.monotonic() - began
+                is_alive = self._process is not None and self._process.is_alive()
+                if not is_alive or self._watch.is_overdue(self._post, waited_seconds=waited):
                     return None
 
     def _bury(self) -> None:
@@ -196,11 +201,13 @@ class _Worker(Generic[Task, Result]):
             self._process.join(_PATIENCE_SECONDS)
             self._socket.close()
             return
+        is_overdue = self._process.is_alive() and self._watch.is_overdue(self._post, waited_seconds=math.inf)
         self._process.kill()  # it may have closed its socket and live on
         self._process.join(_PATIENCE_SECONDS)  # one that waits for a dead disk cannot be killed: it is left behind
         self._socket.close()
         exit_code = self._process.exitcode
-        number, item = signal.SIGALRM if exit_code is None else max(0, -exit_code), self._post.item
+        number = signal.SIGALRM if is_overdue or exit_code is None else max(0, -exit_code)
+        item = self._post.item
         self._deaths += 1
         if self._deaths == _MOST_DEATHS:
             raise WorkerError(
@@ -248,9 +255,10 @@ def _serve(
                 continue
             if file is None:
                 return
-            outcome = _outcome(work, unpack(file, pin_memory=False), depot)
-            watch.end()
+            watch.begin_between()
+            outcome = _outcome(work, unpack(file, pin_memory=False), watch, depot)
             send_file(connection, outcome)
+            watch.end()
             first_bytes = first_bytes or resident_bytes()
             if resident_bytes() - first_bytes > _MOST_GROWTH_BYTES:  # libraries leak, some a little with each file
                 post.retire()
@@ -268,9 +276,11 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
-def _outcome(work: Callable[[Task], Result], task: Task, depot: Depot) -> int:
+def _outcome(work: Callable[[Task], Result], task: Task, watch: Watch, depot: Depot) -> int:
     try:
-        return depot.pack(work(task))
+        result = work(task)
+        watch.begin_between()
+        return depot.pack(result)
     except Exception as error:  # not swallowed: raised again in the main process
         return depot.pack(_Raised(_portable(error), traceback.format_exc()))
 

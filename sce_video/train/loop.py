@@ -1,4 +1,4 @@
-"""Training, from the newest checkpoint to the last step."""
+"""Training, to the last step."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
-from sce_video.models.norms import recorded_norm_numbers
-from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
-from sce_video.runtime.distributed import all_gathered, is_main_process, num_ranks, on_all_ranks, take_over_buffers
+from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
@@ -51,8 +50,9 @@ class Run:
     """Everything that a run consists of; what changes while it runs is in its checkpoints.
 
     `task` is its name on the bar. `take_step` makes one optimiser step and gives the loss, still on the device.
-    `record` is stored in every checkpoint beside the state: config, versions, and what must be the same when the run
-    goes on: as `videos` and `labels` what identifies these, as `decoder` what reads them. `name_video` gives a path.
+    `record` is stored in every checkpoint beside the state: versions, and what must be the same when the run goes on:
+    `config`, as `videos` and `labels` what identifies these, as `decoder` what reads them. `changed_keys` gives the
+    keys of a recorded config that say that it is another run's. `name_video` gives a path.
     """
 
     task: str
@@ -68,18 +68,20 @@ class Run:
     checkpoints: CheckpointFolder
     output_dir: Path
     record: dict[str, Any]
+    changed_keys: Callable[[str], list[str]]
 
 
-def train(run: Run) -> bool:
-    """Train from the newest checkpoint, or from the start, to the plan's last step.
+def train(run: Run, *, step: int) -> bool:
+    """Train to the plan's last step.
 
+    Args:
+        step: how many were made, which `resume` tells.
     Returns:
         Whether that is the last of all; False after a stop at `stop_at_step`.
     Raises:
         StoppedError: a signal came; the step was finished and saved.
     """
     plan = run.plan
-    step = _resume(run)
     watch, meter = LossWatch(run.name_video), ThroughputMeter()
     run.model.train()
     with (
@@ -162,6 +164,7 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
         "optimizer": run.optimizer.state_dict(),
         "scaler": run.precision.scaler.state_dict(),
         "failures": run.failures.state_dict(),
+        "steps_per_epoch": run.plan.steps_per_epoch,
         **run.record,
     }
     problem = ""
@@ -176,52 +179,3 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
     if is_last or run.plan.stops_if_not_saved:
         raise CheckpointError(f"{line}; mend that, and the same command goes on from there")
     LOGGER.error("%s, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False", line)
-
-
-def _require_same_videos(state: dict[str, Any], record: dict[str, Any]) -> None:
-    if state["videos"] != record["videos"]:
-        raise ValueError("the list of training videos is another one than at the start of the run")
-    if state.get("labels", record["labels"]) != record["labels"]:
-        raise ValueError("training videos have other labels than at the start of the run")
-
-
-def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None:
-    """Libraries differ in colours, some in frames: no silent change in mid-run."""
-    before, now = state.get("decoder", record["decoder"]), record["decoder"]
-    if before != now:
-        raise CheckpointError(f"the run was decoded by {before} so far, not by {now}; set DATA.DECODER {before}")
-    if state.get("decoder_version", record["decoder_version"]) != record["decoder_version"]:
-        LOGGER.warning("videos were decoded by %s %s so far", before, state["decoder_version"])
-
-
-def _require_same_norms(state: dict[str, Any], record: dict[str, Any]) -> None:
-    """No state dict holds these numbers, and versions of this toolkit differ in them."""
-    before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
-    if before != record["batch_norm"]:
-        raise ValueError(f"its batch norms have {before}, not {record['batch_norm']}")
-
-
-def _resume(run: Run) -> int:
-    """Load the newest checkpoint if there is one, on all ranks that which the main process finds; the steps done."""
-    newest = run.checkpoints.load_newest() if is_main_process() else None
-    step: int = all_gathered(0 if newest is None else int(newest["step"]))[0]
-    # A rank's view of a network disk may be behind: it is asked for this very file, not for the newest.
-    state = newest if is_main_process() or step == 0 else load_checkpoint(run.checkpoints.path(step))
-    if state is None:
-        return 0
-    try:
-        _require_same_videos(state, run.record)
-        _require_same_decoder(state, run.record)
-        _require_same_norms(state, run.record)
-        run.model.load_state_dict(state["model"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.precision.scaler.load_state_dict(state["scaler"])
-        run.failures.load_state_dict(state["failures"])
-    except (KeyError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(
-            f"the checkpoint in {run.checkpoints.folder} does not fit this config ({reason}); "
-            f"use the run's own config or another RUN.OUTPUT_DIR"
-        ) from error
-    LOGGER.info("resumed from %s", run.checkpoints.path(step))
-    return step

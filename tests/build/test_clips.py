@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.build.clips import build_clip_format, build_opener, build_protocol, describe_decoder
+from sce_video.build.clips import build_clip_format, build_opener, build_protocol, describe_decoder, remember_decoder
 from sce_video.clips.decoders import decoder_version
 from sce_video.config import load_config
 from sce_video.data.manifest import Manifest
@@ -39,6 +39,8 @@ def test_auto_is_decided_once(tmp_path: Path, motion_videos: Path) -> None:
     manifest = read_folder(motion_videos, "train")
     memory = tmp_path / "decoder.json"
     opener = build_opener(cfg, manifest, memory=memory)
+    assert not memory.exists()  # the start may still be refused
+    remember_decoder(cfg, opener.decoder, videos=manifest.digest(), memory=memory)
     decided = json.loads(memory.read_text())
     assert decided["decoder"] == opener.decoder
     assert decided["version"] == decoder_version(opener.decoder)
@@ -54,10 +56,10 @@ def test_auto_is_decided_once(tmp_path: Path, motion_videos: Path) -> None:
     assert others.decoder != "decord"  # what was decided for other videos says nothing
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"decoder": "vhs"}', "[]"])
+@pytest.mark.parametrize("content", ["", "{}", '{"decoder": "vhs"}', "[]", "[" * 100_000, "\udcff"])
 def test_a_memory_that_cannot_be_read_is_one_clear_line(tmp_path: Path, motion_videos: Path, content: str) -> None:
     memory = tmp_path / "decoder.json"
-    memory.write_text(content)
+    memory.write_text(content, errors="surrogateescape")
     cfg = config(tmp_path, "DATA.DECODER", "auto")
     with pytest.raises(ConfigError, match="does not say which decoder the run uses.*set DATA.DECODER"):
         build_opener(cfg, read_folder(motion_videos, "train"), memory=memory)

@@ -1,6 +1,7 @@
 """Features on disk: nothing is done twice, nothing stale is taken for new, whatever stops in between."""
 
 import csv
+import json
 from functools import partial
 
 import numpy as np
@@ -50,6 +51,7 @@ def store(folder, dataset, *, num_videos=11, about=None, local_batch_size=2):
         folder,
         extractor,
         num_videos=num_videos,
+        num_features=2,
         local_batch_size=local_batch_size,
         about=about or {"weights": "a"},
         description="features",
@@ -158,6 +160,59 @@ def test_a_damaged_file_is_named(tmp_path):
         store(tmp_path, GrayVideos())
 
 
+def changed(file, **changes):
+    with np.load(file) as content:
+        np.savez(file, **{**content, **changes})
+
+
+STRANGE = {
+    "too few rows": {"features": np.zeros((3, 2), np.float32)},
+    "rows of other videos": {"videos": np.arange(4)},
+    "too few videos": {"features": np.zeros((3, 2), np.float32), "videos": np.arange(4, 7)},
+    "a video twice": {"failures": np.array(json.dumps([[4, "broken"]]))},
+    "out of order": {"videos": np.array([5, 4, 6, 7])},
+    "wider": {"features": np.zeros((4, 3), np.float32)},
+    "not a number": {"features": np.full((4, 2), np.nan, np.float32)},
+    "complex": {"features": np.zeros((4, 2), np.complex64)},
+    "whole": {"features": np.zeros((4, 2), np.int64)},
+    "flat": {"features": np.zeros(4, np.float32)},
+    "texts": {"videos": np.array(["4", "5", "6", "7"])},
+    "no json": {"failures": np.array("[" * 100_000)},
+    "other weights": {"about": np.array("0" * 64)},
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_what_is_kept_is_looked_at_before_it_counts(tmp_path, strange):
+    store(tmp_path, GrayVideos())
+    changed(tmp_path / "part_000001.npz", **STRANGE[strange])
+    with pytest.raises(
+        CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and start again"
+    ) as caught:
+        store(tmp_path, GrayVideos())
+    assert "\n" not in str(caught.value)
+
+
+def test_parts_of_before_they_had_a_digest_still_count(tmp_path):
+    store(tmp_path, GrayVideos())
+    file = tmp_path / "part_000001.npz"
+    with np.load(file) as content:
+        np.savez(file, **{name: content[name] for name in ("features", "videos", "failures")})
+    dataset = GrayVideos()
+    assert_are(store(tmp_path, dataset), list(range(11)))
+    assert dataset.read == []
+
+
+def test_a_part_that_would_unpack_to_any_size_is_refused(tmp_path):
+    store(tmp_path, GrayVideos())
+    file = tmp_path / "part_000001.npz"
+    with np.load(file) as content:
+        np.savez_compressed(file, **{**content, "features": np.zeros((4, 2**22), np.float32)})
+    assert file.stat().st_size < 2**18
+    with pytest.raises(CheckpointError, match=r"cannot be read \(wrong header of features\.npy\)"):
+        store(tmp_path, GrayVideos())
+
+
 def test_what_is_written_for_others(tmp_path):
     rows = FeatureRows(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 2]), [(1, "broken")])
     paths = ["a, b.mp4", "c.mp4", 'ü "d".mp4']
@@ -182,6 +237,16 @@ def test_what_was_written_is_read_again(tmp_path):
     assert torch.equal(features, rows.features)
     assert (labels, read) == ([7, 9], ["a, b.mp4", 'ü "d".mp4'])
     assert read_export(tmp_path / "test") is None
+    with np.load(tmp_path / "train.npz") as content:
+        good = dict(content)
+    for strange in ({"labels": np.zeros(2)}, {"features": np.array([[1.0, np.nan], [3, 4]], np.float32)}, {}):
+        np.savez(tmp_path / "train.npz", **{**good, **strange} if strange else {"labels": good["labels"]})
+        with pytest.raises(CheckpointError, match=r"train\.npz and \.csv cannot be read"):
+            read_export(tmp_path / "train")
+    np.savez(tmp_path / "train.npz", **good)
+    (tmp_path / "train.csv").write_text("row,video\n0,0\n1,1\n")
+    with pytest.raises(CheckpointError, match=r"train\.npz and \.csv cannot be read \('path'\)"):
+        read_export(tmp_path / "train")
     (tmp_path / "train.npz").write_bytes(b"PK torn")
     with pytest.raises(CheckpointError, match=r"train\.npz and \.csv cannot be read .*; extract the features again"):
         read_export(tmp_path / "train")

@@ -77,8 +77,9 @@ def test_another_job_in_the_same_folder_begins_the_count_anew(tmp_path: Path) ->
 
     assert [lost_at("7", restart) for restart in range(4)] == [True, True, True, False]
     assert lost_at("8", 0)
-    (tmp_path / "requeues.json").write_text("{torn")
-    assert lost_at("8", 1)
+    for torn in ("{torn", "[7]", '{"job": "8", "without_progress": "many"}', '{"job": "8"}', "[" * 100_000):
+        (tmp_path / "requeues.json").write_text(torn)
+        assert lost_at("8", 1)
 
 
 @pytest.mark.parametrize(

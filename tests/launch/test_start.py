@@ -34,10 +34,17 @@ def test_the_first_failure_ends_all_at_once(tmp_path: Path) -> None:
             os.kill(int(file.read_text()), 0)
 
 
-def test_a_process_that_is_killed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    code = "if rank == 1: os.kill(os.getpid(), 9)\ntime.sleep(60)"
-    assert start_ranks(program(code), num_processes=2) == 128 + 9
-    assert capsys.readouterr().err == "error: rank 1 was ended by signal 9; the others are stopped\n"
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_killed_is_named(rank: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the terminal and in the run's log, which the first process cannot write any more."""
+    log = tmp_path / "run.log"
+    log.write_text("begun\n")
+    code = f"if rank == {rank}: os.kill(os.getpid(), 9)\ntime.sleep(60)"
+    assert start_ranks(program(code), num_processes=2, log=log) == 128 + 9
+    line = f"error: rank {rank} was ended by signal 9; the others are stopped\n"
+    assert capsys.readouterr().err == line
+    assert log.read_text().startswith("begun\n")
+    assert log.read_text().endswith(f",000 ERROR {line}")
 
 
 def test_a_process_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,14 @@ def add_one(tensors: dict[str, Tensor]) -> None:
     tensors["fc.weight"] = torch.zeros(2, 2)
 
 
+def as_whole_numbers(tensors: dict[str, Tensor]) -> None:
+    tensors["layer2.0.conv1.0.0.weight"] = tensors["layer2.0.conv1.0.0.weight"].int()
+
+
+def as_complex_numbers(tensors: dict[str, Tensor]) -> None:
+    tensors["layer2.0.conv1.0.0.weight"] = tensors["layer2.0.conv1.0.0.weight"].to(torch.complex64)
+
+
 def rename_all(tensors: dict[str, Tensor]) -> None:
     for key in list(tensors):
         tensors[f"module.{key}"] = tensors.pop(key)
@@ -221,6 +229,7 @@ def rename_all(tensors: dict[str, Tensor]) -> None:
         (drop_one, 1, 0, "layer2.0.conv1.0.0.weight"),
         (reshape_one, 1, 0, "layer2.0.conv1.0.0.weight"),
         (flatten_one, 1, 0, "layer2.0.conv1.0.0.weight"),
+        (as_whole_numbers, 1, 0, "layer2.0.conv1.0.0.weight"),
         (add_one, 0, 1, "fc.weight"),
         (rename_all, 126, 126, "stem.0.weight"),
     ],
@@ -245,6 +254,19 @@ def test_tensors_that_do_not_fit_are_counted(
     message = refusal(path)
     assert f"{num_unfit} of 126 tensors" in message
     assert f"{num_unknown} are unknown, for example {example}" in message
+
+
+@pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run])
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+    source = backbone(1)
+    source.layer2[0].conv1[0][0].weight.data[0, 0, 0, 0, 0] = float("nan")
+    message = refusal(write(tmp_path, source))
+    assert "cannot be read (" in message or "none of the 1 checkpoints" in message
+    path = tmp_path / "complex.safetensors"
+    tensors = dict(backbone(1).state_dict())
+    as_complex_numbers(tensors)
+    save_file(tensors, path, metadata={"backbone": NAME, "step": "1"})
+    assert "layer2.0.conv1.0.0.weight holds values that are not real and finite" in refusal(path)
 
 
 @pytest.mark.parametrize("length", [0, 4, 5000, -1])

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,31 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
+def results_with(**changes: object) -> str:
+    return json.dumps({"metrics": {}, "num_evaluated": 8, "num_expected": 8, "protocol": {}, **changes})
+
+
 DAMAGE = {
     "torn json": ("results.json", '{"metrics": {', "cannot be read"),
     "other json": ("results.json", '{"random": 1}', r"does not hold the results of an evaluation \(metrics, "),
     "a list": ("results.json", "[1]", "does not hold the results"),
+    "deep json": ("results.json", "[" * 100_000, "cannot be read"),
+    "a text for metrics": (
+        "results.json",
+        results_with(metrics="high"),
+        r"\(metrics is 'high'\)",
+    ),
+    "a metric that is none": ("results.json", results_with(metrics={"knn_top1": None}), r"\(metrics is "),
+    "no finite metric": ("results.json", results_with(metrics={"knn_top1": float("nan")}), r"\(metrics is "),
+    "a count that is none": ("results.json", results_with(num_evaluated="8"), r"\(num_evaluated is '8'\)"),
+    "no failures": ("results.json", results_with(failures=7), r"\(failures is 7\)"),
+    "an environment of numbers": ("results.json", results_with(environment={"torch": 2}), r"\(environment is "),
+    "no finite similarity": (
+        "neighbors.csv",
+        "path,label,place,neighbor_path,neighbor_label,similarity\nx,1,1,y,1,nan\n",
+        "neighbors.csv, line 2: similarity is nan",
+    ),
+    "a huge field": ("predictions.csv", "path,label,predicted\n" + "x" * 200_000 + ",1,2\n", "predictions.csv, line "),
     "no column": ("predictions.csv", "path,label\nx,1\n", "predictions.csv has no column predicted"),
     "nothing": ("neighbors.csv", "", "neighbors.csv has no column path"),
     "no number": ("predictions.csv", "path,label,predicted\nx,1,2\ny,one,2\n", "predictions.csv, line 3: .*'one'"),

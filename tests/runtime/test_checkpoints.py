@@ -183,7 +183,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, as_archive: bool) -> None:
 
 def test_other_contents_are_named(tmp_path: Path) -> None:
     torch.save(torch.zeros(2), tmp_path / "tensor.pt")
-    with pytest.raises(CheckpointError, match=r"tensor\.pt holds a Tensor; a dict was expected"):
+    with pytest.raises(CheckpointError, match=r"tensor\.pt cannot be read \(it holds a Tensor; a dict was expected\)"):
         load_checkpoint(tmp_path / "tensor.pt")
     with pytest.raises(CheckpointError, match=r"missing\.pt does not exist"):
         load_checkpoint(tmp_path / "missing.pt")

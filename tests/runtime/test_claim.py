@@ -61,8 +61,65 @@ def test_one_after_the_other(tmp_path: Path) -> None:
             assert [path.name for path in folder.iterdir()] == [CLAIM_FILE]
             write_text(folder / "a.txt", "text")
             assert sorted(path.name for path in folder.iterdir()) == [CLAIM_FILE, "a.txt"]
-            (folder / "a.txt").unlink()
-        assert list(folder.iterdir()) == []
+        assert [path.name for path in folder.iterdir()] == ["a.txt"]
+        (folder / "a.txt").unlink()
+
+
+def test_of_a_start_that_wrote_nothing_no_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "mine", tmp_path / "a" / "b" / "c"):
+        with claimed(folder):
+            assert [path.name for path in folder.iterdir()] == [CLAIM_FILE]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to a file", "link to nothing", "pipe"])
+def test_what_is_no_claim_is_named_at_once(tmp_path: Path, kind: str) -> None:
+    """Nothing waits for it, and it is left as it is."""
+    file, elsewhere = tmp_path / CLAIM_FILE, tmp_path / "elsewhere"
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(elsewhere)
+    if kind == "link to a file":
+        elsewhere.write_text("mine")
+    before = file.lstat()
+    with (
+        pytest.raises(InUseError, match=r"\.owner\.json, which .* cannot be read .* remove it"),
+        claimed(tmp_path),
+    ):
+        pass
+    assert file.lstat() == before
+    assert not elsewhere.exists() or elsewhere.read_text() == "mine"
+
+
+STRANGE = [
+    {"token": "*"},
+    {"token": ""},
+    {"token": "../ab12"},
+    {"token": 7},
+    {"pid": "7"},
+    {"pid": 10**30},
+    {"restart": None},
+    {"host": "far\nthere"},
+    {"host": "x" * 5000},
+]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=str)
+def test_nothing_is_believed_of_a_strange_owner_and_nothing_deleted(
+    tmp_path: Path, strange: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "_PATIENCE_SECONDS", 0.6)
+    facts = {"token": "ab12", "host": "far", "pid": 7, "started": "99", "machine": "other", "job": "", "restart": 0}
+    (tmp_path / CLAIM_FILE).write_text(json.dumps({**facts, **strange}))
+    others = [tmp_path / name for name in (".a.other.partial", ".a.partial", ".a..partial", ".a.ab12.partial")]
+    for path in others:
+        path.touch()
+    with claimed(tmp_path):
+        assert all(path.exists() for path in others)
 
 
 def test_a_living_process_is_named_at_once(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
@@ -203,7 +260,7 @@ def test_the_other_ranks_of_a_run_are_locked_out_with_it(tmp_path: Path) -> None
     features = tmp_path / "features" / "part_1.npz"
     with claimed_by(owner, tmp_path):
         write_text(features, "old")
-        leave_claim_of(tmp_path, job="7", restart=1, token="new", pid=8)
+        leave_claim_of(tmp_path, job="7", restart=1, token="cd34", pid=8)
         with pytest.raises(InUseError, match="taken over by process 8"):
             write_text(features, "of one that was believed dead")
     assert features.read_text() == "old"

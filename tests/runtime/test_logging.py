@@ -2,13 +2,14 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sce_video.runtime.logging import LOGGER, MetricsLog, set_up_logging
+from sce_video.runtime.logging import LOGGER, MetricsLog, log_to, log_to_terminal, logged_metrics, set_up_logging
 
 
 def json_lines(folder: Path) -> list[dict[str, Any]]:
@@ -53,6 +54,47 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path, torn: str) -> None:
         file.write(torn)
     write_steps(tmp_path, range(7, 8), loss=0.0)
     assert [line["step"] for line in json_lines(tmp_path)] == [0, 1, 7]
+
+
+def test_damaged_lines_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_steps(tmp_path, range(2), loss=0.0)
+    damaged = [
+        b"\xff\xfe not text",
+        b'{"step": "2", "loss": 1.0}',
+        b'{"step": true, "loss": 1.0}',
+        b'{"step": 2.5, "loss": 1.0}',
+        b'{"step": -1, "loss": 1.0}',
+        b'{"step": 1' + b"0" * 400 + b"}",
+        b'{"step": 2, "loss": NaN}',
+        b'{"step": 2, "loss": "low"}',
+        b"[" * 100_000,
+        b"7",
+    ]
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b"\n".join(damaged) + b'\n{"step": 9, "loss": 1.0}\n{"st')
+    assert [line["step"] for line in logged_metrics(tmp_path / "metrics.jsonl")] == [0, 1, 9]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{tmp_path / 'metrics.jsonl'}: 10 lines are damaged and left out, the first is line 3"
+    )
+
+
+def test_no_log_stays_of_a_run_that_does_not_begin(tmp_path: Path, restored_logger: logging.Logger) -> None:
+    """And one that begins has the lines from before."""
+    log_to_terminal()
+    restored_logger.info("looking at %d videos", 12)
+    assert list(tmp_path.iterdir()) == []
+    for _ in range(2):
+        log_to(tmp_path)
+    restored_logger.info("begun")
+    lines = (tmp_path / "run.log").read_text().splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == ["INFO looking at 12 videos", "INFO begun"]
+
+
+def test_a_pipe_is_no_log(tmp_path: Path, restored_logger: logging.Logger) -> None:
+    os.mkfifo(tmp_path / "run.log")
+    with pytest.raises(OSError, match="it is a FIFO, not a file"):
+        set_up_logging(tmp_path)
 
 
 def test_a_run_from_the_start_forgets_the_old_lines(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_a_dead_worker_was_on_can_be_read():
     for item in (0, 649_999):
         child = os.fork()
         if child == 0:
-            post.item = item
+            post.stand(item, 1.0)
             os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(child, 0)
         assert post.item == item
@@ -133,6 +133,29 @@ def test_after_waiting_the_time_on_the_video_begins():
     post = Post()
     assert on_one_video_while_waiting(post, waits_for=0.1, most=10.0, then=5.0) == -signal.SIGALRM
     assert post.item == 3
+
+
+def test_a_worker_that_stands_still_is_overdue_on_nothing_too():
+    """It owes a result: how long the main process has waited counts, not how long the worker had nothing to do."""
+    videos, post = watch(timeout_seconds=100.0), Post()
+    videos.expect(post)
+    post._memory[1] -= 111 * 10**9  # as if that was so long ago; it is ended 10 s after the kernel should have
+    assert not videos.is_overdue(post, waited_seconds=0.0)
+    assert not videos.is_overdue(post, waited_seconds=109.0)
+    assert videos.is_overdue(post, waited_seconds=111.0)
+    post.stand(3, 100.0)
+    assert not videos.is_overdue(post, waited_seconds=1000.0)
+    post._memory[1] -= 111 * 10**9
+    assert videos.is_overdue(post, waited_seconds=0.0)
+
+
+def test_who_waits_for_others_is_overdue_when_that_takes_too_long():
+    videos, post = watch(timeout_seconds=1.0), Post()
+    post.stand(None, 600.0)
+    post._memory[1] -= 609 * 10**9
+    assert not videos.is_overdue(post, waited_seconds=1000.0)
+    post._memory[1] -= 2 * 10**9
+    assert videos.is_overdue(post, waited_seconds=1000.0)
 
 
 def test_elsewhere_nothing_is_timed_while_waiting():

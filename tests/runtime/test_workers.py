@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from sce_video.errors import ManifestError
+from sce_video.runtime import watch as watch_module
 from sce_video.runtime import workers as workers_module
 from sce_video.runtime.watch import Watch
 from sce_video.runtime.workers import WorkerError, Workers
@@ -141,6 +142,46 @@ def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
     time.sleep(1.0)
     assert [numbers(result) for result in results] == [[2], [3]]
     assert log_lines() == []
+
+
+@pytest.mark.parametrize("when", ["before the first", "after the last"])
+def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(when, log_lines):
+    """In native code, as one that collates or waits for a pipe that nobody reads."""
+    tries = mmap.mmap(-1, 1)
+    workers = crew(num_workers=1, timeout_seconds=0.7)
+
+    def work(task):
+        for place in ("before the first", "after the last"):
+            if place == "after the last":
+                workers.watch.begin(task)
+                workers.watch.begin_between()
+            if place == when and task == 2 and tries[0] == 0:
+                tries[0] = 1
+                hang()
+        return task
+
+    assert list(workers.results(work, range(4))) == [0, 1, 2, 3]
+    assert workers.watch.lost() == {}
+    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
+
+
+def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
+    """No timer of the kernel ends it."""
+    monkeypatch.setattr(watch_module, "_GRACE_SECONDS", 0.5)
+    doers = []
+
+    def tasks():
+        yield from (0, 1)
+        os.kill(doers[0], signal.SIGSTOP)  # its next task is given to it after this
+        yield from (2, 3)
+
+    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=0.7)
+    for doer, task in workers.results(lambda task: (os.getpid(), task), tasks()):
+        doers.append(doer)
+        assert task == len(doers) - 1
+    assert len(doers) == 4
+    assert doers[0] == doers[1] != doers[2] == doers[3]
+    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
 
 
 def test_an_accident_is_forgiven(log_lines):

@@ -155,12 +155,13 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_line_and_exit_code_2(motion_videos: Path, tmp_path: Path, mistake: str) -> None:
     arguments, message = MISTAKES[mistake]
-    outcome = run_net(*overrides(motion_videos, tmp_path), *arguments)
+    outcome = run_net(*overrides(motion_videos, tmp_path / "deep" / "run"), *arguments)
     assert outcome.returncode == 2
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert message in errors[0]
     assert "Traceback" not in outcome.stderr
+    assert list(tmp_path.iterdir()) == []  # no folder, log or config of a start that is refused
 
 
 @pytest.mark.parametrize("num_workers", ["0", "2"])

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,15 @@ from torch import Tensor
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.build.pretrain import build_pretrain_run
-from sce_video.config import load_config
+from sce_video.config import config_text, load_config
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
 from sce_video.methods.sce import SCERates
-from sce_video.runtime.checkpoints import CheckpointFolder
+from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.seeds import seed_everything
-from sce_video.train.loop import train
+from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
+from sce_video.train.resume import resume
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 NUM_STEPS = 20  # 5 epochs of 4 steps
@@ -75,10 +77,10 @@ def losses(output_dir: Path) -> dict[int, float]:
     return {line["step"]: line["loss"] for line in lines}
 
 
-def assert_same_to_the_bit(first: dict[str, Any], second: dict[str, Any]) -> None:
+def assert_same_to_the_bit(first: dict[str, Any], second: dict[str, Any], *, at_least: int = 200) -> None:
     ours, theirs = tensors(first), tensors(second)
     assert ours.keys() == theirs.keys()
-    assert len(ours) > 200  # online and momentum branch, queue, and the optimiser's buffers
+    assert len(ours) > at_least  # online and momentum branch, queue, and the optimiser's buffers
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     assert different == []
 
@@ -118,10 +120,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-def run_with_full_disk(cfg: CfgNode, disk: Path, *, steps: range) -> None:
-    """The disk is full while these steps are made."""
+def begun(cfg: CfgNode) -> Run:
+    """As `run_task` begins it."""
     seed_everything(cfg.RUN.SEED)
     run = build_pretrain_run(cfg, torch.device("cpu"))
+    (run.output_dir / "config.yaml").write_text(config_text(cfg))
+    return run
+
+
+def run_with_full_disk(cfg: CfgNode, disk: Path, *, steps: range) -> None:
+    """The disk is full while these steps are made."""
+    run = begun(cfg)
     ballast = disk / "ballast"
 
     def fill(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
@@ -133,7 +142,7 @@ def run_with_full_disk(cfg: CfgNode, disk: Path, *, steps: range) -> None:
             ballast.unlink()
         return run.take_step(parts, rates, step=step)
 
-    train(replace(run, take_step=fill))
+    train(replace(run, take_step=fill), step=resume(run))
 
 
 def test_a_full_disk_costs_checkpoints_and_not_the_run(
@@ -173,8 +182,7 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
 ) -> None:
     """Dies after 14 steps; the checkpoint of step 12 is torn, so it goes on from step 8, with two workers."""
     cfg = config(motion_videos, tmp_path)
-    seed_everything(cfg.RUN.SEED)
-    run = build_pretrain_run(cfg, torch.device("cpu"))
+    run = begun(cfg)
 
     def die(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
         if step == 14:
@@ -182,7 +190,7 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
         return run.take_step(parts, rates, step=step)
 
     with pytest.raises(KeyboardInterrupt):
-        train(replace(run, take_step=die))
+        train(replace(run, take_step=die), step=0)
     folder = CheckpointFolder(tmp_path / "checkpoints", num_kept=2)
     assert folder.steps() == [8, 12]
     os.truncate(folder.path(12), 1000)
@@ -196,8 +204,7 @@ def test_a_signal_lets_the_step_finish_and_saves(
 ) -> None:
     """In the middle of step 9, between two periodic checkpoints."""
     cfg = config(motion_videos, tmp_path)
-    seed_everything(cfg.RUN.SEED)
-    run = build_pretrain_run(cfg, torch.device("cpu"))
+    run = begun(cfg)
     before = signal.getsignal(number)
 
     def asked(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> Tensor:
@@ -206,7 +213,7 @@ def test_a_signal_lets_the_step_finish_and_saves(
         return run.take_step(parts, rates, step=step)
 
     with pytest.raises(StoppedError, match=f"stopped by signal {number:d} after 10 steps") as stop:
-        train(replace(run, take_step=asked))
+        train(replace(run, take_step=asked), step=0)
     assert stop.value.signal_number == number
     assert signal.getsignal(number) is before
     assert run.checkpoints.steps()[-1] == 10
@@ -273,7 +280,7 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tm
 
     run.model.finish_step = poison  # type: ignore[method-assign]
     with pytest.raises(NonFiniteLossError, match="weights are not finite after step 2 with learning rate"):
-        train(run)
+        train(run, step=0)
     newest = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).load_newest()
     assert newest is not None
     assert newest["step"] == 2
@@ -304,6 +311,116 @@ def test_the_full_recipe_resumes_to_the_bit(motion_videos: Path, tmp_path: Path,
     whole, parts = (CheckpointFolder(tmp_path / name / "checkpoints", num_kept=1) for name in ("whole", "parts"))
     assert whole.steps()[-1] == 8
     assert_same_to_the_bit(parts.load_newest() or {}, whole.load_newest() or {})
+
+
+def not_finite(state: dict[str, Any]) -> dict[str, Any]:
+    model = {name: value.clone() for name, value in state["model"].items()}
+    next(iter(model.values())).view(-1)[0] = float("nan")
+    return {"model": model}
+
+
+def without(state: dict[str, Any], name: str) -> dict[str, Any]:
+    return {"model": {key: value for key, value in state["model"].items() if key != name}}
+
+
+def other_buffers(state: dict[str, Any]) -> dict[str, Any]:
+    optimizer = state["optimizer"]
+    return {"optimizer": {**optimizer, "state": {0: {"mu": torch.zeros(7)}}}}
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "weights that are not finite": not_finite,
+    "a tensor is missing": lambda state: without(state, next(iter(state["model"]))),
+    "a model of numbers": lambda state: {"model": dict.fromkeys(state["model"], 0.0)},
+    "no model": lambda state: {"model": None},
+    "a list": lambda state: {"optimizer": [1]},
+    "buffers of another shape": other_buffers,
+    "a failed video that is none": lambda state: {"failures": {"failed": [10**6]}},
+    "a text": lambda state: {"failures": "none"},
+    "a config that is none": lambda state: {"config": "]["},
+}
+
+
+@pytest.fixture(scope="module")
+def half_way(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with checkpoints of steps 4 and 8."""
+    output_dir = tmp_path_factory.mktemp("half")
+    run_task(config(motion_videos, output_dir, TRAIN__STOP_AT_STEP=8))
+    return output_dir
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_of_a_wrong_checkpoint_the_one_before_is_used(
+    undisturbed: Path,
+    half_way: Path,
+    motion_videos: Path,
+    tmp_path: Path,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.copytree(half_way, tmp_path / "run")
+    state = load_checkpoint(half_way / "checkpoints" / "step_00000008.pt")
+    torch.save({**state, **DAMAGE[damage](state)}, tmp_path / "run" / "checkpoints" / "step_00000008.pt")
+    run = build_pretrain_run(config(motion_videos, tmp_path / "run"), torch.device("cpu"))
+    assert resume(run) == 4
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert "step_00000008.pt" in warnings[0]
+    assert warnings[0].endswith("trying the one before it")
+    assert warnings[1] == "4 steps made after step 4 are lost and made again, as far as metrics.jsonl tells"
+    good = load_checkpoint(half_way / "checkpoints" / "step_00000004.pt")
+    assert all(torch.equal(value, good["model"][name]) for name, value in run.model.state_dict().items())
+    assert_same_to_the_bit(run.optimizer.state_dict(), good["optimizer"], at_least=20)
+
+
+def test_lost_steps_are_said_also_without_a_checkpoint(
+    half_way: Path, motion_videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(half_way / "metrics.jsonl", tmp_path)
+    assert resume(build_pretrain_run(config(motion_videos, tmp_path), torch.device("cpu"))) == 0
+    assert "8 steps made after the start (there is no checkpoint) are lost and made again" in caplog.text
+
+
+def test_a_checkpoint_of_another_run_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
+    """Also under this run's config.yaml, as if the file was copied there; nothing goes on from the one before."""
+    other = tmp_path / "other"
+    run_task(config(motion_videos, other, TRAIN__STOP_AT_STEP=8, METHOD__TEMPERATURE=0.2, RUN__SEED=7))
+    shutil.copytree(half_way, tmp_path / "run")
+    shutil.copy(other / "checkpoints" / "step_00000008.pt", tmp_path / "run" / "checkpoints")
+    before = sorted((tmp_path / "run").rglob("*"))
+    with pytest.raises(CheckpointError, match=r"step_00000008\.pt.* of METHOD\.TEMPERATURE, RUN\.SEED; use .* own"):
+        run_task(config(motion_videos, tmp_path / "run"))
+    assert sorted((tmp_path / "run").rglob("*")) == before
+
+
+def test_a_deleted_config_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
+    shutil.copytree(half_way, tmp_path / "run")
+    (tmp_path / "run" / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"holds checkpoints but no config\.yaml.*put it back"):
+        run_task(config(motion_videos, tmp_path / "run"))
+
+
+def test_a_step_beyond_the_plan_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
+    """Of an old checkpoint, which says nothing of its config."""
+    shutil.copytree(half_way, tmp_path / "run")
+    state = load_checkpoint(half_way / "checkpoints" / "step_00000008.pt")
+    for name in ("config", "steps_per_epoch"):
+        del state[name]
+    torch.save({**state, "step": 24}, tmp_path / "run" / "checkpoints" / "step_00000024.pt")
+    with pytest.raises(CheckpointError, match=r"is of step 24 of a longer run; this one has 20 steps"):
+        run_task(config(motion_videos, tmp_path / "run"))
+
+
+def test_an_old_checkpoint_without_records_goes_on(
+    undisturbed: Path, half_way: Path, motion_videos: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(half_way, tmp_path / "run")
+    state = load_checkpoint(half_way / "checkpoints" / "step_00000008.pt")
+    for name in ("config", "steps_per_epoch", "labels", "decoder", "decoder_version"):
+        del state[name]
+    torch.save(state, tmp_path / "run" / "checkpoints" / "step_00000008.pt")
+    run_task(config(motion_videos, tmp_path / "run"))
+    assert_same_to_the_bit(final_state(tmp_path / "run"), final_state(undisturbed))
 
 
 def test_another_list_of_videos_is_not_the_same_run(motion_videos: Path, tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Going on from the newest checkpoint, as the run that wrote it and no other."""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from sce_video.errors import CheckpointError
+from sce_video.models.norms import recorded_norm_numbers
+from sce_video.runtime.checkpoints import DamagedError, load_checkpoint, reason_of
+from sce_video.runtime.distributed import all_gathered, is_main_process
+from sce_video.runtime.logging import LOGGER, METRICS_FILE, logged_metrics
+from sce_video.train.loop import Run
+
+
+def resume(run: Run) -> int:
+    """Load the newest checkpoint if there is one, on all ranks that which the main process finds.
+
+    One that is damaged is passed over, for the one before it.
+
+    Returns:
+        How many steps were made, 0 without a checkpoint.
+    Raises:
+        CheckpointError: it is another run's, or none can be used.
+    """
+    newest = run.checkpoints.load_newest(use=partial(_take_over, run)) if is_main_process() else None
+    step: int = all_gathered(0 if newest is None else newest["step"])[0]
+    # A rank's view of a network disk may be behind: it is asked for this very file, not for the newest.
+    if step and not is_main_process():
+        _take_over(run, load_checkpoint(run.checkpoints.path(step)))
+    if is_main_process():
+        _say(run, step)
+    return step
+
+
+def _take_over(run: Run, state: dict[str, Any]) -> None:
+    """Fill the run with a checkpoint's state.
+
+    Raises:
+        CheckpointError: of another run.
+        DamagedError: something in it is missing, or not what a run holds there.
+    """
+    path = run.checkpoints.path(state["step"])
+    try:
+        _require_same_run(run, state)
+        run.model.load_state_dict(state["model"])
+        _require_fitting(run.optimizer, state["optimizer"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        _require_numbers(state["scaler"])
+        run.precision.scaler.load_state_dict(state["scaler"])
+        run.failures.load_state_dict(state["failures"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except (torch.OutOfMemoryError, MemoryError):  # says nothing about the file
+        raise
+    except Exception as error:  # the border: what is wrong in it decides what torch raises
+        raise DamagedError(f"checkpoint {path} does not fit this run ({reason_of(error)})") from error
+
+
+def _require_same_run(run: Run, state: dict[str, Any]) -> None:
+    """Compare what the checkpoint says of its run; older ones do not say everything."""
+    record, plan = run.record, run.plan
+    way_out = "use the run's own config, or choose another RUN.OUTPUT_DIR"
+    changed = run.changed_keys(state["config"]) if "config" in state else []
+    if changed:
+        raise CheckpointError(f"the checkpoint is of a run with another value of {', '.join(changed)}; {way_out}")
+    if state["videos"] != record["videos"]:
+        raise CheckpointError(f"the list of training videos is another one than at the start of the run; {way_out}")
+    if state.get("labels", record["labels"]) != record["labels"]:
+        raise CheckpointError(f"training videos have other labels than at the start of the run; {way_out}")
+    if state.get("steps_per_epoch", plan.steps_per_epoch) != plan.steps_per_epoch or state["step"] > plan.num_steps:
+        raise CheckpointError(
+            f"it is of step {state['step']} of a longer run; this one has {plan.num_steps} steps, "
+            f"{plan.steps_per_epoch} per epoch; {way_out}"
+        )
+    before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
+    if before != record["batch_norm"]:  # no state dict holds these, and versions of this toolkit differ in them
+        raise CheckpointError(f"its batch norms have {before}, not {record['batch_norm']}; {way_out}")
+    _require_same_decoder(state, record)
+
+
+def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None:
+    """Libraries differ in colours, some in frames: no silent change in mid-run."""
+    before, now = state.get("decoder", record["decoder"]), record["decoder"]
+    if before != now:
+        raise CheckpointError(f"the run was decoded by {before} so far, not by {now}; set DATA.DECODER {before}")
+    if state.get("decoder_version", record["decoder_version"]) != record["decoder_version"]:
+        LOGGER.warning("videos were decoded by %s %s so far", before, state["decoder_version"])
+
+
+def _require_fitting(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Raises ValueError on what torch takes over and fails on in the next step."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for place, buffers in state["state"].items():
+        for name, value in buffers.items():
+            is_tensor = isinstance(value, Tensor)
+            if is_tensor and (value.shape not in (parameters[place].shape, ()) or value.isnan().any()):
+                raise ValueError(f"the optimiser's {name} of parameter {place} is of another shape, or not a number")
+            if not is_tensor and value is not None:
+                _require_numbers({name: value})
+    for ours, theirs in zip(optimizer.param_groups, state["param_groups"], strict=True):
+        for name in ours.keys() & theirs.keys() - {"params"}:
+            if isinstance(ours[name], float):
+                _require_numbers({name: theirs[name]})
+
+
+def _require_numbers(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r:.40}, no finite number")
+
+
+def _say(run: Run, step: int) -> None:
+    """Where the run goes on, and what was made after that and is made again."""
+    if step:
+        LOGGER.info("resumed from %s", run.checkpoints.path(step))
+    logged = max((int(line["step"]) + 1 for line in logged_metrics(run.output_dir / METRICS_FILE)), default=0)
+    if logged > step:
+        LOGGER.warning(
+            "%d steps made after %s are lost and made again, as far as %s tells",
+            logged - step,
+            f"step {step}" if step else "the start (there is no checkpoint)",
+            METRICS_FILE,
+        )

@@ -1,0 +1,66 @@
+"""What stands in a run's log when it ends, and what is left of a start that is refused."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.build.run import Work
+from sce_video.build.task import TASKS
+from sce_video.config import load_config
+from sce_video.launch.local import run_task
+from sce_video.launch.program import exit_code_of
+from sce_video.runtime.logging import LOGGER
+from tests.tools.test_run_net import REPOSITORY, overrides
+
+
+@pytest.fixture(autouse=True)
+def _restored_logger() -> Iterator[None]:
+    handlers, level, propagate = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate
+    LOGGER.handlers = []
+    yield
+    for handler in LOGGER.handlers:
+        handler.close()
+    LOGGER.handlers, LOGGER.propagate = handlers, propagate
+    LOGGER.setLevel(level if level else logging.NOTSET)
+
+
+def code_of(videos: Path, output_dir: Path, **changes: str) -> int:
+    cfg = load_config(REPOSITORY / "configs" / "demo_sce.yaml", overrides(videos, output_dir, **changes))
+    return exit_code_of(lambda: run_task(cfg))
+
+
+def test_a_refused_start_leaves_a_folder_as_it_is_and_says_why_in_its_log(motion_videos: Path, tmp_path: Path) -> None:
+    assert code_of(motion_videos, tmp_path, TASK="knn") == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert code_of(motion_videos, tmp_path, TASK="retrieval", EVAL__CHECKPOINT="/nowhere.pt") == 2
+    assert code_of(Path("/nowhere"), tmp_path, TASK="knn") == 2
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    log = after.pop(tmp_path / "run.log").decode()
+    assert log.startswith(before.pop(tmp_path / "run.log").decode())
+    assert "ERROR error: /nowhere.pt does not exist" in log.replace("checkpoint ", "")
+    assert "ERROR error: /nowhere/train is not a folder" in log
+    assert after == before
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_an_error_of_the_program_stands_in_the_log(
+    motion_videos: Path, tmp_path: Path, begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(cfg: CfgNode, device: torch.device) -> Work:
+        def work() -> None:
+            1 // 0  # noqa: B018
+
+        if not begins:
+            work()
+        return work
+
+    monkeypatch.setitem(TASKS, "knn", broken)
+    assert code_of(motion_videos, tmp_path / "run", TASK="knn") == 1
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert "CRITICAL error of the program itself: integer division or modulo by zero" in log
+    assert "Traceback (most recent call last):" in log
+    assert "ZeroDivisionError" in log.splitlines()[-1]
