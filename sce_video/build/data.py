@@ -12,6 +12,7 @@ from sce_video.build.clips import build_clip_format, build_protocol
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
 from sce_video.build.workers import build_scout, build_watch, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
+from sce_video.data.checks import require_files, say_repeated
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
@@ -19,7 +20,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewsDataset
-from sce_video.runtime.distributed import num_ranks, rank
+from sce_video.runtime.distributed import is_main_process, num_ranks, rank
 from sce_video.runtime.watch import Watch
 
 _NUM_PROBED = 8
@@ -27,17 +28,19 @@ _NUM_PROBED = 8
 
 def build_train_manifest(cfg: CfgNode) -> Manifest:
     """The training videos, or the part of them that EVAL.LABEL_SHARE leaves."""
-    manifest = _existing(TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+    manifest = _checked(cfg, TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
     share = cfg.EVAL.LABEL_SHARE
     return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
 def build_test_manifest(cfg: CfgNode) -> Manifest:
-    return _existing(TEST_SOURCES[cfg.DATA.SOURCE](cfg))
+    return _checked(cfg, TEST_SOURCES[cfg.DATA.SOURCE](cfg))
 
 
-def _existing(manifest: Manifest) -> Manifest:
-    manifest.require_files()
+def _checked(cfg: CfgNode, manifest: Manifest) -> Manifest:
+    require_files(manifest, max_missing_share=cfg.DATA.MAX_FAILED_SHARE)
+    if is_main_process():
+        say_repeated(manifest)
     return manifest
 
 

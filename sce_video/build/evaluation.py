@@ -125,6 +125,7 @@ def _evaluate(
         first_answers=_first_answers(measured, train),
         weights=weights,
         details=measured.details,
+        class_names=train_manifest.class_names,
         features=features_digest(test.features),
     )
 
@@ -286,6 +287,7 @@ def write_results(
     Args:
         first_answers: the class that each test row was taken for, int64 (rows,).
         bank: what the test videos were compared with, if with videos.
+        more: `class_names` by label, where the source knows them.
     """
     if not is_main_process():
         return

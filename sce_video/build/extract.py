@@ -76,6 +76,7 @@ def _extract(
             "lists": lists,
             "protocol": describe_extraction(cfg, opener),
             "weights": weights,
+            "class_names": manifests["train"].class_names,
         }
         write_json(output_dir / "results.json", {**results, "environment": environment()})
 

@@ -100,6 +100,7 @@ def _test(
         test=test,
         first_answers=test.features.argmax(dim=1),
         weights=weights,
+        class_names=train_manifest.class_names,
         num_failed_in_training=len(run.failures),
     )
 

@@ -1,6 +1,7 @@
 """Manifests of each `DATA.SOURCE`, for training and for testing, from the config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -10,6 +11,7 @@ from sce_video.config.check import SPLIT_MARK
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location, location
 from sce_video.data.sources import (
+    ClassNames,
     class_folders,
     read_annotations,
     read_cifar10,
@@ -49,6 +51,15 @@ def _list(cfg: CfgNode, name: str) -> Location:
     return location(name.replace(SPLIT_MARK, str(cfg.DATA.SPLIT)))
 
 
+def _read_list(cfg: CfgNode, name: str, class_names: ClassNames = dict) -> Manifest:
+    return read_list(_list(cfg, name), _root(cfg), columns=cfg.DATA.LIST_COLUMNS, class_names=class_names)
+
+
+def _listed_classes(cfg: CfgNode) -> Mapping[int, str] | None:
+    """Of the training list, where the labels of the test list are names."""
+    return _read_list(cfg, cfg.DATA.TRAIN).class_names if cfg.DATA.TRAIN else None
+
+
 def _train_classes(cfg: CfgNode) -> list[str]:
     return class_folders(_root(cfg), cfg.DATA.TRAIN)
 
@@ -79,7 +90,7 @@ def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
 
 
 TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TRAIN), _root(cfg)),
+    "list": lambda cfg: _read_list(cfg, cfg.DATA.TRAIN),
     "shards": lambda cfg: _shards(cfg, cfg.DATA.TRAIN),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TRAIN),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TRAIN, _MINI_KINETICS_TRAIN),
@@ -96,7 +107,7 @@ TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "stl10": lambda cfg: read_stl10(_folder(cfg), cfg.DATA.TRAIN),
 }
 TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
-    "list": lambda cfg: read_list(_list(cfg, cfg.DATA.TEST), _root(cfg)),
+    "list": lambda cfg: _read_list(cfg, cfg.DATA.TEST, partial(_listed_classes, cfg)),
     "shards": lambda cfg: _shards(cfg, cfg.DATA.TEST),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TEST, _MINI_KINETICS_TEST),

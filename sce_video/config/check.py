@@ -128,6 +128,7 @@ _RISING = (
 
 # Keys that change nothing unless another key has this value: set all the same, they would make a config lie.
 _USED_BY = {
+    "DATA.LIST_COLUMNS": ("DATA.SOURCE", "list"),
     "CLIP.DISTANCE_SECONDS": ("CLIP.PAIR", "distance"),
     "CLIP.DISTANCE_POWER": ("CLIP.PAIR", "decreasing"),
     "CLIP.FRAME_STRIDE": ("CLIP.FRAME_CHOICE", "strided"),

@@ -26,6 +26,9 @@ _C.DATA.ROOT = ""
 # reads TRAIN only.
 _C.DATA.TRAIN = ""
 _C.DATA.TEST = ""
+# What a line of a list holds (source "list"), where the lines do not say it themselves: "path,num_frames,label",
+# "path,label,num_frames", "path,num_frames" (no labels), "path,label", "path".
+_C.DATA.LIST_COLUMNS = ""
 # Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
 # 1, 2, 3 ("ucf101" and "hmdb51"; "list" where TRAIN and TEST have {split} in their names).
 _C.DATA.SPLITS_DIR = ""
@@ -40,7 +43,7 @@ _C.DATA.FRAMES_FPS = 25.0
 # Which images of a folder are its frames, where others lie beside them: img_{:05d}.jpg ("*" stands for anything). "" is
 # all of them, in the order of the number that varies in their names.
 _C.DATA.FRAMES_PATTERN = ""
-# Share of the list, in [0, 1], that may fail to open or decode before pretraining stops.
+# Share of the list, in [0, 1], that may be missing at the start, or fail to open or decode before training stops.
 _C.DATA.MAX_FAILED_SHARE = 0.05
 # Loader processes; -1 is one per core that this process may run on, 0 loads in the main process.
 _C.DATA.NUM_WORKERS = -1

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,22 @@ from typing import overload
 import numpy as np
 
 from sce_video.config.urls import is_url, masked
-from sce_video.data.remote import Location, RefusedError, RemoteError, RemotePath
+from sce_video.data.find_file import find_file
+from sce_video.data.remote import Location, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.subsets import balanced_part
 
-_NUM_LOOKED_FOR = 32
+_NUM_STAMPED = 32
+# A classifier has a row for each: more are a mistake, such as a number of bytes read as a label.
+_MOST_CLASSES = 1_000_000
+NO_LABEL = -1
+# Of so many classes, and of so many per video, a list may lack some.
+_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
+# Numbers of frames are at least so large, and labels as large leave few below them out.
+_LEAST_FRAMES, _NUM_JUDGED = 8, 8
+_CONTROLS = bytes([*range(0x20), 0x7F])
+_LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F in UTF-8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENCODING = ("utf-8", "surrogateescape")  # as Python gives and takes file names that are not UTF-8
 
 
@@ -64,10 +76,14 @@ class Manifest:
     to `paths`, or None for videos without labels. `origin` is the file or folder that was read, for messages.
     `pixels`, uint8 (number of videos, H, W, C), holds the videos themselves where they are small images without a file
     each; a path is then only a name. `versions` is given where the videos are in shards: of each shard, by its path,
-    what tells that it was written anew; a path is then that of a member (see `sce_video.data.shards`).
+    what tells that it was written anew; a path is then that of a member (see `sce_video.data.shards`). `lines` is
+    parallel to `paths` where these stand in the lines of one file. `class_names` are those that are known, by label.
+    `has_guessed_labels`: that the numbers behind the paths are labels, nobody has said.
+
+    A label of -1 means that there is none, for tasks that use none.
 
     Raises:
-        ManifestError: no videos, a label that is negative or beyond 64 bits.
+        ManifestError: no videos, a label below -1 or beyond a million, a control character in a path.
     """
 
     root: Location
@@ -76,6 +92,9 @@ class Manifest:
     origin: str
     pixels: np.ndarray | None = None
     versions: Mapping[str, str] | None = None
+    lines: Sequence[int] | None = None
+    class_names: Mapping[int, str] | None = None
+    has_guessed_labels: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.paths, PackedTexts):
@@ -85,11 +104,17 @@ class Manifest:
         for name, parallel in (("labels", self.labels), ("pixels", self.pixels)):
             if parallel is not None and len(parallel) != len(self):
                 raise ValueError(f"{self.origin}: {len(self)} videos, but {len(parallel)} {name}")
+        _require_plain_names(self)
         if self.labels is not None:
-            object.__setattr__(self, "labels", _label_array(self.labels, self.origin))
+            _require_range(self)
+            object.__setattr__(self, "labels", array("q", self.labels))
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def where(self, video: int) -> str:
+        """Where a video stands, for messages: the list and its line."""
+        return self.origin if self.lines is None else f"{self.origin}, line {self.lines[video]}"
 
     def digest(self) -> str:
         """Identifies the videos and their order, wherever the root is."""
@@ -105,9 +130,9 @@ class Manifest:
 
         Of remote files nothing is asked: like their local copies they are taken to be what they were.
         """
-        looked_at = range(0, len(self), max(1, len(self) // _NUM_LOOKED_FOR)) if self.pixels is None else ()
+        looked_at = range(0, len(self), max(1, len(self) // _NUM_STAMPED)) if self.pixels is None else ()
         facts: Sequence[object] = [
-            (video, *_size_and_time(path)) for video in looked_at if isinstance(path := self.path(video), Path)
+            (video, *_size_and_time(self.file(video))) for video in looked_at if isinstance(self.path(video), Path)
         ]
         if self.versions is not None:
             facts = sorted(self.versions.items())
@@ -127,12 +152,23 @@ class Manifest:
             labels=[labels[video] for video in chosen],
             origin=f"{100 * share:g} % of {self.origin}",
             pixels=None if self.pixels is None else self.pixels[chosen],
+            lines=None if self.lines is None else array("q", (self.lines[video] for video in chosen)),
         )
 
     def path(self, video: int) -> Location:
         """Of a member of a shard it is only a name."""
         path = self.paths[video]
         return RemotePath("", path) if is_url(path) else self.root / path
+
+    def file(self, video: int) -> str:
+        """The file or folder of a video on this machine; its name may end otherwise than the list says.
+
+        Lists of data sets name .avi files of which there are prepared .mp4 files or folders of frames. What is not
+        there at all is named as it is listed.
+        """
+        # Texts, no Path: pathlib keeps every name it has seen, 15 MB in each loader process for Kinetics.
+        path = os.path.join(str(self.root), self.paths[video])
+        return find_file(path) or path
 
     @property
     def shown_paths(self) -> Sequence[str]:
@@ -150,68 +186,90 @@ class Manifest:
         return self.versions is not None or isinstance(self.root, RemotePath) or b"://" in self.paths.joined
 
     def require_labels(self) -> Sequence[int]:
-        """The labels.
+        """The labels, one for each video.
 
         Raises:
-            ManifestError: there are none.
+            ManifestError: there are none, or a video has none.
         """
         if self.labels is None:
             raise ManifestError(
                 f"{self.origin} has no labels; this task needs lines `path label`, or .cls or .json in shards"
             )
+        if min(self.labels) == NO_LABEL:
+            video = self.labels.index(NO_LABEL)
+            raise ManifestError(
+                f"{self.where(video)}: {self.shown_paths[video]!r} has the label -1, which means no label; "
+                "this task needs one for every video"
+            )
         return self.labels
 
-    def require_files(self) -> None:
-        """Catch a wrong root at once instead of as a long row of broken videos.
 
-        Raises:
-            ManifestError: none of the first videos exists, or a server does not say so.
-        """
-        if self.pixels is not None or self.versions is not None:  # a shard's videos were found in it
-            return
-        first = [self.path(video) for video in range(min(len(self), _NUM_LOOKED_FOR))]
-        refusals = []
-        for path in first:
-            try:
-                if path.exists():
-                    return
-            except RefusedError as error:  # S3 also forbids what is not there to those who may not list
-                refusals.append(str(error))
-            except RemoteError as error:
-                raise ManifestError(f"{self.origin}: {error}") from error
-        example = refusals[0] if refusals else str(first[0])
-        raise ManifestError(
-            f"{self.origin}: none of the first {len(first)} videos exists, for example {example}; check DATA.ROOT"
-        )
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
+def _size_and_time(path: str) -> tuple[int, int]:
     try:
-        about = path.stat()
+        about = os.stat(path)
     except OSError:
         return 0, 0
     return about.st_size, about.st_mtime_ns
 
 
-def _label_array(labels: Sequence[int], origin: str) -> Sequence[int]:
-    if min(labels) < 0:
-        raise ManifestError(f"{origin} has the label {min(labels)}; labels start at 0")
-    try:
-        return array("q", labels)
-    except OverflowError as error:
-        raise ManifestError(f"{origin} has the label {max(labels)}; labels count classes from 0") from error
+def _require_plain_names(manifest: Manifest) -> None:
+    """Refuse control characters, which names on a terminal, in a log and in a list cannot have without harm.
+
+    Raises:
+        ManifestError: names the first such path.
+    """
+    assert isinstance(manifest.paths, PackedTexts)  # __post_init__ saw to it
+    joined = manifest.paths.joined
+    # The newlines between two paths are none of a path's.
+    num_controls = len(joined) - len(joined.translate(None, _CONTROLS))
+    if num_controls == len(manifest) - 1 and not _LATE_CONTROL.search(joined):
+        return
+    for video, path in enumerate(manifest.paths):
+        if _CONTROL.search(path):
+            raise ManifestError(f"{manifest.where(video)}: {path!r} has a control character in it; rename it")
+
+
+def _require_range(manifest: Manifest) -> None:
+    labels = manifest.labels
+    assert labels is not None
+    low, high = min(labels), max(labels)
+    if low < NO_LABEL or high >= _MOST_CLASSES:
+        wrong = low if low < NO_LABEL else high
+        video = labels.index(wrong)
+        raise ManifestError(
+            f"{manifest.where(video)}: {manifest.shown_paths[video]!r} has the label {wrong}; labels count classes "
+            f"from 0, up to {_MOST_CLASSES - 1}"
+        )
+
+
+def _require_classes(train: Manifest) -> None:
+    """Refuse labels that are none: a classifier would have a row for each number up to the largest."""
+    labels = train.require_labels()
+    video = labels.index(high := max(labels))
+    at = f"{train.where(video)}: {train.shown_paths[video]!r} has the label {high}"
+    if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
+        raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
+    is_sparse = 2 * len(set(labels)) < high + 1
+    if train.has_guessed_labels and len(train) >= _NUM_JUDGED and min(labels) >= _LEAST_FRAMES and is_sparse:
+        raise ManifestError(
+            f"{at}, and none is below {min(labels)}: are these numbers of frames? Say what they are with "
+            "DATA.LIST_COLUMNS path,label or path,num_frames"
+        )
 
 
 def require_comparable(train: Manifest, test: Manifest) -> None:
     """Refuse pairs that give meaningless numbers, before hours go into them.
 
     Raises:
-        ManifestError: no labels, a test label without a training video, a video in both.
+        ManifestError: no labels, or numbers that seem to be none; a test label without a training video; a video in
+            both.
     """
+    _require_classes(train)
     unseen = sorted(set(test.require_labels()) - set(train.require_labels()))
     if unseen:
         raise ManifestError(
-            f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0?"
+            f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0, "
+            "and are these labels, not numbers of frames?"
         )
     tested = set(_full_paths(test))
     shared = {path for path in _full_paths(train) if path in tested}

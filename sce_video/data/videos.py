@@ -1,6 +1,5 @@
 """The videos of a manifest, ready to be opened."""
 
-import os
 from dataclasses import dataclass
 
 from sce_video.clips.decoders import PixelVideo, VideoDecoder, VideoOpener
@@ -26,8 +25,7 @@ class ListedVideos:
         """See `Videos.open`."""
         manifest, pixels = self.manifest, self.manifest.pixels
         if pixels is None and not manifest.is_fetched(video):
-            # A text, no Path: pathlib keeps every name it has seen, 15 MB in each loader process for Kinetics.
-            return self.opener(os.path.join(str(manifest.root), manifest.paths[video]))
+            return self.opener(manifest.file(video))
         if pixels is None:
             if self.files is None:
                 raise ValueError(f"{manifest.path(video)} must be fetched; give ListedVideos files=")

@@ -77,6 +77,54 @@ def test_sources(
         assert dict(zip(manifest.paths, manifest.require_labels(), strict=True)) == expected
 
 
+CLASSES = {
+    "kinetics": {0: "abseiling", 1: "jumping", 2: "walking"},
+    "kinetics200": {0: "jumping", 1: "walking"},
+    "ucf101": {0: "Jump", 1: "Walk"},
+    "hmdb51": {0: "walk"},
+    "ssv2": {0: "Jumping", 1: "Walking"},
+    "moments": {0: "jumping", 1: "walking"},
+    "class_folders": {0: "jump", 1: "walk"},
+    "image_folders": {0: "jump", 1: "walk"},
+    "frame_folders": {0: "jump", 1: "walk"},
+    "list": {0: "jump", 1: "walk"},
+}
+
+
+@pytest.mark.parametrize("source", CLASSES)
+def test_sources_know_what_their_classes_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    for name, text in {**TREE, "classes.txt": "jump\nwalk\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    cfg = default_config()
+    folders = {"class_folders": ("t", "e"), "image_folders": ("ti", "ei"), "frame_folders": ("tf", "ef")}
+    cfg.DATA.TRAIN, cfg.DATA.TEST = folders.get(
+        source, ("train.txt", "test.txt") if source == "list" else ("train.csv", "val.csv")
+    )
+    cfg.DATA.ROOT = {"kinetics": "k", "kinetics200": "k", "ssv2": "s"}.get(source, ".")
+    cfg.DATA.SPLITS_DIR, cfg.DATA.SPLIT = "splits", 3
+    for sources in (TRAIN_SOURCES, TEST_SOURCES):
+        assert sources[source](cfg).class_names == CLASSES[source]
+
+
+def test_names_as_labels_are_numbered_by_the_training_list(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a.mp4,jump\nb.mp4,run\nc.mp4,walk\n")
+    (tmp_path / "test.txt").write_text("d.mp4,walk\n")
+    cfg = default_config()
+    cfg.DATA.TRAIN, cfg.DATA.TEST = str(tmp_path / "train.txt"), str(tmp_path / "test.txt")
+    assert list(TEST_SOURCES["list"](cfg).require_labels()) == [2]
+
+
+def test_columns_of_lists_are_the_config_s(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a.mp4 300 1\nb.mp4 299 0\n")
+    cfg = default_config()
+    cfg.DATA.TRAIN, cfg.DATA.LIST_COLUMNS = str(tmp_path / "train.txt"), "path,num_frames,label"
+    assert list(TRAIN_SOURCES["list"](cfg).require_labels()) == [1, 0]
+
+
 def test_a_plain_folder_is_for_training(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     cfg = default_config()

@@ -82,7 +82,7 @@ def test_lists_are_relative_to_their_folder_or_to_the_configs_root(motion_videos
         assert subject.videos is not None
         assert len(subject.videos) == 8
     inside.unlink()
-    with pytest.raises(UserError, match="none of the first 8 videos exists"):
+    with pytest.raises(UserError, match="none of the 8 videos exists"):
         read_subject(elsewhere, config_file=None, run_dir=None)
 
 

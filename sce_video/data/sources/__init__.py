@@ -8,7 +8,7 @@ from sce_video.data.sources.folders import (
     read_image_folders,
 )
 from sce_video.data.sources.kinetics import read_annotations, read_ids, read_kinetics
-from sce_video.data.sources.lists import read_list
+from sce_video.data.sources.lists import ClassNames, read_list
 from sce_video.data.sources.moments_in_time import read_moments
 from sce_video.data.sources.official_splits import read_hmdb51, read_ucf101
 from sce_video.data.sources.pixels import read_cifar10, read_cifar100, read_stl10
@@ -16,6 +16,7 @@ from sce_video.data.sources.shards import read_shards
 from sce_video.data.sources.something_something import read_ssv2
 
 __all__ = [
+    "ClassNames",
     "class_folders",
     "read_annotations",
     "read_cifar10",

@@ -1,7 +1,7 @@
 """Videos, images and folders of frames as they lie on disk, labelled by their class folder or not at all."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location, relative_folder
@@ -75,10 +75,18 @@ def _labelled(root: Location, folder: str, videos: list[str], class_names: Seque
     if unknown:
         raise ManifestError(f"{root / folder}: class {unknown[0]!r} is not among the {len(label_of)} training classes")
     classed = [video for video in videos if "/" in video]  # one beside the class folders has no label
-    return _manifest(root, folder, classed, labels=[label_of[video.split("/")[0]] for video in classed])
+    labels = [label_of[video.split("/")[0]] for video in classed]
+    return _manifest(root, folder, classed, labels=labels, class_names=dict(enumerate(label_of)))
 
 
-def _manifest(root: Location, folder: str, videos: list[str], *, labels: list[int] | None) -> Manifest:
+def _manifest(
+    root: Location,
+    folder: str,
+    videos: list[str],
+    *,
+    labels: list[int] | None,
+    class_names: Mapping[int, str] | None = None,
+) -> Manifest:
     top = root / folder
     if not videos:
         raise ManifestError(
@@ -87,4 +95,4 @@ def _manifest(root: Location, folder: str, videos: list[str], *, labels: list[in
         )
     prefix = relative_folder(top, root)
     paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(top))
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(top), class_names=class_names)

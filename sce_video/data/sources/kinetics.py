@@ -95,6 +95,7 @@ def read_kinetics(annotations: KineticsAnnotations, root: Location, *, class_nam
         annotations.names,
         [label_of[name] for name in annotations.classes] or None,
         origin=str(annotations.file),
+        class_names=dict(enumerate(class_names)),
         published=_PUBLISHED.get((len(class_names), split), ""),
     )
 

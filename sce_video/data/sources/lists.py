@@ -1,74 +1,92 @@
-"""Text lists of videos: lines `path label`, and the manifests that tools/prepare_data.py writes."""
+"""Text lists of videos: lines `path label` and their kin, and the manifests that tools/prepare_data.py writes."""
 
-import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from sce_video.config.urls import masked
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location
-from sce_video.data.sources.text import path_below, read_text, stripped_lines
-from sce_video.data.sources.tree import VIDEO_SUFFIXES
+from sce_video.data.sources.class_names import numbered, read_class_names
+from sce_video.data.sources.list_columns import said_columns
+from sce_video.data.sources.list_rows import Rows, read_rows_of
+from sce_video.data.sources.text import path_below, read_text
 from sce_video.errors import ManifestError
+from sce_video.runtime.logging import LOGGER
 
-_LABEL = re.compile(r"(?P<path>.*[^\s,])(?:\s*,\s*|\s+)(?P<label>-?[0-9]+)")
-# How the first line of a prepared manifest begins; the columns behind (duration and so on) are not needed here.
-_PREPARED_COLUMNS = ["path", "label"]
+ClassNames = Callable[[], Mapping[int, str] | None]
 
 
-def read_list(list_file: Location, root: Location) -> Manifest:
-    """Lines `path label`, `path,label` (Kinetics style), either with a third column, or, all of them, `path`.
+def read_list(list_file: Location, root: Location, *, columns: str = "", class_names: ClassNames = dict) -> Manifest:
+    """Lines `path label`, `path,label` and the like, or, all of them, `path`; docs/data.md has the table.
 
-    A path may hold blanks and commas, and names a file or a folder of frames. A third column (number of frames) is
-    not used. Where the first line begins with `path<tab>label` it is a prepared manifest: columns with a tab between
-    them, the label empty where it is not known.
+    A path may hold blanks and commas, and names a file or a folder of frames. Where the first line begins with
+    `path<tab>label` it is a prepared manifest: columns with a tab between them, the label empty where it is not known.
+    `classes.txt` beside the list names its classes. Labels that are names are numbered by it, or else as `class_names`
+    has them, or else in their sorted order.
 
+    Args:
+        columns: what each line holds, `path,num_frames,label`; "" is to be seen from the lines, one number at most.
+        class_names: of the training list, asked where labels are names.
     Raises:
-        ManifestError: unreadable file, some lines with a label and some without, a label that is no number, a path
-            that leaves `root`.
+        ManifestError: unreadable file; lines that do not read alike, or in more ways than one; a label that is none; a
+            path that leaves `root`.
     """
-    text = read_text(list_file)
-    header, _, rows = text.partition("\n")
-    prepared = header.rstrip("\r").split("\t")[:2] == _PREPARED_COLUMNS
-    paths: list[str] = []
-    labels: list[int | None] = []
-    for number, path, label in _prepared_videos(rows, list_file) if prepared else _listed_videos(text):
-        if labels and (label is None) != (labels[-1] is None):
-            shown = masked(path)
-            raise ManifestError(f"{list_file}, line {number}: {shown!r}; either every line has a label or none has")
-        paths.append(path_below(root, path, file=list_file, line=number))
-        labels.append(label)
-    known = [label for label in labels if label is not None]
-    return Manifest(root=root, paths=paths, labels=known or None, origin=str(list_file))
+    rows, is_guessed = read_rows_of(list_file, read_text(list_file), said_columns(columns))
+    if rows.comments:
+        LOGGER.info(
+            "%s: %d lines begin with # and are comments, line %d first; a name that begins so is written ./#",
+            *(list_file, len(rows.comments), rows.comments[0]),
+        )
+    for row, path in enumerate(rows.paths):
+        if not path:
+            raise rows.error(row, "there is no path")
+        if ".." in path or path[0] == "/" or "://" in path:
+            path_below(root, path, file=list_file, line=rows.lines[row])
+    labels, names = _labels(rows, class_names)
+    return Manifest(
+        root=root,
+        paths=rows.paths,
+        labels=labels,
+        origin=str(list_file),
+        lines=_compact(rows.lines),
+        class_names=names,
+        has_guessed_labels=is_guessed,
+    )
 
 
-def _listed_videos(text: str) -> Iterator[tuple[int, str, int | None]]:
-    return ((number, *split_label(line)) for number, line in stripped_lines(text))
+def _labels(rows: Rows, class_names: ClassNames) -> tuple[Sequence[int] | None, Mapping[int, str] | None]:
+    """Numbers for all rows, None where no row has a label; and what they stand for, where that is known."""
+    kinds = [type(label) for label in rows.labels]
+    if kinds.count(kinds[0] if kinds else int) < len(kinds):
+        row = next(row for row, kind in enumerate(kinds) if kind is not kinds[0])
+        here, there = (
+            "no label" if label is None else f"the label {str(label)[:100]!r}"
+            for label in (rows.labels[row], rows.labels[0])
+        )
+        raise rows.error(
+            row,
+            f"{masked(rows.paths[row])!r} has {here}, but line {rows.lines[0]} has {there}; either every line has a "
+            "label or none has, and they are all numbers or all names",
+        )
+    if not kinds or kinds[0] is type(None):
+        return None, None
+    names = read_class_names(rows.file.parent) if isinstance(rows.file, Path) else None
+    numbers = [label for label in rows.labels if isinstance(label, int)]
+    if numbers:
+        return numbers, names
+    names = names or class_names() or numbered(map(str, rows.labels))
+    label_of = {name: label for label, name in names.items()}
+    if len(label_of) < len(names):
+        raise ManifestError(f"{rows.file}: its labels are names, and classes.txt beside it has a name twice")
+    for row, label in enumerate(rows.labels):
+        if label not in label_of:
+            shown = f"{str(label)[:100]!r} behind the path {masked(rows.paths[row])!r}"
+            raise rows.error(row, f"{shown} is none of the {len(label_of)} classes of the training list or classes.txt")
+    return [label_of[str(label)] for label in rows.labels], names
 
 
-def _prepared_videos(rows: str, file: Location) -> Iterator[tuple[int, str, int | None]]:
-    for number, row in enumerate(rows.split("\n"), start=2):
-        if not row.strip():
-            continue
-        path, label, *_ = [*row.split("\t", 2), ""]
-        label = label.strip()
-        if not path or "\t" not in row or not (label == "" or label.isdecimal()):
-            raise ManifestError(f"{file}, line {number}: {row!r}; `path<tab>label` was expected")
-        yield number, path, int(label) if label else None
-
-
-def split_label(line: str) -> tuple[str, int | None]:
-    """The number behind the last comma or blank is the label; a line that does not end so is all path.
-
-    A third column, `path label num_frames`, is left out; it is told from a path with a blank by the path's ending.
-    """
-    for separator in (" ", ","):  # most lines are as plain as this, and expressions take five times as long
-        path, _, label = line.rpartition(separator)
-        if path.lower().endswith(VIDEO_SUFFIXES) and label.isdecimal():
-            return path, int(label)
-    found = _LABEL.fullmatch(line)
-    if found is None:
-        return line, None
-    inner = _LABEL.fullmatch(found["path"])
-    if inner is not None and inner["path"].lower().endswith(VIDEO_SUFFIXES):
-        found = inner
-    return found["path"], int(found["label"])
+def _compact(lines: "array[int]") -> Sequence[int]:
+    """Most lists have a video in every line: then a range says it all."""
+    is_range = len(lines) > 0 and lines[-1] - lines[0] == len(lines) - 1
+    return range(lines[0], lines[-1] + 1) if is_range else lines

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location
-from sce_video.data.sources.text import path_below, read_lines, read_rows
+from sce_video.data.sources.text import path_below, read_lines, read_rows, whole_number
 from sce_video.errors import ManifestError
 
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
@@ -24,13 +24,16 @@ def read_moments(root: Location, splits_dir: Path, part: str) -> Manifest:
     label_of = {}
     for number, line in read_lines(categories):
         name, _, label = line.rpartition(",")
-        if not name or not label.strip().isdecimal():
-            raise ManifestError(f"{categories}, line {number}: {line!r}; `class,number` was expected")
-        label_of[name.strip()] = int(label)
-    paths, labels = [], []
+        parsed = whole_number(label.strip())
+        if not name or parsed is None:
+            raise ManifestError(f"{categories}, line {number}: {line[:200]!r}; `class,number` was expected")
+        label_of[name.strip()] = parsed
+    paths, labels, lines = [], [], []
     for number, row in read_rows(file):
         if len(row) < 2 or row[1] not in label_of:
             raise ManifestError(f"{file}, line {number}: {row}; `path,class` with a class of {categories} was expected")
         paths.append(path_below(root, f"{part}/{row[0]}", file=file, line=number))
         labels.append(label_of[row[1]])
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(file))
+        lines.append(number)
+    class_names = {label: name for name, label in label_of.items()}
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(file), lines=lines, class_names=class_names)

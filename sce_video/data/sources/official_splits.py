@@ -4,8 +4,8 @@ from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location
-from sce_video.data.sources.lists import split_label
-from sce_video.data.sources.text import path_below, read_lines
+from sce_video.data.sources.list_lines import parse_line
+from sce_video.data.sources.text import path_below, read_lines, whole_number
 from sce_video.errors import ManifestError
 
 _PARTS = ("train", "test")
@@ -20,24 +20,29 @@ def read_ucf101(root: Location, splits_dir: Path, split: int) -> tuple[Manifest,
     """
     classes = {}
     for number, line in read_lines(splits_dir / "classInd.txt"):
-        index, _, name = line.partition(" ")
-        if not index.isdecimal() or not name:
-            raise ManifestError(f"{splits_dir / 'classInd.txt'}, line {number}: {line!r}; `1 ClassName` was expected")
-        classes[name] = int(index) - 1
+        text, _, name = line.partition(" ")
+        index = whole_number(text)
+        if not index or not name:
+            raise ManifestError(
+                f"{splits_dir / 'classInd.txt'}, line {number}: {line[:200]!r}; `1 ClassName` was expected"
+            )
+        classes[name] = index - 1
     train, test = (_read_ucf101_list(root, splits_dir / f"{part}list0{split}.txt", classes) for part in _PARTS)
     return train, test
 
 
 def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) -> Manifest:
-    paths, labels = [], []
+    paths, labels, lines = [], [], []
     for number, line in read_lines(list_file):
-        path, _ = split_label(line)
+        path = parse_line(line).path
         name = path.split("/")[0]
         if name not in classes:
             raise ManifestError(f"{list_file}, line {number}: class {name!r} is not in classInd.txt")
         paths.append(path_below(root, path, file=list_file, line=number))
         labels.append(classes[name])
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file))
+        lines.append(number)
+    class_names = {label: name for name, label in classes.items()}
+    return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file), lines=lines, class_names=class_names)
 
 
 def read_hmdb51(root: Location, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
@@ -60,8 +65,15 @@ def read_hmdb51(root: Location, splits_dir: Path, split: int) -> tuple[Manifest,
             if part in listed:
                 listed[part][0].append(path_below(root, f"{name}/{video}", file=file, line=number))
                 listed[part][1].append(label)
+    class_names = dict(enumerate(file.name.removesuffix(ending) for file in files))
     train, test = (
-        Manifest(root=root, paths=paths, labels=labels, origin=f"{splits_dir}/*{ending} ({part})")
+        Manifest(
+            root=root,
+            paths=paths,
+            labels=labels,
+            origin=f"{splits_dir}/*{ending} ({part})",
+            class_names=class_names,
+        )
         for part, (paths, labels) in zip(_PARTS, listed.values(), strict=True)
     )
     return train, test

@@ -1,5 +1,6 @@
 """CIFAR-10, CIFAR-100 and STL-10 through torchvision's readers: each image is a video of one frame, held in memory."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def read_stl10(root: Path, part: str) -> Manifest:
         raise _not_found(STL10, root) from error
     pixels = images.data.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
     labels = None if "unlabeled" in part else images.labels.tolist()
-    return _manifest("stl10", root, part, pixels, labels)
+    return _manifest("stl10", root, part, pixels, labels, getattr(images, "classes", ()))
 
 
 def _read_cifar(reader: "type[CIFAR10]", name: str, root: Path, part: str) -> Manifest:
@@ -55,7 +56,7 @@ def _read_cifar(reader: "type[CIFAR10]", name: str, root: Path, part: str) -> Ma
         images = reader(str(root), train=part == "train", download=False)
     except RuntimeError as error:
         raise _not_found(reader, root) from error
-    return _manifest(name, root, part, images.data, images.targets)
+    return _manifest(name, root, part, images.data, images.targets, getattr(images, "classes", ()))
 
 
 def _not_found(reader: "type[CIFAR10 | STL10]", root: Path) -> ManifestError:
@@ -65,6 +66,9 @@ def _not_found(reader: "type[CIFAR10 | STL10]", root: Path) -> ManifestError:
     )
 
 
-def _manifest(name: str, root: Path, part: str, pixels: np.ndarray, labels: list[int] | None) -> Manifest:
+def _manifest(
+    name: str, root: Path, part: str, pixels: np.ndarray, labels: list[int] | None, classes: Sequence[str]
+) -> Manifest:
     paths = [f"{name}/{part}/{image:06d}" for image in range(len(pixels))]
-    return Manifest(root=root, paths=paths, labels=labels, origin=f"{name} {part} in {root}", pixels=pixels)
+    origin, class_names = f"{name} {part} in {root}", dict(enumerate(classes)) or None
+    return Manifest(root=root, paths=paths, labels=labels, origin=origin, pixels=pixels, class_names=class_names)

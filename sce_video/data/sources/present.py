@@ -1,10 +1,12 @@
 """Of the videos that a data set's annotation names, those that are on disk."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location
-from sce_video.data.sources.tree import VIDEO_SUFFIXES, files_below
+from sce_video.data.sources.tree import VIDEO_SUFFIXES, folders_below, is_frame_folder
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 
@@ -13,9 +15,17 @@ _REPAIRED = "replacement"
 
 
 def present_videos(
-    root: Location, names: Sequence[str], labels: Sequence[int] | None, *, origin: str, published: str = ""
+    root: Location,
+    names: Sequence[str],
+    labels: Sequence[int] | None,
+    *,
+    origin: str,
+    class_names: Mapping[int, str] | None,
+    published: str = "",
 ) -> Manifest:
     """The named videos that lie anywhere below `root`, in the order of `names`; logs how many of how many.
+
+    Each is a file, whatever its ending, or on this machine a folder of frames.
 
     Args:
         names: file names without their ending.
@@ -24,7 +34,7 @@ def present_videos(
     Raises:
         ManifestError: none is there.
     """
-    found = _files_by_name(root)
+    found = _videos_by_name(root, frozenset(names))
     kept = [place for place, name in enumerate(names) if name in found]
     if names and not kept:
         raise ManifestError(
@@ -36,12 +46,20 @@ def present_videos(
         paths=[found[names[place]] for place in kept],
         labels=None if labels is None else [labels[place] for place in kept],
         origin=origin,
+        class_names=class_names,
     )
 
 
-def _files_by_name(root: Location) -> dict[str, str]:
-    """Path below `root` of each video; of files that differ in folder or ending only, a repaired one or the first."""
+def _videos_by_name(root: Location, names: frozenset[str]) -> dict[str, str]:
+    """Path below `root` of each; of several that differ in folder or ending only, a repaired one or the first."""
+    paths = []
+    for folder in folders_below(root, videos=names):
+        paths += folder.files_with(VIDEO_SUFFIXES)
+        if isinstance(root, Path):
+            of_frames = (os.path.join(folder.path, name) for name in folder.folders if name in names)
+            paths += [path for path in of_frames if is_frame_folder(os.path.join(root, path))]
     found: dict[str, str] = {}
-    for path in sorted(files_below(root, VIDEO_SUFFIXES), key=lambda path: _REPAIRED not in path):
-        found.setdefault(path.rpartition("/")[2].rpartition(".")[0], path)
+    for path in sorted(paths, key=lambda path: (_REPAIRED not in path, path.split("/"))):
+        name = path.rpartition("/")[2]
+        found.setdefault(name.rpartition(".")[0] if name.lower().endswith(VIDEO_SUFFIXES) else name, path)
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location
 from sce_video.data.sources.present import present_videos
-from sce_video.data.sources.text import read_json
+from sce_video.data.sources.text import read_json, whole_number
 from sce_video.errors import ManifestError
 
 
@@ -31,11 +31,12 @@ def read_ssv2(root: Location, labels_dir: Path, part: str) -> Manifest:
             raise ManifestError(f"{file}, entry {place}: {template!r} has no number in {_file(labels_dir, 'labels')}")
         names.append(str(entry["id"]))
         labels.append(label)
-    return present_videos(root, names, labels, origin=str(file))
+    class_names = {label: template for template, label in label_of.items() if label is not None}
+    return present_videos(root, names, labels, origin=str(file), class_names=class_names)
 
 
 def _number(label: object) -> int | None:
-    return int(label) if isinstance(label, int | str) and str(label).isdecimal() else None
+    return whole_number(str(label)) if isinstance(label, int | str) else None
 
 
 def _file(folder: Path, part: str) -> Path:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,39 @@ from sce_video.config.urls import is_url, masked
 from sce_video.data.remote import Location
 from sce_video.errors import ManifestError
 
+# More digits than any label has; int() takes its time over a million of them.
+_MOST_DIGITS = 18
+_BLANKS = " \t\r\f\v"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
 
 def read_text(file: Location) -> str:
-    """The text of a UTF-8 file; names in it that are not UTF-8 survive as `os.fsdecode` gives them.
+    """The text of a UTF-8 file, or of a UTF-16 one that begins with its mark, as Windows' programs write it.
+
+    Names in it that are not UTF-8 survive as `os.fsdecode` gives them.
 
     Raises:
         ManifestError: unreadable file, or one with zero bytes, which is no text in UTF-8.
     """
     try:
+        if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
+            raise ManifestError(f"{file} cannot be read (it is no file, but a folder or a device)")
         content = file.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise ManifestError(f"{file} cannot be read ({error})") from error
-    if b"\0" in content:
+    try:
+        is_utf_16 = content.startswith(_UTF_16_MARKS)
+        text = content.decode("utf-16") if is_utf_16 else content.decode("utf-8-sig", "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{file} cannot be read (it begins as UTF-16, but is none); save it as UTF-8") from error
+    if "\0" in text:
         raise ManifestError(f"{file} cannot be read (it holds zero bytes; a text file in UTF-8 was expected)")
-    return content.decode("utf-8-sig", "surrogateescape")
+    return text
+
+
+def whole_number(text: str) -> int | None:
+    """The number that digits alone stand for; None for anything else, and for more digits than a label has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def read_lines(file: Location) -> Iterator[tuple[int, str]]:
@@ -34,8 +54,9 @@ def read_lines(file: Location) -> Iterator[tuple[int, str]]:
 
 
 def stripped_lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip()
+    """Line numbers from 1 and the lines that are not empty, without blanks around them."""
+    for number, line in enumerate(text.split("\n" if "\n" in text else "\r"), start=1):
+        line = line.strip(_BLANKS)
         if line:
             yield number, line
 
@@ -57,7 +78,7 @@ def read_json(file: Path, kind: type) -> Any:
     """Raises ManifestError for a file that is unreadable, no JSON or not a `kind`."""
     try:
         content = json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 4,300 digits
         raise ManifestError(f"{file} is no JSON ({error})") from error
     if not isinstance(content, kind):
         raise ManifestError(f"{file} holds a {type(content).__name__}; a {kind.__name__} was expected")

@@ -1,7 +1,8 @@
 """Files of a folder at any depth, in an order that is the same everywhere."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from sce_video.data.remote.transfer import listed_files
 from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.errors import ManifestError
 
-__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below"]
+__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below", "is_frame_folder"]
 
 
 class Folder(NamedTuple):
@@ -25,13 +26,15 @@ class Folder(NamedTuple):
         return [os.path.join(self.path, name) for name in self.files if name.lower().endswith(suffixes)]
 
 
-def folders_below(top: Location) -> Iterator[Folder]:
+def folders_below(top: Location, *, videos: Container[str] = ()) -> Iterator[Folder]:
     """`top` and every folder below it. Links are followed; names that begin with a dot are left out.
 
+    Args:
+        videos: names of folders that are not entered where they hold images: each is a video's frames.
     Raises:
         ManifestError: a folder that does not exist or cannot be read.
     """
-    return _listed(top) if isinstance(top, RemotePath) else _walk(top, "", frozenset())
+    return _listed(top) if isinstance(top, RemotePath) else _walk(top, "", frozenset(), videos)
 
 
 def files_below(top: Location, suffixes: tuple[str, ...]) -> list[str]:
@@ -59,7 +62,16 @@ def _listed(top: RemotePath) -> Iterator[Folder]:
         yield Folder(path, sorted(found[path][0]), sorted(found[path][1]))
 
 
-def _walk(top: Path, path: str, above: frozenset[tuple[int, int]]) -> Iterator[Folder]:
+def is_frame_folder(folder: str) -> bool:
+    """Whether there are images among the first things in a folder, which is seen quickly however many there are."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in islice(entries, 5))
+    except OSError:
+        return False
+
+
+def _walk(top: Path, path: str, above: frozenset[tuple[int, int]], videos: Container[str]) -> Iterator[Folder]:
     full = top / path
     try:
         status = os.stat(full)
@@ -74,4 +86,5 @@ def _walk(top: Path, path: str, above: frozenset[tuple[int, int]]) -> Iterator[F
         return
     yield Folder(path, folders, files)
     for name in folders:
-        yield from _walk(top, os.path.join(path, name), above | {here})
+        if not (name in videos and is_frame_folder(os.path.join(full, name))):
+            yield from _walk(top, os.path.join(path, name), above | {here}, videos)

@@ -16,6 +16,7 @@ from sce_video.build.workers import build_num_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
+from sce_video.data.checks import require_files
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder, read_list
 from sce_video.errors import ConfigError, UserError
@@ -151,8 +152,9 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
         return [subject.missing] if subject.missing else []
     cfg, manifest = subject.cfg, subject.videos
     files = [manifest.path(video) for video in range(len(manifest))]
-    local = [file for file in files if isinstance(file, Path) and not manifest.is_any_fetched]
-    read = measure_disk(local, seconds=seconds) if manifest.pixels is None and local and not local[0].is_dir() else None
+    is_local = not manifest.is_any_fetched and manifest.pixels is None
+    local = [Path(manifest.file(video)) for video in range(len(manifest))] if is_local else []
+    read = measure_disk(local, seconds=seconds) if local and not local[0].is_dir() else None
     fetched = fetching(build_videos(cfg, manifest, VideoOpener("pyav")), seconds=seconds)
     speeds = {name: _decode_speed(cfg, manifest, name, seconds) for name in loaded}
     chosen, reason = _chosen(cfg, manifest, speeds)
@@ -196,7 +198,7 @@ def _read_videos(path: Path, root: Path) -> Manifest:
     if not path.exists():
         raise UserError(f"{path} does not exist; give a folder of videos or a list of them")
     manifest = read_folder(path, "") if path.is_dir() else read_list(path, root)
-    manifest.require_files()
+    require_files(manifest)
     return manifest
 
 
@@ -206,4 +208,4 @@ def _sample(manifest: Manifest) -> Manifest:
     paths = [manifest.paths[video] for video in order]
     origin = f"{len(paths)} of {len(manifest)} videos of {manifest.origin}"
     pixels = None if manifest.pixels is None else manifest.pixels[order]
-    return replace(manifest, paths=paths, labels=None, origin=origin, pixels=pixels)
+    return replace(manifest, paths=paths, labels=None, origin=origin, pixels=pixels, lines=None)

@@ -85,6 +85,20 @@ def test_a_repaired_file_is_taken_instead_of_the_broken_one(write: Write, tmp_pa
     assert list(found.paths) == ["replacement/x/a_000000_000010.mp4", "y/b_000000_000010.mp4"]
 
 
+def test_folders_of_frames_are_found(write: Write, tmp_path: Path) -> None:
+    """As tools/prepare_data.py writes them; a folder of an annotated name that holds videos is none."""
+    rows = "zumba,a,0,10,train\nzumba,b,0,10,train\nzumba,c,0,10,train\n"
+    for name in ("zumba/a_000000_000010/000001.jpg", "b_000000_000010/frames.json", "b_000000_000010/000001.jpg"):
+        write(f"videos/{name}")
+    write("videos/part/c_000000_000010/c_000000_000010.mp4")
+    found = train_manifest(write("train.csv", HEADER + rows), tmp_path / "videos")
+    assert list(found.paths) == [
+        "zumba/a_000000_000010",
+        "b_000000_000010",
+        "part/c_000000_000010/c_000000_000010.mp4",
+    ]
+
+
 def test_mini_kinetics_is_a_list_of_ids(write: Write, tmp_path: Path) -> None:
     rows = "abseiling,a,0,10,train\nzumba,b,0,10,train\nbowling,c,0,10,train\n"
     table, ids = write("train.csv", HEADER + rows), read_ids(write("train_ytid_list.txt", "c\n-id\nb\n"))

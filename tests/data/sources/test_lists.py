@@ -1,4 +1,6 @@
+import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,14 +31,33 @@ def listed(labels: object) -> list[int] | None:
         ("a.mp4 , 1\nb.mp4, 2\n", ["a.mp4", "b.mp4"], [1, 2]),
         ("a.mp4\nb c.mp4\n", ["a.mp4", "b c.mp4"], None),
         ("\ufeffa.mp4 1\r\nb.mp4 2\r\n", ["a.mp4", "b.mp4"], [1, 2]),
-        ("a.mp4 3 300\nmy clip.AVI 0 251\n", ["a.mp4", "my clip.AVI"], [3, 0]),
-        ("a.mp4,3,300\n", ["a.mp4"], [3]),
-        ("frames of 7 3\n", ["frames of 7"], [3]),
+        ("frames of 7 3\nother frames 2\n", ["frames of 7", "other frames"], [3, 2]),
+        ("my clip.AVI; 3\nb.mp4;0\n", ["my clip.AVI", "b.mp4"], [3, 0]),
+        ('"a, b 7.mp4",3\n"c ""d"".mp4" 4\ne.mp4,"5"\n', ["a, b 7.mp4", 'c "d".mp4', "e.mp4"], [3, 4, 5]),
+        ('"frames 7"\t3\n', ["frames 7"], [3]),
+        ("frames 7\t3\nfolder, 8\t4\n", ["frames 7", "folder, 8"], [3, 4]),
+        ("a.mp4 3.0\nb,4.\n", ["a.mp4", "b"], [3, 4]),
+        ("# made by me\na.mp4 1\n  #b.mp4 2\n./#c.mp4 3\n", ["a.mp4", "./#c.mp4"], [1, 3]),
+        ("a.mp4 -1\nb.mp4 2\n", ["a.mp4", "b.mp4"], [-1, 2]),
+        ("a.mp4 1\rb.mp4 2\r", ["a.mp4", "b.mp4"], [1, 2]),
+        ("a.mp4,\nb.mp4,\n", ["a.mp4", "b.mp4"], None),
+        ("a.mp4,7,\n", ["a.mp4"], [7]),
+        ("a.mp4 3.mp4 4\n", ["a.mp4 3.mp4"], [4]),
+        ('"b"c.mp4 3\n', ['"b"c.mp4'], [3]),
         ("a --3\nb ²\n", ["a --3", "b ²"], None),
         ("a\u2028b.mp4 1\n", ["a\u2028b.mp4"], [1]),
-        ("a\tb.mp4 1\n", ["a\tb.mp4"], [1]),
-        ("path label\n", ["path label"], None),
-        ("a.mp4 b\na.mp4 ²\n", ["a.mp4 b", "a.mp4 ²"], None),
+        # The first line may name the columns: it says their order.
+        ("path label\na.mp4 1\nfolder 2 3\n", ["a.mp4", "folder 2"], [1, 3]),
+        ("path\nfolder 2 3\n", ["folder 2 3"], None),
+        ("path,label\na.mp4,1\n", ["a.mp4"], [1]),
+        ("Video ID;Frames;Label\nx;300;7\n", ["x"], [7]),
+        ("path num_frames label\nfolder 7 300 1\n", ["folder 7"], [1]),
+        ('# made by me\nsplit,label,path\ntrain,4,"a, b.mp4"\n', ["a, b.mp4"], [4]),
+        ("path,num_frames\na.mp4,300\n", ["a.mp4"], None),
+        # Names of classes, numbered in their order.
+        ("b.mp4 walk\na.mp4 jump high\n", ["b.mp4", "a.mp4"], [1, 0]),
+        ('a.mp4,"walk, run"\nb.mp4,jump\n', ["a.mp4", "b.mp4"], [1, 0]),
+        ("path\tlabel\na.mp4\twalk\nb.mp4\tjump\n", ["a.mp4", "b.mp4"], [1, 0]),
         ("a.mp4\t3\n", ["a.mp4"], [3]),
     ],
 )
@@ -59,13 +80,34 @@ def test_lists_of_any_names_come_back(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.mp4 1\nb.mp4\n", "line 2.*every line has a label or none"),
+        ("a.mp4 1\nb.mp4\n", "line 2: .*every line has a label or none"),
         ("", "lists no videos"),
-        ("a.mp4 -1\n", "label -1"),
-        ("a.mp4 99999999999999999999\n", "label 99999999999999999999"),
+        ("b.mp4 0\na.mp4 -2\n", "line 2: 'a.mp4' has the label -2; labels count classes from 0"),
+        ("b.mp4 0\n\na.mp4 1000000000\n", "line 3: 'a.mp4' has the label 1000000000"),
+        ("a.mp4 99999999999999999999\n", "line 1: 99999999999999999999 behind the path 'a.mp4' is no label"),
+        ("a.mp4 " + "9" * 5000, "line 1: 9+ behind the path 'a.mp4' is no label"),
+        ("a.mp4 3.5\n", "line 1: 3.5 behind the path 'a.mp4' is no label"),
+        # A third column, several labels: which number is the label?
+        ("x.mp4 0\na.mp4 300 3\n", "line 2: behind the path 'a.mp4' stand 2 numbers, 300 3; .*path,num_frames,label"),
+        ("a.mp4,3,300\n", "line 1: behind the path 'a.mp4' stand 2 numbers, 3 300;"),
+        ("frames of 7 300 3\nother frames 251 3\n", "line 2: behind the path 'other frames' stand 2 numbers, 251 3;"),
+        ("a.mp4 3 7 12\n", "line 1: behind the path 'a.mp4' stand 3 numbers, 3 7 12;.*a video has one label"),
+        ("a.mp4,3;7\n", "stand 2 numbers, 3 7;"),
+        ("b.mp4 1\na.mp4,,3\n", "line 2: behind the path 'a.mp4' stands the text ',3', elsewhere a number"),
+        ("a.mp4 1\nb.mp4 walk\n", "line 2: behind the path 'b.mp4' stands the text 'walk', elsewhere a number"),
+        ("vid,cls\na.mp4,3\n", "line 1: behind the path 'vid,cls' stands nothing, elsewhere a number"),
+        ("path,label\na.mp4,walk\nb.mp4,3\n", "line 3: 'b.mp4' has the label '3', but line 2 has the label 'walk'"),
+        ("path,label\na, b.mp4,3\n", "line 2: 'a, b.mp4,3' has 3 columns, but the header has 2; quote"),
+        ("path,label\n,3\n", "line 2: there is no path"),
+        ("label,youtube_id,time_start,time_end,split\nx,y,1,2,train\n", "DATA.SOURCE kinetics"),
+        ("path,label,class\na.mp4,3,x\n", "columns 'label' and 'class' of its header may both be the label"),
+        ("path label\n", "lists no videos"),
+        ("a\tb.mp4 1\n", r"line 1: 'a\\tb.mp4' has a control character"),
+        ("x.mp4 0\n\x1b[2Ja.mp4 1\n", r"line 2: '\\x1b\[2Ja.mp4' has a control character"),
+        ("x" * 20_000, "line 1 has 20000 characters"),
         (HEADER, "lists no videos"),
-        (HEADER + f"a.mp4\t1{REST}\nb.mp4\t{REST}\n", "line 3.*every line has a label or none"),
-        (HEADER + f"a.mp4\tjump{REST}\n", "line 2: .*path<tab>label"),
+        (HEADER + f"a.mp4\t1{REST}\nb.mp4\t{REST}\n", "line 3: .*every line has a label or none"),
+        (HEADER + f"b.mp4\t1{REST}\na.mp4\tjump{REST}\n", "line 3: 'a.mp4' has the label 'jump', but line 2 has"),
         (HEADER + f"\t1{REST}\n", "line 2: .*path<tab>label"),
         (HEADER + "\n\na.mp4 1\n", "line 4: .*path<tab>label"),
     ],
@@ -78,16 +120,105 @@ def test_bad_lists_are_refused(write: Write, tmp_path: Path, text: str, message:
 def test_missing_and_binary_lists_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="nowhere.txt cannot be read"):
         read_list(tmp_path / "nowhere.txt", tmp_path)
-    (tmp_path / "binary.txt").write_bytes("a.mp4 1\n".encode("utf-16"))
-    with pytest.raises(ManifestError, match="binary.txt cannot be read .*zero bytes"):
-        read_list(tmp_path / "binary.txt", tmp_path)
+    for content, words in (
+        ("a.mp4 1\n".encode("utf-16-le"), "zero bytes"),
+        (b"a.mp4 1\n\0", "zero bytes"),
+        (b"\xff\xfea", "begins as UTF-16"),
+    ):
+        (tmp_path / "binary.txt").write_bytes(content)
+        with pytest.raises(ManifestError, match=f"binary.txt cannot be read .*{words}"):
+            read_list(tmp_path / "binary.txt", tmp_path)
+    os.mkfifo(tmp_path / "pipe.txt")
+    for name in ("pipe.txt", "."):
+        with pytest.raises(ManifestError, match=r"cannot be read \(it is no file"):
+            read_list(tmp_path / name, tmp_path)
 
 
-# What can be below a root: any bytes that a file system takes, apart from the two that the format cannot hold.
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_lists_that_windows_programs_write(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "list.txt").write_bytes("é.mp4\t1\r\nb.mp4\t0\r\n".encode(encoding))
+    manifest = read_list(tmp_path / "list.txt", tmp_path)
+    assert (list(manifest.paths), listed(manifest.labels)) == (["é.mp4", "b.mp4"], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "paths", "labels"),
+    [
+        ("path,num_frames,label", "a 7.mp4 300 3\nv_x 251 4\n", ["a 7.mp4", "v_x"], [3, 4]),
+        ("path,label,num_frames", "a.mp4,3,300\nb c,4,251\n", ["a.mp4", "b c"], [3, 4]),
+        ("path,num_frames", "a.mp4 300\nfolder 251\n", ["a.mp4", "folder"], None),
+        ("path, label", "folder jump\nother folder walk\n", ["folder", "other folder"], [0, 1]),
+        ("path,num_frames,label", "a.mp4,300,jump high\nb.mp4,200,walk\n", ["a.mp4", "b.mp4"], [0, 1]),
+        ("path,label", "a.mp4 300\nb.mp4 299\n", ["a.mp4", "b.mp4"], [300, 299]),
+        ("path", "folder 7\na.mp4\n", ["folder 7", "a.mp4"], None),
+        ("path,label", "path label\nfolder 2\n", ["folder"], [2]),
+    ],
+)
+def test_columns_that_are_said(
+    write: Write, tmp_path: Path, columns: str, text: str, paths: list[str], labels: list[int] | None
+) -> None:
+    manifest = read_list(write("list.txt", text), tmp_path, columns=columns)
+    assert (list(manifest.paths), listed(manifest.labels)) == (paths, labels)
+    assert not manifest.has_guessed_labels
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "message"),
+    [
+        ("label,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'label,path'; path comes first"),
+        ("path,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'path,path'"),
+        ("path,score", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'path,score'"),
+        ("path,label", "a.mp4 3\nb.mp4 300 3\n", "line 2: behind the path 'b.mp4' stands '300 3', but the columns are"),
+        (
+            "path,num_frames,label",
+            "a.mp4 3\n",
+            "line 1: behind the path 'a.mp4' stands '3', but the columns are",
+        ),
+        ("path,num_frames,label", "a.mp4 x 3\n", "line 1: behind the path 'a.mp4' stands 'x 3'"),
+        ("path,label", "folder\n", "line 1: behind the path 'folder' stands nothing"),
+    ],
+)
+def test_lines_that_are_not_as_said(write: Write, tmp_path: Path, columns: str, text: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        read_list(write("list.txt", text), tmp_path, columns=columns)
+
+
+def test_lines_are_counted_as_an_editor_does(write: Write, tmp_path: Path) -> None:
+    manifest = read_list(write("list.txt", "# videos\n\na.mp4 1\nb.mp4 0\n\nc 2\n"), tmp_path)
+    assert [manifest.where(video).rpartition(", ")[2] for video in range(3)] == ["line 3", "line 4", "line 6"]
+    assert isinstance(read_list(write("list.txt", "#\na.mp4 1\nb.mp4 0\n"), tmp_path).lines, range)
+
+
+def test_comments_are_said(write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A name may begin with #."""
+    with caplog.at_level(logging.INFO, logger="sce_video"):
+        read_list(write("list.txt", "a.mp4 1\n#dance/b.mp4 2\n"), tmp_path)
+    assert "list.txt: 1 lines begin with # and are comments, line 2 first" in caplog.text
+
+
+def test_names_of_classes_stand_beside_the_list(write: Write, tmp_path: Path) -> None:
+    write("classes.txt", "walk\njump high\nrun\n")
+    numbers = read_list(write("list.txt", "a.mp4 1\n"), tmp_path)
+    assert numbers.class_names == {0: "walk", 1: "jump high", 2: "run"}
+    names = read_list(write("names.txt", "a.mp4 jump high\nb.mp4 walk\n"), tmp_path)
+    assert (listed(names.labels), names.class_names) == ([1, 0], numbers.class_names)
+    with pytest.raises(ManifestError, match="line 2: 'swim' behind the path 'b.mp4' is none of the 3 classes"):
+        read_list(write("names.txt", "a.mp4 walk\nb.mp4 swim\n"), tmp_path)
+
+
+def test_a_test_list_is_numbered_as_the_training_list(write: Write, tmp_path: Path) -> None:
+    train = read_list(write("train.txt", "a.mp4 walk\nb.mp4 jump\nc.mp4 run\n"), tmp_path)
+    assert (listed(train.labels), train.class_names) == ([2, 0, 1], {0: "jump", 1: "run", 2: "walk"})
+    test = read_list(write("test.txt", "d.mp4 walk\n"), tmp_path, class_names=lambda: train.class_names)
+    assert listed(test.labels) == [2]
+    with pytest.raises(ManifestError, match="test.txt, line 1: 'swim' behind .* is none of the 3 classes"):
+        read_list(write("test.txt", "d.mp4 swim\n"), tmp_path, class_names=lambda: train.class_names)
+
+
+# What can be below a root: any bytes that a file system takes, apart from control characters.
 PATHS = (
     st.binary(min_size=1, max_size=12)
-    .filter(lambda name: not set(name) & set(b"\0\n\t"))
-    .map(lambda name: f"d/{os.fsdecode(name)}")
+    .map(lambda name: re.sub("[\x00-\x1f\x7f-\x9f]", "_", f"d/{os.fsdecode(name)}"))
     .filter(lambda path: not os.path.normpath(path).startswith(".."))
 )
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.data.checks import require_files
 from sce_video.data.sources import read_hmdb51, read_ucf101
 from sce_video.errors import ManifestError
 
@@ -20,12 +21,34 @@ def test_ucf101_by_hand(write: Write, tmp_path: Path) -> None:
     assert list(test.labels or []) == [0]
 
 
+@pytest.mark.parametrize("prepared", ["{}.mp4", "{}.webm", "{}/frames.json"])
+def test_prepared_videos_are_found_by_the_official_names(write: Write, tmp_path: Path, prepared: str) -> None:
+    """The lists say .avi."""
+    write("classInd.txt", "1 Archery\n2 Biking\n")
+    write("trainlist01.txt", "Biking/v_Biking_g01.avi 2\n")
+    write("testlist01.txt", "Archery/v_Archery_g09.avi\n")
+    write("bike_test_split1.txt", "one.avi 1\ntwo.avi 2\n")
+    for name in ("Biking/v_Biking_g01", "Archery/v_Archery_g09", "bike/one", "bike/two"):
+        write(f"videos/{prepared.format(name)}")
+    ending = prepared.removeprefix("{}").removesuffix("/frames.json")
+    for videos, name in zip(
+        (*read_ucf101(tmp_path / "videos", tmp_path, 1), *read_hmdb51(tmp_path / "videos", tmp_path, 1)),
+        ("Biking/v_Biking_g01", "Archery/v_Archery_g09", "bike/one", "bike/two"),
+        strict=True,
+    ):
+        require_files(videos, max_missing_share=0.0)
+        assert videos.file(0) == f"{tmp_path}/videos/{name}{ending}"
+        assert list(videos.paths) == [f"{name}.avi"]  # what a run remembers, and results say, is the official list
+
+
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
         ("testlist02.txt", "Bowling/v_Bowling_g09.avi\n", "line 1: class 'Bowling' is not in classInd"),
         ("testlist02.txt", "Archery/../../secret.avi\n", "testlist02.txt, line 1: .* leaves DATA.ROOT"),
         ("classInd.txt", "1 Archery\nBiking 2\n", "classInd.txt, line 2: .*`1 ClassName`"),
+        ("classInd.txt", "0 Archery\n1 Biking\n", "classInd.txt, line 1: .*`1 ClassName`"),
+        ("classInd.txt", "9" * 5000 + " Archery\n1 Biking\n", "classInd.txt, line 1: .*`1 ClassName`"),
     ],
 )
 def test_ucf101_lists_that_read_otherwise(write: Write, tmp_path: Path, file: str, text: str, message: str) -> None:

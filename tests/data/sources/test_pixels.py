@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100, STL10
 
+from sce_video.data.checks import require_files
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_cifar10, read_cifar100, read_stl10
 from sce_video.errors import ManifestError
@@ -39,7 +40,7 @@ def check(manifest: Manifest, images: np.ndarray, labels: list[int] | None) -> N
     np.testing.assert_array_equal(manifest.pixels, images)
     assert (manifest.labels if labels is None else list(manifest.require_labels())) == labels
     assert len(set(manifest.paths)) == len(images)
-    manifest.require_files()
+    require_files(manifest, max_missing_share=0.0)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.data.checks import require_files
 from sce_video.data.manifest import require_comparable
 from sce_video.data.remote import RemotePath, location
 from sce_video.data.shards import find_member
@@ -41,7 +42,7 @@ def test_the_order_is_that_of_names_and_files(shards: Path, tmp_path: Path) -> N
         (f"train-{number:03d}.tar", f"{number}{video}.mp4") for number in range(2) for video in range(3)
     ]
     assert list(manifest.require_labels()) == [0, 1, 2] * 2
-    manifest.require_files()
+    require_files(manifest)
     contents = [(shards / member.shard).read_bytes()[member.start : member.start + member.length] for member in members]
     assert contents == [b"0", b"1", b"2"] * 2
     half = manifest.balanced_part(share=0.5, seed=0)
@@ -99,7 +100,7 @@ def bucket() -> RemotePath:
 
 def test_a_remote_list(bucket: RemotePath) -> None:
     manifest = read_list(bucket / "train.txt", bucket)
-    manifest.require_files()
+    require_files(manifest)
     assert str(manifest.path(0)) == manifest.origin.replace("train.txt", "train/a/2.mp4")
     assert manifest.is_any_fetched
     with pytest.raises(ManifestError, match="no such file"):
@@ -149,9 +150,9 @@ def test_a_forbidden_video_may_only_be_missing(http: HttpFolder, write: Write) -
     """S3 forbids what is not there to those who may not list."""
     (http.folder / "b.mp4").write_bytes(b"x")
     http.faults = {name: deque(["403"] * 10) for name in ("a.mp4", "c.mp4")}
-    read_list(write("list.txt", "a.mp4\nb.mp4\n"), location(http.url)).require_files()
-    with pytest.raises(ManifestError, match=r"none of the first 2 .* example http://.*a.mp4: .*403.*; check DATA.ROOT"):
-        read_list(write("list.txt", "a.mp4\nc.mp4\n"), location(http.url)).require_files()
+    require_files(read_list(write("list.txt", "a.mp4\nb.mp4\n"), location(http.url)))
+    with pytest.raises(ManifestError, match=r"none of the 2 .* example http://.*a.mp4: .*403.*; check DATA.ROOT"):
+        require_files(read_list(write("list.txt", "a.mp4\nc.mp4\n"), location(http.url)))
 
 
 def test_the_first_error_does_not_wait_for_other_shards(http: HttpFolder, tmp_path: Path) -> None:
@@ -166,8 +167,8 @@ def test_the_first_error_does_not_wait_for_other_shards(http: HttpFolder, tmp_pa
 
 def test_wrong_roots_are_noticed_at_once(bucket: RemotePath) -> None:
     manifest = read_list(bucket / "train.txt", location("memory://elsewhere"))
-    with pytest.raises(ManifestError, match="none of the first 2 videos exists, for example memory://"):
-        manifest.require_files()
+    with pytest.raises(ManifestError, match="none of the 2 videos exists, for example memory://"):
+        require_files(manifest)
 
 
 def test_the_same_video_in_both_lists(bucket: RemotePath) -> None:

@@ -1,0 +1,91 @@
+"""Which columns a list has: as DATA.LIST_COLUMNS says, or its own first line."""
+
+import csv
+from typing import NamedTuple
+
+from sce_video.data.sources.list_lines import has_ending, label_number
+from sce_video.errors import ManifestError
+
+PATH, LABEL, NUM_FRAMES = "path", "label", "num_frames"
+
+# Words of headers, in lower case and with _ for blanks; the first line alone may be one of _PATH_WORDS.
+_PATH_WORDS = {"path", "paths", "file", "filename", "file_name", "filepath", "file_path", "video_path", "video_name"}
+_ID_WORDS = {"video", "videos", "video_id", "vid", "id", "name", "clip", "clip_path", "image", "youtube_id"}
+_LABEL_WORDS = {
+    *("label", "labels", "label_id", "class", "classes", "class_id", "class_idx", "class_index", "class_name"),
+    *("target", "category", "action", "action_id", "y"),
+}
+_FRAMES_WORDS = {"num_frames", "nframes", "n_frames", "frames", "frame_count", "total_frames", "length"}
+_MOST_CHARACTERS = 1000
+_KINETICS_WORDS = {"youtube_id", "time_start", "time_end"}
+
+
+class Header(NamedTuple):
+    """Where path and label stand among `num_columns`, None for no labels; what parts the columns: tab, `,` or `;`."""
+
+    delimiter: str
+    num_columns: int
+    path: int
+    label: int | None
+
+
+def said_columns(key: str) -> tuple[str, ...]:
+    """`path,num_frames,label` of the config as a tuple; empty where nothing is said.
+
+    Raises:
+        ManifestError: other words, a word twice, a path that is not the first.
+    """
+    columns = tuple(word.strip() for word in key.split(",")) if key.strip() else ()
+    if columns and (
+        columns[0] != PATH or not {PATH, LABEL, NUM_FRAMES} >= set(columns) or len(set(columns)) < len(columns)
+    ):
+        raise ManifestError(
+            f"DATA.LIST_COLUMNS is {key!r}; path comes first, then label and num_frames as the list has them: "
+            "path  path,label  path,num_frames  path,num_frames,label  path,label,num_frames"
+        )
+    return columns
+
+
+def find_header(line: str, *, file: object) -> Header | tuple[str, ...] | None:
+    """What the first line says of the columns: as a table, as blanks-separated columns, or nothing (None).
+
+    Raises:
+        ManifestError: the header of Kinetics' own table.
+    """
+    if len(line) > _MOST_CHARACTERS:
+        return None
+    for delimiter in "\t,;":
+        if delimiter in line:
+            return _table_header(next(csv.reader([line], delimiter=delimiter)), delimiter, file)
+    words = [_word(field) for field in line.split()]
+    if len(words) == 1 and words[0] in _PATH_WORDS:
+        return (PATH,)
+    if len(words) > 1 and words[0] in _PATH_WORDS | _ID_WORDS and all(_meaning(word) for word in words[1:]):
+        return (PATH, *filter(None, map(_meaning, words[1:])))
+    return None
+
+
+def _table_header(fields: list[str], delimiter: str, file: object) -> Header | None:
+    words = [_word(field) for field in fields]
+    if set(words) >= _KINETICS_WORDS:
+        raise ManifestError(f"{file} is a table of Kinetics, its videos have no paths; DATA.SOURCE kinetics reads it")
+    paths = [place for place, word in enumerate(words) if word in _PATH_WORDS] or [
+        place for place, word in enumerate(words) if word in _ID_WORDS
+    ]
+    labels = [place for place, word in enumerate(words) if word in _LABEL_WORDS]
+    is_known = bool(labels) or any(word in _FRAMES_WORDS | _PATH_WORDS for word in words)
+    if not paths or not is_known or any(has_ending(field) or label_number(field) is not None for field in words):
+        return None
+    for places, name in ((paths, PATH), (labels, LABEL)):
+        if len(places) > 1:
+            both = f"{fields[places[0]]!r} and {fields[places[1]]!r}"
+            raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; leave one of them")
+    return Header(delimiter, len(fields), paths[0], labels[0] if labels else None)
+
+
+def _meaning(word: str) -> str:
+    return LABEL if word in _LABEL_WORDS else NUM_FRAMES if word in _FRAMES_WORDS else ""
+
+
+def _word(field: str) -> str:
+    return "_".join(field.strip().strip('"').lower().split()).replace("-", "_")
