@@ -72,8 +72,13 @@ def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
     return read_hmdb51(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
 
 
-def _shards(cfg: CfgNode, pattern: str) -> Manifest:
-    return read_shards(pattern, _root(cfg), index_folder=build_index_folder(cfg))
+def _shards(cfg: CfgNode, pattern: str, class_names: ClassNames = dict) -> Manifest:
+    return read_shards(pattern, _root(cfg), index_folder=build_index_folder(cfg), class_names=class_names)
+
+
+def _shard_classes(cfg: CfgNode) -> Mapping[int, str] | None:
+    """Of the training shards, where the labels of the test shards are names."""
+    return _shards(cfg, cfg.DATA.TRAIN).class_names if cfg.DATA.TRAIN else None
 
 
 def _kinetics(cfg: CfgNode, table: str) -> Manifest:
@@ -108,7 +113,7 @@ TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
 }
 TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "list": lambda cfg: _read_list(cfg, cfg.DATA.TEST, partial(_listed_classes, cfg)),
-    "shards": lambda cfg: _shards(cfg, cfg.DATA.TEST),
+    "shards": lambda cfg: _shards(cfg, cfg.DATA.TEST, partial(_shard_classes, cfg)),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),
     "kinetics200": lambda cfg: _kinetics200(cfg, cfg.DATA.TEST, _MINI_KINETICS_TEST),
     "ucf101": lambda cfg: _ucf101(cfg)[1],

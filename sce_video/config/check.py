@@ -23,6 +23,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         *("list", "shards", "kinetics", "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"),
         *("class_folders", "frame_folders", "image_folders", "folder", "cifar10", "cifar100", "stl10"),
     ),
+    "DATA.LIST_COLUMNS": (
+        *("", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
+    ),
     "DATA.SPLIT": (1, 2, 3),
     "DATA.DECODER": ("auto", "pyav", "torchcodec", "decord"),
     "CLIP.FRAME_CHOICE": ("uniform", "strided", "jittered"),

@@ -26,6 +26,7 @@ NO_LABEL = -1
 _FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
 # Numbers of frames are at least so large, and labels as large leave few below them out.
 _LEAST_FRAMES, _NUM_JUDGED = 8, 8
+_MOST_SHOWN = 300
 _CONTROLS = bytes([*range(0x20), 0x7F])
 _LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F in UTF-8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -198,10 +199,15 @@ class Manifest:
         if min(self.labels) == NO_LABEL:
             video = self.labels.index(NO_LABEL)
             raise ManifestError(
-                f"{self.where(video)}: {self.shown_paths[video]!r} has the label -1, which means no label; "
+                f"{self.where(video)}: {shown(self.paths[video])} has the label -1, which means no label; "
                 "this task needs one for every video"
             )
         return self.labels
+
+
+def shown(path: str) -> str:
+    """A path for messages, which are one line: without secrets and escapes, and no longer than paths are."""
+    return repr(masked(path[:_MOST_SHOWN]))
 
 
 def _size_and_time(path: str) -> tuple[int, int]:
@@ -226,7 +232,7 @@ def _require_plain_names(manifest: Manifest) -> None:
         return
     for video, path in enumerate(manifest.paths):
         if _CONTROL.search(path):
-            raise ManifestError(f"{manifest.where(video)}: {path!r} has a control character in it; rename it")
+            raise ManifestError(f"{manifest.where(video)}: {shown(path)} has a control character in it; rename it")
 
 
 def _require_range(manifest: Manifest) -> None:
@@ -237,8 +243,8 @@ def _require_range(manifest: Manifest) -> None:
         wrong = low if low < NO_LABEL else high
         video = labels.index(wrong)
         raise ManifestError(
-            f"{manifest.where(video)}: {manifest.shown_paths[video]!r} has the label {wrong}; labels count classes "
-            f"from 0, up to {_MOST_CLASSES - 1}"
+            f"{manifest.where(video)}: {shown(manifest.paths[video])} has the label {str(wrong)[:30]}; labels count "
+            f"classes from 0, up to {_MOST_CLASSES - 1}"
         )
 
 
@@ -246,7 +252,7 @@ def _require_classes(train: Manifest) -> None:
     """Refuse labels that are none: a classifier would have a row for each number up to the largest."""
     labels = train.require_labels()
     video = labels.index(high := max(labels))
-    at = f"{train.where(video)}: {train.shown_paths[video]!r} has the label {high}"
+    at = f"{train.where(video)}: {shown(train.paths[video])} has the label {high}"
     if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
         raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
     is_sparse = 2 * len(set(labels)) < high + 1

@@ -12,6 +12,7 @@ import torch
 
 from sce_video.clips.decoders import DecodeError, VideoOpener
 from sce_video.data.cache import FileCache
+from sce_video.data.checks import require_files
 from sce_video.data.fetched import VideoFiles
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Patience, location
@@ -83,7 +84,7 @@ def expected(local: Manifest) -> list[torch.Tensor]:
 def test_pixels_over_faulty_http_in_forked_workers(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
     served.fail_first = ("503",)
     videos = remote_videos(served, local, make_files())
-    videos.manifest.require_files()  # fsspec has lived in this process before the fork
+    require_files(videos.manifest)  # fsspec has lived in this process before the fork
     for _ in range(2):
         found, watch = in_workers(videos)
         assert all(map(torch.equal, found, expected(local)))
@@ -98,7 +99,7 @@ def test_s3_in_forked_workers(s3_bucket: str, local: Manifest, make_files: MakeF
         boto3.client("s3").upload_file(str(local.root) + "/" + path, s3_bucket, f"v/{path}")
     boto3.client("s3").put_object(Bucket=s3_bucket, Key="list.txt", Body="\n".join(local.paths).encode())
     manifest = read_list(location(f"s3://{s3_bucket}/list.txt"), location(f"s3://{s3_bucket}/v"))
-    manifest.require_files()
+    require_files(manifest)
     assert manifest.digest() == local.digest()
     found, _ = in_workers(ListedVideos(manifest, VideoOpener("pyav"), make_files()))
     assert all(map(torch.equal, found, expected(local)))

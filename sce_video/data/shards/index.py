@@ -12,8 +12,9 @@ from sce_video.data.remote.transfer import FileFacts, file_facts, has_ranges, re
 from sce_video.data.shards.read_tar import ShardVideo, read_tar
 from sce_video.errors import ManifestError
 from sce_video.runtime.files import write_text
+from sce_video.special_files import refuse_special_file
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class ShardIndex(NamedTuple):
@@ -54,15 +55,22 @@ def _kept(file: Path, version: str) -> list[ShardVideo] | None:
         content = json.loads(file.read_text(encoding="utf-8"))
         if (content["format"], content["version"]) != (_FORMAT, version):
             return None
-        return [ShardVideo(*video) for video in content["videos"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        videos = [ShardVideo(*video) for video in content["videos"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return videos if all(map(_is_whole, videos)) else None
+
+
+def _is_whole(video: ShardVideo) -> bool:
+    places = (video.start, video.length)
+    return isinstance(video.name, str) and all(type(place) is int and place >= 0 for place in places)
 
 
 def _facts(shard: Location) -> FileFacts:
     try:
         if isinstance(shard, RemotePath):
             return file_facts(shard)
+        refuse_special_file(shard)
         about = shard.stat()
     except RemoteError as error:
         raise ManifestError(str(error)) from error

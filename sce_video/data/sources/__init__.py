@@ -1,5 +1,6 @@
 """Ways in which videos are listed: one module per family, each giving a `Manifest`."""
 
+from sce_video.data.sources.class_names import ClassNames
 from sce_video.data.sources.folders import (
     class_folders,
     read_class_folders,
@@ -8,7 +9,7 @@ from sce_video.data.sources.folders import (
     read_image_folders,
 )
 from sce_video.data.sources.kinetics import read_annotations, read_ids, read_kinetics
-from sce_video.data.sources.lists import ClassNames, read_list
+from sce_video.data.sources.lists import read_list
 from sce_video.data.sources.moments_in_time import read_moments
 from sce_video.data.sources.official_splits import read_hmdb51, read_ucf101
 from sce_video.data.sources.pixels import read_cifar10, read_cifar100, read_stl10

@@ -1,11 +1,14 @@
 """What labels stand for: `classes.txt` beside a list, one name a line in the order of the labels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sce_video.data.sources.text import read_text
+from sce_video.errors import ManifestError
 
 CLASSES_FILE = "classes.txt"
+
+ClassNames = Callable[[], Mapping[int, str] | None]
 
 
 def read_class_names(folder: Path) -> Mapping[int, str] | None:
@@ -21,6 +24,44 @@ def read_class_names(folder: Path) -> Mapping[int, str] | None:
     return {label: name for label, name in names if name}
 
 
-def numbered(names: Iterable[str]) -> Mapping[int, str]:
-    """Distinct names in their sorted order, as class folders are numbered."""
-    return dict(enumerate(sorted(set(names))))
+def numbered_labels(
+    labels: Sequence[int | str],
+    own_names: Mapping[int, str] | None,
+    class_names: ClassNames,
+    *,
+    origin: str,
+    where: Callable[[int], str] | None = None,
+) -> tuple[Sequence[int], Mapping[int, str] | None]:
+    """Labels that are names as numbers, and what numbers stand for where that is known.
+
+    Names are numbered as `own_names` has them, or else `class_names`, or else in their sorted order, as class folders
+    are.
+
+    Args:
+        where: of a label's place, for messages.
+    Raises:
+        ManifestError: numbers and names, a name that is none of those known, one that is known twice.
+    """
+    numbers = [label for label in labels if isinstance(label, int)]
+    if len(numbers) == len(labels):
+        return numbers, own_names
+    at = where or (lambda _: origin)
+    if numbers:
+        place = next(place for place, label in enumerate(labels) if type(label) is not type(labels[0]))
+        raise ManifestError(
+            f"{at(place)} has the label {_shown(labels[place])}, but {at(0)} has {_shown(labels[0])}; labels are all "
+            "numbers or all names"
+        )
+    names = own_names or class_names() or dict(enumerate(sorted({str(label) for label in labels})))
+    label_of = {name: label for label, name in names.items()}
+    if len(label_of) < len(names):
+        raise ManifestError(f"{origin} has names as labels, but two of its classes have the same name")
+    for place, label in enumerate(labels):
+        if label not in label_of:
+            known = f"the {len(names)} classes of {CLASSES_FILE} beside it or of the training videos"
+            raise ManifestError(f"{at(place)} has the label {_shown(label)}, which is none of {known}")
+    return [label_of[str(label)] for label in labels], names
+
+
+def _shown(label: int | str) -> str:
+    return repr(label)[:100]

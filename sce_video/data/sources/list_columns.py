@@ -1,6 +1,5 @@
 """Which columns a list has: as DATA.LIST_COLUMNS says, or its own first line."""
 
-import csv
 from typing import NamedTuple
 
 from sce_video.data.sources.list_lines import has_ending, label_number
@@ -56,7 +55,7 @@ def find_header(line: str, *, file: object) -> Header | tuple[str, ...] | None:
         return None
     for delimiter in "\t,;":
         if delimiter in line:
-            return _table_header(next(csv.reader([line], delimiter=delimiter)), delimiter, file)
+            return _table_header(line.split(delimiter), delimiter, file)
     words = [_word(field) for field in line.split()]
     if len(words) == 1 and words[0] in _PATH_WORDS:
         return (PATH,)
@@ -78,7 +77,7 @@ def _table_header(fields: list[str], delimiter: str, file: object) -> Header | N
         return None
     for places, name in ((paths, PATH), (labels, LABEL)):
         if len(places) > 1:
-            both = f"{fields[places[0]]!r} and {fields[places[1]]!r}"
+            both = f"{words[places[0]]!r} and {words[places[1]]!r}"
             raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; leave one of them")
     return Header(delimiter, len(fields), paths[0], labels[0] if labels else None)
 

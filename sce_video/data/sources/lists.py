@@ -1,20 +1,16 @@
 """Text lists of videos: lines `path label` and their kin, and the manifests that tools/prepare_data.py writes."""
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sce_video.config.urls import masked
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import Manifest, shown
 from sce_video.data.remote import Location
-from sce_video.data.sources.class_names import numbered, read_class_names
+from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
 from sce_video.data.sources.text import path_below, read_text
-from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
-
-ClassNames = Callable[[], Mapping[int, str] | None]
 
 
 def read_list(list_file: Location, root: Location, *, columns: str = "", class_names: ClassNames = dict) -> Manifest:
@@ -57,33 +53,19 @@ def read_list(list_file: Location, root: Location, *, columns: str = "", class_n
 
 def _labels(rows: Rows, class_names: ClassNames) -> tuple[Sequence[int] | None, Mapping[int, str] | None]:
     """Numbers for all rows, None where no row has a label; and what they stand for, where that is known."""
-    kinds = [type(label) for label in rows.labels]
-    if kinds.count(kinds[0] if kinds else int) < len(kinds):
-        row = next(row for row, kind in enumerate(kinds) if kind is not kinds[0])
-        here, there = (
-            "no label" if label is None else f"the label {str(label)[:100]!r}"
-            for label in (rows.labels[row], rows.labels[0])
-        )
-        raise rows.error(
-            row,
-            f"{masked(rows.paths[row])!r} has {here}, but line {rows.lines[0]} has {there}; either every line has a "
-            "label or none has, and they are all numbers or all names",
-        )
-    if not kinds or kinds[0] is type(None):
-        return None, None
+    labels = [label for label in rows.labels if label is not None]
+    if labels and len(labels) < len(rows.labels):
+        row = next(row for row, label in enumerate(rows.labels) if (label is None) != (rows.labels[0] is None))
+        has = "no label" if rows.labels[row] is None else "a label"
+        raise rows.error(row, f"{shown(rows.paths[row])} has {has}; either every line has a label or none has")
     names = read_class_names(rows.file.parent) if isinstance(rows.file, Path) else None
-    numbers = [label for label in rows.labels if isinstance(label, int)]
-    if numbers:
-        return numbers, names
-    names = names or class_names() or numbered(map(str, rows.labels))
-    label_of = {name: label for label, name in names.items()}
-    if len(label_of) < len(names):
-        raise ManifestError(f"{rows.file}: its labels are names, and classes.txt beside it has a name twice")
-    for row, label in enumerate(rows.labels):
-        if label not in label_of:
-            shown = f"{str(label)[:100]!r} behind the path {masked(rows.paths[row])!r}"
-            raise rows.error(row, f"{shown} is none of the {len(label_of)} classes of the training list or classes.txt")
-    return [label_of[str(label)] for label in rows.labels], names
+    if not labels:
+        return None, names
+
+    def where(row: int) -> str:
+        return f"{rows.file}, line {rows.lines[row]}: {shown(rows.paths[row])}"
+
+    return numbered_labels(labels, names, class_names, origin=str(rows.file), where=where)
 
 
 def _compact(lines: "array[int]") -> Sequence[int]:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.numbers import whole_number
 from sce_video.data.remote import Location
-from sce_video.data.sources.text import path_below, read_lines, read_rows, whole_number
+from sce_video.data.sources.text import path_below, read_lines, read_rows
 from sce_video.errors import ManifestError
 
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.numbers import whole_number
 from sce_video.data.remote import Location
 from sce_video.data.sources.list_lines import parse_line
-from sce_video.data.sources.text import path_below, read_lines, whole_number
+from sce_video.data.sources.text import path_below, read_lines
 from sce_video.errors import ManifestError
 
 _PARTS = ("train", "test")

@@ -9,6 +9,7 @@ from sce_video.config.urls import is_url, masked
 from sce_video.data.manifest import Manifest
 from sce_video.data.remote import Location, location
 from sce_video.data.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
+from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
@@ -17,22 +18,27 @@ from sce_video.runtime.progress import progress_bar
 _NUM_THREADS = 16
 
 
-def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest:
+def read_shards(pattern: str, root: Location, *, index_folder: Path, class_names: ClassNames = dict) -> Manifest:
     """The videos of all shards that a pattern names, in the order of the names and of the files in them.
 
     Paths are relative to the folder that the pattern's names have in common, so that a copy of the shards elsewhere
     is the same list.
 
+    Labels that are names of classes are numbered by `classes.txt` beside the shards on this machine, or else as
+    `class_names` has them, or else in their sorted order.
+
     Args:
         pattern: `train-{000000..000999}.tar`, relative to `root`, or a URL or absolute path.
         index_folder: keeps what is in each shard.
+        class_names: of the training shards, asked where labels are names.
     Raises:
-        ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without.
+        ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without, some
+            with numbers and some with names.
     """
     folder, names = _split(pattern, root)
     indices = _indices([folder / name for name in names], index_folder)
     paths: list[str] = []
-    labels: list[int] = []
+    labels: list[int | str] = []
     for name, (_, videos) in zip(names, indices, strict=True):
         paths += [member_path(Member(name, video.name, video.start, video.length)) for video in videos]
         labels += [video.label for video in videos if video.label is not None]
@@ -41,7 +47,16 @@ def read_shards(pattern: str, root: Location, *, index_folder: Path) -> Manifest
         raise ManifestError(f"{origin}: {len(labels)} of {len(paths)} videos have a label; all have one, or none has")
     LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
-    return Manifest(root=folder, paths=paths, labels=labels or None, origin=origin, versions=versions)
+    own_names = read_class_names(folder) if isinstance(folder, Path) else None
+    numbers, known_names = numbered_labels(labels, own_names, class_names, origin=origin)
+    return Manifest(
+        root=folder,
+        paths=paths,
+        labels=numbers or None,
+        origin=origin,
+        versions=versions,
+        class_names=known_names,
+    )
 
 
 def _indices(shards: Sequence[Location], index_folder: Path) -> list[ShardIndex]:

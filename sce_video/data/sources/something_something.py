@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
+from sce_video.data.numbers import whole_number
 from sce_video.data.remote import Location
 from sce_video.data.sources.present import present_videos
-from sce_video.data.sources.text import read_json, whole_number
+from sce_video.data.sources.text import read_json
 from sce_video.errors import ManifestError
 
 

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ from typing import Any
 from sce_video.config.urls import is_url, masked
 from sce_video.data.remote import Location
 from sce_video.errors import ManifestError
+from sce_video.special_files import refuse_special_file
 
-# More digits than any label has; int() takes its time over a million of them.
-_MOST_DIGITS = 18
 _BLANKS = " \t\r\f\v"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -28,8 +26,8 @@ def read_text(file: Location) -> str:
         ManifestError: unreadable file, or one with zero bytes, which is no text in UTF-8.
     """
     try:
-        if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
-            raise ManifestError(f"{file} cannot be read (it is no file, but a folder or a device)")
+        if isinstance(file, Path):
+            refuse_special_file(file)
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise ManifestError(f"{file} cannot be read ({error})") from error
@@ -41,11 +39,6 @@ def read_text(file: Location) -> str:
     if "\0" in text:
         raise ManifestError(f"{file} cannot be read (it holds zero bytes; a text file in UTF-8 was expected)")
     return text
-
-
-def whole_number(text: str) -> int | None:
-    """The number that digits alone stand for; None for anything else, and for more digits than a label has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def read_lines(file: Location) -> Iterator[tuple[int, str]]:
@@ -102,6 +95,6 @@ def path_below(root: Location, path: str, *, file: Location, line: int) -> str:
     else:
         leaves = ".." in path and os.path.normpath(path).split("/")[0] == ".."
     if leaves:
-        shown = masked(path)
+        shown = masked(path[:300])
         raise ManifestError(f"{file}, line {line}: {shown!r} leaves DATA.ROOT {str(root)!r}; give a root above it")
     return path

@@ -52,7 +52,8 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     file = write_tar(tmp_path / "a.tar", MEMBERS)
     first = read_index(file, tmp_path / "index")
     [kept] = (tmp_path / "index").glob("*.json")
-    for text in ("", "{}", '{"format": 1, "version": "' + first.version + '", "videos": [[1]]}'):
+    start = f'{{"format": 2, "version": "{first.version}", "videos": '
+    for text in ("", "{}", "[" * 100_000, start + "[[1]]}", start + "[[1, 2, 3, 4]]}", start + '[["a", -2, 3, 4]]}'):
         kept.write_text(text)
         assert read_index(file, tmp_path / "index") == first
 
@@ -62,6 +63,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match=f"^DATA.CACHE_DIR {tmp_path}/file cannot be written"):
         read_index(tmp_path / "a.tar", tmp_path / "file" / "shards")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(ManifestError, match=f"{tmp_path}/a.tar cannot be read .it is a FIFO"):
+        read_index(tmp_path / "a.tar", tmp_path / "index")
 
 
 def test_refusals(http: HttpFolder, tmp_path: Path) -> None:

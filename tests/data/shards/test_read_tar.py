@@ -4,6 +4,7 @@ import gzip
 import io
 import subprocess
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sce_video.errors import ManifestError
 from tests.data.shards.tars import write_tar
 
 LARGE = 300_000
+LONG = b'{"label": "%s"}' % (b"a caption " * 30)
 
 
 def read(content: bytes, requests: list[tuple[int, int]] | None = None) -> list[ShardVideo]:
@@ -70,11 +72,20 @@ def test_a_video_goes_before_its_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"caption": "x"}', b'{"label": "dog"}', b'{"label": true}', b"[3]", b"", b" " * 2**21]
+    "content",
+    [b'{"caption": "x"}', b'{"label": true}', b'{"label": 2.5}', b'{"label": ""}', b"[3]", b"", b" " * 2**21, LONG],
 )
 def test_other_json_is_no_label(tmp_path: Path, content: bytes) -> None:
     [video] = read(tar_of(tmp_path, {"0.mp4": b"x", "0.json": content}))
     assert video.label is None
+
+
+@pytest.mark.parametrize(
+    ("content", "label"), [(b'"high jump"', "high jump"), (b'"7"', 7), (b"7.0", 7), (b"-1", -1), (b'"\\u00e9"', "é")]
+)
+def test_labels_in_json(tmp_path: Path, content: bytes, label: int | str) -> None:
+    [video] = read(tar_of(tmp_path, {"0.mp4": b"x", "0.json": b'{"label": ' + content + b"}"}))
+    assert (video.label, type(video.label)) == (label, type(label))
 
 
 def test_no_videos(tmp_path: Path) -> None:
@@ -109,6 +120,67 @@ def test_refused_files(tmp_path: Path) -> None:
     for words, damaged in cases.items():
         with pytest.raises(ManifestError, match=words):
             read(damaged)
+
+
+def header(kind: bytes, content: bytes, *, size: int | None = None) -> bytes:
+    """A header of tar's, with its content, as tarfile writes them."""
+    about = tarfile.TarInfo("././@LongLink")
+    about.type, about.size = kind, len(content) if size is None else size
+    return about.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+PAX_RECORD = b"30 comment=this is no video..\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"), [(b"L", b"name.mp4\0"), (b"K", b"link\0"), (b"x", PAX_RECORD), (b"g", PAX_RECORD)]
+)
+def test_thousands_of_headers_before_one_member_are_refused(tmp_path: Path, kind: bytes, content: bytes) -> None:
+    """Python's tarfile ends in RecursionError over them."""
+    requests: list[tuple[int, int]] = []
+    tar = header(kind, content) * 5000 + tar_of(tmp_path, {"0.mp4": b"x"})
+    with pytest.raises(ManifestError, match=r"^shard.tar is no tar file, or a damaged one .more than 16 headers"):
+        read(tar, requests)
+    assert sum(length for _, length in requests) < 100_000
+    few = header(kind, content) * 10 + tar_of(tmp_path, {"0.mp4": b"x"})
+    assert [video.name for video in read(few)] == ["name.mp4" if kind == b"L" else "0.mp4"]
+
+
+@pytest.mark.parametrize("kind", [b"L", b"x", b"g"])
+def test_a_giant_header_is_refused_unread(tmp_path: Path, kind: bytes) -> None:
+    requests: list[tuple[int, int]] = []
+    for size in (2**20 + 1, 2**33 - 1, 2**60):
+        tar = header(kind, b"", size=size) + tar_of(tmp_path, {"0.mp4": b"x"})
+        with pytest.raises(ManifestError, match=f"^shard.tar is no tar .*a header of {size} bytes"):
+            read(tar, requests)
+    assert sum(length for _, length in requests) < 100_000
+
+
+def test_a_member_larger_than_the_shard_is_refused(tmp_path: Path) -> None:
+    for kind in (b"0", b"S", b"V"):
+        for size in (2**33 - 1, 2**63 - 1):
+            with pytest.raises(ManifestError, match=r"shard.tar is cut short|sparse file"):
+                read(header(kind, b"", size=size) + bytes(1024))
+
+
+def test_headers_of_negative_sizes_are_refused(tmp_path: Path) -> None:
+    """tarfile has gone backwards over them for ever."""
+    content = bytearray(tar_of(tmp_path, {"0.mp4": b"x"}))
+    content[124:136] = b"\xff" * 12
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    with pytest.raises(ManifestError, match=r"^shard.tar is no tar file, or a damaged one .a size of"):
+        read(bytes(content))
+
+
+def test_many_labels_are_not_kept(tmp_path: Path) -> None:
+    large = b'{"label": 1, "x": "' + b"x" * 500_000 + b'"}'
+    content = tar_of(tmp_path, {f"{number}.{ending}": large for number in range(60) for ending in ("mp4", "json")})
+    tracemalloc.start()
+    assert len(read(content)) == 60
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])

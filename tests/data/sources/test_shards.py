@@ -85,6 +85,49 @@ def test_refusals(shards: Path, tmp_path: Path) -> None:
     refused("train-003.tar", "lists no videos")
 
 
+def test_names_as_labels(tmp_path: Path) -> None:
+    def labelled(name: str, labels: list[str]) -> None:
+        write_tar(
+            tmp_path / name,
+            {
+                f"{number}.{ending}": f'{{"label": {label}}}'.encode()
+                for number, label in enumerate(labels)
+                for ending in ("mp4", "json")
+            },
+        )
+
+    labelled("a-0.tar", ['"run"', '"jump"'])
+    labelled("a-1.tar", ['"walk"'])
+    labelled("b.tar", ['"walk"'])
+    train = read_shards("a-{0..1}.tar", tmp_path, index_folder=tmp_path / "index")
+    assert (list(train.labels or ()), train.class_names) == ([1, 0, 2], {0: "jump", 1: "run", 2: "walk"})
+    test = read_shards("b.tar", tmp_path, index_folder=tmp_path / "index", class_names=lambda: train.class_names)
+    assert list(test.labels or ()) == [2]
+    (tmp_path / "classes.txt").write_text("walk\nrun\njump\n")
+    again = read_shards("a-{0..1}.tar", tmp_path, index_folder=tmp_path / "index")
+    assert list(again.labels or ()) == [1, 2, 0]
+    for labels, words in (
+        (['"swim"'], "'swim', which is none of the 3"),
+        (['"run"', "1"], "all numbers or"),
+    ):
+        labelled("c.tar", labels)
+        with pytest.raises(ManifestError, match=f"c.tar.*{words}"):
+            read_shards("c.tar", tmp_path, index_folder=tmp_path / "index")
+
+
+def test_labels_of_shards_that_are_none(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {"0.mp4": b"x", "0.cls": b"-1"})
+    videos = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")  # for pretraining
+    with pytest.raises(ManifestError, match=r"a.tar: 'a.tar/0.mp4@512\+1' has the label -1, which means no label"):
+        videos.require_labels()
+    write_tar(tmp_path / "b.tar", {"0.mp4": b"x", "0.cls": b"1" + b"0" * 9})
+    with pytest.raises(ManifestError, match="b.tar: 'b.tar/0.mp4.* has the label 1000000000"):
+        read_shards("b.tar", tmp_path, index_folder=tmp_path / "index")
+    write_tar(tmp_path / "c.tar", {"a\x1b[31m.mp4": b"x"})
+    with pytest.raises(ManifestError, match="c.tar: .* has a control character"):
+        read_shards("c.tar", tmp_path, index_folder=tmp_path / "index")
+
+
 @pytest.fixture
 def bucket() -> RemotePath:
     fsspec = pytest.importorskip("fsspec")
