@@ -1,6 +1,6 @@
 """Training on labels from the config, of all weights or of a classifier alone; then the test over all views."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,17 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
         )
         if train(run, step=step):
             protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **recipe}
-            _test(cfg, run, classifier, device, opener, test_manifest, protocol=protocol, weights=weights)
+            _test(
+                cfg,
+                run,
+                classifier,
+                device,
+                opener,
+                test_manifest,
+                protocol=protocol,
+                weights=weights,
+                class_names=train_manifest.class_names,
+            )
 
     return work
 
@@ -86,6 +96,7 @@ def _test(
     *,
     protocol: dict[str, Any],
     weights: str,
+    class_names: Mapping[int, str] | None,
 ) -> None:
     probabilities = nn.Sequential(classifier, nn.Softmax(dim=1))
     num_classes = classifier.linear.out_features
@@ -100,7 +111,7 @@ def _test(
         test=test,
         first_answers=test.features.argmax(dim=1),
         weights=weights,
-        class_names=train_manifest.class_names,
+        class_names=class_names,
         num_failed_in_training=len(run.failures),
     )
 
