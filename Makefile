@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 # Threads that wait actively slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit rounding clean
 
 demo: $(INSTALLED)
 	$(RUN) tools/demo.py
@@ -23,6 +23,11 @@ types: $(INSTALLED)
 
 unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadgroup
+
+# Once more what could hang on a processor's rounding, as an old processor rounds, and on two threads.
+rounding: $(INSTALLED)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem \
+		SCE_TEST_THREADS=2 $(RUN) -m pytest -m rounding
 
 # Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
 $(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)

@@ -10,7 +10,8 @@ from sce_video.data.motion import write_motion_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-torch.set_num_threads(1)  # tests run in parallel processes; more threads only fight over the cores
+# Tests run in parallel processes, where more threads only fight over the cores. `make rounding` wants two.
+torch.set_num_threads(int(os.environ.get("SCE_TEST_THREADS", "1")))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,15 @@
 """Finetuning through the task: what it learns, that it resumes to the bit, and what it leaves."""
 
 import json
+import math
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from sce_video.config import load_config
@@ -151,25 +155,63 @@ def test_more_blocks_than_the_backbone_has(motion_videos: Path, tmp_path: Path) 
         run_task(config(motion_videos, tmp_path, MODEL__NUM_TRAINED_BLOCKS=9))
 
 
-def test_it_learns(motion_videos: Path, tmp_path: Path) -> None:
-    """The training videos themselves, of which 24 are easily learnt by heart; chance is 12.5 %."""
-    changes = {
-        "DATA__TEST": "train_again",
-        "TRAIN__NUM_EPOCHS": 40,
+# Four classes that any network tells apart by the mean of a frame, so that learning does not hang on rounding.
+COLORS = {"black": (30, 30, 30), "blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
+
+
+def write_colors(root: Path) -> None:
+    """6 training and 3 test videos of each color, each in a shade of its own."""
+    shades = np.random.default_rng(0)
+    for part, number in (("train", 6), ("test", 3)):
+        for name, color in COLORS.items():
+            (root / part / name).mkdir(parents=True)
+            for i in range(number):
+                pixel = (np.array(color) + shades.integers(-10, 11, 3)).astype(np.uint8)
+                write_still(root / part / name / f"{i}.mp4", np.full((48, 48, 3), pixel))
+
+
+def write_still(path: Path, image: NDArray[np.uint8]) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for _ in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def learn(videos: Path, output_dir: Path, **changes: object) -> tuple[list[float], float]:
+    """Mean loss of each of 10 epochs of 2 steps, and the share of test videos that are then right."""
+    settings = {
+        "AUG__GRAYSCALE_PROBABILITY": 0.0,
+        "AUG__JITTER_PROBABILITY": 0.0,
+        "MODEL__DROPOUT": 0.0,
         "OPTIM__NAME": "adamw",
         "OPTIM__BASE_LR": 0.1,
-        "MODEL__DROPOUT": 0.0,
+        "TRAIN__NUM_EPOCHS": 10,
+        "TRAIN__GLOBAL_BATCH_SIZE": 12,
+        "TRAIN__LOG_EVERY_STEPS": 2,
         "TRAIN__CHECKPOINT_EVERY_STEPS": 0,
         "TRAIN__CHECKPOINT_EVERY_EPOCHS": 0,
-        "EVAL__NUM_CLIPS": 5,
+        **changes,
     }
-    videos = tmp_path / "videos"
-    videos.mkdir()
-    for name in ("train", "train_again"):
-        (videos / name).symlink_to(motion_videos / "train")
-    run_task(config(videos, tmp_path / "run", **changes))
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert results["metrics"]["finetune_top1"] > 0.5
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert abs(losses[0] - torch.log(torch.tensor(8.0)).item()) < 0.7
-    assert losses[-1] < 0.5 * losses[0]
+    run_task(config(videos, output_dir, **settings))
+    losses = [json.loads(line)["loss"] for line in (output_dir / "metrics.jsonl").read_text().splitlines()]
+    assert len(losses) == 10
+    top1: float = json.loads((output_dir / "results.json").read_text())["metrics"]["finetune_top1"]
+    return losses, top1
+
+
+@pytest.mark.rounding
+def test_it_learns(tmp_path: Path) -> None:
+    """From some videos, tested on others; chance is 25 %.
+
+    Measured over 4 sets of kernels (SSE4.1 to AVX2), 1 and 2 threads and 6 seeds: the first loss is 1.30 to 1.41, the
+    last one 0.015 to 0.038 of it, and all test videos are right. Without learning (rate 1e-9) the last one is 0.99 to
+    1.00 of the first, with labels that the colors do not tell 0.91 to 0.94, and at most a third of the videos is right.
+    """
+    write_colors(tmp_path / "videos")
+    losses, top1 = learn(tmp_path / "videos", tmp_path / "run")
+    assert abs(losses[0] - math.log(4)) < 0.3
+    assert losses[-1] < 0.25 * losses[0]
+    assert top1 > 0.75

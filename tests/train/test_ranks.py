@@ -78,7 +78,7 @@ def pretrain(
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
     if before is not None:
         model.load_state_dict(before["state"])
-        optimizer.load_state_dict(deepcopy(before["optimizer"]))  # what spawned processes are given they share
+        optimizer.load_state_dict(deepcopy(before["optimizer"]))  # what processes are given they share
     losses, gradients = [], []
     for step in range(*steps):
         loss = pretrain_step(
@@ -145,7 +145,12 @@ def on_rank(rank: int, num_ranks: int, name: str, folder: str, more: dict[str, A
 
 def on_ranks(num_ranks: int, name: str, folder: Path, **more: Any) -> list[dict[str, Any]]:
     folder.mkdir()
-    multiprocessing.spawn(on_rank, args=(num_ranks, name, str(folder), more), nprocs=num_ranks, join=True)
+    start_method = (
+        "spawn" if name in GPU_TRAININGS else "fork"
+    )  # CUDA allows no fork; a new process imports for seconds
+    multiprocessing.start_processes(
+        on_rank, args=(num_ranks, name, str(folder), more), nprocs=num_ranks, join=True, start_method=start_method
+    )
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(num_ranks)]
 
 
