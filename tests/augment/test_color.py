@@ -4,6 +4,8 @@ from torchvision.transforms.v2 import functional as TF
 
 from sce_video.augment import color
 
+pytestmark = pytest.mark.rounding
+
 COLORS = {
     "red": (1.0, 0.0, 0.0),
     "yellow": (1.0, 1.0, 0.0),
@@ -53,7 +55,7 @@ def flat(name, num_frames=1):
 )
 def test_each_video_is_changed_by_its_own_factor_as_torchvision_changes_images(views, ours, theirs, factors):
     result = ours(views, torch.tensor(factors))
-    torch.testing.assert_close(result, frame_by_frame(views, theirs, factors), rtol=0, atol=2e-6)
+    torch.testing.assert_close(result, frame_by_frame(views, theirs, factors), rtol=0, atol=5e-6)  # measured 0.8e-6
     assert result.min() >= 0
     assert result.max() <= 1
 

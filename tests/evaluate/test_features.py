@@ -112,6 +112,7 @@ def test_the_backbone_is_in_eval_mode_and_left_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize(("local_batch_size", "num_workers"), [(1, 0), (4, 0), (100, 0), (1, 1), (4, 1)])
 def test_real_videos_whatever_the_batches_and_workers(videos, real_dataset, local_batch_size, num_workers):
     features = extract(

@@ -10,6 +10,8 @@ from sce_video.evaluate import knn
 from sce_video.evaluate.neighbors import nearest
 from tests.evaluate.sets import CPU, feature_set
 
+pytestmark = pytest.mark.rounding
+
 
 def knn_metrics(query, query_labels, bank, bank_labels, *, num_neighbors, temperature):
     return measured(query, query_labels, bank, bank_labels, [num_neighbors], [temperature]).metrics

@@ -12,6 +12,8 @@ from sce_video.evaluate.linear import fit_linear
 from sce_video.runtime.subsets import balanced_part
 from tests.evaluate.sets import CPU, feature_set
 
+pytestmark = pytest.mark.rounding
+
 
 def linear_metrics(test, test_labels, train, train_labels, *, weight_decay):
     return measured(test, test_labels, train, train_labels, [weight_decay]).metrics

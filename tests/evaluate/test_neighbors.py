@@ -9,6 +9,8 @@ from sce_video.errors import UserError
 from sce_video.evaluate import neighbors
 from sce_video.evaluate.neighbors import SEARCHES, load_faiss_search, nearest
 
+pytestmark = pytest.mark.rounding
+
 
 def random_vectors(count, seed):
     return torch.randn(count, 5, dtype=torch.double, generator=torch.Generator().manual_seed(seed))

@@ -15,6 +15,8 @@ from sce_video.config import load_config
 from sce_video.evaluate import feature_files, neighbors
 from sce_video.launch.local import run_task
 
+pytestmark = pytest.mark.rounding
+
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 # 23 training and 7 test videos, in parts of 5, and bank rows in chunks of 7: numbers that no world size divides.
 PART_VIDEOS, BANK_PER_CHUNK = 5, 7

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from sce_video.evaluate import retrieval
 from tests.evaluate.sets import CPU, feature_set
 
+pytestmark = pytest.mark.rounding
+
 
 def retrieval_metrics(query, query_labels, bank, bank_labels, **settings):
     sets = feature_set(query, query_labels), feature_set(bank, bank_labels)

@@ -226,9 +226,10 @@ def test_files_are_read_whole(tmp_path: Path) -> None:
         files[-1].write_bytes(bytes(size))
     found = measure_disk([*files, tmp_path / "missing"], seconds=60)
     assert (found.num_files, found.num_bytes) == (3, 10 + 3 * MIB + 64 * 1024)
-    assert 0 < found.open_seconds <= 3 * found.file_seconds
     assert found.failures == [f"{tmp_path / 'missing'} (No such file or directory)"]
-    assert measure_disk(files, seconds=0).num_files == 1
+    one = measure_disk(files, seconds=0)
+    assert one.num_files == 1
+    assert 0 < one.open_seconds <= one.file_seconds
 
 
 # 4 files of 8 MiB in 0.1 s each: 80 MiB/s

@@ -14,8 +14,6 @@ from sce_video.launch.ranks import joined_ranks, require_same_device
 from sce_video.runtime.distributed import all_gathered
 from sce_video.runtime.peers import Verdict
 
-SECONDS = 4.0
-
 
 def on_rank(rank: int, port: int, step: int | None, folder: str) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
@@ -30,7 +28,7 @@ def on_rank(rank: int, port: int, step: int | None, folder: str) -> None:
             all_gathered("here")
             if rank == 1:
                 raise StoppedError(15, step=step)
-            time.sleep(SECONDS)
+            time.sleep(60 if step is None else 4)
             os._exit(0)
     except StoppedError:
         os._exit(0)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 
+pytestmark = pytest.mark.rounding
+
 SCALARS: dict[str, float] = {"coeff": 0.3, "temperature": 0.1, "target_temperature": 0.05}
 
 

@@ -9,6 +9,8 @@ from torch import nn
 
 from sce_video.methods.momentum import momentum_copy, update_momentum
 
+pytestmark = pytest.mark.rounding
+
 
 def small_network(seed: int = 0) -> nn.Sequential:
     torch.manual_seed(seed)

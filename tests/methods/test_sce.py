@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 from sce_video.methods.sce import SCE, SCERates
 
+pytestmark = pytest.mark.rounding
+
 RATES = SCERates(coeff=0.4, temperature=0.2, target_temperature=0.1, ema_momentum=0.9)
 LOSS_SCALARS = {"coeff": 0.4, "temperature": 0.2, "target_temperature": 0.1}
 ONLINE = ("backbone.", "projector.", "predictor.")

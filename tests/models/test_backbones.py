@@ -72,6 +72,7 @@ def assert_close(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("shape", [(8, 32, 32), (5, 33, 47)])
 @torch.no_grad()
 def test_same_weights_give_the_features_of_the_library(
@@ -173,6 +174,7 @@ def test_slow_r50_temporal_kernels() -> None:
     assert shapes["blocks.3.res_blocks.5.branch2.conv_a.weight"] == (256, 1024, 3, 1, 1)
 
 
+@pytest.mark.rounding
 @torch.no_grad()
 def test_small_r2plus1d_is_torchvision_s_network_at_torchvision_s_widths() -> None:
     torch.manual_seed(0)
@@ -193,6 +195,7 @@ def test_small_r2plus1d_draws_convolutions_by_fan_out() -> None:
     assert weight.std().item() == pytest.approx((2 / (middle * 9)) ** 0.5, rel=0.02)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("frames", [1, 4])
 @torch.no_grad()
 def test_s3d_of_a_short_clip_pools_over_space_only(frames: int) -> None:

@@ -6,6 +6,8 @@ from torch import nn
 
 from sce_video.models.heads import mlp
 
+pytestmark = pytest.mark.rounding
+
 
 def test_projector_of_the_paper() -> None:
     with torch.device("meta"):

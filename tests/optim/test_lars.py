@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from sce_video.optim.lars import LARS
 
+pytestmark = pytest.mark.rounding
+
 SHAPES = [(4, 3), (2, 3, 1, 2, 2), (5,), (), (1, 1)]
 LEARNING_RATES = [0.0, 0.7, 1.4, 4.8, 2.0]
 

@@ -5,6 +5,8 @@ import torch
 from sce_video.report.feature_map import make_feature_map, principal_components, scatter
 from tests.report.runs import NASTY, parse
 
+pytestmark = pytest.mark.rounding
+
 
 def drawn_features(num: int, width: int) -> torch.Tensor:
     scales = torch.linspace(3, 0.1, width)

@@ -82,7 +82,7 @@ def verdicts(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
     )
     others = [rank for rank in range(NUM_RANKS) if rank != doomed]
     for rank in others:
-        context.processes[rank].join(30)
+        context.processes[rank].join(60)
         assert context.processes[rank].exitcode == 0
     context.processes[doomed].kill()
     context.processes[doomed].join()
@@ -98,10 +98,9 @@ def test_all_others_hear_which_has_ended(
     tmp_path: Path, end: str, said: str, doomed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sce_video.runtime.peers._SECONDS_BEHIND_ERROR", 0.5)
-    began = time.monotonic()
+    monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "60")  # no silence is noticed
     expected = said.format(name=f"rank {doomed} on {socket.gethostname()}")
     assert verdicts(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
-    assert time.monotonic() - began < 30  # signs of life would take longer
     if end == "child":
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
@@ -149,14 +148,14 @@ def test_a_peer_that_talks_nonsense_is_no_end() -> None:
     time.sleep(0.2)
     assert heard == []
     theirs.sendall(b"st rank 7 on z has ended\n")
-    watch.wait(5)
+    watch.wait(60)
     assert heard == [Verdict("rank 7 on z has ended", is_error=False)]
     theirs.close()
 
 
 def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal reaches all of them, some a moment later."""
-    monkeypatch.setattr("sce_video.runtime.peers._SECONDS_BEHIND_ERROR", 1.0)
+    monkeypatch.setattr("sce_video.runtime.peers._SECONDS_BEHIND_ERROR", 3.0)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     heard: list[Verdict] = []
@@ -164,7 +163,7 @@ def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: 
     theirs.sendall(b"failed rank 1 on x: stopped by signal 15\n")
     time.sleep(0.3)
     watch.fail("stopped by signal 15")
-    watch.wait(5)
+    watch.wait(60)
     assert heard == []
     theirs.close()
 

@@ -29,11 +29,13 @@ def test_the_one_that_wants_a_requeue_counts(order: tuple[signal.Signals, signal
 
 
 def test_one_ctrl_c_that_comes_twice_is_one_and_a_later_one_cannot_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
     with StopSignals() as signals:
+        monkeypatch.setattr(time, "monotonic", lambda: now)
         os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(time, "monotonic", lambda: now + 0.9)
         os.kill(os.getpid(), signal.SIGINT)
         assert signals.agreed() == signal.SIGINT
-        now = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: now + 2)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)

@@ -50,7 +50,7 @@ def test_a_process_that_was_there_before_sees_what_is_lost():
     ("is_worker", "is_done", "limit", "code"),
     [
         (True, False, 0.1, -signal.SIGALRM),
-        (True, True, 0.1, 5),
+        (True, True, 1.0, 5),
         (False, False, 0.1, 5),
         (True, False, float("inf"), 5),
     ],
@@ -64,7 +64,7 @@ def test_only_a_worker_that_is_on_a_video_for_too_long_is_ended(is_worker, is_do
         videos.begin(3)
         if is_done:
             videos.end()
-        time.sleep(0.5)
+        time.sleep(1.5)
         os._exit(5)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
 
@@ -107,7 +107,7 @@ def test_a_worker_is_ended_without_asking_the_main_process_s_handlers(number):
 
 def on_one_video_while_waiting(post: Post, *, waits_for: float, most: float, then: float) -> int:
     """How a worker ends that waits for others while it is on video 3."""
-    videos = watch(timeout_seconds=0.2)
+    videos = watch(timeout_seconds=1.0)
     child = os.fork()
     if child == 0:
         videos.take(post)
@@ -120,18 +120,18 @@ def on_one_video_while_waiting(post: Post, *, waits_for: float, most: float, the
 
 
 def test_waiting_for_others_is_no_time_on_a_video():
-    assert on_one_video_while_waiting(Post(), waits_for=0.5, most=10.0, then=0.0) == 5
+    assert on_one_video_while_waiting(Post(), waits_for=1.5, most=30.0, then=0.0) == 5
 
 
 def test_who_waits_for_too_long_is_ended_and_no_video_is_to_blame():
     post = Post()
-    assert on_one_video_while_waiting(post, waits_for=5.0, most=0.2, then=0.0) == -signal.SIGALRM
+    assert on_one_video_while_waiting(post, waits_for=30.0, most=0.2, then=0.0) == -signal.SIGALRM
     assert post.item is None
 
 
 def test_after_waiting_the_time_on_the_video_begins():
     post = Post()
-    assert on_one_video_while_waiting(post, waits_for=0.1, most=10.0, then=5.0) == -signal.SIGALRM
+    assert on_one_video_while_waiting(post, waits_for=0.1, most=30.0, then=30.0) == -signal.SIGALRM
     assert post.item == 3
 
 

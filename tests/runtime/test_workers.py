@@ -123,12 +123,12 @@ def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
 
 
 def test_time_is_counted_for_each_item_alone():
-    workers = crew(num_workers=1, timeout_seconds=1.0)
+    workers = crew(num_workers=1, timeout_seconds=3.0)
 
     def work(task):
-        for item in range(4):
+        for item in range(16):
             workers.watch.begin(item)
-            time.sleep(0.35)
+            time.sleep(0.2)
         return task
 
     assert list(workers.results(work, ["done"])) == ["done"]
@@ -136,10 +136,10 @@ def test_time_is_counted_for_each_item_alone():
 
 
 def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
-    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=0.4)
+    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=1.0)
     results = workers.results(doing(workers.watch, {}), [[1], [2], [3]])
     assert numbers(next(results)) == [1]
-    time.sleep(1.0)
+    time.sleep(1.5)
     assert [numbers(result) for result in results] == [[2], [3]]
     assert log_lines() == []
 

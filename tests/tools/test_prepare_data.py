@@ -132,12 +132,17 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
     arguments = ("--workers", 2, "--labels", "folders", "--", source, output)
     moments = random.Random(int(time.time()))  # any moment will do
     kept: dict[Path, tuple[int, int]] = {}
-    for num_recorded, stop in ((1, kill_the_main_process), (2, press_ctrl_c), (3, kill_all)):
+    for num_recorded, stop, code in ((1, kill_the_main_process, -9), (2, press_ctrl_c, 130), (3, kill_all, -9)):
         program = start(*arguments)
-        wait_until(lambda program=program: len(processes_of_session(program.pid)) > 1, program)  # it no longer imports
+        (held,) = hold_workers(program, 1)  # so that the run is not over before it is stopped, however fast it is
         wait_until(lambda least=num_recorded: num_journal_lines(output) >= least, program)
         time.sleep(moments.uniform(0, 0.05))
         stop(program)
+        with suppress(ProcessLookupError):
+            os.kill(held, signal.SIGCONT)
+        _, errors = program.communicate(timeout=60)
+        assert program.returncode == code
+        assert "Traceback" not in errors
         assert all_ended(program.pid)
         done = statuses(output)
         assert all(done[path] == status for path, status in kept.items())
@@ -158,19 +163,46 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
 def kill_the_main_process(program: subprocess.Popen[str]) -> None:
     """Its children must follow by themselves."""
     program.kill()
-    program.communicate()
 
 
 def kill_all(program: subprocess.Popen[str]) -> None:
     os.killpg(program.pid, signal.SIGKILL)
-    program.communicate()
 
 
 def press_ctrl_c(program: subprocess.Popen[str]) -> None:
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all of them
-    _, errors = program.communicate(timeout=60)
-    assert program.returncode == 130
-    assert "Traceback" not in errors
+
+
+def busy_workers(program: subprocess.Popen[str]) -> list[int]:
+    """Those that have an output open."""
+    busy = []
+    for process in processes_of_session(program.pid):
+        try:
+            opened = [os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir()]
+        except OSError:
+            continue
+        if any(".prepare/partial/" in path for path in opened):  # and not the folder, in which the main process looks
+            busy.append(process)
+    return sorted(busy)
+
+
+def hold_workers(program: subprocess.Popen[str], number: int) -> list[int]:
+    """So many workers that stand still, each on a video."""
+    held: list[int] = []
+
+    def stand_still() -> bool:
+        held[:] = busy_workers(program)[:number]
+        for worker in held:
+            os.kill(worker, signal.SIGSTOP)
+        time.sleep(0.01)  # to come to a stop
+        if len(held) == number and set(held) <= set(busy_workers(program)):
+            return True
+        for worker in held:
+            os.kill(worker, signal.SIGCONT)
+        return False
+
+    wait_until(stand_still, program)
+    return held
 
 
 def recorded_outputs(output: Path) -> set[str]:
@@ -186,21 +218,7 @@ def test_a_killed_worker_and_a_hanging_one_cost_their_video_alone(source: Path, 
     output = tmp_path / "dst"
     program = start(source, output, "--workers", 2, "--timeout-seconds", 8)
 
-    def busy_workers() -> list[int]:
-        """Those that have an output open."""
-        busy = []
-        for process in processes_of_session(program.pid):
-            try:
-                opened = [os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir()]
-            except OSError:
-                continue
-            if any(".prepare/partial" in path for path in opened):
-                busy.append(process)
-        return busy
-
-    wait_until(lambda: len(busy_workers()) == 2, program)
-    first, second = busy_workers()
-    os.kill(first, signal.SIGSTOP)  # hangs for good
+    _, second = hold_workers(program, 2)  # the first hangs for good
     os.kill(second, signal.SIGKILL)
     _, errors = program.communicate(timeout=120)
     assert program.returncode == 0, errors

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.runtime.claim import CLAIM_FILE
 from tests.tools.test_run_net import SMALL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,10 +43,9 @@ def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path
     assert "submitted 2 jobs: " in done.stdout
     results = [output_dir / f"split_{split}" / "results.json" for split in (1, 2)]
     until = time.monotonic() + 120
-    while not all(file.is_file() for file in results):
+    while not all(file.is_file() for file in results) or list(output_dir.rglob(CLAIM_FILE)):  # they have ended
         assert time.monotonic() < until, [file.read_text() for file in output_dir.rglob("*log.err")]
         time.sleep(0.2)
-    time.sleep(1)  # to end
     done = program("run_net.py", *arguments, "EVAL.SPLITS", "1,2")
     assert done.returncode == 0, done.stderr
     each = [json.loads(file.read_text())["metrics"]["knn_top1"] for file in results]

@@ -6,7 +6,10 @@ SCE_NUM_KILLS says how often; 50 take a few minutes.
 import multiprocessing
 import os
 import random
+import signal
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,23 @@ CHANGES = {"TRAIN__NUM_EPOCHS": NUM_EPOCHS, "TRAIN__CHECKPOINT_EVERY_STEPS": 1, 
 def run(videos: Path, output_dir: Path) -> None:
     torch.set_num_threads(1)
     run_task(config(videos, output_dir, **CHANGES))
+
+
+def stop_in_the_middle(process: BaseProcess, is_writing: Callable[[], bool]) -> None:
+    """However fast it is: once it stands still nothing more is written."""
+    assert process.pid is not None
+    while process.exitcode is None:
+        if is_writing():
+            os.kill(process.pid, signal.SIGSTOP)
+            wait_until_stopped(process.pid)
+            if is_writing():
+                return
+            os.kill(process.pid, signal.SIGCONT)
+
+
+def wait_until_stopped(pid: int) -> None:
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
+        time.sleep(0.0001)
 
 
 @pytest.mark.slow
@@ -47,12 +67,12 @@ def test_kills_change_no_bit(motion_videos: Path, tmp_path: Path) -> None:
         process.start()
         while killed.steps() == before and process.exitcode is None:
             time.sleep(0.001)
-        if life % 2:
-            time.sleep(moments.uniform(0.0, 0.3))
-        else:  # in the middle of a checkpoint
-            until = time.monotonic() + 0.5
-            while not is_writing() and time.monotonic() < until:
-                pass
+        if life % 2:  # at any moment of the next few steps
+            until, most = time.monotonic() + moments.uniform(0.0, 0.3), killed.steps()[-1] + 5
+            while time.monotonic() < until and killed.steps()[-1] < most:
+                time.sleep(0.001)
+        else:
+            stop_in_the_middle(process, is_writing)
         process.kill()
         process.join()
         assert process.exitcode == -9, "the run is too short for so many kills"

@@ -92,7 +92,7 @@ def undisturbed(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -
     return output_dir
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("num_workers", [pytest.param(0, marks=pytest.mark.rounding), 2])
 def test_stopped_at_step_11_and_resumed(
     undisturbed: Path, motion_videos: Path, tmp_path: Path, num_workers: int
 ) -> None:

@@ -6,6 +6,8 @@ from sce_video.errors import UserError
 from sce_video.train import precision
 from sce_video.train.precision import Precision
 
+pytestmark = pytest.mark.rounding
+
 CPU = torch.device("cpu")
 
 

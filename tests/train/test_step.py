@@ -12,6 +12,8 @@ from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 from sce_video.train.step import Supervision, finetune_step, pretrain_step
 
+pytestmark = pytest.mark.rounding
+
 RATES = Rates(lr=0.5, method=SCERates(coeff=0.5, temperature=0.1, target_temperature=0.05, ema_momentum=0.9))
 CPU = torch.device("cpu")
 

@@ -42,11 +42,9 @@ def test_a_crash_costs_one_task() -> None:
 
 
 def test_a_hang_costs_one_task_and_its_process() -> None:
-    began = time.monotonic()
     tasks = [f"{OS}.kill({OS}.getpid(), {int(signal.SIGSTOP)})", "1", f"{TIME}.sleep(1000)", "2"]
-    outcomes = run(tasks, timeout_seconds=0.5)
-    assert outcomes == {tasks[0]: Lost("took longer than 0.5 seconds"), "1": 1, tasks[2]: outcomes[tasks[0]], "2": 2}
-    assert time.monotonic() - began < 60
+    outcomes = run(tasks, timeout_seconds=2.5)
+    assert outcomes == {tasks[0]: Lost("took longer than 2.5 seconds"), "1": 1, tasks[2]: outcomes[tasks[0]], "2": 2}
 
 
 def test_a_task_that_eats_memory_is_lost_and_the_next_one_is_not() -> None:

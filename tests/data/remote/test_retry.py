@@ -1,4 +1,5 @@
 import errno
+import re
 import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -61,7 +62,7 @@ def test_permanent(error: Exception) -> None:
     [
         *(("7", 7, 7), ("0", 0, 0), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("1e9", 0, 0), ("²", 0, 0)),
         ("9" * 400, 1e8, 1e9),
-        (format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100), usegmt=True), 90, 100),
+        (format_datetime(datetime.now(timezone.utc) + timedelta(hours=10), usegmt=True), 9 * 3600, 10 * 3600),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("Fri, 99 Dec 99999 99:99:99 GMT", 0, 0),
     ],
@@ -122,10 +123,10 @@ def test_ends_at_the_deadline_with_one_line_without_secrets() -> None:
     began = time.monotonic()
     with pytest.raises(RemoteError) as caught:
         patiently(attempt, name="https://host/a", patience=Patience(total_seconds=0.3, first_wait_seconds=0.01))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 9
     message = str(caught.value)
     assert message.startswith("https://host/a: cannot be fetched (")
-    assert "tries in 0 s, the last: TimeoutError" in message
+    assert re.search(r"\d+ tries in \d s, the last: TimeoutError", message)
     assert "hunter2" not in message
     assert "\n" not in message
 

@@ -201,11 +201,11 @@ def test_a_forbidden_video_may_only_be_missing(http: HttpFolder, write: Write) -
 def test_the_first_error_does_not_wait_for_other_shards(http: HttpFolder, tmp_path: Path) -> None:
     """Nor does Ctrl-C."""
     write_tar(http.folder / "b.tar", {"0.mp4": b"x"})
-    http.faults["b.tar"], http.hang_seconds = deque(["hang"] * 9), 5.0
+    http.faults["b.tar"], http.hang_seconds = deque(["hang"] * 9), 30.0
     began = time.monotonic()
     with pytest.raises(ManifestError, match="a.tar: no such file"):
         read_shards("{a,b}.tar", location(http.url), index_folder=tmp_path / "index")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 def test_wrong_roots_are_noticed_at_once(bucket: RemotePath) -> None:
