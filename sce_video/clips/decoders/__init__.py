@@ -105,7 +105,8 @@ def open_video(
     _check_name(decoder)
     path = os.fspath(path)
     if os.path.isdir(path):
-        return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps, pattern=frames_pattern)
+        with decode_errors(path):
+            return FrameFolder(path, short_side_pixels=short_side_pixels, fps=frames_fps, pattern=frames_pattern)
     if not os.path.isfile(path):
         with decode_errors(path):
             refuse_special_file(path)

@@ -163,7 +163,7 @@ def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | N
     except FileNotFoundError:
         return None
     if not is_sound:
-        said = str({key: about[key] for key in ("fps", "height", "width", "num_frames")})[:200]
+        said = str({key: about.get(key) for key in ("fps", "height", "width", "num_frames")})[:200]
         raise DecodeError(f"{file}: says {said}, but {num_images} images lie beside it; extract the frames again")
     return fps, height, width
 

@@ -12,13 +12,14 @@ from fvcore.common.config import CfgNode
 from sce_video.build.clips import build_opener
 from sce_video.build.data import build_recipes, build_train_dataset, build_train_manifest
 from sce_video.build.files import build_videos
-from sce_video.build.workers import build_num_workers
+from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.checks import require_files
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder, read_list
+from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.doctor import demand as step
 from sce_video.launch.doctor import resources, slurm, versions
@@ -175,7 +176,8 @@ def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float
     with_decoder = cfg.clone()
     with_decoder.defrost()
     with_decoder.DATA.DECODER = decoder
-    videos = build_videos(cfg, manifest, build_opener(with_decoder, manifest))
+    opened = build_videos(cfg, manifest, build_opener(with_decoder, manifest))
+    videos = WatchedVideos(opened, build_watch(cfg, manifest))
     return measure_decoding(build_train_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
 
 

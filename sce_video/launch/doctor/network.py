@@ -2,7 +2,7 @@
 
 import time
 
-from sce_video.clips.decoders import DecodeError
+from sce_video.clips.decoders import DecodeError, decode_errors
 from sce_video.data.videos import ListedVideos
 from sce_video.launch.doctor.amounts import in_bytes
 from sce_video.launch.doctor.finding import Finding
@@ -18,7 +18,8 @@ def fetching(videos: ListedVideos, *, seconds: float) -> list[Finding]:
     failures, num_fetched, num_bytes, began = [], 0, 0, time.perf_counter()
     for video in range(len(videos)):
         try:
-            held = videos.files.hold(videos.manifest, video)
+            with decode_errors(str(videos.manifest.path(video))):
+                held = videos.files.hold(videos.manifest, video)
         except DecodeError as error:
             failures.append(str(error))
             continue

@@ -268,6 +268,7 @@ def test_frames_json_that_lies_is_refused(tmp_path, lie):
     "content",
     [
         *("", "{", "[]", "null", '{"fps": 25}', "\x00\xff"),
+        *('{"fps": 0, "height": 1, "width": 1}', '{"fps": 1, "height": 1, "width": 1}'),
         *("[" * 50_000, '{"a":' * 10_000, '{"fps": %s}' % ("9" * 5000), " " * 10**6),
     ],
     ids=lambda content: repr(content[:20]),
