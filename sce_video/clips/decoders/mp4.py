@@ -14,6 +14,10 @@ _REORDERS, _CONTINUES = b"ctts", b"mvex"  # times of composition; more of the he
 _ENTRY_BYTES = 78  # of a video sample entry, before the boxes in it
 _MOST_HEADER_BYTES = 2**20
 _MOST_BOXES = 1000
+# Where the boxes that count samples do so.
+_ALL_PARENTS = _PARENTS | {b"traf"}
+_COUNT_AT = {b"stsz": 8, b"trun": 4}
+_ALWAYS_BELIEVED_SAMPLES, _MOST_SAMPLES_A_BYTE = 2**20, 16
 
 
 def plain_mp4_size(path: str) -> tuple[int, int] | None:
@@ -23,8 +27,9 @@ def plain_mp4_size(path: str) -> tuple[int, int] | None:
     they are shown. `tools/prepare_data.py` writes such files.
     """
     try:
+        num_bytes = os.path.getsize(path)
         with open(path, "rb") as file:
-            header = _movie_header(file, os.path.getsize(path))
+            header = _movie_header(file, num_bytes)
     except OSError:
         return None
     found = _boxes_inside(header)
@@ -34,11 +39,39 @@ def plain_mp4_size(path: str) -> tuple[int, int] | None:
         and kinds.count(b"tkhd") == kinds.count(b"trak")
         and _REORDERS not in kinds
         and _CONTINUES not in kinds
+        and _most_samples(found) <= _most_believed(num_bytes)
         and all(_is_upright(kind, content) for kind, content in found if kind in _MATRIX_AT)
     )
     videos = [kind for kind, content in found if kind == b"hdlr" and content[8:12] == b"vide"]
     formats = [content[8:] for kind, content in found if kind == b"stsd" and content[12:16] == b"avc1"]
     return _size_of(formats[0]) if is_plain and len(videos) == len(formats) == 1 else None
+
+
+def refuse_impossible_counts(path: str) -> None:
+    """For what is not plain: FFmpeg makes room for as many samples as a header claims, gigabytes in a few bytes.
+
+    Raises:
+        ValueError: more samples than any track of so many bytes has, even if most of the file is missing.
+    """
+    num_bytes = os.path.getsize(path)
+    with open(path, "rb") as file:
+        for top, start, size in _top_boxes(file, num_bytes):
+            if top in (b"moov", b"moof"):
+                file.seek(start)
+                header = file.read(min(size, _MOST_HEADER_BYTES))
+                count = _most_samples(_boxes_inside(header, parents=_ALL_PARENTS, is_cut_to_fit=True))
+                if count > _most_believed(num_bytes):
+                    raise ValueError(f"its header claims {count} samples in {num_bytes} bytes")
+
+
+def _most_samples(boxes: list[tuple[bytes, bytes]]) -> int:
+    """The largest count of samples in one box."""
+    counted = [(_COUNT_AT[kind], content) for kind, content in boxes if kind in _COUNT_AT]
+    return max((int.from_bytes(content[place : place + 4], "big") for place, content in counted), default=0)
+
+
+def _most_believed(num_bytes: int) -> int:
+    return max(_ALWAYS_BELIEVED_SAMPLES, _MOST_SAMPLES_A_BYTE * num_bytes)
 
 
 def _size_of(sample_entry: bytes) -> tuple[int, int] | None:
@@ -82,20 +115,24 @@ def _top_boxes(file: BinaryIO, num_bytes: int) -> Iterator[tuple[bytes, int, int
             return
 
 
-def _boxes_inside(content: bytes) -> list[tuple[bytes, bytes]]:
+def _boxes_inside(
+    content: bytes, *, parents: frozenset[bytes] = _PARENTS, is_cut_to_fit: bool = False
+) -> list[tuple[bytes, bytes]]:
     """Kind and content of every box but the parents', whose kind alone comes.
 
-    A box that does not fit into its parent ends that parent. Nothing of a header of more boxes than a plain one has:
-    time and depth are bounded.
+    A box that does not fit into its parent ends that parent, or is cut to fit as FFmpeg does. Nothing of a header of
+    more boxes than a plain one has: time and depth are bounded.
     """
     found = []
     place, ends = 0, [len(content)]
     while ends:
         size, kind, begin = _box_head(content[place : min(place + 16, ends[-1])], ends[-1] - place)
+        if is_cut_to_fit:
+            size = min(size, ends[-1] - place)
         if not begin <= size <= ends[-1] - place:  # as at the parent's end, where there is no box
             place = ends.pop()
             continue
-        is_parent = kind in _PARENTS
+        is_parent = kind in parents
         found.append((kind, b"" if is_parent else content[place + begin : place + size]))
         if len(found) > _MOST_BOXES:
             return []

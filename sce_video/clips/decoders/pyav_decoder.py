@@ -19,7 +19,7 @@ from sce_video.clips.decoders.base import (
     scaled_size,
 )
 from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes
-from sce_video.clips.decoders.mp4 import plain_mp4_size
+from sce_video.clips.decoders.mp4 import plain_mp4_size, refuse_impossible_counts
 from sce_video.clips.decoders.pyav_convert import CropCollector, FrameConverter
 from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames
 from sce_video.clips.decoders.pyav_first import decoded_first_frame, said_first_frame
@@ -53,6 +53,8 @@ class PyAVDecoder:
         self._closed = False
         with decode_errors(path):
             plain_size = plain_mp4_size(path)
+            if plain_size is None:
+                refuse_impossible_counts(path)
             self._container, self._stream = open_stream(path, is_plain_mp4=plain_size is not None)
         try:
             self.metadata = self._inspect(short_side_pixels, plain_size)

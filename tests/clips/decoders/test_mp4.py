@@ -1,12 +1,12 @@
 """The boxes of an mp4, taken apart by hand; however many there are and however deep they lie."""
 
 import struct
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
 from sce_video.clips.decoders import DecodeError, open_video
-from sce_video.clips.decoders.mp4 import _boxes_inside, kinds_of_top_boxes, plain_mp4_size
+from sce_video.clips.decoders.mp4 import _boxes_inside, kinds_of_top_boxes, plain_mp4_size, refuse_impossible_counts
 from tests.clips.decoders.numbered import numbers_in, write_numbered
 
 
@@ -63,3 +63,21 @@ def test_boxes_at_the_top(tmp_path):
     assert kinds_of_top_boxes(str(path)) == [b"ftyp", b"mdat"]
     path.write_bytes(box(b"free") * 5000)
     assert len(kinds_of_top_boxes(str(path))) == 1000
+
+
+def test_counts_that_no_file_holds(tmp_path):
+    """A fragment of 33 million samples in 3 KB took FFmpeg 2.3 GB."""
+    path = tmp_path / "a.mp4"
+    write_numbered(path, num_frames=20, container_options={"movflags": "frag_keyframe+empty_moov"})
+    content = bytearray(path.read_bytes())
+    refuse_impossible_counts(str(path))
+    place = content.index(b"trun") + 8
+    assert int.from_bytes(content[place : place + 4], "big") == 20
+    content[place : place + 4] = (2**25).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(DecodeError, match=rf"^{path}: .*its header claims 33554432 samples in {len(content)} bytes"):
+        open_video(path, decoder="pyav")
+    for count, is_refused in ((2**20, False), (2**20 + 1, True)):
+        path.write_bytes(box(b"moov", box(b"trak", box(b"mdia", box(b"stsz", struct.pack(">III", 0, 1, count))))))
+        with pytest.raises(ValueError, match="claims") if is_refused else nullcontext():
+            refuse_impossible_counts(str(path))
