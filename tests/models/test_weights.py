@@ -277,6 +277,13 @@ def test_a_shortened_file_is_named(tmp_path: Path, write: Callable[[Path, Pooled
     assert f"{path} cannot be read" in refusal(path)
 
 
+@pytest.mark.parametrize("length", [10**18, 2**64 - 1, 2**31, 0, 7])
+def test_a_header_of_another_length_is_named(tmp_path: Path, length: int) -> None:
+    path = as_safetensors(tmp_path, backbone(1))
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    assert f"{path} cannot be read" in refusal(path)
+
+
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     (tmp_path / "video.safetensors").write_bytes(b"\xff" * 1000)
     assert "video.safetensors cannot be read" in refusal(tmp_path / "video.safetensors")

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,57 @@ def test_every_shortened_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "short.pt").write_bytes(content[:length])
         with pytest.raises(CheckpointError, match=r"short\.pt cannot be read"):
             load_checkpoint(tmp_path / "short.pt")
+
+
+def as_archive(path: Path, *, compression: int = zipfile.ZIP_STORED, times: int = 1) -> None:
+    """As torch writes it, but for the compression, and with each entry listed so often."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+            archive.filelist[-1].external_attr = 0
+        archive.filelist += archive.filelist * (times - 1)
+
+
+def test_an_archive_that_would_unpack_to_any_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "step_00000003.pt"
+    CheckpointFolder(tmp_path, num_kept=1).save(3, {"weight": torch.zeros(2**20)})
+    as_archive(path)
+    assert load_checkpoint(path)["weight"].shape == (2**20,)
+    as_archive(path, times=1000)
+    with pytest.raises(CheckpointError, match="cannot be read .its entries are larger than the file"):
+        load_checkpoint(path)
+    CheckpointFolder(tmp_path, num_kept=1).save(3, {"weight": torch.zeros(2**20)})
+    as_archive(path, compression=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2**15
+    with pytest.raises(CheckpointError, match="cannot be read .wrong header of "):
+        load_checkpoint(path)
+
+
+def test_a_few_bytes_do_not_pose_as_a_large_tensor(tmp_path: Path) -> None:
+    torch.save({"model": {"weight": torch.zeros(1).expand(10**6, 10**6)}}, tmp_path / "large.pt")
+    with pytest.raises(CheckpointError, match=r"a tensor of shape \(1000000, 1000000\) is not whole in it"):
+        load_checkpoint(tmp_path / "large.pt")
+
+
+@pytest.mark.parametrize(
+    "model", [{"weight": torch.tensor([1.0, float("inf")])}, {"weight": 1.0}, {1: torch.ones(1)}, 7]
+)
+def test_a_model_that_is_none_is_passed_over(tmp_path: Path, model: object) -> None:
+    checkpoints = saved(tmp_path, 10)
+    checkpoints.save(20, {**some_state(20), "model": model})
+    state = checkpoints.load_newest()
+    assert state is not None
+    assert state["step"] == 10
+
+
+def test_a_checkpoint_under_the_name_of_another_is_passed_over(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 10, 20)
+    checkpoints.path(20).rename(checkpoints.path(30))
+    state = checkpoints.load_newest()
+    assert state is not None
+    assert state["step"] == 10
 
 
 class MakesFolder:

@@ -1,0 +1,81 @@
+"""Whatever is broken in a run's folder: the run goes on from what is good, or one line says what is to be mended."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tools.test_run_net import overrides, run_net
+
+EVERY_STEP = {"TRAIN__CHECKPOINT_EVERY_STEPS": "1", "TRAIN__NUM_CHECKPOINTS_KEPT": "2", "TRAIN__LOG_EVERY_STEPS": "1"}
+
+
+@pytest.fixture(scope="module")
+def stopped(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three steps after two, with a checkpoint of each."""
+    folder = tmp_path_factory.mktemp("stopped")
+    started = run_net(*overrides(motion_videos, folder, TRAIN__STOP_AT_STEP="2", **EVERY_STEP))
+    assert started.returncode == 0, started.stderr
+    return folder
+
+
+def diverge(folder: Path) -> None:
+    file = folder / "checkpoints" / "step_00000002.pt"
+    state = torch.load(file, weights_only=True)
+    next(iter(state["model"].values())).view(-1)[0] = float("nan")
+    torch.save(state, file)
+
+
+def tear(folder: Path) -> None:
+    for file in (folder / "checkpoints").iterdir():
+        file.write_bytes(file.read_bytes()[:-100])
+
+
+def spoil_log(folder: Path) -> None:
+    with (folder / "metrics.jsonl").open("ab") as file:
+        file.write(b"\xff\x00\n[[[[\n{}\n")
+
+
+def claim_by_folder(folder: Path) -> None:
+    (folder / ".owner.json").mkdir()
+
+
+def forget_config(folder: Path) -> None:
+    (folder / "config.yaml").unlink()
+
+
+def spoil_config(folder: Path) -> None:
+    (folder / "config.yaml").write_bytes(b"\xff\xfe\x00")
+
+
+def spoil_memory(folder: Path) -> None:
+    (folder / "decoder.json").write_bytes(b"\xff")
+
+
+BROKEN: list[tuple[Callable[[Path], None], int, str]] = [
+    (diverge, 0, "1 steps made after step 1 are lost and made again"),
+    (spoil_log, 0, "metrics.jsonl: 2 lines are damaged and left out, the first is line 3"),
+    (tear, 2, "none of the 2 checkpoints in"),
+    (claim_by_folder, 2, ".owner.json, which says what process runs in the folder, cannot be read"),
+    (forget_config, 2, "holds checkpoints but no config.yaml"),
+    (spoil_config, 2, "config.yaml"),
+    (spoil_memory, 2, "decoder.json does not say which decoder the run uses"),
+]
+
+
+@pytest.mark.parametrize(("break_it", "code", "said"), BROKEN, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_broken_is_passed_over_or_named(
+    stopped: Path, motion_videos: Path, tmp_path: Path, break_it: Callable[[Path], None], code: int, said: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    break_it(folder)
+    decoder = {"DATA__DECODER": "auto"} if break_it is spoil_memory else {}
+    done = run_net(*overrides(motion_videos, folder, **EVERY_STEP, **decoder))
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == (code == 2)
+    assert (folder / "backbone.safetensors").exists() == (code == 0)
