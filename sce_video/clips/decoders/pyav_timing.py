@@ -13,6 +13,7 @@ import av.video.stream
 from sce_video.clips.decoders.base import even_timing, is_consistent
 from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
 from sce_video.clips.decoders.pyav_file import open_stream, packets_of
+from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 
 _LATEST_TICK = 2**62  # to seek to; FFmpeg counts in 63 bits
 
@@ -25,8 +26,13 @@ def video_timing(
     The header's, where it says them of the picture itself and its numbers fit together; where it says but the length of
     the whole, the time of the last picture. Else from the packets, which costs a second opening and one pass over the
     file without decoding, a few milliseconds. The container may stand elsewhere in the file afterwards.
+
+    Raises:
+        DecodeError: a transport stream whose pictures go on in another stream.
     """
     fps = float(stream.average_rate or 0)
+    if container.format.name == "mpegts":
+        refuse_lost_pictures(path, stream_id=stream.id)
     # What may be joined of several files, and is read from its start anyway, has no header that knows it all.
     if steady_clock(container, stream) is None and not _is_cut_short(path, stream):
         for duration, num_frames in _said(container, stream, fps):

@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from sce_video.clips.decoders.base import DecodeError, decode_errors
 from sce_video.clips.decoders.container import opening_errors
 from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
+from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 from sce_video.data.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
@@ -86,6 +87,8 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
     """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
+        if container.format.name == "mpegts":
+            refuse_lost_pictures(path, stream_id=stream.id)
         has_places = is_row_of_places(container)
         base = stream.time_base or Fraction(0)
         starts: list[float] = []  # never the packets, which are the whole file

@@ -1,6 +1,7 @@
 """How long a video is: that of its picture, whatever else the file holds or says."""
 
 import random
+import re
 from fractions import Fraction
 
 import av
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from sce_video.clips.decoders import DECODERS, open_video
+from sce_video.clips.decoders import DECODERS, DecodeError, open_video
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
+from sce_video.data.prepare.read_video import SequentialVideo
 from tests.clips.decoders.numbered import number_image, numbers_in, write_video
 from tests.clips.decoders.test_real_files import _manifest, _sequential
 
@@ -130,6 +132,44 @@ def test_joined_streams_show_every_frame_in_order(tmp_path, suffix, how, begins)
         assert (about.num_frames, about.fps) == (150, pytest.approx(25.0, abs=0.01))
         assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(150)])) == list(range(150))
         assert numbers_in(opened.frames_at([5.02, 1.02, 3.02])) == [125, 25, 75]
+
+
+def other_numbers(begin):
+    return {"mpegts_start_pid": hex(0x200 + begin), "mpegts_pmt_start_pid": hex(0x1100 + begin)}
+
+
+@pytest.mark.parametrize("numbers", [(60, 50), (20, 90)], ids=str)
+def test_a_joined_stream_that_goes_on_under_another_number_is_counted(tmp_path, numbers):
+    """The library shows one of the streams: half of the video is not dropped without a word."""
+    path = tmp_path / "joined.ts"
+    content = b""
+    for part, count in enumerate(numbers):
+        write_video(
+            path, map(number_image, range(count)), options=_B, fps=FPS, container_options=other_numbers(16 * part)
+        )
+        content += path.read_bytes()
+    path.write_bytes(content)
+    for read in (lambda: open_video(path, decoder="pyav"), lambda: SequentialVideo(path)):
+        with pytest.raises(
+            DecodeError, match=f"^{path}: joined of .* pictures can be shown, .* would be lost"
+        ) as caught:
+            read()
+        assert sorted(numbers) == sorted(int(n) for n in re.findall(r"([0-9]+) (?:pictures|would)", str(caught.value)))
+
+
+def test_streams_beside_each_other_are_a_choice(tmp_path):
+    path = tmp_path / "both.ts"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=FPS, options=_B) for _ in range(2)]
+        for stream in streams:
+            stream.height, stream.width, stream.pix_fmt = 32, 128, "yuv420p"
+        for number in range(50):
+            for stream in streams:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(number_image(number), format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode())
+    with open_video(path, decoder="pyav") as opened:
+        assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(50)])) == list(range(50))
 
 
 def test_a_still_in_a_stream_stays(tmp_path):
