@@ -260,16 +260,24 @@ def _videos(cfg: CfgNode, *, train: Manifest, test: Manifest) -> dict[str, Any]:
 
 
 def _settings(cfg: CfgNode) -> dict[str, Any]:
-    """What the metrics on frozen features depend on beside the views and the videos."""
-    return {
-        "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
-        "knn_temperatures": cfg.EVAL.KNN_TEMPERATURES,
-        "linear_weight_decays": cfg.EVAL.LINEAR_WEIGHT_DECAYS,
-        "linear_held_out_share": cfg.EVAL.LINEAR_HELD_OUT_SHARE,
-        "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
-        "retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL,
-        "search": cfg.EVAL.SEARCH,
+    """What the task's metrics on frozen features depend on beside the views and the videos."""
+    settings: dict[str, dict[str, Any]] = {
+        "knn": {
+            "knn_num_neighbors": cfg.EVAL.KNN_NUM_NEIGHBORS,
+            "knn_temperatures": cfg.EVAL.KNN_TEMPERATURES,
+            "search": cfg.EVAL.SEARCH,
+        },
+        "linear_features": {
+            "linear_weight_decays": cfg.EVAL.LINEAR_WEIGHT_DECAYS,
+            "linear_held_out_share": cfg.EVAL.LINEAR_HELD_OUT_SHARE,
+        },
+        "retrieval": {
+            "retrieval_center_features": cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
+            "retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL,
+            "search": cfg.EVAL.SEARCH,
+        },
     }
+    return settings[cfg.TASK]
 
 
 def write_results(

@@ -14,7 +14,7 @@ def class_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Mark
     if not answered:
         return Markup()
     parts = [_accuracies(answered, names), *(_confusions(run, names) for run in answered)]
-    return section("classes", "Classes", element("div", *parts, class_="columns"))
+    return section("classes", "Classes", element("div", *parts, class_="filled"))
 
 
 def measure_of(run: ReportedRun) -> str:
@@ -36,7 +36,8 @@ def _accuracies(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
 def _cell(accuracy: ClassAccuracy | None) -> Markup:
     if accuracy is None:
         return joined(["-"])
-    bar = element("span", class_="bar", style=f"--share:{accuracy.share:.4f}", aria_hidden="true")
+    filled = element("rect", width=f"{100 * accuracy.share:.2f}", height=10)
+    bar = element("svg", filled, viewBox="0 0 100 10", preserveAspectRatio="none", class_="bar", aria_hidden="true")
     counts = element("span", f" {accuracy.num_right} of {accuracy.num_videos}", class_="counts")
     return joined([bar, element("span", percent(accuracy.share), class_="share"), counts])
 

@@ -1,18 +1,19 @@
 """Features in two dimensions: PCA, and its picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sce_video.report.classes import name_of
-from sce_video.report.markup import Markup, element
+from sce_video.report.markup import Markup, element, scrolling
 
 _SIZE, _MARGIN = 400, 24
-_LEAST = 160  # pixels of the shorter side, for the words along it
+_LEAST = 230  # pixels of the shorter side, for the words along it, on a phone too
 _AXES = ("first", "second")
 _MOST_POINTS = 2000
+_GOLDEN_ANGLE = 137.508  # degrees; hues that follow each other by it stay apart, however many there are
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,34 @@ def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]
     return centered @ (axes * largest.sign()), (first, second)
 
 
-def scatter(drawn: FeatureMap, names: Mapping[int, str], *, description: str) -> Markup:
-    """One dot per row, which says its class and path when the pointer rests on it."""
+def class_colors(labels: Iterable[int]) -> dict[int, str]:
+    """A colour for each class, the same in every map of a page; gray where there is no label."""
+    classes = sorted({label for label in labels if label >= 0})
+    colors = {label: f"hsl({place * _GOLDEN_ANGLE % 360:.0f}, 65%, 50%)" for place, label in enumerate(classes)}
+    return {-1: "gray", **colors}
+
+
+def color_legend(colors: Mapping[int, str], names: Mapping[int, str]) -> Markup:
+    """Which colour is which class; nothing for one class."""
+    classes = {label: color for label, color in colors.items() if label >= 0}
+    if len(classes) < 2:
+        return Markup()
+    keys = []
+    for label, color in classes.items():
+        dot = element("svg", element("circle", cx=5, cy=5, r=5, fill=color), viewBox="0 0 10 10", aria_hidden="true")
+        keys.append(element("li", dot, " ", name_of(label, names)))
+    return scrolling("colours of the classes", element("ul", *keys, class_="legend classes"))
+
+
+def scatter(
+    drawn: FeatureMap, names: Mapping[int, str], *, description: str, colors: Mapping[int, str] | None = None
+) -> Markup:
+    """One dot per row, which says its class and path when the pointer rests on it.
+
+    Args:
+        colors: of `class_colors`, of more maps than this one.
+    """
+    colors = colors or class_colors(drawn.labels)
     low, high = drawn.points.amin(dim=0), drawn.points.amax(dim=0)
     # One scale for both axes: distances stay distances.
     scale = (_SIZE - 2 * _MARGIN) / float((high - low).amax().clamp_min(1e-12))
@@ -74,6 +101,7 @@ def scatter(drawn: FeatureMap, names: Mapping[int, str], *, description: str) ->
             cx=f"{x:.1f}",
             cy=f"{height - y:.1f}",
             r=3,
+            fill=colors[label],
             data_label=label,
         )
         for (x, y), label, path in zip(places.tolist(), drawn.labels, drawn.paths, strict=True)

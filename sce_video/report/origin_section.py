@@ -20,7 +20,7 @@ def _of_run(run: ReportedRun) -> Markup:
     command = environment.pop("command", "not recorded")
     facts = {
         "task": run.task,
-        "weights": results.get("weights", run.settings.get("EVAL.CHECKPOINT") or "from random initialisation"),
+        "weights": weights_of(run),
         **environment,
     }
     tables = {"Origin": facts, "Protocol": results.get("protocol", {}), "Details": results.get("details", {})}
@@ -33,6 +33,12 @@ def _of_run(run: ReportedRun) -> Markup:
         details("Resolved config", element("pre", element("code", run.config), tabindex=0)),
     ]
     return joined(parts)
+
+
+def weights_of(run: ReportedRun) -> str:
+    """What the results say or, before there are any, what the run begins with."""
+    begins_with = (run.task != "pretrain" and run.settings.get("EVAL.CHECKPOINT")) or "random initialisation"
+    return str(run.files.results.get("weights", f"{run.settings['MODEL.BACKBONE']}, {begins_with}"))
 
 
 def _table(caption: str, facts: Mapping[str, Any]) -> Markup:

@@ -8,10 +8,11 @@ from sce_video.report.charts import Point, line_chart
 from sce_video.report.class_section import class_section
 from sce_video.report.classes import class_names
 from sce_video.report.markup import Markup, element, html, joined, note, section
-from sce_video.report.origin_section import origin_section
+from sce_video.report.origin_section import origin_section, weights_of
 from sce_video.report.picture_sections import gallery_section, map_section, views_section
 from sce_video.report.reported import ReportedRun
 from sce_video.report.results_section import results_section
+from sce_video.report.security import own_code, policy
 from sce_video.report.strips import StripSheet
 
 # Scalar of metrics.jsonl -> title, unit, factor.
@@ -43,7 +44,7 @@ def report_page(
         made_on: the day, in words.
     """
     sheet = StripSheet()
-    names = class_names(_labeled_paths(runs))
+    names = {**class_names(_labeled_paths(runs)), **_known_names(runs)}
     sections = {
         "results": results_section(runs, summary or {}),
         "curves": curves_section(runs),
@@ -58,12 +59,30 @@ def report_page(
         "header",
         element("h1", title),
         element("p", ", ".join(str(run.files.folder) for run in runs), class_="path"),
+        *map(_weights, runs),
         element("p", f"sce_video, page made on {made_on}", class_="note"),
         element("nav", element("ul", *links), aria_label="contents"),
     )
     play = element("button", "Pause pictures", type="button", id="play", class_="control", hidden=True)
     main = element("main", _other_videos(runs), *sections.values())
     return _document(title, joined([header, main, play]), strips=sheet.css())
+
+
+def _weights(run: ReportedRun) -> Markup:
+    """Which network this is about, and whether it has seen videos before."""
+    weights = weights_of(run)
+    if run.task == "pretrain":
+        kind = "trained here from random weights"
+    else:
+        kind = "random weights" if weights.endswith("random initialisation") else "pretrained weights"
+    name = f"{run.name}: " if run.name else ""
+    return element("p", name, element("span", kind, class_="badge own"), " ", weights, class_="weights")
+
+
+def _known_names(runs: Sequence[ReportedRun]) -> dict[int, str]:
+    """Names of classes that the data set itself has; of several runs the first that knows one."""
+    known = [run.files.results.get("class_names") or {} for run in runs]
+    return {int(label): str(name) for names in reversed(known) for label, name in names.items()}
 
 
 def curves_section(runs: Sequence[ReportedRun]) -> Markup:
@@ -96,11 +115,13 @@ def _other_videos(runs: Sequence[ReportedRun]) -> Markup:
 def _document(title: str, body: Markup, *, strips: Markup) -> str:
     files = resources.files("sce_video.report")
     style, script = (files.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    style, script = f"\n{style}\n{strips}\n", f"\n{script}"
     head = [
         '<meta charset="utf-8">',
+        policy(style=style, script=script),
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{html(title)}</title>",
-        f"<style>\n{style}\n{strips}\n</style>",
+        own_code("style", style),
     ]
     return "\n".join(
         [
@@ -108,6 +129,6 @@ def _document(title: str, body: Markup, *, strips: Markup) -> str:
             *head,
             "</head>\n<body>",
             body,
-            f"<script>\n{script}</script>\n</body>\n</html>\n",
+            f"{own_code('script', script)}\n</body>\n</html>\n",
         ]
     )

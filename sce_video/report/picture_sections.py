@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from sce_video.report.classes import class_accuracies, name_of
-from sce_video.report.feature_map import scatter
+from sce_video.report.feature_map import class_colors, color_legend, scatter
 from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter, rated_classes
 from sce_video.report.markup import Markup, element, note, section
 from sce_video.report.reported import Preview, ReportedRun
@@ -80,15 +80,16 @@ def _preview(preview: Preview, sheet: StripSheet) -> Markup:
 
 def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
     """Features in two dimensions, where there are any."""
-    maps, labels = [], set()
+    maps = []
+    labels = {label for run in runs if run.feature_map for label in run.feature_map.labels}
+    colors = class_colors(labels)
     for run in runs:
         if run.feature_map is not None:
             drawn = run.feature_map
-            labels |= set(drawn.labels)
             count = f"{len(drawn.points)} of {drawn.num_rows}"
             words = f"{count} features of {drawn.listed} videos on their first two principal axes"
             caption = element("figcaption", f"{run.name}: " if run.name else "", words)
-            maps.append(element("figure", caption, scatter(drawn, names, description=words)))
+            maps.append(element("figure", caption, scatter(drawn, names, description=words, colors=colors)))
     if not maps:
         return Markup()
     rated = rated_classes(class_accuracies(runs[0].files.answers), names)
@@ -96,4 +97,5 @@ def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
     classes |= {label: name_of(label, names) for label in sorted(labels - rated.keys()) if label >= 0}
     choice = class_filter("map-class", "Highlight", classes, none="no class", data_highlights=".map circle")
     explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
-    return section("map", "Feature map", explained, choice if classes else "", element("div", *maps, class_="maps"))
+    shown = element("div", *maps, class_="maps")
+    return section("map", "Feature map", explained, choice if classes else "", shown, color_legend(colors, names))

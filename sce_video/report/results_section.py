@@ -9,6 +9,10 @@ from sce_video.report.published import PROTOCOLS, Published, dataset_of, is_comp
 from sce_video.report.reported import ReportedRun
 
 _SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"}
+_WHAT_STANDS_BESIDE = (
+    "± is the standard error by the choice of test videos, chance what an answer gets that looks at no video "
+    "(docs/evaluation.md)."
+)
 _HEADER = ["method", "whose", "%", "frames", "backbone", "pretraining", "source", "certainty"]
 _CERTAINTY = {"stated": "its own README", "secondary": "secondary source"}
 
@@ -34,22 +38,33 @@ def metric_name(name: str) -> str:
 
 def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
+    chance = {name: level for run in runs for name, level in run.files.results.get("chance", {}).items()}
     header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± deviation"] if summary else [])]
+    header += ["chance"] if chance else []
     tasks = {run.task for run in runs}
     rows: list[list[object]] = []
     for name in names:
-        values = [run.files.results["metrics"].get(name) for run in runs]
         title = metric_name(name) if len(tasks) == 1 else f"{name.rsplit('_', 1)[0]} {metric_name(name)}"
-        rows.append([title, *("-" if value is None else percent(value) for value in values)])
+        rows.append([title, *(_with_error(run, name) for run in runs)])
         if summary:
             rows[-1].append(_mean(summary, name))
+        if chance:
+            rows[-1].append(percent(chance[name]) if name in chance else "-")
     if not names:
         counts = [_counts(run.files.results) for run in runs]
         return data_table("Features", ["what", *(run.name or "this run" for run in runs)], [["videos", *counts]])
     rows.append(["test videos evaluated", *(_counts(run.files.results) for run in runs)])
     if summary:
         rows[-1].append(_counts(summary))
-    return data_table("Metrics, in percent", header, rows)
+    rows[-1] += [""] if chance else []
+    metrics = data_table("Metrics, in percent", header, rows)
+    has_errors = any("standard_errors" in run.files.results for run in runs)
+    return joined([metrics, note(_WHAT_STANDS_BESIDE)]) if has_errors else metrics
+
+
+def _with_error(run: ReportedRun, name: str) -> str:
+    value, error = (run.files.results.get(key, {}).get(name) for key in ("metrics", "standard_errors"))
+    return "-" if value is None else percent(value) + ("" if error is None else f" ± {percent(error)}")
 
 
 def _mean(summary: Mapping[str, Any], name: str) -> str:

@@ -1,5 +1,7 @@
 """The page in a real browser: what the script does to it, and that no width or colour scheme breaks it."""
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -50,7 +52,14 @@ def opened(chromium: str, page: Path, *options: str):
 
 # Stands in a page after its own script; what it finds out goes into the title, which --dump-dom shows.
 def probing(page: str, script: str) -> str:
-    return page.replace("</body>", f"<script>{script}</script></body>")
+    return allowed(page, script).replace("</body>", f"<script>{script}</script></body>")
+
+
+def allowed(page: str, script: str) -> str:
+    """The page with one script more that its policy lets run; all else that it forbids stays forbidden."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert page.count("script-src &#x27;sha256-") == 1
+    return page.replace("script-src ", f"script-src &#x27;sha256-{digest}&#x27; ", 1)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +114,49 @@ def test_the_map_highlights_one_class(chromium: str, tmp_path: Path, page: str) 
         document.title = chosen + ", then " + labels(".chosen") + labels(".dim");
     """
     assert title_after(chromium, tmp_path, page, script) == "00/11, then "
+
+
+NOTES_VIOLATIONS = """
+    const blocked = [];
+    document.addEventListener("securitypolicyviolation", (event) => blocked.push(event.effectiveDirective));
+    addEventListener("load", () => setTimeout(() => { document.title = "blocked: " + blocked.join(" "); }, 500));
+"""
+
+
+def violations(chromium: str, folder: Path, page: str) -> str:
+    """Of what a page does while it loads, and in the half second after."""
+    noting = allowed(page, NOTES_VIOLATIONS).replace("<title>", f"<script>{NOTES_VIOLATIONS}</script><title>", 1)
+    (folder / "page.html").write_text(noting, encoding="utf-8")
+    return opened(chromium, folder / "page.html").one("head").one("title").text
+
+
+def test_its_policy_lets_the_page_run_as_it_is(chromium: str, tmp_path: Path, page: str) -> None:
+    assert violations(chromium, tmp_path, page) == "blocked: "
+
+
+@pytest.mark.parametrize(
+    ("smuggled", "directive"),
+    [
+        ("<script>document.title = 'owned'</script>", "script-src-elem"),
+        ("<b onclick='1' id='x'></b><script>1</script>", "script-src-elem"),
+        ("<img src='x' onerror='document.title=1'>", "img-src"),
+        ("<img src='data:,x' onerror='document.title=1'>", "script-src-attr"),
+        ("<p style='color: red'>red</p>", "style-src-attr"),
+        ("<style>p { color: red }</style>", "style-src-elem"),
+        ("<link rel='stylesheet' href='other.css'>", "style-src-elem"),
+        ("<iframe src='other.html'></iframe>", "frame-src"),
+        ("<object data='other.html'></object>", "object-src"),
+        ("<base href='https://example.invalid/'>", "base-uri"),
+        ("<video src='other.mp4'></video>", "media-src"),
+    ],
+)
+def test_its_policy_lets_nothing_else_run(
+    chromium: str, tmp_path: Path, page: str, smuggled: str, directive: str
+) -> None:
+    """Had a name got through the escapes."""
+    told = violations(chromium, tmp_path, page.replace("<main>", f"<main>{smuggled}", 1))
+    assert told.startswith("blocked: ")
+    assert directive in told.split()
 
 
 PLAYING = """

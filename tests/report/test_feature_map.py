@@ -43,7 +43,7 @@ def test_features_that_are_all_the_same() -> None:
     assert points.tolist() == [[0, 0]] * 4
     assert shares == (0, 0)
     made = make_feature_map(torch.full((1, 3), 2.0), labels=[0], paths=["a/1.mp4"])
-    assert parse(scatter(made, {}, description="")).one("circle").attributes["cx"] == "104.0"
+    assert parse(scatter(made, {}, description="")).one("circle").attributes["cx"] == "139.0"
 
 
 def test_many_rows_are_thinned_out_evenly() -> None:

@@ -216,7 +216,7 @@ def test_the_gallery_of_two_runs_shows_both_answers_to_a_query(tmp_path: Path) -
     card = read.one("section", id="gallery").all("li", class_="query")[0]
     assert [name.text for name in card.all("p", class_="run-name")] == ["a", "b"]
     assert len(card.all("ol", class_="near")) == 2
-    assert len(read.one("section", id="map").all("svg")) == 2
+    assert len(read.one("section", id="map").all("svg", class_="map")) == 2
 
 
 def test_runs_on_other_videos_are_not_compared_in_silence(tmp_path: Path) -> None:

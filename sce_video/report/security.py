@@ -1,0 +1,30 @@
+"""What a page may do in a browser: run its own script and style, show pictures that it holds, nothing else."""
+
+import base64
+import hashlib
+
+from sce_video.report.markup import Markup, element
+
+
+def own_code(tag: str, content: str) -> Markup:
+    """`<script>` or `<style>` around text of this package, which a browser compares with `policy` to the byte."""
+    return Markup(f"<{tag}>{content}</{tag}>")
+
+
+def policy(*, style: str, script: str) -> Markup:
+    """The page's Content-Security-Policy, by the hashes of the two: whatever else a name smuggles in does not run."""
+    rules = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    content = "; ".join(f"{name} {value}" for name, value in rules.items())
+    tag = element("meta", http_equiv="Content-Security-Policy", content=content)
+    return Markup(tag.removesuffix("</meta>"))
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
