@@ -13,8 +13,10 @@ def class_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Mark
     answered = [run for run in runs if run.files.answers]
     if not answered:
         return Markup()
-    parts = [_accuracies(answered, names), *(_confusions(run, names) for run in answered)]
-    return section("classes", "Classes", element("div", *parts, class_="filled"))
+    accuracies, taken_for = _accuracies(answered, names), [_confusions(run, names) for run in answered]
+    if len(answered) == 1:
+        return section("classes", "Classes", element("div", accuracies, *taken_for, class_="filled"))
+    return section("classes", "Classes", accuracies, element("div", *taken_for, class_="filled"))
 
 
 def measure_of(run: ReportedRun) -> str:

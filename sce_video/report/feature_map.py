@@ -13,6 +13,7 @@ _SIZE, _MARGIN = 400, 24
 _LEAST = 230  # pixels of the shorter side, for the words along it, on a phone too
 _AXES = ("first", "second")
 _MOST_POINTS = 2000
+_LIGHTNESSES = (50, 36, 64)
 _GOLDEN_ANGLE = 137.508  # degrees; hues that follow each other by it stay apart, however many there are
 
 
@@ -63,7 +64,10 @@ def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]
 def class_colors(labels: Iterable[int]) -> dict[int, str]:
     """A colour for each class, the same in every map of a page; gray where there is no label."""
     classes = sorted({label for label in labels if label >= 0})
-    colors = {label: f"hsl({place * _GOLDEN_ANGLE % 360:.0f}, 65%, 50%)" for place, label in enumerate(classes)}
+    colors = {
+        label: f"hsl({place * _GOLDEN_ANGLE % 360:.0f}, 65%, {_LIGHTNESSES[place % len(_LIGHTNESSES)]}%)"
+        for place, label in enumerate(classes)
+    }
     return {-1: "gray", **colors}
 
 

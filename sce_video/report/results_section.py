@@ -36,6 +36,12 @@ def metric_name(name: str) -> str:
     return f"R@{rank}" if rank.isdecimal() else name.replace("_", " ")
 
 
+def _task_of(name: str) -> str:
+    """`linear_features_mean_class` -> linear features."""
+    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(f"_{suffix}")), name.rsplit("_", 1)[-1])
+    return name.removesuffix(f"_{suffix}").replace("_", " ")
+
+
 def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
     chance = {name: level for run in runs for name, level in run.files.results.get("chance", {}).items()}
@@ -44,7 +50,7 @@ def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     tasks = {run.task for run in runs}
     rows: list[list[object]] = []
     for name in names:
-        title = metric_name(name) if len(tasks) == 1 else f"{name.rsplit('_', 1)[0]} {metric_name(name)}"
+        title = metric_name(name) if len(tasks) == 1 else f"{_task_of(name)} {metric_name(name)}"
         rows.append([title, *(_with_error(run, name) for run in runs)])
         if summary:
             rows[-1].append(_mean(summary, name))

@@ -16,7 +16,7 @@ from sce_video.report.strips import make_strip
 
 # What a folder, and so a class, may be called.
 NASTY = """<img src=x onerror=alert(1)>&"'"""
-VOID = {"meta", "link", "img", "br", "input", "hr"}
+VOID = {"base", "meta", "link", "img", "br", "input", "hr"}
 
 
 def write_table(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

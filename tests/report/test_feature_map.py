@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sce_video.report.feature_map import make_feature_map, principal_components, scatter
+from sce_video.report.feature_map import class_colors, color_legend, make_feature_map, principal_components, scatter
 from tests.report.runs import NASTY, parse
 
 pytestmark = pytest.mark.rounding
@@ -68,3 +68,31 @@ def test_a_dot_says_its_class_and_video() -> None:
     distances = np.linalg.norm(places[:, None] - places[None], axis=-1)
     true = torch.cdist(points, points).numpy()  # two dimensions hold these points: the picture keeps distances
     np.testing.assert_allclose(distances / distances.max(), true / true.max(), atol=2e-3)
+
+
+def test_every_class_has_a_colour_of_its_own_before_one_is_picked() -> None:
+    colors = class_colors([5, 3, 3, -1, *range(6, 100)])
+    assert len(set(colors.values())) == len(colors) == 97
+    assert colors == class_colors([*range(6, 100), 3, 5])
+    points = torch.tensor([[0.0, 0.0], [10, 0], [10, 2]])
+    made = make_feature_map(points, labels=[1, 0, -1], paths=["a/1.mp4", "b/2.mp4", "c/3.mp4"])
+    dots = parse(scatter(made, {}, description="")).all("circle")
+    of_two = class_colors([0, 1])
+    assert [dot.attributes["fill"] for dot in dots] == [of_two[1], of_two[0], "gray"]
+    keys = parse(color_legend(of_two, {0: NASTY, 1: "a"})).all("li")
+    assert [(key.text.strip(), key.one("circle").attributes["fill"]) for key in keys] == [
+        (NASTY, of_two[0]),
+        ("a", of_two[1]),
+    ]
+    assert color_legend(class_colors([4, -1]), {}) == ""
+
+
+@pytest.mark.parametrize("points", [[[0.0, 0.0], [10, 0.1]], [[0.0, 0.0], [0.1, 10]], [[0.0, 0.0], [10, 10]]])
+def test_the_words_along_the_sides_have_room(points: list[list[float]]) -> None:
+    """33 letters of 13 units on a phone, about half as wide as high."""
+    made = make_feature_map(torch.tensor(points), labels=[0, 1], paths=["a/1.mp4", "b/2.mp4"])
+    _, _, width, height = map(
+        float, parse(scatter(made, {}, description="")).one("svg").attributes["viewBox".lower()].split()
+    )
+    longest = len("second axis, 100 % of the variance") * 13 * 0.53
+    assert min(width, height) - 24 >= longest

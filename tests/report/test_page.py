@@ -263,3 +263,53 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     assert said.count(f"no picture: {why}") == 4
     assert said.count("no picture: not decoded") == 8
     assert f"No view: {why}" in read.one("section", id="views").text
+
+
+def test_the_head_says_which_weights(tmp_path: Path) -> None:
+    def head(run: ReportedRun) -> str:
+        return parse(page_of(run)).one("header").one("p", class_="weights").text
+
+    for name, weights, words in (
+        ("a", "r3d_18, random initialisation", "random weights r3d_18, random initialisation"),
+        ("b", "r3d_18 after 7 steps, runs/x", "pretrained weights r3d_18 after 7 steps, runs/x"),
+    ):
+        (tmp_path / name).mkdir()
+        write_results(tmp_path / name, "knn", {"knn_top1": 0.5}, weights=weights)
+        assert head(reported(tmp_path / name, task="knn")) == words
+    (tmp_path / "c").mkdir()
+    write_metrics_log(tmp_path / "c")
+    told = head(reported(tmp_path / "c", task="pretrain"))
+    assert told == "trained here from random weights r3d_18, random initialisation"
+
+
+def test_names_of_classes_that_the_results_know(tmp_path: Path) -> None:
+    write_results(tmp_path, "finetune", {"finetune_top1": 0.5}, class_names={"0": NASTY, "1": "swing"})
+    write_predictions(tmp_path, [("videos/a.mp4", 0, 1), ("videos/b.mp4", 1, 1)])
+    read = parse(page_of(reported(tmp_path, task="finetune")))
+    assert [row[0] for row in rows_of(table(read, "Accuracy of each class"))] == [NASTY, "swing"]
+    assert rows_of(table(read, "Most frequent confusions")) == [[NASTY, "swing", "1"]]
+
+
+def test_chance_and_standard_error_stand_beside_a_number(tmp_path: Path) -> None:
+    beside = {"standard_errors": {"knn_top1": 0.013, "knn_mean_class": 0.02}, "chance": {"knn_top1": 0.0101}}
+    write_results(tmp_path, "knn", {"knn_top1": 0.5, "knn_mean_class": 0.25}, **beside)
+    read = parse(page_of(reported(tmp_path, task="knn")))
+    metrics = table(read, "Metrics")
+    assert [cell.text for cell in metrics.one("thead").all("th")] == ["metric", "this run, %", "chance"]
+    assert rows_of(metrics) == [
+        ["top-1", "50.0 ± 1.3", "1.0"],
+        ["mean over classes", "25.0 ± 2.0", "-"],
+        ["test videos evaluated", "7 of 8", ""],
+    ]
+    assert "standard error" in read.one("section", id="results").text
+
+
+def test_metrics_of_several_tasks_are_named_by_task(tmp_path: Path) -> None:
+    runs = []
+    for name, task in (("a", "linear_features"), ("b", "retrieval")):
+        (tmp_path / name).mkdir()
+        metrics = {"linear_features_mean_class": 0.5} if name == "a" else {"retrieval_r5": 0.25}
+        write_results(tmp_path / name, task, metrics)
+        runs.append(reported(tmp_path / name, name=name, task=task))
+    rows = rows_of(table(parse(page_of(*runs)), "Metrics"))
+    assert [row[0] for row in rows[:2]] == ["linear features mean over classes", "retrieval R@5"]
