@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""One page on what limits this machine: python tools/doctor.py [FOLDER or LIST] [--cfg CONFIG]"""
+"""One page on what limits this machine: python tools/doctor.py [FOLDER or LIST] [--cfg CONFIG] [KEY VALUE ...]"""
 
 import argparse
 import sys
@@ -13,22 +13,36 @@ from sce_video.launch.program import exit_code_of, local_path
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "videos", nargs="?", type=local_path, help="local folder or list; by default the videos of --cfg"
+        "words",
+        nargs="*",
+        metavar="VIDEOS | KEY VALUE",
+        help="local folder or list, by default the videos of --cfg; then keys of the config with other values",
     )
     parser.add_argument("--cfg", type=Path, help="config of the run to be; by default the K400 recipe")
     parser.add_argument("--run", type=Path, help="folder of a run: what the GPU needs is taken from its metrics.jsonl")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default 3)")
     parser.add_argument("--json", type=Path, help="write the page to this file as well")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
+    videos, overrides = _split(parser, arguments.words)
     findings: list[Finding] = []
 
     def run() -> None:
-        subject = read_subject(arguments.videos, config_file=arguments.cfg, run_dir=arguments.run)
+        subject = read_subject(videos, config_file=arguments.cfg, overrides=overrides, run_dir=arguments.run)
         findings.extend(examine(subject, seconds=arguments.seconds, json_file=arguments.json))
 
     code = exit_code_of(run)
     return code or int(arguments.strict and any(finding.level == "problem" for finding in findings))
+
+
+def _split(parser: argparse.ArgumentParser, words: list[str]) -> tuple[Path | None, list[str]]:
+    """Keys and values come in pairs: an odd word is the first, and names the videos."""
+    if len(words) % 2 == 0:
+        return None, words
+    try:
+        return local_path(words[0]), words[1:]
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

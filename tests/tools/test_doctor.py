@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -102,3 +103,19 @@ def test_what_is_given_must_be_there(
     assert shown.out == ""
     assert told.format(empty=tmp_path) in shown.err
     assert shown.err.count("\n") == 1
+
+
+def test_keys_with_other_values_and_the_step_on_a_cpu(
+    main: Callable[..., int], capsys: pytest.CaptureFixture[str], motion_videos: Path
+) -> None:
+    arguments = [str(motion_videos / "test"), "--cfg", "configs/demo_sce.yaml", "--seconds", "0.1"]
+    assert main(*arguments, "CLIP.NUM_FRAMES", "4", "RUN.DEVICE", "cpu", "TRAIN.GLOBAL_BATCH_SIZE", "6") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "for the loader of configs/demo_sce.yaml with CLIP.NUM_FRAMES 4 RUN.DEVICE cpu" in shown
+    assert "2 clips of 4 frames over 1 s" in shown
+    assert (
+        f"measured on the CPU with {torch.get_num_threads()} threads: r2plus1d_mini, 6 made-up videos at a time"
+        in shown
+    )
+    assert main(*arguments, "CLIP.NUM_FRAME", "4") == 2
+    assert "unknown key CLIP.NUM_FRAME; did you mean CLIP.NUM_FRAMES?" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from sce_video.train.precision import Precision
 from sce_video.train.step import pretrain_step
 
 _NUM_WARM_UP_STEPS = 2
+_MOST_VIDEOS_ON_CPU = 8
 _FACTORS_TRIED = (1, 2, 4, 8, 16)
 
 
@@ -72,8 +73,20 @@ def measured_demand(cfg: CfgNode, device: torch.device, *, seconds: float) -> tu
     return None, None
 
 
+def measured_on_cpu(cfg: CfgNode, *, seconds: float) -> Demand:
+    """The same on this machine's processors, in small parts: one step alone may take longer than `seconds`."""
+    device, part_size = torch.device("cpu"), cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
+    part_size = min(part_size, _MOST_VIDEOS_ON_CPU)
+    rate = _clips_per_second(cfg, device, part_size=part_size, seconds=seconds)
+    what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
+    return Demand(rate, f"measured on the CPU with {torch.get_num_threads()} threads: {what}")
+
+
 def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, seconds: float) -> float:
-    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights."""
+    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights.
+
+    A first step that takes longer than `seconds` is the measurement.
+    """
     recipes = build_recipes(cfg)
     part = made_up_batch(
         recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
@@ -89,13 +102,17 @@ def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, sec
         precision=Precision(cfg.TRAIN.PRECISION, device),
         make_views=partial(make_views, recipes=recipes, device=device),
     )
+    num_clips = part_size * len(recipes)
     for _ in range(_NUM_WARM_UP_STEPS):
+        started = time.perf_counter()
         step().item()
+        if device.type == "cpu" and (took := time.perf_counter() - started) > seconds:
+            return num_clips / took
     started, num_steps = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
         step().item()  # waits for the device
         num_steps += 1
-    return num_steps * part_size * len(recipes) / (time.perf_counter() - started)
+    return num_steps * num_clips / (time.perf_counter() - started)
 
 
 def made_up_batch(recipes: Sequence[ViewRecipe], *, num_videos: int, num_frames: int, size_pixels: int) -> TrainBatch:

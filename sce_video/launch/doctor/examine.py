@@ -1,7 +1,7 @@
 """Gathers the facts, runs the checks, prints the page."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
@@ -14,7 +14,7 @@ from sce_video.build.data import build_recipes, build_train_dataset, build_train
 from sce_video.build.files import build_videos
 from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config import load_config
+from sce_video.config import changed_config, load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.checks import require_files
 from sce_video.data.manifest import Manifest
@@ -46,25 +46,35 @@ class Subject:
 
     cfg: CfgNode
     config_file: Path | None
+    overrides: Sequence[str]
     videos: Manifest | None
     missing: Finding | None
     demand: Demand | None
 
     @property
     def config_name(self) -> str:
-        return str(self.config_file or "the default recipe (--cfg takes yours)")
+        name = str(self.config_file or "the default recipe (--cfg takes yours)")
+        return " with ".join([name, *([" ".join(self.overrides)] if self.overrides else [])])
 
 
-def read_subject(path: Path | None, *, config_file: Path | None, run_dir: Path | None) -> Subject:
+def read_subject(
+    path: Path | str | None,
+    *,
+    config_file: Path | str | None,
+    overrides: Sequence[str] = (),
+    run_dir: Path | str | None,
+) -> Subject:
     """
     Args:
+        overrides: KEY VALUE KEY VALUE ..., of the config or of the default recipe.
         path: folder or list of videos; by default those that the config trains on. What a list's lines are relative
             to is the config's DATA.ROOT, or without a config the list's own folder.
     Raises:
         UserError: the path, the config or the run cannot be read. Videos that only the config names may be missing.
     """
-    cfg = load_config(config_file) if config_file else default_config()
-    demand = step.logged_demand(run_dir) if run_dir else None
+    path, config_file = path and Path(path), config_file and Path(config_file)
+    cfg = load_config(config_file, overrides) if config_file else _default_recipe(path, overrides)
+    demand = step.logged_demand(Path(run_dir)) if run_dir else None
     videos, missing = None, None
     if path is not None:
         root = Path(cfg.DATA.ROOT) if config_file else path.parent
@@ -78,7 +88,16 @@ def read_subject(path: Path | None, *, config_file: Path | None, run_dir: Path |
             )
     else:
         missing = Finding("note", "videos", "none given", "python tools/doctor.py FOLDER (or a list, or --cfg CONFIG)")
-    return Subject(cfg, config_file, videos, missing, demand)
+    return Subject(cfg, config_file or None, overrides, videos, missing, demand)
+
+
+def _default_recipe(path: Path | None, overrides: Sequence[str]) -> CfgNode:
+    if not overrides:
+        return default_config()
+    if len(overrides) % 2:
+        raise UserError(f"overrides come as KEY VALUE pairs; {overrides[-1]} has no value")
+    videos = {"DATA.SOURCE": "folder", "DATA.ROOT": str(path or Path())}  # a config is of some videos
+    return changed_config(default_config(), {**videos, **dict(zip(overrides[::2], overrides[1::2], strict=True))})
 
 
 def examine(subject: Subject, *, seconds: float, json_file: Path | None) -> list[Finding]:
@@ -132,7 +151,7 @@ def _half_precision(cfg: CfgNode) -> list[Finding]:
 
 
 def _demand(subject: Subject, seconds: float) -> tuple[Demand | None, list[Finding]]:
-    """From the run that was given, else measured on the GPU, else not known."""
+    """From the run that was given, else measured on the device of the config, else not known."""
     cfg = subject.cfg
     if subject.demand:
         return subject.demand, step.training_step(subject.demand, "")
@@ -141,6 +160,8 @@ def _demand(subject: Subject, seconds: float) -> tuple[Demand | None, list[Findi
     except ConfigError as error:
         findings = step.training_step(None, "no GPU here")
         return None, [*findings, refusal("device", error)] if subject.config_file else findings
+    if device.type != "cuda" and subject.config_file:
+        return (slow := step.measured_on_cpu(cfg, seconds=seconds)), step.training_step(slow, "")
     if device.type != "cuda":
         return None, step.training_step(None, "RUN.DEVICE is cpu" if torch.cuda.is_available() else "no GPU here")
     demand, parts = step.measured_demand(cfg, device, seconds=seconds)
