@@ -1,6 +1,8 @@
 """The plan of the house, read from the code: imports go downwards, only some rooms see the config."""
 
 import ast
+import configparser
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,44 @@ def test_imports_go_downwards(file: Path) -> None:
 def test_config_is_seen_only_where_it_may_be(file: Path) -> None:
     if room_of(file) not in MAY_SEE_CONFIG:
         assert config_names(file.read_text()) == []
+
+
+# What somebody calls from a notebook: public functions and constructors.
+CALLED_WITH_PATHS = ("clips", "data/sources", "models", "evaluate", "report")
+# Between the readers of lists, which have made paths of texts.
+BETWEEN_READERS = ("present.py", "text.py", "tree.py", "list_rows.py", "class_folders")
+
+
+def paths_that_take_no_text(source: str) -> list[str]:
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
+            for argument in [*function.args.args, *function.args.kwonlyargs]:
+                kind = ast.unparse(argument.annotation) if argument.annotation else ""
+                if kind in ("Path", "Location", "Path | None"):
+                    found.append(f"{function.name}({argument.arg}: {kind})")
+    return found
+
+
+@pytest.mark.parametrize("room", CALLED_WITH_PATHS)
+def test_what_takes_a_path_takes_a_text(room: str) -> None:
+    found = {
+        f"{file.name} {each}"
+        for file in (PACKAGE / room).rglob("*.py")
+        for each in paths_that_take_no_text(file.read_text())
+        if file.name not in BETWEEN_READERS and not each.startswith(BETWEEN_READERS)
+    }
+    assert found == set()
+    assert paths_that_take_no_text("def read(file: Path, name: str) -> None: ...") == ["read(file: Path)"]
+
+
+def test_the_version_stands_in_one_place() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    assert setup["metadata"]["version"] == "attr: sce_video.__version__"
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (value,) = [node.value for node in tree.body if isinstance(node, ast.Assign)]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", ast.literal_eval(value))
 
 
 def test_the_checks_themselves_can_fail() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from sce_video.config.urls import is_url, masked
 from sce_video.data.find_file import find_file
-from sce_video.data.remote import Location, RemotePath
+from sce_video.data.remote import Location, RemotePath, location
 from sce_video.errors import ManifestError
 from sce_video.runtime.subsets import balanced_part
 
@@ -98,6 +98,7 @@ class Manifest:
     has_guessed_labels: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "root", location(self.root))  # a text is welcome
         if not isinstance(self.paths, PackedTexts):
             object.__setattr__(self, "paths", PackedTexts(self.paths))
         if not self.paths:

@@ -161,8 +161,9 @@ def _sprite_coordinates(shift: Shift, draw: np.random.Generator, size: int) -> t
     return cos * across + sin * down, (cos * down - sin * across) / ASPECT
 
 
-def write_h264(path: Path, frames: NDArray[np.uint8], *, fps: int) -> None:
+def write_h264(path: Path | str, frames: NDArray[np.uint8], *, fps: int) -> None:
     """Write RGB frames (T, H, W, C) to an mp4 file; H and W must be even."""
+    path = Path(path)
     with av.open(str(path), "w") as container:
         # Without tune=zerolatency x264's look-ahead gives other bytes for the same frames now and then.
         options = {"crf": "20", "preset": "veryfast", "tune": "zerolatency", "g": "8"}

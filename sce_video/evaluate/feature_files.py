@@ -38,7 +38,7 @@ class _Expected:
 
 
 def stored_features(
-    folder: Path,
+    folder: Path | str,
     extractor: FeatureExtractor,
     *,
     num_videos: int,
@@ -61,6 +61,7 @@ def stored_features(
         CheckpointError: a part cannot be read, or is not what is expected; or see `FeatureExtractor.extract`.
         ManifestError: see there.
     """
+    folder = Path(folder)
     about = {**about, "videos_per_part": _PART_VIDEOS}
     digest = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     starts = range(0, num_videos, _PART_VIDEOS)
@@ -87,12 +88,13 @@ def stored_features(
     return joined([_read(file, expected) for file, expected in parts.items()])
 
 
-def read_features(folder: Path) -> FeatureRows | None:
+def read_features(folder: Path | str) -> FeatureRows | None:
     """All parts in a folder of `stored_features`; None if there are none.
 
     Raises:
         CheckpointError: one is damaged.
     """
+    folder = Path(folder)
     files = sorted(folder.glob("part_*.npz"))
     parts = [_read(file, None) for file in files]
     if len({part.features.shape[1] for part in parts if len(part.features)}) > 1:
@@ -100,12 +102,13 @@ def read_features(folder: Path) -> FeatureRows | None:
     return joined(parts) if parts else None
 
 
-def read_export(stem: Path) -> tuple[Tensor, list[int], list[str]] | None:
+def read_export(stem: Path | str) -> tuple[Tensor, list[int], list[str]] | None:
     """Features (rows, D), labels (-1: none) and paths as `export` writes them; None where there are none.
 
     Raises:
         CheckpointError: a file is damaged, or the two do not belong together.
     """
+    stem = Path(stem)
     arrays, table = _export_files(stem)
     if not (arrays.is_file() and table.is_file()):
         return None
@@ -128,7 +131,7 @@ def _export_files(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}.npz"), stem.with_name(f"{stem.name}.csv")
 
 
-def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
+def export(rows: FeatureRows, stem: Path | str, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
     """Write `stem`.npz (features float32 (rows, D), labels, videos) and `stem`.csv, which says what each row is of.
 
     Args:
@@ -136,6 +139,7 @@ def export(rows: FeatureRows, stem: Path, *, paths: Sequence[str], labels: Seque
     Returns:
         The files.
     """
+    stem = Path(stem)
     videos = rows.videos.tolist()
     of_rows = [-1] * len(videos) if labels is None else [labels[video] for video in videos]
     arrays, table = _export_files(stem)

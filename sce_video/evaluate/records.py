@@ -13,13 +13,14 @@ PREDICTIONS_FILE, NEIGHBORS_FILE = "predictions.csv", "neighbors.csv"
 _NEIGHBORS_KEPT = 10
 
 
-def write_predictions(file: Path, test: FeatureSet, paths: Sequence[str], scores: Tensor) -> None:
+def write_predictions(file: Path | str, test: FeatureSet, paths: Sequence[str], scores: Tensor) -> None:
     """One line per test video: path, label, predicted label, score of the predicted and of the true label.
 
     Args:
         paths: of every video of the test list.
         scores: (n, classes), higher is better.
     """
+    file = Path(file)
     best = scores.max(dim=1)
     of_label = [
         row[label] if label < len(row) else 0.0
@@ -37,7 +38,7 @@ def write_predictions(file: Path, test: FeatureSet, paths: Sequence[str], scores
 
 
 def write_neighbors(
-    file: Path,
+    file: Path | str,
     test: FeatureSet,
     bank: FeatureSet,
     test_paths: Sequence[str],
@@ -49,6 +50,7 @@ def write_neighbors(
     Args:
         neighbors: similarities and int64 bank rows, both (n, k).
     """
+    file = Path(file)
     similarities, rows = (part[:, :_NEIGHBORS_KEPT].tolist() for part in neighbors)
     videos, labels, bank_videos, bank_labels = (
         values.tolist() for values in (test.videos, test.labels, bank.videos, bank.labels)
@@ -64,14 +66,16 @@ def write_neighbors(
     )
 
 
-def read_csv(file: Path) -> list[dict[str, str]]:
+def read_csv(file: Path | str) -> list[dict[str, str]]:
     """The lines of a table of `write_csv`, by column."""
+    file = Path(file)
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
         return list(csv.DictReader(opened))
 
 
-def write_csv(file: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def write_csv(file: Path | str, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """A table that is whole or not there; names that are not UTF-8 are written as they are."""
+    file = Path(file)
     with (
         atomic_path(file) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as opened,

@@ -30,8 +30,9 @@ class BackboneWeights(NamedTuple):
     source: Path
 
 
-def save_backbone(backbone: nn.Module, path: Path, *, name: str, step: int, network_input: str) -> None:
+def save_backbone(backbone: nn.Module, path: Path | str, *, name: str, step: int, network_input: str) -> None:
     """Write a backbone's weights; its name, its norms' numbers, the steps it was trained for and on what go along."""
+    path = Path(path)
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
     about = {
         "backbone": name,
@@ -43,7 +44,7 @@ def save_backbone(backbone: nn.Module, path: Path, *, name: str, step: int, netw
         partial.write_bytes(save(state, metadata=about))
 
 
-def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeights:
+def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> BackboneWeights:
     """Fill a backbone with weights, and give its batch norms the numbers that these were trained with.
 
     Every tensor must be there and fit.
@@ -56,6 +57,7 @@ def load_backbone(backbone: nn.Module, path: Path, *, name: str) -> BackboneWeig
     Raises:
         CheckpointError: no such file, damaged, another backbone, tensors missing or left over.
     """
+    path = Path(path)
     weights = _read(path)
     if weights.backbone != name:
         raise CheckpointError(f"{path} holds the backbone {weights.backbone}; MODEL.BACKBONE is {name}")

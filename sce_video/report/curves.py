@@ -8,12 +8,13 @@ from sce_video.errors import UserError
 from sce_video.runtime.logging import logged_metrics
 
 
-def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
+def read_metrics(metrics_file: Path | str) -> list[dict[str, float]]:
     """The lines of a `metrics.jsonl`, at least one.
 
     Raises:
         UserError: no such file, or nothing in it.
     """
+    metrics_file = Path(metrics_file)
     if not metrics_file.is_file():
         raise UserError(f"{metrics_file} does not exist; has the run logged anything yet?")
     lines = logged_metrics(metrics_file)
@@ -22,12 +23,13 @@ def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
     return lines
 
 
-def plot_curves(metrics_file: Path, picture: Path, *, names: Sequence[str], title: str) -> None:
+def plot_curves(metrics_file: Path | str, picture: Path | str, *, names: Sequence[str], title: str) -> None:
     """Draw the named scalars of a run over its steps, one panel each, to a PNG.
 
     Raises:
         UserError: matplotlib (extra `plots`) is not installed; no metrics yet, or none of a name.
     """
+    metrics_file, picture = Path(metrics_file), Path(picture)
     lines = read_metrics(metrics_file)
     figure, axes = _panels(len(names))
     for axis, name in zip(axes, names, strict=True):

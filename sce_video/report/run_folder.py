@@ -58,12 +58,13 @@ class RunFiles:
         return [Prediction(query.path, query.label, query.neighbors[0].label) for query in self.queries]
 
 
-def read_run(folder: Path) -> RunFiles:
+def read_run(folder: Path | str) -> RunFiles:
     """Read what there is.
 
     Raises:
         UserError: a file is damaged; none is there.
     """
+    folder = Path(folder)
     run = RunFiles(
         folder=folder,
         results=read_results(folder / RESULTS_FILE),
@@ -76,12 +77,13 @@ def read_run(folder: Path) -> RunFiles:
     return run
 
 
-def read_results(file: Path) -> dict[str, Any]:
+def read_results(file: Path | str) -> dict[str, Any]:
     """Empty if there is no file.
 
     Raises:
         UserError: it is damaged or holds something else.
     """
+    file = Path(file)
     if not file.is_file():
         return {}
     try:

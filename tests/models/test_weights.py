@@ -307,3 +307,12 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert str(tmp_path) in message
     assert "holds neither backbone.safetensors nor checkpoints/" in message
+
+
+def test_a_path_may_be_a_text(tmp_path):
+    saved, name = make_backbone("r2plus1d_mini"), "r2plus1d_mini"
+    save_backbone(saved, f"{tmp_path}/backbone.safetensors", name=name, step=3, network_input="x")
+    for text in (f"{tmp_path}/backbone.safetensors", str(tmp_path)):
+        loaded = make_backbone(name)
+        load_backbone(loaded, text, name=name)
+        assert weights_digest(loaded) == weights_digest(saved)

@@ -52,7 +52,8 @@ class FileCache:
     The names of files are hashes of their keys: nothing that a list or an archive says becomes a path.
     """
 
-    def __init__(self, folder: Path, *, limit_bytes: int) -> None:
+    def __init__(self, folder: Path | str, *, limit_bytes: int) -> None:
+        folder = Path(folder)
         self.folder = folder
         self._limit_bytes = limit_bytes
         self._ledger = Ledger(folder, limit_bytes=limit_bytes)

@@ -77,8 +77,10 @@ class RemotePath:
 Location: TypeAlias = Path | RemotePath
 
 
-def location(text: str) -> Location:
-    """What a key of the config names; `file://` is a local path like any other."""
+def location(text: Location | str) -> Location:
+    """What a key of the config or a caller names; `file://` is a local path like any other."""
+    if not isinstance(text, str):
+        return text
     if text.startswith("file://"):
         return Path(text.removeprefix("file://"))
     return RemotePath(text) if is_url(text) else Path(text)

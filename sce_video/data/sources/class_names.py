@@ -11,12 +11,13 @@ CLASSES_FILE = "classes.txt"
 ClassNames = Callable[[], Mapping[int, str] | None]
 
 
-def read_class_names(folder: Path) -> Mapping[int, str] | None:
+def read_class_names(folder: Path | str) -> Mapping[int, str] | None:
     """The names in `folder/classes.txt` by their labels, which count from 0; None if there is no such file.
 
     Raises:
         ManifestError: it cannot be read.
     """
+    folder = Path(folder)
     file = folder / CLASSES_FILE
     if not file.exists():
         return None

@@ -4,17 +4,18 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location, relative_folder
+from sce_video.data.remote import Location, location, relative_folder
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
 from sce_video.errors import ManifestError
 
 
-def read_folder(root: Location, folder: str) -> Manifest:
+def read_folder(root: Location | str, folder: str) -> Manifest:
     """Every video below `root/folder`, without labels, sorted by path."""
+    root = location(root)
     return _manifest(root, folder, files_below(root / folder, VIDEO_SUFFIXES), labels=None)
 
 
-def read_class_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_class_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """Videos below `root/folder/<class>/`, labelled by the sorted class names.
 
     Args:
@@ -22,15 +23,17 @@ def read_class_folders(root: Location, folder: str, *, class_names: Sequence[str
     Raises:
         ManifestError: no class folders, or one that is not among `class_names`.
     """
+    root = location(root)
     return _labelled(root, folder, files_below(root / folder, VIDEO_SUFFIXES), class_names)
 
 
-def read_image_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_image_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame."""
+    root = location(root)
     return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
 
 
-def read_frame_folders(root: Location, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
     """Videos that are folders of images: a folder with images directly in it is one video.
 
     Labelled as by `read_class_folders` where they lie in class folders; without labels where all lie directly in
@@ -40,6 +43,7 @@ def read_frame_folders(root: Location, folder: str, *, class_names: Sequence[str
         ManifestError: as `read_class_folders`; a folder with images and folders in it, which may be neither video nor
             class; videos beside class folders.
     """
+    root = location(root)
     top = root / folder
     videos = []
     for found in folders_below(top):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location
+from sce_video.data.remote import Location, location
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_lines, read_rows
 from sce_video.errors import ManifestError
@@ -37,7 +37,7 @@ class KineticsAnnotations:
         return sorted(set(self.classes))
 
 
-def read_annotations(file: Location, *, only_ids: Collection[str] | None = None) -> KineticsAnnotations:
+def read_annotations(file: Location | str, *, only_ids: Collection[str] | None = None) -> KineticsAnnotations:
     """A table with the columns label, youtube_id, time_start, time_end and split; `label` and `split` may be missing.
 
     Args:
@@ -45,6 +45,7 @@ def read_annotations(file: Location, *, only_ids: Collection[str] | None = None)
     Raises:
         ManifestError: unreadable file, a column or a value is missing, a time that is no number.
     """
+    file = location(file)
     rows = read_rows(file)
     _, header = next(rows, (0, []))
     missing = [name for name in _NAMING_COLUMNS if name not in header]
@@ -75,7 +76,7 @@ def _video_name(row: dict[str, str], file: Location, line: int) -> str:
         raise ManifestError(f"{file}, line {line}: {row}; two times in seconds were expected") from error
 
 
-def read_kinetics(annotations: KineticsAnnotations, root: Location, *, class_names: Sequence[str]) -> Manifest:
+def read_kinetics(annotations: KineticsAnnotations, root: Location | str, *, class_names: Sequence[str]) -> Manifest:
     """The annotated videos that lie anywhere below `root`, flat or in class folders; missing ones are normal.
 
     Args:
@@ -83,6 +84,7 @@ def read_kinetics(annotations: KineticsAnnotations, root: Location, *, class_nam
     Raises:
         ManifestError: no video is there, or one has a class that is not among `class_names`.
     """
+    root = location(root)
     label_of = {name: label for label, name in enumerate(class_names)}
     unknown = [name for name in annotations.class_names if name not in label_of]
     if unknown:
@@ -100,6 +102,7 @@ def read_kinetics(annotations: KineticsAnnotations, root: Location, *, class_nam
     )
 
 
-def read_ids(file: Path) -> frozenset[str]:
+def read_ids(file: Path | str) -> frozenset[str]:
     """YouTube ids, one a line (Mini-Kinetics' `train_ytid_list.txt` and `val_ytid_list.txt`)."""
+    file = Path(file)
     return frozenset(line for _, line in read_lines(file))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest, shown
-from sce_video.data.remote import Location
+from sce_video.data.remote import Location, location
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
@@ -13,7 +13,9 @@ from sce_video.data.sources.text import path_below, read_text
 from sce_video.runtime.logging import LOGGER
 
 
-def read_list(list_file: Location, root: Location, *, columns: str = "", class_names: ClassNames = dict) -> Manifest:
+def read_list(
+    list_file: Location | str, root: Location | str, *, columns: str = "", class_names: ClassNames = dict
+) -> Manifest:
     """Lines `path label`, `path,label` and the like, or, all of them, `path`; docs/data.md has the table.
 
     A path may hold blanks and commas, and names a file or a folder of frames. Where the first line begins with
@@ -28,6 +30,7 @@ def read_list(list_file: Location, root: Location, *, columns: str = "", class_n
         ManifestError: unreadable file; lines that do not read alike, or in more ways than one; a label that is none; a
             path that leaves `root`.
     """
+    list_file, root = location(list_file), location(root)
     rows, is_guessed = read_rows_of(list_file, read_text(list_file), said_columns(columns))
     if rows.comments:
         LOGGER.info(

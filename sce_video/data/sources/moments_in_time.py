@@ -4,14 +4,14 @@ from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.numbers import whole_number
-from sce_video.data.remote import Location
+from sce_video.data.remote import Location, location
 from sce_video.data.sources.text import path_below, read_lines, read_rows
 from sce_video.errors import ManifestError
 
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
 
 
-def read_moments(root: Location, splits_dir: Path, part: str) -> Manifest:
+def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Manifest:
     """Rows `class/video.mp4,class,...` of `trainingSet.csv` or `validationSet.csv` over `root/<part>/`.
 
     Labels are the numbers in `moments_categories.txt` (`class,number`).
@@ -21,6 +21,7 @@ def read_moments(root: Location, splits_dir: Path, part: str) -> Manifest:
     Raises:
         ManifestError: a file is missing or reads otherwise, a class without a number.
     """
+    root, splits_dir = location(root), Path(splits_dir)
     categories, file = splits_dir / "moments_categories.txt", splits_dir / _FILES[part]
     label_of = {}
     for number, line in read_lines(categories):

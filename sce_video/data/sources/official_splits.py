@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.numbers import whole_number
-from sce_video.data.remote import Location
+from sce_video.data.remote import Location, location
 from sce_video.data.sources.list_lines import parse_line
 from sce_video.data.sources.text import path_below, read_lines
 from sce_video.errors import ManifestError
@@ -13,12 +13,13 @@ _PARTS = ("train", "test")
 _HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
 
 
-def read_ucf101(root: Location, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+def read_ucf101(root: Location | str, splits_dir: Path | str, split: int) -> tuple[Manifest, Manifest]:
     """Train and test videos of an official split: `classInd.txt`, `{train,test}list0N.txt` over `root/Class/*.avi`.
 
     Raises:
         ManifestError: a file is missing or reads otherwise, a class without a number.
     """
+    root, splits_dir = location(root), Path(splits_dir)
     classes = {}
     for number, line in read_lines(splits_dir / "classInd.txt"):
         text, _, name = line.partition(" ")
@@ -46,12 +47,13 @@ def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) 
     return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file), lines=lines, class_names=class_names)
 
 
-def read_hmdb51(root: Location, splits_dir: Path, split: int) -> tuple[Manifest, Manifest]:
+def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tuple[Manifest, Manifest]:
     """Train and test videos of an official split: `<class>_test_splitN.txt` over `root/<class>/*.avi`.
 
     Raises:
         ManifestError: no such files, or a line that reads otherwise.
     """
+    root, splits_dir = location(root), Path(splits_dir)
     ending = f"_test_split{split}.txt"
     files = sorted(splits_dir.glob(f"*{ending}"))
     if not files:

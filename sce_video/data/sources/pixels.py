@@ -13,26 +13,28 @@ if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10, STL10
 
 
-def read_cifar10(root: Path, part: str) -> Manifest:
+def read_cifar10(root: Path | str, part: str) -> Manifest:
     """Images of 32x32 pixels from `root/cifar-10-batches-py`; `part` is train or test.
 
     Raises:
         ManifestError: files are missing, or are not the published ones (MD5). The files are pickles: only the
             published ones are ever opened.
     """
+    root = Path(root)
     from torchvision.datasets import CIFAR10
 
     return _read_cifar(CIFAR10, "cifar10", root, part)
 
 
-def read_cifar100(root: Path, part: str) -> Manifest:
+def read_cifar100(root: Path | str, part: str) -> Manifest:
     """As `read_cifar10`, from `root/cifar-100-python`, with the 100 fine classes."""
+    root = Path(root)
     from torchvision.datasets import CIFAR100
 
     return _read_cifar(CIFAR100, "cifar100", root, part)
 
 
-def read_stl10(root: Path, part: str) -> Manifest:
+def read_stl10(root: Path | str, part: str) -> Manifest:
     """Images of 96x96 pixels from `root/stl10_binary`.
 
     Args:
@@ -40,6 +42,7 @@ def read_stl10(root: Path, part: str) -> Manifest:
     Raises:
         ManifestError: files are missing, or are not the published ones (MD5).
     """
+    root = Path(root)
     from torchvision.datasets import STL10
 
     try:

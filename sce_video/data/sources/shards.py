@@ -18,7 +18,9 @@ from sce_video.runtime.progress import progress_bar
 _NUM_THREADS = 16
 
 
-def read_shards(pattern: str, root: Location, *, index_folder: Path, class_names: ClassNames = dict) -> Manifest:
+def read_shards(
+    pattern: str, root: Location | str, *, index_folder: Path | str, class_names: ClassNames = dict
+) -> Manifest:
     """The videos of all shards that a pattern names, in the order of the names and of the files in them.
 
     Paths are relative to the folder that the pattern's names have in common, so that a copy of the shards elsewhere
@@ -35,6 +37,7 @@ def read_shards(pattern: str, root: Location, *, index_folder: Path, class_names
         ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without, some
             with numbers and some with names.
     """
+    root, index_folder = location(root), Path(index_folder)
     folder, names = _split(pattern, root)
     indices = _indices([folder / name for name in names], index_folder)
     paths: list[str] = []

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from sce_video.data.manifest import Manifest
 from sce_video.data.numbers import whole_number
-from sce_video.data.remote import Location
+from sce_video.data.remote import Location, location
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_json
 from sce_video.errors import ManifestError
 
 
-def read_ssv2(root: Location, labels_dir: Path, part: str) -> Manifest:
+def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Manifest:
     """Videos `<id>.webm` (or re-encoded) below `root`, labelled by their template.
 
     Args:
@@ -20,6 +20,7 @@ def read_ssv2(root: Location, labels_dir: Path, part: str) -> Manifest:
     Raises:
         ManifestError: a file is missing or reads otherwise, a template without a number, no video is there.
     """
+    root, labels_dir = location(root), Path(labels_dir)
     label_of = {template: _number(label) for template, label in read_json(_file(labels_dir, "labels"), dict).items()}
     file = _file(labels_dir, part)
     names, labels = [], []

@@ -72,7 +72,7 @@ def read_subject(
     Raises:
         UserError: the path, the config or the run cannot be read. Videos that only the config names may be missing.
     """
-    path, config_file = path and Path(path), config_file and Path(config_file)
+    path, config_file = (None if each is None else Path(each) for each in (path, config_file))
     cfg = load_config(config_file, overrides) if config_file else _default_recipe(path, overrides)
     demand = step.logged_demand(Path(run_dir)) if run_dir else None
     videos, missing = None, None
@@ -88,7 +88,7 @@ def read_subject(
             )
     else:
         missing = Finding("note", "videos", "none given", "python tools/doctor.py FOLDER (or a list, or --cfg CONFIG)")
-    return Subject(cfg, config_file or None, overrides, videos, missing, demand)
+    return Subject(cfg, config_file, overrides, videos, missing, demand)
 
 
 def _default_recipe(path: Path | None, overrides: Sequence[str]) -> CfgNode:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sce_video.data.remote import RemotePath
 from sce_video.data.sources import read_list
 from sce_video.errors import ManifestError
 
@@ -280,3 +281,10 @@ def test_a_relative_root_may_be_spelled_out(write: Write, tmp_path: Path, monkey
     assert read_list(list_file, Path("videos")).path(0) == tmp_path / "videos" / "a.mp4"
     with pytest.raises(ManifestError, match="leaves DATA.ROOT 'clips'"):
         read_list(list_file, Path("clips"))
+
+
+def test_paths_may_be_texts(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a/1.mp4 0\nb/2.mp4 1\n")
+    of_texts, of_paths = read_list(f"{tmp_path}/list.txt", str(tmp_path)), read_list(tmp_path / "list.txt", tmp_path)
+    assert (of_texts.root, list(of_texts.paths)) == (of_paths.root, list(of_paths.paths))
+    assert read_list(f"{tmp_path}/list.txt", "s3://bucket/v").path(0) == RemotePath("s3://bucket/v", "a/1.mp4")
