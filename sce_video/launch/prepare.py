@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +10,15 @@ import submitit
 from submitit.helpers import DelayedSubmission
 
 from sce_video.data.prepare.labels import Labels
+from sce_video.data.prepare.own_reports import require_own_reports
+from sce_video.data.prepare.plan import Plan, make_plan, read_plan
+from sce_video.data.prepare.report import renamed
 from sce_video.data.prepare.run import Limits, work_through, write_results
-from sce_video.data.prepare.settings import Action, PrepareError
-from sce_video.data.prepare.workspace import (
-    Plan,
-    Workspace,
-    locked,
-    make_plan,
-    open_workspace,
-    read_plan,
-    reopen_workspace,
-)
+from sce_video.data.prepare.settings import Action, PrepareError, check_range
+from sce_video.data.prepare.workspace import Workspace, locked, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
+from sce_video.launch.program import say
+from sce_video.plain_text import shown
 
 # Beside the workers a job holds the process that hands out the work.
 _EXTRA_MEMORY_GIB = 2
@@ -36,10 +34,9 @@ class SlurmArray:
     cpus_per_task: int
 
     def __post_init__(self) -> None:
-        options = {"--array": self.num_jobs, "--time-minutes": self.time_minutes, "--cpus-per-task": self.cpus_per_task}
-        for option, value in options.items():
-            if value < 1:
-                raise PrepareError(f"{option} is {value}; it must be at least 1")
+        check_range("--array", self.num_jobs, 1, 100_000)
+        check_range("--time-minutes", self.time_minutes, 1, 366 * 24 * 60)
+        check_range("--cpus-per-task", self.cpus_per_task, 1, 1024)
         require_plain({"--partition": self.partition or ""})
 
 
@@ -87,8 +84,7 @@ def prepare_here(
     """
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        plan = make_plan(workspace, follow_outside=follow_outside)
-        _require_videos(workspace, plan)
+        plan = _plan(workspace, follow_outside=follow_outside)
         classes = _classes(plan, labels)  # a folder that is no class shows before the long work, not after it
         work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
         return _write_results(workspace, plan, classes)
@@ -115,7 +111,7 @@ def submit_shards(
     require_plain({"the target": str(Path(output_dir).absolute()), "Python": sys.executable})
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        _require_videos(workspace, make_plan(workspace, follow_outside=follow_outside))
+        _plan(workspace, follow_outside=follow_outside)
     try:
         executor = submitit.AutoExecutor(workspace.notes_dir / "slurm", cluster=cluster)
     except RuntimeError as error:  # no srun on this machine
@@ -145,9 +141,25 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels
         return _write_results(workspace, plan, _classes(plan, labels))
 
 
-def _require_videos(workspace: Workspace, plan: Plan) -> None:
+def _plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
+    """What is to be done; whatever is odd about it is said before the work, in a line each."""
+    require_own_reports(workspace)
+    plan = make_plan(workspace, follow_outside=follow_outside)
     if not plan.videos and not plan.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
+    if plan.left_out:
+        say(f"{_such_as(plan.left_out)} are no records of finished videos; what they were of is done again")
+    if plan.skipped:
+        say(f"skipped, see report.txt: {_such_as([f'{left.source} {left.reason}' for left in plan.skipped])}")
+    names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in plan.videos)]
+    if names:
+        say(f"outputs with another name, see report.txt: {_such_as(names)}")
+    return plan
+
+
+def _such_as(lines: Sequence[str]) -> str:
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return shown(lines[0]) + more
 
 
 def _classes(plan: Plan, labels: Labels) -> list[str] | None:
@@ -156,7 +168,10 @@ def _classes(plan: Plan, labels: Labels) -> list[str] | None:
 
 def _write_results(workspace: Workspace, plan: Plan, classes: list[str] | None) -> str:
     counts = write_results(workspace, plan, classes=classes)["counts"]
+    more = [("left_out", "left out"), ("incomplete", "done lack frames")]
     return (
         f"done: {counts['done']} of {counts['found']} videos, {counts['broken']} broken, {counts['too_short']} too "
-        f"short, {counts['skipped']} files skipped; see {workspace.output_dir / 'report.txt'}"
+        f"short, {counts['skipped']} files skipped"
+        + "".join(f", {counts[name]} {words}" for name, words in more if counts[name])
+        + f"; see {workspace.output_dir / 'report.txt'}"
     )

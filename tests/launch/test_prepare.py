@@ -112,8 +112,9 @@ def test_a_folder_without_videos(tmp_path: Path) -> None:
     [("num_jobs", "--array"), ("time_minutes", "--time-minutes"), ("cpus_per_task", "--cpus-per-task")],
 )
 def test_an_array_out_of_range(field: str, option: str) -> None:
-    with pytest.raises(PrepareError, match=f"{option} is 0"):
-        replace(ARRAY, **{field: 0})
+    for value in (0, 10**9):
+        with pytest.raises(PrepareError, match=f"{option} is {value}; it must be from 1 to"):
+            replace(ARRAY, **{field: value})
 
 
 def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
@@ -122,3 +123,19 @@ def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "dst" / ".prepare" / "settings.json").read_text())["crf"] == 30
     with pytest.raises(PrepareError, match="was begun with crf 30"):
         finish(source, tmp_path / "dst", Transcode(), labels=Labels())
+
+
+def test_damaged_lines_of_the_journal_are_said_and_done_again(source: Path, tmp_path: Path, capfd) -> None:
+    options = {"limits": LIMITS, "labels": Labels(), "follow_outside": False, "retry_broken": False}
+    done = prepare_here(source, tmp_path / "dst", Transcode(), **options)
+    before = visible(tmp_path / "dst")
+    journal = tmp_path / "dst" / ".prepare" / "shard-0000.jsonl"
+    first, second, third = journal.read_bytes().splitlines()
+    journal.write_bytes(b"\n".join([first, second[:50], b"\xff\xfe", third]) + b"\n")
+    capfd.readouterr()
+    assert prepare_here(source, tmp_path / "dst", Transcode(), **options) == done
+    said = capfd.readouterr().err
+    assert f"{journal} line 2: " in said
+    assert " and 1 more are no records of finished videos; what they were of is done again" in said
+    after = visible(tmp_path / "dst")
+    assert after["manifest.tsv"].count(b"\n") == before["manifest.tsv"].count(b"\n") == 4

@@ -224,8 +224,8 @@ def test_a_killed_worker_and_a_hanging_one_cost_their_video_alone(source: Path, 
     assert program.returncode == 0, errors
     report = json.loads((output / "report.json").read_text())
     reasons = sorted(line["reason"] for line in report["broken"] if line["path"] != "class 0/broken.mp4")
-    assert reasons == ["its process died (SIGKILL)", "took longer than 8 seconds"]
-    assert report["counts"]["done"] == 6
+    assert reasons == ["took longer than 8 seconds"]
+    assert report["counts"]["done"] == 7  # what was killed is not to blame: it was tried again
     assert all_ended(program.pid)
 
 

@@ -28,9 +28,15 @@ _MAX_START_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that took its process with it."""
+    """A task without a result.
+
+    Args:
+        cause: "time", "memory" (its process may have no more, or was killed from outside, as a full machine does) or
+            "crash", which memory may be behind too.
+    """
 
     reason: str
+    cause: str = "crash"
 
 
 def run_isolated(
@@ -119,7 +125,7 @@ class _Worker(Generic[Task, Result]):
         if not self.connection.poll():
             self.end()
             if self._has_begun:
-                return Lost(f"took longer than {self._timeout_seconds:g} seconds")
+                return Lost(f"took longer than {self._timeout_seconds:g} seconds", "time")
             self._start_again(f"have not begun after {_MAX_START_SECONDS:g} seconds; is the disk stuck?")
             return None
         try:
@@ -132,7 +138,7 @@ class _Worker(Generic[Task, Result]):
             return None
         if kind == _STOP:
             raise OSError(content)
-        return Lost(content) if kind == _LOST else content
+        return Lost(content, "memory") if kind == _LOST else content
 
     def end(self) -> None:
         """Kill the process; one that is stuck in the kernel is left behind."""
@@ -171,7 +177,8 @@ class _Worker(Generic[Task, Result]):
         code = self._process.exitcode
         self.end()
         if self._has_begun:
-            return Lost(f"its process died ({_name_of_exit(code)})")
+            is_killed = code == -signal.SIGKILL
+            return Lost(f"its process died ({_name_of_exit(code)})", "memory" if is_killed else "crash")
         self._start_again(f"die as they start ({_name_of_exit(code)}); is the memory full?")
         return None
 
@@ -192,6 +199,8 @@ def _serve(connection: Connection, function: Callable[[Task], Result], memory_by
     """The process's own main: task after task until the pool hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    memory_bytes = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:

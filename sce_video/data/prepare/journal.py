@@ -2,15 +2,21 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
-from sce_video.data.prepare.settings import Action, Check, Frames
+from sce_video.data.prepare.notes import checked, read_json
+from sce_video.data.prepare.settings import Action, Check
+from sce_video.data.prepare.target import Written, is_as_written
 
-DONE, BROKEN, SHORT = "done", "broken", "short"
+# LEFT: for a reason that is not the video's, such as memory; the next run tries again.
+DONE, BROKEN, SHORT, LEFT = "done", "broken", "short", "left"
+_STATUSES = (DONE, BROKEN, SHORT, LEFT)
+_LONGEST_LINE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one video; from `duration_seconds` on the facts of its output, where there is one."""
+    """What came of one video; from `duration_seconds` on the facts of its output, where there is one.
+
+    Args:
+        reason: why there is none; of a video that is done, what is known to be missing in it.
+        num_lost: frames that were decoded and are nowhere in the output.
+    """
 
     source: str
     size: int
@@ -41,10 +52,15 @@ class Record:
     num_frames: int = 0
     bytes: int = 0
     sha256: str = ""
+    num_lost: int = 0
 
     @classmethod
     def of(cls, video: Planned, status: str, **facts: Any) -> "Record":
         return cls(video.source, video.size, video.mtime_ns, video.output, status, **facts)
+
+    @property
+    def written(self) -> Written:
+        return Written(self.bytes, self.sha256, self.num_frames)
 
 
 class Journal:
@@ -59,8 +75,10 @@ class Journal:
                 self._file.write(b"\n")
 
     def write(self, record: Record) -> None:
+        """On the disk when this returns: an output gets its name only after its record is safe."""
         self._file.write(json.dumps(dataclasses.asdict(record)).encode() + b"\n")
         self._file.flush()
+        os.fsync(self._file.fileno())
 
     def __enter__(self) -> "Journal":
         return self
@@ -71,23 +89,55 @@ class Journal:
         self._file.close()
 
 
-def read_journals(files: Iterable[Path]) -> Iterator[Record]:
-    """All records, oldest first within a file; lines that a kill or a crash tore are left out."""
-    names = {field.name for field in dataclasses.fields(Record)}
+def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -> Iterator[Record]:
+    """All records, oldest first within a file; lines that a kill or a crash tore, or that are no records, are left out.
+
+    Args:
+        left_out: gains "FILE line N: why" for each of these.
+    """
     for file in files:
-        for line in file.read_bytes().splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:  # torn; not JSON, or not even text
-                continue
-            if isinstance(values, dict) and values.keys() == names:
-                yield Record(**values)
+        with file.open("rb") as lines:
+            for number, line in enumerate(_bounded_lines(lines), start=1):
+                try:
+                    yield _record(line)
+                except ValueError as error:
+                    if left_out is not None:
+                        left_out.append(f"{file} line {number}: {_in_short(error)}")
+
+
+def _bounded_lines(lines: Any) -> Iterator[bytes]:
+    """Lines without their end; of one that is too long to be a record its beginning."""
+    while line := lines.readline(_LONGEST_LINE_BYTES):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = lines.readline(_LONGEST_LINE_BYTES)
+        yield line.rstrip(b"\n")
+
+
+def _record(line: bytes) -> Record:
+    record = checked(Record, read_json(line))
+    if record.status not in _STATUSES:
+        raise ValueError(f"status is {ascii(record.status)[:80]}")
+    require_inside("source", record.source)
+    require_inside("output", record.output)
+    return record
+
+
+def require_inside(name: str, path: str) -> None:
+    """Raises ValueError for what is no relative path, or leads out of the folder that it is relative to."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise ValueError(f"{name} is {ascii(path)[:80]}, no path inside its folder")
+
+
+def _in_short(error: ValueError) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def believed_records(
     records: Iterable[Record], videos: Iterable[Planned], output_dir: Path, action: Action
 ) -> dict[str, Record]:
-    """Source -> record, of the videos that need no more work.
+    """Source -> record, of the videos of which it is known what came of them.
 
     A record counts if the source has the size and time that it had then, the output still has its name, and what was
     written is there with the recorded size. Of several that count, one that is done wins, then the latest.
@@ -100,17 +150,12 @@ def believed_records(
             continue
         if record.source in believed and believed[record.source].status == DONE and record.status != DONE:
             continue
-        believed[record.source] = record
-    return {source: record for source, record in believed.items() if _still_there(record, output_dir, action)}
+        if _still_there(record, output_dir, action):
+            believed[record.source] = record
+    return believed
 
 
 def _still_there(record: Record, output_dir: Path, action: Action) -> bool:
     if record.status != DONE or isinstance(action, Check):
         return True
-    output = output_dir / record.output
-    try:
-        if isinstance(action, Frames):  # a folder gets its name when it is whole: counting is enough
-            return len(list(output.iterdir())) == record.num_frames + 1
-        return output.stat().st_size == record.bytes
-    except OSError:
-        return False
+    return is_as_written(output_dir / record.output, record.written)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.prepare.settings import PrepareError
-from sce_video.runtime.files import write_text
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,9 @@ def folder_labels(sources: Sequence[str], classes: Sequence[str]) -> dict[str, i
     return {source: numbers[_folder(source)] for source in sources}
 
 
-def write_class_names(file: Path, classes: Sequence[str] | None) -> None:
-    """One name a line; without classes there is no such file afterwards."""
-    if classes is None:
-        file.unlink(missing_ok=True)
-    else:
-        write_text(file, "".join(f"{name}\n" for name in classes))
+def class_names_text(classes: Sequence[str]) -> str:
+    """One name a line; the n-th, from 0, is label n."""
+    return "".join(f"{name}\n" for name in classes)
 
 
 def _read_class_names(file: Path) -> list[str]:

@@ -1,15 +1,12 @@
-"""Which files below a folder are videos, which are left out and why, and what their outputs are called."""
+"""Which files below a folder are videos, and which are left out and why."""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import unicodedata
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sce_video.data.sources.tree import VIDEO_SUFFIXES
-
-WORK_FOLDER = ".prepare"
-_TAKEN = {WORK_FOLDER, "classes.txt", "manifest.tsv", "report.json", "report.txt"}
 
 
 @dataclass(frozen=True)
@@ -58,24 +55,33 @@ class _Scan:
             if real in entered:
                 continue
             entered.add(real)
+            for entry in self._entries(folder):
+                path = folder / entry.name
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif not (entry.is_symlink() and path.is_dir()):
+                    self._add_file(path, is_link=entry.is_symlink())
+                elif self._may_follow(path):
+                    linked.append(path)
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
             with os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    path = folder / entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(path)
-                    elif not (entry.is_symlink() and path.is_dir()):
-                        self._add_file(path, is_link=entry.is_symlink())
-                    elif self._may_follow(path):
-                        linked.append(path)
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == self._source_dir:
+                raise
+            self._skip(folder, f"is a folder that cannot be read ({error.strerror})")
+            return []
 
     def _add_file(self, path: Path, *, is_link: bool) -> None:
         if not path.name.lower().endswith(VIDEO_SUFFIXES):
             return
         source = path.relative_to(self._source_dir).as_posix()
-        if not _fits_a_line(source):
-            self._skip(path, "its name cannot be written in a manifest (tab, line break or not UTF-8)")
+        if not fits_a_line(source):
+            self._skip(path, "its name cannot be written in a manifest (control character, line break or not UTF-8)")
         elif not is_link or self._may_follow(path):
             try:
                 status = path.stat()
@@ -105,47 +111,6 @@ class _Scan:
         self.skipped.append(Skipped(path.relative_to(self._source_dir).as_posix(), reason))
 
 
-def _fits_a_line(text: str) -> bool:
-    if "\t" in text or len(text.splitlines()) != 1:
-        return False
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # bytes that are no text in this locale
-        return False
-    return True
-
-
-def name_outputs(sources: Iterable[str], *, suffix: str, earlier: Mapping[str, str]) -> dict[str, str]:
-    """Source -> output, both relative paths: the source's suffix is replaced, and no two outputs are the same.
-
-    Of `a.avi` and `a.mkv` the first becomes `a.mp4`, the second `a.mkv.mp4`. A source that already ends in `suffix`
-    comes first and keeps its name.
-
-    Args:
-        suffix: ".mp4", or "" where outputs are folders.
-        earlier: names given in an earlier run; they stay where that is possible.
-    """
-    in_order = sorted(sources, key=lambda source: (PurePosixPath(source).suffix != suffix, source))
-    taken = set(_TAKEN)
-    for source in in_order:  # a folder is a name too
-        taken.update(map(str, PurePosixPath(source).parents))
-    outputs: dict[str, str] = {}
-    for source in in_order:
-        if source in earlier and earlier[source] not in taken:
-            outputs[source] = earlier[source]
-            taken.add(outputs[source])
-    for source in in_order:
-        if source not in outputs:
-            outputs[source] = next(name for name in _candidates(source, suffix) if name not in taken)
-            taken.add(outputs[source])
-    return outputs
-
-
-def _candidates(source: str, suffix: str) -> Iterator[str]:
-    path = PurePosixPath(source)
-    yield str(path.with_suffix(suffix))
-    yield f"{source}{suffix}"
-    number = 2
-    while True:
-        yield f"{source}.{number}{suffix}"
-        number += 1
+def fits_a_line(text: str) -> bool:
+    """Whether it is text without control characters and line ends."""
+    return not any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text)

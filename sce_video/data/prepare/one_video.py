@@ -1,8 +1,5 @@
 """One video, from its source to its output and its record: what a worker process does."""
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,22 +12,27 @@ from sce_video.clips.decoders.base import DecodeError
 from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
 from sce_video.data.prepare.read_video import SequentialVideo, Upright
 from sce_video.data.prepare.settings import Action, Check, Frames, Transcode
+from sce_video.data.prepare.target import sha256_of
 from sce_video.data.prepare.timing import at_constant_rate
 from sce_video.data.prepare.write_frames import sync, write_jpegs
 from sce_video.data.prepare.write_video import write_mp4
 
-_CHUNK_BYTES = 1 << 20
+_OUTPUT = "output"
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to know. `partial_dir` is on the same file system as `output_dir`."""
+    """All that a worker needs to know. `partial_dir` is its own, made by it and deleted by whoever handed it out."""
 
     video: Planned
     source_dir: Path
-    output_dir: Path
     partial_dir: Path
     action: Action
+
+    @property
+    def partial(self) -> Path:
+        """The finished output, before it has its name."""
+        return self.partial_dir / _OUTPUT
 
 
 @dataclass(frozen=True)
@@ -44,33 +46,33 @@ class _Output:
     num_frames: int
     bytes: int
     sha256: str
+    num_lost: int = 0
+    reason: str = ""
 
 
 def prepare_video(job: Job) -> Record:
-    """Verify one video and, unless it is only checked, make its output, which appears whole or not at all.
+    """Verify one video and, unless it is only checked, make its output; it has no name in the output folder yet.
 
     Raises:
+        MemoryError: it needs more memory than there is, which says nothing of the video.
         OSError: the output cannot be written.
     """
     source = job.source_dir / job.video.source
     try:
-        source_sha256 = _sha256(source)
+        source_sha256 = sha256_of(source)
     except OSError as error:
         return Record.of(job.video, BROKEN, reason=f"cannot be read ({error.strerror})")
-    with tempfile.TemporaryDirectory(dir=job.partial_dir) as folder:
-        partial = Path(folder) / "output"
-        try:
-            output = _MAKERS[type(job.action)](source, partial, job.action)
-        except DecodeError as error:
-            reason = str(error).removeprefix(f"{source}: ")
-            return Record.of(job.video, BROKEN, reason=reason, source_sha256=source_sha256)
-        if isinstance(job.action, Check):
-            output = _Output(**{**vars(output), "bytes": job.video.size, "sha256": source_sha256})
-        facts = {"source_sha256": source_sha256, **vars(output)}
-        if output.num_frames < job.action.min_frames:
-            return Record.of(job.video, SHORT, reason=f"{output.num_frames} frames", **facts)
-        if not isinstance(job.action, Check):
-            _publish(partial, job.output_dir, job.video.output)
+    job.partial_dir.mkdir()
+    try:
+        output = _MAKERS[type(job.action)](source, job.partial, job.action)
+    except DecodeError as error:
+        reason = str(error).removeprefix(f"{source}: ")
+        return Record.of(job.video, BROKEN, reason=reason, source_sha256=source_sha256)
+    if isinstance(job.action, Check):
+        output = _Output(**{**vars(output), "bytes": job.video.size, "sha256": source_sha256})
+    facts = {"source_sha256": source_sha256, **vars(output)}
+    if output.num_frames < job.action.min_frames:
+        return Record.of(job.video, SHORT, **{**facts, "reason": f"{output.num_frames} frames"})
     return Record.of(job.video, DONE, **facts)
 
 
@@ -82,7 +84,9 @@ def _check(source: Path, partial: Path, action: Check) -> _Output:
                 upright = Upright(frame, short_side_pixels=0, multiple=1)
                 height, width = upright.height, upright.width
     fps = video.num_decoded / video.end_seconds
-    return _Output(video.end_seconds, fps, height, width, video.num_decoded, 0, "")
+    return _Output(
+        video.end_seconds, fps, height, width, video.num_decoded, 0, "", reason=_note(video.num_without_time, video)
+    )
 
 
 def _transcode(source: Path, partial: Path, action: Transcode) -> _Output:
@@ -92,8 +96,9 @@ def _transcode(source: Path, partial: Path, action: Transcode) -> _Output:
         num_frames = write_mp4(partial, images.each(), fps=fps, gop_frames=action.gop_frames, crf=action.crf)
     sync(partial)
     height, width = images.size
-    size, sha256 = partial.stat().st_size, _sha256(partial)
-    return _Output(float(num_frames / fps), float(fps), height, width, num_frames, size, sha256)
+    size, sha256 = partial.stat().st_size, sha256_of(partial)
+    seconds = float(num_frames / fps)
+    return _Output(seconds, float(fps), height, width, num_frames, size, sha256, images.num_lost, images.note)
 
 
 def _extract(source: Path, partial: Path, action: Frames) -> _Output:
@@ -102,7 +107,8 @@ def _extract(source: Path, partial: Path, action: Frames) -> _Output:
         fps = images.fps
         num_frames, size, sha256 = write_jpegs(partial, images.each(), fps=fps, quality=action.quality)
     height, width = images.size
-    return _Output(float(num_frames / fps), float(fps), height, width, num_frames, size, sha256)
+    seconds = float(num_frames / fps)
+    return _Output(seconds, float(fps), height, width, num_frames, size, sha256, images.num_lost, images.note)
 
 
 _MAKERS: dict[type, Callable[[Path, Path, Any], _Output]] = {Check: _check, Transcode: _transcode, Frames: _extract}
@@ -125,6 +131,7 @@ class _Images:
         self._video = video
         self._convert = convert
         self._sizes = {"short_side_pixels": action.short_side_pixels, "multiple": multiple}
+        self._num_shown = 0
 
     def each(self) -> Iterator[Any]:
         upright: Upright | None = None
@@ -135,23 +142,22 @@ class _Images:
                 self.size = (upright.height, upright.width)
             if frame is not converted:
                 image, converted = self._convert(upright, frame), frame
+                self._num_shown += 1
             yield image
 
+    @property
+    def num_lost(self) -> int:
+        """Frames that were read and are not among the images, but for those that a lower rate leaves out."""
+        if self.fps < self._video.fps:
+            return self._video.num_without_time
+        return self._video.num_decoded - self._num_shown
 
-def _publish(partial: Path, output_dir: Path, name: str) -> None:
-    """Give the finished output its name, in place of what a killed run may have left there."""
-    output = output_dir / name
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if not output.parent.resolve().is_relative_to(output_dir.resolve()):
-        raise OSError(f"{output.parent} is a link out of {output_dir}; nothing is written through it")
-    if output.is_dir():
-        os.replace(output, partial.with_name("replaced"))
-    os.replace(partial, output)
+    @property
+    def note(self) -> str:
+        return _note(self.num_lost, self._video)
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _note(num_lost: int, video: SequentialVideo) -> str:
+    """What is known to be missing, in a few words."""
+    lost = f"{num_lost} of {video.num_decoded} frames have no time of their own" if num_lost else ""
+    return "; ".join(filter(None, [lost, video.note]))

@@ -6,18 +6,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+import av.container
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
 from sce_video.clips.decoders.container import opening_errors
+from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
 from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 from sce_video.data.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
 _LONGEST_STILL_SECONDS = 3600.0
+# Behind the last picture there is little but sound.
+_LEAST_PICTURE_SHARE = 0.9
 # PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 _MEMORY = (MemoryError,)  # is no fault of the video's
@@ -35,17 +39,19 @@ class TimedFrame(NamedTuple):
 class SequentialVideo:
     """One video, to be read once, in one thread; closed on leaving the `with`.
 
-    `fps` is the rate at which most frames follow each other; `num_decoded` counts as they are read.
+    `fps` is the rate at which most frames follow each other; `num_decoded` and `num_without_time`, those that begin
+    no later than the one before, count as they are read. `note` says what the file has beside this video, if it may be
+    missed.
     """
 
     def __init__(self, path: Path) -> None:
         """Raises DecodeError for a file without a video stream."""
         self._path = str(path)
         with opening_errors(self._path, passing=_MEMORY):
-            starts, header_fps = _packet_starts(self._path)
+            starts, header_fps, self.note = _packet_starts(self._path)
             self.fps = steady_fps(starts, header_fps)
             self._container, self._stream = open_stream(self._path)
-        self.num_decoded = 0
+        self.num_decoded = self.num_without_time = 0
         self.end_seconds = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -69,6 +75,7 @@ class SequentialVideo:
                 if max(start - before, seconds) > _LONGEST_STILL_SECONDS:
                     raise DecodeError(f"{self._path}: its time stamps jump by {max(start - before, seconds):.0f} s")
                 self.num_decoded = index + 1
+                self.num_without_time += index > 0 and start <= before
                 self.end_seconds = start + seconds
                 yield TimedFrame(start, seconds, frame)
         if self.num_decoded == 0:
@@ -83,20 +90,33 @@ class SequentialVideo:
         self._container.close()
 
 
-def _packet_starts(path: str) -> tuple[list[float], Fraction | None]:
-    """When frames begin, in any order and as far as the packets say; the header's rate. Decodes nothing."""
+def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
+    """When frames begin, in any order and as far as the packets say; the header's rate; a note. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
         if container.format.name == "mpegts":
             refuse_lost_pictures(path, stream_id=stream.id)
         has_places = is_row_of_places(container)
         base = stream.time_base or Fraction(0)
-        starts: list[float] = []  # never the packets, which are the whole file
+        clock = steady_clock(container, stream)
+        stamps: list[tuple[int, int]] = []  # never the packets, which are the whole file
+        end = 0  # of the last packet, in bytes, as far as it is said
         for packet in packets_of(container, stream):
             stamp = packet.dts if has_places else packet.pts
             if stamp is not None and not packet.is_discard:
-                starts.append(float(stamp * base))
-        return starts, stream.average_rate
+                stamps.append((stamp, stamp if packet.dts is None else packet.dts))
+            if packet.pos is not None and packet.pos >= 0:
+                end = packet.pos + packet.size
+        starts = in_order_of_play(stamps, clock) if clock else [stamp for stamp, _ in stamps]
+        return [float(start * base) for start in starts], stream.average_rate, _note(container, end)
+
+
+def _note(container: av.container.InputContainer, end: int) -> str:
+    """Says if a file that may be joined of others goes on behind this picture's end, at byte `end`; 0: not known."""
+    may_be_joined = container.format.name in ("mpegts", "mpeg")
+    if not may_be_joined or end == 0 or end >= _LEAST_PICTURE_SHARE * container.size:
+        return ""
+    return f"its picture ends after {end} of {container.size} bytes; what follows is another stream, and is not read"
 
 
 class Upright:

@@ -1,21 +1,20 @@
-"""What a run leaves to be read: `manifest.tsv` for training, `report.json` and `report.txt` for people."""
+"""What a run leaves to be read, as text: `manifest.tsv` for training, `report.json` and `report.txt` for people."""
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import av
 
-from sce_video.data.prepare.journal import BROKEN, DONE, SHORT, Record
+from sce_video.data.prepare.journal import BROKEN, DONE, LEFT, SHORT, Record
 from sce_video.data.prepare.listing import Skipped
 from sce_video.data.prepare.workspace import Workspace
-from sce_video.runtime.files import write_json, write_text
 
 COLUMNS = ("path", "label", "duration_seconds", "fps", "height", "width", "num_frames", "bytes", "sha256")
 
 
-def write_manifest(path: Path, records: Sequence[Record], labels: Mapping[str, int] | None) -> None:
+def manifest_text(records: Sequence[Record], labels: Mapping[str, int] | None) -> str:
     """One line per output, with tabs between the `COLUMNS`, sorted by path; without labels that column is empty."""
     lines = ["\t".join(COLUMNS)]
     for record in sorted(records, key=lambda record: record.output):
@@ -23,13 +22,13 @@ def write_manifest(path: Path, records: Sequence[Record], labels: Mapping[str, i
         seconds, fps = f"{record.duration_seconds:.6f}", f"{record.fps:.6f}"
         numbers = (record.height, record.width, record.num_frames, record.bytes)
         lines.append("\t".join([record.output, label, seconds, fps, *map(str, numbers), record.sha256]))
-    write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
-def write_report(
+def make_report(
     workspace: Workspace, records: Sequence[Record], skipped: Sequence[Skipped], classes: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Write `report.json` and `report.txt`; returns what stands in the former, `classes` unchanged."""
+    """What stands in `report.json`; `classes` unchanged."""
     in_order = sorted(records, key=lambda record: record.source)
     done = [record for record in in_order if record.status == DONE]
     report: dict[str, Any] = {
@@ -39,25 +38,34 @@ def write_report(
         "classes": classes,
         "broken": [_line(record) for record in in_order if record.status == BROKEN],
         "too_short": [_line(record) for record in in_order if record.status == SHORT],
+        "left_out": [_line(record) for record in in_order if record.status == LEFT],
+        "incomplete": [_line(record) for record in done if record.reason],
         "skipped": [{"path": left.source, "reason": left.reason} for left in skipped],
         "duplicates": _duplicates(in_order),
         "renamed": [
-            {"path": record.source, "output": record.output}
-            for record in done
-            if Path(record.output).with_suffix("") != Path(record.source).with_suffix("")
+            {"path": source, "output": output}
+            for source, output in renamed((record.source, record.output) for record in done)
         ],
         "totals": {
             "num_frames": sum(record.num_frames for record in done),
+            "num_frames_lost": sum(record.num_lost for record in done),
             "duration_seconds": round(sum(record.duration_seconds for record in done), 3),
             "source_bytes": sum(record.size for record in done),
             "bytes": sum(record.bytes for record in done),
         },
     }
-    lists = ("broken", "too_short", "skipped", "duplicates", "renamed")
+    lists = ("broken", "too_short", "left_out", "incomplete", "skipped", "duplicates", "renamed")
     report["counts"] = {"found": len(in_order), "done": len(done), **{name: len(report[name]) for name in lists}}
-    write_json(workspace.output_dir / "report.json", report)
-    write_text(workspace.output_dir / "report.txt", _report_text(report))
     return report
+
+
+def renamed(outputs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those sources and outputs that differ by more than their suffix."""
+    return [
+        (source, output)
+        for source, output in outputs
+        if output not in (source, stem := str(PurePosixPath(source).with_suffix("")), f"{stem}.mp4")
+    ]
 
 
 def _line(record: Record) -> dict[str, str]:
@@ -73,7 +81,8 @@ def _duplicates(records: Sequence[Record]) -> list[list[str]]:
     return [sources for sources in by_content.values() if len(sources) > 1]
 
 
-def _report_text(report: Mapping[str, Any]) -> str:
+def report_text(report: Mapping[str, Any]) -> str:
+    """The same for people."""
     counts, totals = report["counts"], report["totals"]
     settings = ", ".join(f"{name} {value}" for name, value in report["settings"].items())
     lines = [
@@ -84,10 +93,12 @@ def _report_text(report: Mapping[str, Any]) -> str:
         f"{totals['source_bytes'] / 1e9:.3f} GB before, {totals['bytes'] / 1e9:.3f} GB after",
         f"{counts['broken']:>9} broken",
         f"{counts['too_short']:>9} too short",
+        f"{counts['left_out']:>9} left out: for a reason that is not theirs; the next run tries them again",
+        f"{counts['incomplete']:>9} of those done lack frames: {totals['num_frames_lost']} in all",
         f"{counts['skipped']:>9} skipped: not read, and not counted above",
         f"{counts['duplicates']:>9} groups of files with the same content; all of them are in the manifest",
     ]
-    for title in ("broken", "too_short", "skipped"):
+    for title in ("broken", "too_short", "left_out", "incomplete", "skipped"):
         lines += _section(title, [f"{_shown(line['path'])}: {line['reason']}" for line in report[title]])
     lines += _section("duplicates", [" = ".join(map(_shown, group)) for group in report["duplicates"]])
     lines += _section("renamed", [f"{_shown(line['path'])} -> {_shown(line['output'])}" for line in report["renamed"]])

@@ -20,7 +20,7 @@ class Check:
     min_frames: int = 1
 
     def __post_init__(self) -> None:
-        _check_range("--min-frames", self.min_frames, 1, 10**9)
+        check_range("--min-frames", self.min_frames, 1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Transcode:
 
     def __post_init__(self) -> None:
         _check_pictures(self)
-        _check_range("--gop", self.gop_frames, 1, 10_000)
-        _check_range("--crf", self.crf, 0, 51)
+        check_range("--gop", self.gop_frames, 1, 10_000)
+        check_range("--crf", self.crf, 0, 51)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Frames:
 
     def __post_init__(self) -> None:
         _check_pictures(self)
-        _check_range("--quality", self.quality, 1, 95)
+        check_range("--quality", self.quality, 1, 95)
 
 
 Action = Check | Transcode | Frames
@@ -80,12 +80,13 @@ def action_name(action: Action) -> str:
 
 def _check_pictures(action: Transcode | Frames) -> None:
     if action.short_side_pixels != 0:
-        _check_range("--short-side", action.short_side_pixels, 2, 16_384)
+        check_range("--short-side", action.short_side_pixels, 2, 16_384)
     if action.max_fps is not None:
-        _check_range("--max-fps", action.max_fps, 0.01, 1000)
-    _check_range("--min-frames", action.min_frames, 1, 10**9)
+        check_range("--max-fps", action.max_fps, 0.01, 1000)
+    check_range("--min-frames", action.min_frames, 1, 10**9)
 
 
-def _check_range(option: str, value: float, lowest: float, highest: float) -> None:
+def check_range(option: str, value: float, lowest: float, highest: float) -> None:
+    """Raises PrepareError for a value outside, or one that is no number."""
     if not lowest <= value <= highest:
         raise PrepareError(f"{option} is {value}; it must be from {lowest} to {highest}")

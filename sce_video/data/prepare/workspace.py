@@ -3,18 +3,23 @@
 import dataclasses
 import errno
 import fcntl
-import json
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sce_video.data.prepare.journal import Planned, read_journals
-from sce_video.data.prepare.listing import WORK_FOLDER, Skipped, list_videos, name_outputs
-from sce_video.data.prepare.settings import ACTIONS, Action, Check, PrepareError, Transcode, action_name
-from sce_video.runtime.files import write_json, write_text
+from sce_video.data.prepare.listing import fits_a_line
+from sce_video.data.prepare.naming import WORK_FOLDER
+from sce_video.data.prepare.notes import checked, read_json
+from sce_video.data.prepare.settings import ACTIONS, Action, PrepareError, action_name
+from sce_video.data.prepare.target import require_plain_notes
+from sce_video.runtime.files import write_json
+
+_SETTINGS = "settings.json"
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -38,31 +43,38 @@ class Workspace:
         return self.notes_dir / "partial"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a source folder held when it was last listed."""
-
-    videos: Sequence[Planned]
-    skipped: Sequence[Skipped]
-
-
 def check_folders(source_dir: Path, output_dir: Path) -> tuple[Path, Path]:
     """Their real paths.
 
     Raises:
         PrepareError: no source folder; one lies in the other, or both are one, also through links; an output folder
-            with files that this program did not write.
+            with files that this program did not write; a name with a control character.
     """
     source, output = source_dir.resolve(), output_dir.resolve()
+    for path in (source_dir, source, output_dir, output):
+        if not fits_a_line(str(path)):
+            raise PrepareError(f"{str(path)!a} has a control character or a line break; give it another name")
     if not source.is_dir():
         raise PrepareError(f"{source_dir} is not a folder; give the one that holds the videos")
     if source == output or output.is_relative_to(source) or source.is_relative_to(output):
         raise PrepareError(f"{output_dir} and {source_dir} overlap ({output}, {source}); write to a folder apart")
     if output.exists() and not output.is_dir():
         raise PrepareError(f"{output_dir} is not a folder; give a new one")
-    if output.is_dir() and not (output / WORK_FOLDER).is_dir() and any(output.iterdir()):
+    if not _may_be_ours(output):
         raise PrepareError(f"{output_dir} holds files that prepare_data.py did not write; give a new folder")
+    require_plain_notes(output / WORK_FOLDER)
     return source, output
+
+
+def _may_be_ours(output: Path) -> bool:
+    """A folder that was begun before, or one that is new, or holds what a kill before the settings has left."""
+    notes = output / WORK_FOLDER
+    if os.path.lexists(notes / _SETTINGS) or not output.is_dir():
+        return True
+    names = {path.name for path in output.iterdir()}
+    if names == {WORK_FOLDER} and notes.is_dir():
+        names = {path.name for path in notes.iterdir() if path.name != f".{_SETTINGS}.partial"}
+    return not names
 
 
 def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Workspace:
@@ -73,7 +85,7 @@ def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Worksp
     """
     source, output = check_folders(source_dir, output_dir)
     workspace = Workspace(source, output, action)
-    settings_file = workspace.notes_dir / "settings.json"
+    settings_file = workspace.notes_dir / _SETTINGS
     settings = {"source": str(source), "action": action_name(action), **dataclasses.asdict(action)}
     if not settings_file.exists():
         write_json(settings_file, settings)
@@ -82,29 +94,42 @@ def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Worksp
     for key in sorted(settings.keys() | begun.keys()):
         if settings.get(key) != begun.get(key):
             raise PrepareError(
-                f"{output_dir} was begun with {key} {begun.get(key)}, now it is {settings.get(key)}; "
+                f"{output_dir} was begun with {key} {_in_short(begun, key)}, now it is {_in_short(settings, key)}; "
                 f"give the same settings or a new folder ({settings_file} holds them)"
             )
     return workspace
+
+
+def _in_short(settings: dict[str, Any], key: str) -> str:
+    value = settings.get(key, "not set")
+    return value if isinstance(value, str) and fits_a_line(value) else ascii(value)[:200]
 
 
 def reopen_workspace(output_dir: Path) -> Workspace:
     """The workspace of a folder that was begun before.
 
     Raises:
-        PrepareError: it was not.
+        PrepareError: it was not, or its settings are damaged.
     """
-    settings = _read_settings(output_dir.resolve() / WORK_FOLDER / "settings.json")
-    source, action = settings.pop("source"), settings.pop("action")
-    return Workspace(Path(source), output_dir.resolve(), ACTIONS[action](**settings))
+    file = output_dir.resolve() / WORK_FOLDER / _SETTINGS
+    require_plain_notes(file.parent)
+    settings = _read_settings(file)
+    source, action = settings.pop("source", None), settings.pop("action", None)
+    if not isinstance(source, str) or not isinstance(action, str) or action not in ACTIONS:
+        raise PrepareError(f"{file} is damaged: source is {ascii(source)[:80]}, action is {ascii(action)[:80]}")
+    try:
+        return Workspace(Path(source), output_dir.resolve(), checked(ACTIONS[action], settings))
+    except ValueError as error:
+        raise PrepareError(f"{file} is damaged: {error}; give a new folder") from error
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = read_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise PrepareError(f"{file} cannot be read ({error}); was {file.parent.parent} begun at all?") from error
-    assert isinstance(settings, dict)
+    if not isinstance(settings, dict):
+        raise PrepareError(f"{file} holds {type(settings).__name__}, no settings; give a new folder")
     return settings
 
 
@@ -115,9 +140,14 @@ def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
     Whoever does not share may tidy up: what killed runs left unfinished is deleted.
 
     Raises:
-        PrepareError: another process holds it.
+        PrepareError: another process holds it, or it is no plain file.
     """
-    with (workspace.notes_dir / "lock").open("w") as file:
+    path = workspace.notes_dir / "lock"
+    try:
+        file = os.fdopen(os.open(path, _LOCK_FLAGS, 0o666), "r+")
+    except OSError as error:
+        raise PrepareError(f"{path} cannot be opened as a plain file ({error.strerror}); move it away") from error
+    with file:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -129,35 +159,6 @@ def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
         if not shared:
             shutil.rmtree(workspace.partial_dir, ignore_errors=True)
         yield
-
-
-def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
-    """List the source folder and note down what was found; outputs keep the names of an earlier listing."""
-    found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
-    if isinstance(workspace.action, Check):
-        outputs = {video.source: video.source for video in found}
-    else:
-        suffix = ".mp4" if isinstance(workspace.action, Transcode) else ""
-        earlier = {record.source: record.output for record in read_journals(journal_files(workspace))}
-        outputs = name_outputs([video.source for video in found], suffix=suffix, earlier=earlier)
-    plan = Plan([Planned(video.source, video.size, video.mtime_ns, outputs[video.source]) for video in found], skipped)
-    notes = {"videos": list(map(dataclasses.astuple, plan.videos)), "skipped": list(map(dataclasses.astuple, skipped))}
-    write_text(workspace.notes_dir / "plan.json", json.dumps(notes))
-    return plan
-
-
-def read_plan(workspace: Workspace) -> Plan:
-    """The plan of the last listing.
-
-    Raises:
-        PrepareError: there is none.
-    """
-    file = workspace.notes_dir / "plan.json"
-    try:
-        notes = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PrepareError(f"{file} cannot be read ({error}); run without --finish first") from error
-    return Plan([Planned(*video) for video in notes["videos"]], [Skipped(*left) for left in notes["skipped"]])
 
 
 def journal_files(workspace: Workspace) -> list[Path]:

@@ -37,19 +37,20 @@ def test_a_crash_costs_one_task() -> None:
     outcomes = run(tasks)
     assert [outcomes[str(number)] for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
     reasons = [outcomes[task] for task in tasks[::2]]
-    names = ["SIGABRT", "SIGKILL", "exit code 1", "exit code 7"]
-    assert reasons == [Lost(f"its process died ({name})") for name in names]
+    names = {"SIGABRT": "crash", "SIGKILL": "memory", "exit code 1": "crash", "exit code 7": "crash"}
+    assert reasons == [Lost(f"its process died ({name})", cause) for name, cause in names.items()]
 
 
 def test_a_hang_costs_one_task_and_its_process() -> None:
     tasks = [f"{OS}.kill({OS}.getpid(), {int(signal.SIGSTOP)})", "1", f"{TIME}.sleep(1000)", "2"]
     outcomes = run(tasks, timeout_seconds=2.5)
-    assert outcomes == {tasks[0]: Lost("took longer than 2.5 seconds"), "1": 1, tasks[2]: outcomes[tasks[0]], "2": 2}
+    late = Lost("took longer than 2.5 seconds", "time")
+    assert outcomes == {tasks[0]: late, "1": 1, tasks[2]: late, "2": 2}
 
 
 def test_a_task_that_eats_memory_is_lost_and_the_next_one_is_not() -> None:
     outcomes = run(["len(bytearray(4 << 30))", "len(bytearray(1 << 20))"], num_workers=1)
-    assert list(outcomes.values()) == [Lost("needs more than 3 GiB of memory"), 1 << 20]
+    assert list(outcomes.values()) == [Lost("needs more than 3 GiB of memory", "memory"), 1 << 20]
 
 
 def test_what_is_nobodys_fault_ends_the_run() -> None:
@@ -75,7 +76,7 @@ def test_a_worker_killed_between_two_tasks_is_replaced() -> None:
     os.kill(worker, signal.SIGKILL)
     rest = dict(outcomes)
     assert rest["3"] == 3
-    assert rest["2"] in (2, Lost("its process died (SIGKILL)"))  # it may have begun already
+    assert rest["2"] in (2, Lost("its process died (SIGKILL)", "memory"))  # it may have begun already
 
 
 def test_a_worker_that_never_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

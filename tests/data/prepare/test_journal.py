@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sce_video.data.prepare.journal import (
     BROKEN,
     DONE,
+    LEFT,
     Journal,
     Planned,
     Record,
@@ -25,7 +27,10 @@ def write(path: Path, *records: Record) -> None:
             journal.write(record)
 
 
-@given(cut=st.integers(0, 400), name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8))
+@given(
+    cut=st.integers(0, 400),
+    name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8),
+)
 def test_a_torn_line_costs_itself_alone(tmp_path_factory, cut: int, name: str) -> None:
     path = tmp_path_factory.mktemp("journal") / "shard-0000.jsonl"
     whole, torn, later = (Record.of(Planned(f"{name}{i}", i, i, "o"), BROKEN, reason=name) for i in range(3))
@@ -86,3 +91,46 @@ def test_of_several_records_one_that_is_done_wins_then_the_latest(tmp_path: Path
     first, second = Record.of(VIDEO, BROKEN, reason="1"), Record.of(VIDEO, BROKEN, reason="2")
     for records, winner in [([first, done], done), ([done, second], done), ([first, second], second)]:
         assert believed_records(records, [VIDEO], tmp_path, Check()) == {VIDEO.source: winner}
+
+
+GOOD = '{"source": "a.avi", "size": 1, "mtime_ns": 2, "output": "a.mp4", "status": "done"}'
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (GOOD.replace('"a.avi"', "5"), "source is 5"),
+        (GOOD.replace(": 1,", ": true,"), "size is True"),
+        (GOOD.replace(": 1,", ": 1.5,"), "size is 1.5"),
+        (GOOD.replace('"size": 1, ', ""), "lacks 'size'"),
+        (GOOD.replace('"size"', '"Size"'), "lacks 'size'"),
+        (GOOD.replace("}", ', "crf": 3}'), "unknown 'crf'"),
+        (GOOD.replace("}", ', "fps": Infinity}'), "fps is inf"),
+        (GOOD.replace("a.mp4", "../../home/a.mp4"), "output is '../../home/a.mp4', no path inside"),
+        (GOOD.replace("a.mp4", "/home/a.mp4"), "output is '/home/a.mp4', no path inside"),
+        (GOOD.replace("a.mp4", "\\ud800"), "output is '\\ud800'"),
+        (GOOD.replace('"done"', '"eaten"'), "status is 'eaten'"),
+        (GOOD[:-9], "line 1 column"),
+        ("[" * 100_000, "nested too deep"),
+        ("3", "is int, not an object"),
+        ("\udcff\udcfe", "decode"),
+        ("9" * 10_000, "integer"),
+        (GOOD[:-1] + " " * 200_000 + "}", "line 1 column"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "shard-0000.jsonl"
+    path.write_text(f"{GOOD}\n{line}\n{GOOD}\n", errors="surrogateescape")
+    left_out: list[str] = []
+    assert list(read_journals([path], left_out=left_out)) == [Record("a.avi", 1, 2, "a.mp4", "done")] * 2
+    (said,) = left_out
+    assert said.startswith(f"{path} line 2: ")
+    assert words in said
+    assert said.isprintable()
+    assert len(said) < len(str(path)) + 250
+
+
+def test_a_done_record_whose_output_is_gone_hides_no_other(tmp_path: Path) -> None:
+    left = Record.of(VIDEO, LEFT, reason="too little memory")
+    records = [Record.of(VIDEO, DONE, bytes=7), left]  # noted, and then it could not get its name
+    assert believed_records(records, [VIDEO], tmp_path, Transcode()) == {VIDEO.source: left}

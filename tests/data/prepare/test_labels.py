@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.data.prepare.labels import Labels, folder_labels, write_class_names
+from sce_video.data.prepare.labels import Labels, class_names_text, folder_labels
 from sce_video.data.prepare.settings import PrepareError
 
 TRAINING = ["walk/b/x.mp4", "jump/a.mp4", "walk/c.mp4", "run/d e.mp4"]
@@ -21,7 +21,7 @@ def test_labels_are_indices_of_the_sorted_first_folders() -> None:
 
 def test_a_folder_without_one_class_is_labelled_as_the_whole(tmp_path: Path) -> None:
     names = tmp_path / "classes.txt"
-    write_class_names(names, Labels("folders").classes_of(TRAINING))
+    names.write_text(class_names_text(Labels("folders").classes_of(TRAINING)))
     validation = Labels("folders", names)
     assert validation.classes_of(["walk/z.mp4"]) == ["jump", "run", "walk"]
     assert folder_labels(["walk/z.mp4"], validation.classes_of(["walk/z.mp4"])) == {"walk/z.mp4": 2}
@@ -35,13 +35,8 @@ def test_the_order_of_the_file_counts_however_it_was_written(tmp_path: Path) -> 
     assert Labels("folders", names).classes_of(["run/a.mp4"]) == ["walk", "jump ü", "run"]
 
 
-def test_class_names_are_one_a_line_and_gone_without_labels(tmp_path: Path) -> None:
-    file = tmp_path / "classes.txt"
-    write_class_names(file, ["b c", "ü"])
-    assert file.read_bytes() == "b c\nü\n".encode()
-    write_class_names(file, None)
-    assert not file.exists()
-    write_class_names(file, None)
+def test_class_names_are_one_a_line() -> None:
+    assert class_names_text(["b c", "ü"]) == "b c\nü\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"a\n\nb\n", b"a\nb\na\n", b"\xff\n", None])

@@ -1,12 +1,9 @@
-"""What is found below a folder, and names that never collide."""
+"""What is found below a folder."""
 
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from sce_video.data.prepare.listing import Found, list_videos, name_outputs
+from sce_video.data.prepare.listing import Found, list_videos
 
 
 def listed(source: Path, output: Path, *, follow_outside: bool = False) -> tuple[list[str], dict[str, str]]:
@@ -79,61 +76,11 @@ def test_what_cannot_be_read_or_written_down_is_reported(tmp_path: Path) -> None
     put(source / "good.mp4")
     put(source / "tab\there.mp4")
     put(source / "line\nbreak.mp4")
+    put(source / "escape\x1b[2J" / "a.mp4")
     put(Path(os.fsdecode(os.fsencode(source) + b"/bytes\xff.mp4")))
     os.mkfifo(source / "pipe.mp4")
     found, skipped = listed(source, tmp_path / "dst")
     assert found == ["good.mp4"]
     assert skipped.pop("pipe.mp4") == "is not a regular file"
-    assert len(skipped) == 3
+    assert len(skipped) == 4
     assert all("cannot be written in a manifest" in reason for reason in skipped.values())
-
-
-def test_names_by_hand() -> None:
-    assert name_outputs(["x/a.avi", "x/a.mkv", "x/b.MP4"], suffix=".mp4", earlier={}) == {
-        "x/a.avi": "x/a.mp4",
-        "x/a.mkv": "x/a.mkv.mp4",
-        "x/b.MP4": "x/b.mp4",
-    }
-    # what ends in .mp4 already keeps its name, wherever the alphabet puts it
-    assert name_outputs(["a.avi", "a.mp4"], suffix=".mp4", earlier={}) == {"a.avi": "a.avi.mp4", "a.mp4": "a.mp4"}
-    assert name_outputs(["a.b.mp4"], suffix="", earlier={}) == {"a.b.mp4": "a.b"}
-    # a folder of that name is in the way
-    assert name_outputs(["a.avi", "a/b.avi"], suffix="", earlier={}) == {"a.avi": "a.avi", "a/b.avi": "a/b"}
-    for name in ("manifest.tsv.mp4", "classes.txt.mp4"):  # of files that this program writes
-        assert name_outputs([name], suffix="", earlier={}) == {name: name}
-
-
-def test_names_stay_when_a_file_comes_in_between() -> None:
-    earlier = name_outputs(["a.mkv"], suffix=".mp4", earlier={})
-    assert name_outputs(["a.avi", "a.mkv"], suffix=".mp4", earlier=earlier) == {
-        "a.avi": "a.avi.mp4",
-        "a.mkv": "a.mp4",
-    }
-
-
-def test_an_earlier_name_that_is_taken_by_now_is_given_up() -> None:
-    both = {"a.avi": "a.mp4", "a.mkv": "a.mp4"}  # the first was away for a while
-    assert name_outputs(both, suffix=".mp4", earlier=both) == {"a.avi": "a.mp4", "a.mkv": "a.mkv.mp4"}
-    assert name_outputs(["a.avi", "a/b.avi"], suffix="", earlier={"a.avi": "a"})["a.avi"] == "a.avi"
-
-
-PARTS = st.sampled_from(["a", "b", "a.mp4", "a.avi", "a.avi.mp4", "a.avi.2.mp4", "b.mkv", "report.json", "a.mp4.avi"])
-SOURCES = st.lists(
-    st.tuples(st.lists(PARTS, max_size=2), st.sampled_from(["a.mp4", "a.avi", "a.mkv", "a.avi.mp4", "a.avi.2.mp4"])),
-    max_size=12,
-).map(lambda found: sorted({"/".join([*folders, name]) for folders, name in found}))
-
-
-@given(SOURCES, SOURCES, st.sampled_from([".mp4", ""]))
-def test_no_two_outputs_are_the_same_or_inside_each_other(sources: list[str], before: list[str], suffix: str) -> None:
-    folders = {str(parent) for source in sources for parent in PurePosixPath(source).parents}
-    sources = [source for source in sources if source not in folders]  # as a file system has it
-    earlier = name_outputs(before, suffix=suffix, earlier={})
-    outputs = name_outputs(sources, suffix=suffix, earlier=earlier)
-    assert outputs.keys() == set(sources)
-    names = list(outputs.values())
-    assert len(set(names)) == len(names)
-    inner = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-    assert not inner & set(names)
-    assert all(PurePosixPath(name).parent == PurePosixPath(source).parent for source, name in outputs.items())
-    assert all(name.endswith(suffix) for name in names)

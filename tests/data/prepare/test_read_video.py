@@ -1,5 +1,6 @@
 """AVI, a row of places of which some are empty: what is made of it shows the same at the same time."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sce_video.data.prepare.journal import Planned, Record
 from sce_video.data.prepare.one_video import Job, prepare_video
 from sce_video.data.prepare.read_video import SequentialVideo
 from sce_video.data.prepare.settings import Action, Check, Transcode
+from sce_video.data.prepare.target import publish
 
 FPS = 10
 
@@ -25,9 +27,13 @@ ROWS: dict[str, tuple[list[int], dict[str, str]]] = {
 @pytest.fixture
 def prepare(tmp_path: Path) -> Callable[[Path, Action], Record]:
     def run(path: Path, action: Action) -> Record:
-        (tmp_path / "partial").mkdir(exist_ok=True)
         video = Planned(path.name, path.stat().st_size, path.stat().st_mtime_ns, "out.mp4")
-        return prepare_video(Job(video, path.parent, tmp_path, tmp_path / "partial", action))
+        job = Job(video, path.parent, tmp_path / "partial", action)
+        record = prepare_video(job)
+        if not isinstance(action, Check):
+            publish(job.partial, tmp_path, "out.mp4")
+        shutil.rmtree(job.partial_dir)
+        return record
 
     return run
 

@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
+from sce_video.data.prepare.plan import make_plan
 from sce_video.data.prepare.run import Limits, work_through, write_results
 from sce_video.data.prepare.settings import Action, Check, Frames, PrepareError, Transcode
-from sce_video.data.prepare.workspace import make_plan, open_workspace
+from sce_video.data.prepare.workspace import open_workspace
 
 LIMITS = Limits(num_workers=2, timeout_seconds=120, memory_gib=3)
 
@@ -161,6 +164,10 @@ def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_p
     ("limits", "option"),
     [
         ({"num_workers": 0}, "--workers"),
+        ({"num_workers": 10**6}, "--workers"),
+        ({"timeout_seconds": float("inf")}, "--timeout-seconds"),
+        ({"timeout_seconds": float("nan")}, "--timeout-seconds"),
+        ({"memory_gib": 1e9}, "--mem"),
         ({"timeout_seconds": 0.0}, "--timeout-seconds"),
         ({"memory_gib": 0.5}, "--mem"),
     ],
@@ -168,3 +175,64 @@ def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_p
 def test_limits_out_of_range(limits: dict, option: str) -> None:
     with pytest.raises(PrepareError, match=option):
         Limits(**{"num_workers": 1, **limits})
+
+
+def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None:
+    """An image of 64 million pixels: 1 GiB is too little to encode it, 3 are enough."""
+    (tmp_path / "src").mkdir()
+    image = np.full((12000, 8000), 128, dtype=np.uint8)
+    with av.open(str(tmp_path / "src" / "big.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 8000, 8000, "yuvj420p"
+        frame = av.VideoFrame.from_ndarray(image, format="yuvj420p")
+        frame.color_range = 2
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", Transcode(short_side_pixels=0))
+    plan = make_plan(workspace, follow_outside=False)
+
+    def run(limits: Limits) -> dict:
+        work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=False)
+        return write_results(workspace, plan, classes=None)
+
+    report = run(Limits(num_workers=1, memory_gib=1))
+    assert report["broken"] == []
+    assert report["left_out"] == [
+        {
+            "path": "big.avi",
+            "reason": "too little memory, which says nothing of the video: needs more than 1 GiB of memory",
+        }
+    ]
+    assert "1 left out: for a reason that is not theirs" in (tmp_path / "dst" / "report.txt").read_text()
+    report = run(Limits(num_workers=3, memory_gib=1))  # alone it may have what three have
+    assert (report["counts"]["done"], report["left_out"]) == (1, [])
+
+
+@pytest.mark.parametrize("action", [Check(), Transcode(short_side_pixels=0), Transcode(short_side_pixels=0, max_fps=5)])
+def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, tmp_path: Path, action: Action) -> None:
+    parts = [write_video(tmp_path / f"{n}.ts", range(n), fps=25, bf="2") for n in (30, 20)]
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", action)
+    plan = make_plan(workspace, follow_outside=False)
+    work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    report = write_results(workspace, plan, classes=None)
+    assert (report["counts"]["incomplete"], report["totals"]["num_frames_lost"]) == (0, 0)
+    every = [*range(30), *range(20)]
+    if isinstance(action, Check):
+        assert report["totals"]["num_frames"] == len(every)
+    else:
+        step = 5 if action.max_fps else 1
+        assert shown_numbers(tmp_path / "dst" / "joined.mp4") == every[::step]
+
+
+def test_frames_that_are_not_written_are_counted_and_named(write_video, tmp_path: Path) -> None:
+    write_video(tmp_path / "src" / "stuck.mkv", [*range(10), *[9 + i / 1000 for i in range(1, 4)], *range(10, 20)])
+    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", Transcode())
+    plan = make_plan(workspace, follow_outside=False)
+    work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    report = write_results(workspace, plan, classes=None)
+    lost = report["totals"]["num_frames_lost"]
+    assert lost == 23 - report["totals"]["num_frames"] > 0
+    assert report["incomplete"] == [{"path": "stuck.mkv", "reason": f"{lost} of 23 frames have no time of their own"}]
+    assert f"1 of those done lack frames: {lost} in all" in (tmp_path / "dst" / "report.txt").read_text()

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.data.prepare.plan import make_plan, read_plan
 from sce_video.data.prepare.settings import Check, Frames, PrepareError, Transcode
 from sce_video.data.prepare.workspace import (
     check_folders,
     locked,
-    make_plan,
     open_workspace,
     partial_folder,
-    read_plan,
     reopen_workspace,
 )
 
@@ -148,3 +147,47 @@ def test_plans_come_back_and_keep_names(source: Path, tmp_path: Path) -> None:
 def test_a_check_lists_sources_by_their_own_names(source: Path, tmp_path: Path) -> None:
     plan = make_plan(open_workspace(source, tmp_path / "dst", Check()), follow_outside=False)
     assert [video.output for video in plan.videos] == ["a.avi"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[]", "holds list, no settings"),
+        (b'{"source": "/src"}', "action is None"),
+        (b'{"source": 5, "action": "check"}', "source is 5"),
+        (b'{"source": "/src", "action": []}', "is damaged"),
+        (b'{"source": "/src", "action": "check", "min_frames": "1"}', "min_frames is '1'"),
+        (b'{"source": "/src", "action": "check", "crf": 3}', "unknown 'crf'"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"", "cannot be read"),
+    ],
+)
+def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_path: Path, content, words) -> None:
+    workspace = open_workspace(source, tmp_path / "dst", Check())
+    (workspace.notes_dir / "settings.json").write_bytes(content)
+    with pytest.raises(PrepareError, match="settings.json .*" + words) as caught:
+        reopen_workspace(tmp_path / "dst")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(PrepareError, match="settings.json"):
+        open_workspace(source, tmp_path / "dst", Check())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}",
+        b'{"videos": 3, "skipped": []}',
+        b'{"videos": [3], "skipped": []}',
+        b'{"videos": [], "skipped": [{"source": "a"}]}',
+        b'{"videos": [], "skipped": [{"source": "a", "reason": 5}]}',
+        b'{"videos": [{"source": "a", "size": 1, "mtime_ns": 1, "output": "../a"}], "skipped": []}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_plan_is_one_line_that_names_the_file(source: Path, tmp_path: Path, content: bytes) -> None:
+    workspace = open_workspace(source, tmp_path / "dst", Check())
+    (workspace.notes_dir / "plan.json").write_bytes(content)
+    with pytest.raises(PrepareError, match=r"plan.json cannot be read \(.*run without --finish"):
+        read_plan(workspace)
