@@ -120,8 +120,8 @@ def _say(run: Run, step: int) -> None:
     logged = max((int(line["step"]) + 1 for line in logged_metrics(run.output_dir / METRICS_FILE)), default=0)
     if logged > step:
         LOGGER.warning(
-            "%d steps made after %s are lost and made again, as far as %s tells",
-            logged - step,
+            "steps after %s that are lost and made again, as far as %s tells: %d",
             f"step {step}" if step else "the start (there is no checkpoint)",
             METRICS_FILE,
+            logged - step,
         )
