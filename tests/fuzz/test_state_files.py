@@ -20,6 +20,8 @@ from sce_video.evaluate.feature_files import read_features
 from sce_video.models.weights import load_backbone
 from sce_video.runtime.checkpoints import load_checkpoint
 
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+
 NUMBERS = (0, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**64 - 1, 10**18)
 STRANGE = (None, "", "x" * 999, -1, 2**70, float("nan"), [], {}, [[]], torch.zeros(0), torch.zeros(2, dtype=torch.int8))
 
