@@ -1,5 +1,6 @@
 """What kind of file something is, by its first bytes: no library is asked, so none can hang or die over it."""
 
+import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
 # Types of the boxes that an mp4 or mov file can begin with; they follow the box's length.
 _MP4_BOXES = frozenset([b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"])
 _EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
+_UNKNOWN_SIZES = {num_bytes: (1 << 7 * num_bytes) - 1 for num_bytes in range(1, 9)}  # all ones
 _HEAD_BYTES = 1024
 # Beside what can be seen: blanks, the sign of colours in a terminal's log, and that of UTF-8.
 _OF_TEXT = "\t\n\r\f\x1b\ufeff"
@@ -24,6 +27,30 @@ def is_mp4_or_matroska(path: str) -> bool:
     with open(path, "rb") as file:
         head = file.read(8)
     return head[4:8] in _MP4_BOXES or head[:4] == _EBML
+
+
+def is_matroska_cut_short(path: str) -> bool:
+    """Whether an mkv or webm says that its one segment reaches beyond the end of the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head[:4] != _EBML:
+        return False
+    size, begin = _ebml_size(head, 4)
+    place = begin + size  # of the segment, behind the header
+    if head[place : place + 4] != _SEGMENT:
+        return False
+    size, begin = _ebml_size(head, place + 4)
+    return size != _UNKNOWN_SIZES.get(begin - place - 4) and begin + size > os.path.getsize(path)
+
+
+def _ebml_size(head: bytes, place: int) -> tuple[int, int]:
+    """A length, whose first byte tells by its leading zeros how many follow it, and the place behind it."""
+    num_bytes = 9 - head[place].bit_length() if place < len(head) else 9
+    return int.from_bytes(head[place : place + num_bytes], "big") & (1 << 7 * num_bytes) - 1, place + num_bytes
 
 
 @contextmanager

@@ -11,10 +11,12 @@ import av.error
 import av.video.stream
 
 from sce_video.clips.decoders.base import even_timing, is_consistent
+from sce_video.clips.decoders.container import is_matroska_cut_short
 from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
 from sce_video.clips.decoders.pyav_file import open_stream, packets_of
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 
+_MATROSKA = "matroska"  # "webm" is the same reader
 _LATEST_TICK = 2**62  # to seek to; FFmpeg counts in 63 bits
 
 
@@ -33,8 +35,10 @@ def video_timing(
     fps = float(stream.average_rate or 0)
     if container.format.name == "mpegts":
         refuse_lost_pictures(path, stream_id=stream.id)
-    # What may be joined of several files, and is read from its start anyway, has no header that knows it all.
-    if steady_clock(container, stream) is None and not _is_cut_short(path, stream):
+    # What may be joined of several files, and is read from its start anyway, has no header that knows it all; nor does
+    # an flv say of what it is so long, and whether all of it is there.
+    is_known = steady_clock(container, stream) is None and container.format.name != "flv"
+    if is_known and not _is_cut_short(path, container, stream):
         for duration, num_frames in _said(container, stream, fps):
             if is_consistent(duration, fps, num_frames):
                 return duration, fps, num_frames
@@ -77,7 +81,7 @@ def _end_seconds(container: av.container.InputContainer, stream: av.video.stream
 
 def _last_start(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float | None:
     """The second at which the last picture begins, by the packets behind the last key frame; None if there are none."""
-    if "matroska" not in container.format.name or stream.time_base is None:
+    if _MATROSKA not in container.format.name or stream.time_base is None:
         return None  # others have no index to find the last key frame by
     try:
         container.seek(_LATEST_TICK, stream=stream)
@@ -87,8 +91,10 @@ def _last_start(container: av.container.InputContainer, stream: av.video.stream.
     return float(max(starts) * stream.time_base) if starts else None
 
 
-def _is_cut_short(path: str, stream: av.video.stream.VideoStream) -> bool:
-    """Whether the container's index, where it is in front, lists frames beyond the end of the file."""
+def _is_cut_short(path: str, container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> bool:
+    """Whether the file says that it goes on, or its index, where it is in front, lists frames beyond its end."""
+    if _MATROSKA in container.format.name:
+        return is_matroska_cut_short(path)
     index = stream.index_entries
     return len(index) > 0 and index[-1].pos + index[-1].size > os.path.getsize(path)
 

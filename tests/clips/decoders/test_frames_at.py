@@ -120,8 +120,7 @@ def test_pyav_equals_decoding_from_the_first_frame_pixel_for_pixel(numbered_vide
     assert np.array_equal(np.stack(alone), expected[::7])
 
 
-# The headers of these keep the length of the whole; where nothing counts the frames, a rate is a guess.
-LENGTH_UNKNOWN = {"mkv truncated", "flv truncated"}
+# Where nothing counts the frames, a rate is a guess.
 RATE_UNKNOWN = {
     "mkv variable rate",
     "webm wildly variable rate",
@@ -131,7 +130,7 @@ RATE_UNKNOWN = {
 }
 
 
-@cases(DECODERS, [name for name in RECIPES if name not in LENGTH_UNKNOWN])
+@cases(DECODERS, RECIPES)
 def test_metadata(numbered_video, name, decoder):
     video = numbered_video(name)
     with open_video(video.path, decoder=decoder) as opened:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sce_video.clips.decoders import DECODERS, DecodeError, open_video
+from sce_video.clips.decoders.container import is_matroska_cut_short
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
 from sce_video.data.prepare.read_video import SequentialVideo
@@ -64,6 +65,20 @@ def test_sound_that_is_longer_than_the_picture(tmp_path, decoder, file, codec, a
         assert opened.metadata.num_frames == pytest.approx(50, abs=1)
         assert opened.metadata.duration_seconds == pytest.approx(2.0, abs=0.05)
         assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(50)])) == list(range(50))
+
+
+def test_a_matroska_file_tells_that_it_goes_on(tmp_path, numbered_video):
+    """By the length of its segment; one that is written live does not say it, nor do other files."""
+    whole = numbered_video("mkv").path.read_bytes()
+    path = tmp_path / "a.mkv"
+    for content, is_cut in ((whole, False), (whole[:-1], True), (whole + b"\0" * 9, False), (whole[:60], True)):
+        path.write_bytes(content)
+        assert is_matroska_cut_short(str(path)) == is_cut
+    live = numbered_video("mkv without index").path.read_bytes()
+    for content in (live, live[:-100], whole[:4], whole[:20], b"", b"\x1a\x45\xdf\xa3" + b"\0" * 50):
+        path.write_bytes(content)
+        assert not is_matroska_cut_short(str(path))
+    assert not is_matroska_cut_short(str(numbered_video("mp4").path))
 
 
 def boxes_of(content):
