@@ -107,6 +107,8 @@ class Manifest:
             if parallel is not None and len(parallel) != len(self):
                 raise ValueError(f"{self.origin}: {len(self)} videos, but {len(parallel)} {name}")
         _require_plain_names(self)
+        if isinstance(self.lines, list):
+            object.__setattr__(self, "lines", array("q", self.lines))
         if self.labels is not None:
             _require_range(self)
             object.__setattr__(self, "labels", array("q", self.labels))
@@ -223,8 +225,11 @@ def _require_plain_names(manifest: Manifest) -> None:
     """Refuse control characters, which names on a terminal, in a log and in a list cannot have without harm.
 
     Raises:
-        ManifestError: names the first such path.
+        ManifestError: names the first such path, or class.
     """
+    for name in (manifest.class_names or {}).values():
+        if _CONTROL.search(name):
+            raise ManifestError(f"{manifest.origin}: the class {shown(name)} has a control character in its name")
     assert isinstance(manifest.paths, PackedTexts)  # __post_init__ saw to it
     joined = manifest.paths.joined
     # The newlines between two paths are none of a path's.

@@ -86,6 +86,8 @@ def test_control_characters_in_paths_are_refused(tmp_path: Path, path: str) -> N
     with pytest.raises(ManifestError) as raised:
         Manifest(tmp_path, ["fine é\u2028\xa0.mp4", path], None, "list.txt", lines=range(3, 5))
     assert str(raised.value).startswith(f"list.txt, line 4: {path!r} has a control character in it")
+    with pytest.raises(ManifestError, match="list.txt: the class .* has a control character"):
+        Manifest(tmp_path, ["fine.mp4"], [0], "list.txt", class_names={0: "a", 1: path})
     Manifest(tmp_path, ["fine é\u2028\xa0.mp4", os.fsdecode(b"latin \xe9\x85.mp4")], None, "list.txt")
 
 

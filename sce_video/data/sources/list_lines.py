@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 18  # of a label
 
 
 class Line(NamedTuple):
-    """`numbers` behind the path, or else `text` (a class name).
+    """`numbers` behind the path, or else `text`: a class name, or several columns where it is not `is_one`.
 
     `is_certain` where the path's end can be seen: by the ending of a file's name, by quotes or a tab. Elsewhere, as
     with folders of frames, the path ends before the numbers, of which the first ones may still belong to it.
@@ -27,6 +27,7 @@ class Line(NamedTuple):
     numbers: list[str]
     text: str
     is_certain: bool
+    is_one: bool = True
 
 
 def parse_line(line: str) -> Line:
@@ -86,4 +87,9 @@ def _certain(path: str, rest: str) -> Line:
         return Line(path, fields, "", True)
     text = rest.strip().removeprefix(",").removeprefix(";").strip()
     is_quoted = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1].replace('""', "")
-    return Line(path, [], text[1:-1].replace('""', '"') if is_quoted else text, True)
+    if is_quoted:
+        return Line(path, [], text[1:-1].replace('""', '"'), True)
+    # A split, say, in a column of its own is no part of a name.
+    is_one = not re.search('[,;\t"]', text) and not any(map(_NUMBER.fullmatch, text.split()))
+    has_blanks_of_its_own = bool(gaps) and re.search("[,;\t]", gaps[0]) is not None
+    return Line(path, [], text, True, is_one and (has_blanks_of_its_own or " " not in text))

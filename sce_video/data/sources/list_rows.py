@@ -149,6 +149,12 @@ def _split_alike(rows: Rows) -> None:
     for row, line in zip(rows.open, lines, strict=True):
         if line.is_certain and len(line.numbers) > 1:
             raise rows.error(row, _several_numbers(line))
+        if not line.is_one:
+            raise rows.error(
+                row,
+                f"behind the path {shown(line.path)} stands {shown(line.text)}; is that one name of a class? "
+                "Then quote it; a header or DATA.LIST_COLUMNS says what several columns are",
+            )
     model = _model(rows, lines)
     for row, line in zip(rows.open, lines, strict=True):
         path, numbers = line.path, line.numbers
@@ -188,7 +194,7 @@ def _differing(rows: Rows, row: int, line: Line, model: Line) -> ManifestError:
     return rows.error(
         row,
         f"behind the path {shown(line.path)} stands {found}, elsewhere {expected}; either every line has a label or "
-        'none has (DATA.LIST_COLUMNS says what the columns are; "quotes" hold a path together)',
+        'none has (a header path,label or DATA.LIST_COLUMNS says what the columns are; "quotes" hold a path together)',
     )
 
 

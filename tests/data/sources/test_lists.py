@@ -56,7 +56,8 @@ def listed(labels: object) -> list[int] | None:
         ('# made by me\nsplit,label,path\ntrain,4,"a, b.mp4"\n', ["a, b.mp4"], [4]),
         ("path,num_frames\na.mp4,300\n", ["a.mp4"], None),
         # Names of classes, numbered in their order.
-        ("b.mp4 walk\na.mp4 jump high\n", ["b.mp4", "a.mp4"], [1, 0]),
+        ("b.mp4 walk\na.mp4,jump high\n", ["b.mp4", "a.mp4"], [1, 0]),
+        ("b.mp4\tto walk\n", ["b.mp4"], [0]),
         ('a.mp4,"walk, run"\nb.mp4,jump\n', ["a.mp4", "b.mp4"], [1, 0]),
         ("path\tlabel\na.mp4\twalk\nb.mp4\tjump\n", ["a.mp4", "b.mp4"], [1, 0]),
         ("a.mp4\t3\n", ["a.mp4"], [3]),
@@ -94,8 +95,11 @@ def test_lists_of_any_names_come_back(
         ("frames of 7 300 3\nother frames 251 3\n", "line 2: behind the path 'other frames' stand 2 numbers, 251 3;"),
         ("a.mp4 3 7 12\n", "line 1: behind the path 'a.mp4' stand 3 numbers, 3 7 12;.*a video has one label"),
         ("a.mp4,3;7\n", "stand 2 numbers, 3 7;"),
-        ("b.mp4 1\na.mp4,,3\n", "line 2: behind the path 'a.mp4' stands the text ',3', elsewhere a number"),
+        ("b.mp4 1\na.mp4,,3\n", "line 2: behind the path 'a.mp4' stands ',3'; is that one name"),
         ("a.mp4 1\nb.mp4 walk\n", "line 2: behind the path 'b.mp4' stands the text 'walk', elsewhere a number"),
+        ("a.mp4 train 3\n", "line 1: behind the path 'a.mp4' stands 'train 3'; is that one name of a class"),
+        ("a.mp4 walk\nb.mp4 train jump\n", "line 2: behind the path 'b.mp4' stands 'train jump'; is that one name"),
+        ("a.mp4,walk,300\n", "line 1: behind the path 'a.mp4' stands 'walk,300'; is that one name of a class"),
         ("vid,cls\na.mp4,3\n", "line 1: behind the path 'vid,cls' stands nothing, elsewhere a number"),
         ("path,label\na.mp4,walk\nb.mp4,3\n", "line 3: 'b.mp4' has the label 3, but .*line 2: 'a.mp4' has 'walk'"),
         ("path,label\na, b.mp4,3\n", "line 2: 'a, b.mp4,3' has 3 columns, but the header has 2; quote"),
@@ -204,7 +208,7 @@ def test_names_of_classes_stand_beside_the_list(write: Write, tmp_path: Path) ->
     write("classes.txt", "walk\njump high\nrun\n")
     numbers = read_list(write("list.txt", "a.mp4 1\n"), tmp_path)
     assert numbers.class_names == {0: "walk", 1: "jump high", 2: "run"}
-    names = read_list(write("names.txt", "a.mp4 jump high\nb.mp4 walk\n"), tmp_path)
+    names = read_list(write("names.txt", "a.mp4,jump high\nb.mp4 walk\n"), tmp_path)
     assert (listed(names.labels), names.class_names) == ([1, 0], numbers.class_names)
     with pytest.raises(ManifestError, match="line 2: 'b.mp4' has the label 'swim', which is none of the 3 classes"):
         read_list(write("names.txt", "a.mp4 walk\nb.mp4 swim\n"), tmp_path)
