@@ -152,16 +152,54 @@ MISTAKES = {
 }
 
 
+# Imports once, then one process for each: what a start costs is mostly the import of torch.
+FORKING = """
+import json, os, sys
+sys.path.insert(0, "tools")
+import run_net
+for arguments, said in json.load(sys.stdin):
+    if os.fork() == 0:
+        os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY), 2)
+        sys.argv = ["run_net.py", "--cfg", "configs/demo_sce.yaml", *arguments]
+        sys.exit(run_net.main())
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def mistaken(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, Path]]:
+    """Exit code of each mistake, what it says, and the folder that it was to make a run in."""
+    folders = {mistake: tmp_path_factory.mktemp("mistake") for mistake in MISTAKES}
+    said = {mistake: tmp_path_factory.mktemp("said") / "stderr" for mistake in MISTAKES}
+    starts = [
+        ([*overrides(motion_videos, folders[mistake] / "deep" / "run"), *arguments], str(said[mistake]))
+        for mistake, (arguments, _) in MISTAKES.items()
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING],
+        input=json.dumps(starts),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    codes = map(int, done.stdout.split())
+    return {
+        mistake: (code, said[mistake].read_text(), folders[mistake])
+        for mistake, code in zip(MISTAKES, codes, strict=True)
+    }
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(motion_videos: Path, tmp_path: Path, mistake: str) -> None:
-    arguments, message = MISTAKES[mistake]
-    outcome = run_net(*overrides(motion_videos, tmp_path / "deep" / "run"), *arguments)
-    assert outcome.returncode == 2
-    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+def test_a_mistake_is_one_line_and_exit_code_2(mistaken: dict[str, tuple[int, str, Path]], mistake: str) -> None:
+    code, said, folder = mistaken[mistake]
+    assert code == 2
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    assert message in errors[0]
-    assert "Traceback" not in outcome.stderr
-    assert list(tmp_path.iterdir()) == []  # no folder, log or config of a start that is refused
+    assert MISTAKES[mistake][1] in errors[0]
+    assert "Traceback" not in said
+    assert list(folder.iterdir()) == []  # no folder, log or config of a start that is refused
 
 
 @pytest.mark.parametrize("num_workers", ["0", "2"])

@@ -20,7 +20,7 @@ from sce_video.runtime.checkpoints import CheckpointFolder
 from tests.train.test_loop import assert_same_to_the_bit, config
 
 NUM_KILLS = int(os.environ.get("SCE_NUM_KILLS", "12"))
-NUM_EPOCHS = 20 + 5 * NUM_KILLS // 4  # of 4 steps
+NUM_EPOCHS = 10 + 5 * NUM_KILLS // 4  # of 4 steps; a kill comes after 1 to 6
 CHANGES = {"TRAIN__NUM_EPOCHS": NUM_EPOCHS, "TRAIN__CHECKPOINT_EVERY_STEPS": 1, "TRAIN__LOG_EVERY_STEPS": 50}
 
 
