@@ -19,8 +19,6 @@ from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 from sce_video.train.step import Supervision, finetune_step, pretrain_step, replica_of
 
-pytestmark = pytest.mark.rounding
-
 CPU = torch.device("cpu")
 GLOBAL_BATCH, NUM_STEPS, NUM_CLASSES = 8, 3, 5
 RATES = Rates(lr=0.2, method=SCERates(coeff=0.4, temperature=0.2, target_temperature=0.1, ema_momentum=0.9))
