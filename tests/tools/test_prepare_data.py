@@ -181,7 +181,8 @@ def busy_workers(program: subprocess.Popen[str]) -> list[int]:
             opened = [os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir()]
         except OSError:
             continue
-        if any(".prepare/partial/" in path for path in opened):  # and not the folder, in which the main process looks
+        # The main process has it open too, where it tidies up.
+        if process != program.pid and any(".prepare/partial/" in path for path in opened):
             busy.append(process)
     return sorted(busy)
 
