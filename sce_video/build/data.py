@@ -26,19 +26,25 @@ from sce_video.runtime.watch import Watch
 _NUM_PROBED = 8
 
 
-def build_train_manifest(cfg: CfgNode) -> Manifest:
-    """The training videos, or the part of them that EVAL.LABEL_SHARE leaves."""
-    manifest = _checked(cfg, TRAIN_SOURCES[cfg.DATA.SOURCE](cfg))
+def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> Manifest:
+    """The training videos, or the part of them that EVAL.LABEL_SHARE leaves.
+
+    Args:
+        max_missing_share: of their files, instead of DATA.MAX_FAILED_SHARE.
+    """
+    manifest = _checked(cfg, TRAIN_SOURCES[cfg.DATA.SOURCE](cfg), max_missing_share)
     share = cfg.EVAL.LABEL_SHARE
     return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
-def build_test_manifest(cfg: CfgNode) -> Manifest:
-    return _checked(cfg, TEST_SOURCES[cfg.DATA.SOURCE](cfg))
+def build_test_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> Manifest:
+    """The test videos; `max_missing_share` as for the training videos."""
+    return _checked(cfg, TEST_SOURCES[cfg.DATA.SOURCE](cfg), max_missing_share)
 
 
-def _checked(cfg: CfgNode, manifest: Manifest) -> Manifest:
-    require_files(manifest, max_missing_share=cfg.DATA.MAX_FAILED_SHARE)
+def _checked(cfg: CfgNode, manifest: Manifest, max_missing_share: float | None) -> Manifest:
+    most = cfg.DATA.MAX_FAILED_SHARE if max_missing_share is None else max_missing_share
+    require_files(manifest, max_missing_share=most)
     if is_main_process():
         say_repeated(manifest)
     return manifest

@@ -52,8 +52,8 @@ def build_pictures(cfg: CfgNode, queries: Sequence[Query]) -> Pictures:
     previews, missing = _previews(cfg) if cfg.TASK in TRAINING_TASKS else ([], [])
     return Pictures(
         queries=queries,
-        test=_pictures_of(cfg, build_test_manifest, test_paths),
-        bank=_pictures_of(cfg, build_train_manifest, bank_paths),
+        test=_pictures_of(cfg, partial(build_test_manifest, max_missing_share=1.0), test_paths),
+        bank=_pictures_of(cfg, partial(build_train_manifest, max_missing_share=1.0), bank_paths),
         previews=previews,
         missing=missing,
     )
