@@ -12,7 +12,7 @@ from typing import overload
 
 import numpy as np
 
-from sce_video.config.urls import is_url, masked
+from sce_video.config.urls import is_url, masked, masked_url
 from sce_video.data.find_file import find_file
 from sce_video.data.remote import Location, RemotePath, location
 from sce_video.errors import ManifestError
@@ -178,7 +178,11 @@ class Manifest:
     def shown_paths(self) -> Sequence[str]:
         """`paths` for logs and results: URLs in a list without user and query."""
         assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
-        return PackedTexts(map(masked, self.paths)) if b"://" in self.paths.joined else self.paths
+        return (
+            PackedTexts(masked_url(path) if is_url(path) else path for path in self.paths)
+            if b"://" in self.paths.joined
+            else self.paths
+        )
 
     def is_fetched(self, video: int) -> bool:
         """Whether the video is no file of this machine that can be opened where it lies."""
@@ -284,9 +288,10 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
             "and are these labels, not numbers of frames?"
         )
     tested = set(_full_paths(test))
-    shared = {path for path in _full_paths(train) if path in tested}
+    shared = {path: video for video, path in enumerate(_full_paths(train)) if path in tested}
     if shared:
-        raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {min(shared)}")
+        example = train.path(shared[min(shared)])
+        raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {example}")
 
 
 def _full_paths(manifest: Manifest) -> Iterator[str]:

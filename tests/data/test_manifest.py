@@ -193,3 +193,14 @@ def test_a_manifest_survives_the_way_to_a_loader_process(tmp_path: Path) -> None
 def test_labels_are_plain_numbers(tmp_path: Path) -> None:
     labels = manifest(tmp_path, np.array([3, 0]).tolist()).require_labels()
     assert [type(label) for label in labels] == [int, int]
+
+
+def test_secrets_of_a_lists_urls_are_nowhere_to_be_seen() -> None:
+    """A list may hold signed URLs; they go to the server, and not into errors and results."""
+    paths = ["https://me:hun@ter2@host/a b.mp4?X-Amz-Signature=hunter2 x", "https://host/@me/c.mp4"]
+    signed = Manifest(root=Path(), paths=paths, labels=[0, 1], origin="list.txt")
+    assert list(signed.shown_paths) == ["https://***@host/a b.mp4?***", "https://host/@me/c.mp4"]
+    assert str(signed.path(0)) == "https://***@host/a b.mp4?***"
+    with pytest.raises(ManifestError, match="2 videos are in both") as caught:
+        require_comparable(signed, signed)
+    assert "ter2" not in str(caught.value)
