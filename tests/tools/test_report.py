@@ -108,7 +108,14 @@ def test_an_evaluation_ends_with_a_page(retrieval: Path) -> None:
     assert sections == ["results", "classes", "gallery", "map", "origin"]
     results = json.loads((retrieval / "results.json").read_text())
     first = rows_of(table(page, "Metrics"))[0]
-    assert first == ["R@1", f"{100 * results['metrics']['retrieval_r1']:.1f}"]
+    r1, error = results["metrics"]["retrieval_r1"], results["standard_errors"]["retrieval_r1"]
+    assert error == pytest.approx((r1 * (1 - r1) / 8) ** 0.5)
+    assert results["chance"]["retrieval_r1"] == pytest.approx(1 / 8)  # as many training videos of each of 8 classes
+    assert first == ["R@1", f"{100 * r1:.1f} ± {100 * error:.1f}", "12.5"]
+    settings = {row[0] for row in rows_of(table(page, "Protocol"))}
+    assert "retrieval level" in settings
+    assert not any(name.startswith(("knn", "linear")) for name in settings)
+    assert page.one("p", class_="weights").text.startswith("random weights")
     shown, missing = pictures_of(page)
     assert missing == []
     assert len(shown) == 8 * (1 + 5)  # every test video and its five nearest
@@ -174,7 +181,9 @@ def test_a_run_that_was_moved(main: Callable[..., int], retrieval: Path, tmp_pat
 def test_two_runs_side_by_side(main: Callable[..., int], retrieval: Path, knn: Path, tmp_path: Path) -> None:
     assert main(retrieval, knn, "--output", tmp_path / "both.html") == 0
     page = read_page(tmp_path / "both.html")
-    assert [cell.text for cell in table(page, "Metrics").one("thead").all("th")] == ["metric", "retrieval", "knn"]
+    assert [cell.text for cell in table(page, "Metrics").one("thead").all("th")] == [
+        *("metric", "retrieval", "knn", "chance")
+    ]
     card = page.all("li", class_="query")[0]
     assert [name.text for name in card.all("p", class_="run-name")] == ["retrieval", "knn"]
     assert [row[0] for row in rows_of(table(page, "Config keys that differ"))] == ["TASK", "RUN.SEED"]
@@ -236,9 +245,9 @@ def test_splits_side_by_side_with_their_mean(main: Callable[..., int], videos: P
     before = (run / "report.html").read_bytes()
     page = read_page(run / "report.html")
     header = [cell.text for cell in table(page, "Metrics").one("thead").all("th")]
-    assert header == ["metric", "split_1", "split_2", "mean ± deviation"]
+    assert header == ["metric", "split_1", "split_2", "mean ± deviation", "chance"]
     mean, spread = (100 * summary[key]["retrieval_r1"] for key in ("metrics", "metrics_std"))
-    assert rows_of(table(page, "Metrics"))[0][-1] == f"{mean:.1f} ± {spread:.1f}"
+    assert rows_of(table(page, "Metrics"))[0][-2] == f"{mean:.1f} ± {spread:.1f}"
     assert main(run) == 0
     assert (run / "report.html").read_bytes() == before
 
