@@ -29,7 +29,7 @@ step() { "$python" benchmarks/step.py --batches 64 32 8 2 --rounds 1 --device "$
 
 # J-HMDB: random initialisation against SCE.
 jhmdb() {
-    local model=(MODEL.BACKBONE "$backbone" CLIP.SIZE_PIXELS 112 EVAL.SIZE_PIXELS 112)
+    local model=(MODEL.BACKBONE "$backbone" EVAL.SIZE_PIXELS 112)
     run configs/jhmdb_sce.yaml "${videos[@]}" CLIP.SIZE_PIXELS 112 MODEL.BACKBONE "$backbone" \
         TRAIN.NUM_EPOCHS "$epochs" TRAIN.PRECISION "$precision" RUN.OUTPUT_DIR "$out/jhmdb_sce"
     cp "$out/jhmdb_sce/metrics.jsonl" "$out/jhmdb_sce.jsonl"

@@ -6,14 +6,20 @@ import sys
 from pathlib import Path
 
 from sce_video.launch.demo import run_demo
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, local_path
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg", type=Path, default=Path("configs/demo_sce.yaml"))
+    parser.add_argument("--cfg", type=local_path, default=Path("configs/demo_sce.yaml"), help="%(default)s")
     parser.add_argument(
-        "--output", type=Path, default=Path("runs/demo"), help="folder for everything; an earlier demo there goes"
+        "--evaluation-cfg",
+        type=local_path,
+        default=Path("configs/demo_knn.yaml"),
+        help="kNN, retrieval; %(default)s",
+    )
+    parser.add_argument(
+        "--output", type=local_path, default=Path("runs/demo"), help="folder for everything; an earlier demo there goes"
     )
     parser.add_argument("--train", type=int, default=60, metavar="N", help="training videos per motion")
     parser.add_argument("--test", type=int, default=20, metavar="N", help="held-out videos per motion")
@@ -23,6 +29,7 @@ def main() -> int:
     return exit_code_of(
         lambda: run_demo(
             arguments.cfg,
+            arguments.evaluation_cfg,
             arguments.output,
             num_train_videos_per_class=arguments.train,
             num_test_videos_per_class=arguments.test,

@@ -18,10 +18,10 @@ def main() -> int:
         metavar="VIDEOS | KEY VALUE",
         help="local folder or list, by default the videos of --cfg; then keys of the config with other values",
     )
-    parser.add_argument("--cfg", type=Path, help="config of the run to be; by default the K400 recipe")
-    parser.add_argument("--run", type=Path, help="folder of a run: what the GPU needs is taken from its metrics.jsonl")
+    parser.add_argument("--cfg", type=local_path, help="config of the run to be; by default the K400 recipe")
+    parser.add_argument("--run", type=local_path, help="folder of a run, for what the GPU needs: its metrics.jsonl")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default 3)")
-    parser.add_argument("--json", type=Path, help="write the page to this file as well")
+    parser.add_argument("--json", type=local_path, help="write the page to this file as well")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
     arguments = parser.parse_intermixed_args()
     videos, overrides = _split(parser, arguments.words)

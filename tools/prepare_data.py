@@ -8,7 +8,6 @@ command again: it goes on where it was. docs/prepare.md says more.
 
 import argparse
 import sys
-from pathlib import Path
 
 from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits
@@ -59,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", choices=["none", "folders"], default=Labels.kind, help="folders: SRC/CLASS/...; %(default)s"
     )
     parser.add_argument(
-        "--classes", type=Path, metavar="FILE", help="class names, one a line, to number folders by; all folders of SRC"
+        "--classes",
+        type=local_path,
+        metavar="FILE",
+        help="class names, one a line, to number folders by; all of SRC",
     )
     parser.add_argument("--follow-outside", action="store_true", help="also read links that lead out of SRC")
     parser.add_argument("--retry-broken", action="store_true", help="try broken videos of an earlier run again")

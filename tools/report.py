@@ -3,16 +3,17 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, local_path
 from sce_video.launch.report import write_reports
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="RUN.OUTPUT_DIR of a run; several: one page")
-    parser.add_argument("--output", type=Path, help="the page (default: report.html in the run; of several runs, here)")
+    parser.add_argument("runs", nargs="+", type=local_path, metavar="RUN", help="folder of a run; several: one page")
+    parser.add_argument(
+        "--output", type=local_path, help="the page (default: report.html in the run; of several, here)"
+    )
     arguments = parser.parse_args()
     return exit_code_of(lambda: print(f"wrote {write_reports(arguments.runs, arguments.output)}"))
 

@@ -112,19 +112,27 @@ def _require_long_enough(cfg: CfgNode, videos: ListedVideos) -> None:
     """Refuse clips longer than the videos: both views would always be the same frames."""
     watch = build_watch(cfg, videos.manifest)
     looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
-    measure = partial(_seconds_of, WatchedVideos(videos, watch))
+    measure = partial(_length_of, WatchedVideos(videos, watch))
     lengths = [length for length in build_scout(cfg, watch).results(measure, looked_at) if length is not None]
-    if cfg.CLIP.NUM_FRAMES > 1 and lengths and max(lengths) < cfg.CLIP.SECONDS:
+    if cfg.CLIP.NUM_FRAMES == 1 or not lengths:
+        return
+    if all(num_frames == 1 for _, num_frames in lengths):
+        raise ConfigError(
+            f"CLIP.NUM_FRAMES is {cfg.CLIP.NUM_FRAMES}, but the {len(lengths)} videos looked at in "
+            f"{videos.manifest.origin} are single images; give CLIP.NUM_FRAMES 1"
+        )
+    longest = max(seconds for seconds, _ in lengths)
+    if longest < cfg.CLIP.SECONDS:
         raise ConfigError(
             f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of {len(lengths)} videos looked at in "
-            f"{videos.manifest.origin} lasts {max(lengths):.2f} s; give a shorter clip"
+            f"{videos.manifest.origin} lasts {longest:.2f} s; give a shorter clip"
         )
 
 
-def _seconds_of(videos: Videos, video: int) -> float | None:
-    """Length of a video; None for a broken one, which is counted and named when its turn comes."""
+def _length_of(videos: Videos, video: int) -> tuple[float, int] | None:
+    """Seconds and frames of a video; None for a broken one, which is counted and named when its turn comes."""
     try:
         with videos.open(video) as opened:
-            return opened.metadata.duration_seconds
+            return opened.metadata.duration_seconds, opened.metadata.num_frames
     except DecodeError:
         return None

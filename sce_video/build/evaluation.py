@@ -17,7 +17,7 @@ from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.check import SPLIT_MARK
+from sce_video.config.defaults import SPLIT_MARK
 from sce_video.data.manifest import Manifest, require_comparable
 from sce_video.errors import ManifestError
 from sce_video.evaluate.chance import chance_levels, standard_errors

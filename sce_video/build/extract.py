@@ -14,7 +14,7 @@ from sce_video.build.evaluation import describe_extraction, features_home, featu
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.check import SOURCES_WITH_TWO_LISTS
+from sce_video.config.defaults import SOURCES_WITH_TWO_LISTS
 from sce_video.data.manifest import Manifest
 from sce_video.evaluate.feature_files import export
 from sce_video.evaluate.features import FeatureRows

@@ -13,7 +13,7 @@ from sce_video.build.data import build_recipes, build_test_manifest, build_train
 from sce_video.build.files import build_videos
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.check import TRAINING_TASKS
+from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos

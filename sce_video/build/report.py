@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.evaluation import features_folder
 from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text, flat_config
-from sce_video.config.check import SPLIT_MARK
+from sce_video.config.defaults import SPLIT_MARK
 from sce_video.config.urls import masked
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_export, read_features

@@ -1,8 +1,7 @@
 """A YAML file, its `_BASE_` and overrides -> one frozen config, or one clear line about what is wrong."""
 
 import difflib
-import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,174 +9,161 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from sce_video.config.check import check_config
-from sce_video.config.defaults import default_config
+from sce_video.config.defaults import SETTINGS, default_config
+from sce_video.config.paths import expanded
+from sce_video.config.uses import get, put, reset_unused, used_keys, why_unused
+from sce_video.config.values import read_value, shown
+from sce_video.config.yaml_file import flattened, parse_yaml, read_yaml
 from sce_video.errors import ConfigError
 
 _BASE_KEY = "_BASE_"
+_MOST_BASES = 10
+_COMMAND_LINE = "command line"
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice (YAML would silently take the last)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: dict[str, int] = {}
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise ConfigError(f"line {line}: {key!r} is not the name of a key")
-            if key in seen:
-                raise ConfigError(f"key {key} is written twice, in lines {seen[key]} and {line}; keep one")
-            seen[key] = line
-        return super().construct_mapping(node, deep)
-
-
-def load_config(path: Path | str, overrides: Sequence[str] = ()) -> CfgNode:
+def load_config(path: Path | str, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
     """Read a config file over the defaults, then the overrides, check it and freeze it.
+
+    What its task does not read is refused where it is named: on the command line, or in the file itself unless the file
+    alone, without the command line, uses it (its TASK is another one). What a base sets for another task goes back to
+    its default.
 
     Args:
         path: YAML file; its `_BASE_` (a path relative to it) is read first.
         overrides: KEY VALUE KEY VALUE ..., as on the command line.
+        shared: the same for several configs, after these; each takes what it uses.
     Raises:
-        ConfigError: unknown key, wrong type, key written twice, contradiction, unreadable file.
+        ConfigError: unknown key, wrong type, key written twice or not used, contradiction, unreadable file.
     """
+    path = Path(_expanded(str(path), named="--cfg"))
     cfg = default_config()
-    for key, value, origin in _file_settings(Path(path), seen=()):
-        _set(cfg, key, value, origin=origin)
-    if len(overrides) % 2:
-        raise ConfigError(f"overrides come as KEY VALUE pairs; {overrides[-1]} has no value")
-    for key, text in zip(overrides[::2], overrides[1::2], strict=True):
-        _set(cfg, key, text, origin="command line")
-    check_config(cfg)
-    cfg.freeze()
-    return cfg
+    own = _set_all(cfg, _file_settings(path, seen=()), origin_of_own=str(path))
+    unused = [key for key in own if why_unused(cfg, key)]
+    given = _set_all(cfg, _pairs(overrides), origin_of_own=_COMMAND_LINE)
+    _set_all(cfg, _pairs(shared))
+    _refuse_unused(cfg, given, origin="")
+    _refuse_unused(cfg, [key for key in unused if key not in given], origin=f"{path}: ")
+    return _finished(cfg)
+
+
+def saved_config(path: Path | str) -> CfgNode:
+    """The config that a run has saved, also by a version that saved what its task did not read.
+
+    Raises:
+        ConfigError: see `load_config`.
+    """
+    return _of_settings(flattened(read_yaml(Path(path))), origin=str(path))
+
+
+def config_of_text(text: str, *, origin: str) -> CfgNode:
+    """The same of `config_text`, kept elsewhere.
+
+    Args:
+        origin: what errors call it.
+    """
+    return _of_settings(flattened(parse_yaml(text, origin=origin)), origin=origin)
 
 
 def config_text(cfg: CfgNode) -> str:
-    """The whole resolved config as YAML; `load_config` of a file that holds it gives the same config back."""
-    text: str = cfg.dump()
+    """The resolved config as YAML, every key that its task reads; `load_config` gives it back."""
+    content: dict[str, Any] = {}
+    for key in used_keys(cfg):
+        section, _, name = key.rpartition(".")
+        (content.setdefault(section, {}) if section else content)[name] = get(cfg, key)
+    text: str = yaml.safe_dump(content, sort_keys=True)
     return text
 
 
 def flat_config(cfg: CfgNode) -> dict[str, Any]:
     """Every key as SECTION.NAME, and its value."""
-    return dict(_flatten(cfg))
+    return {key: get(cfg, key) for key in SETTINGS}
 
 
 def changed_config(cfg: CfgNode, changes: Mapping[str, Any]) -> CfgNode:
     """A checked and frozen copy of a config with other values of some keys."""
     copy = cfg.clone()
     copy.defrost()
-    for key, value in changes.items():
-        _set(copy, key, value, origin="program")
-    check_config(copy)
-    copy.freeze()
-    return copy
+    _set_all(copy, ((key, value, "program") for key, value in changes.items()))
+    return _finished(copy)
 
 
 def changed_keys(before: CfgNode, after: CfgNode) -> list[str]:
     """Keys whose values differ between two configs."""
-    old, new = dict(_flatten(before)), dict(_flatten(after))
-    return [key for key in new if old.get(key) != new[key]]
+    return [key for key in SETTINGS if get(before, key) != get(after, key)]
+
+
+def _of_settings(settings: Iterator[tuple[str, Any]], *, origin: str) -> CfgNode:
+    cfg = default_config()
+    _set_all(cfg, ((key, value, origin) for key, value in settings))
+    return _finished(cfg)
+
+
+def _finished(cfg: CfgNode) -> CfgNode:
+    reset_unused(cfg)
+    check_config(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    if len(words) % 2:
+        raise ConfigError(f"overrides come as KEY VALUE pairs; {shown(words[-1])[1:-1]} has no value")
+    return ((key, text, _COMMAND_LINE) for key, text in zip(words[::2], words[1::2], strict=True))
+
+
+def _refuse_unused(cfg: CfgNode, keys: Sequence[str], *, origin: str) -> None:
+    for key in keys:
+        if reason := why_unused(cfg, key):
+            raise ConfigError(f"{origin}{key} is {shown(get(cfg, key))}; {reason}")
 
 
 def _file_settings(path: Path, *, seen: tuple[Path, ...]) -> Iterator[tuple[str, Any, str]]:
     """(dotted key, value, file) of `path`, those of its base first."""
-    if path.resolve() in seen:
+    content = read_yaml(path)
+    here = path.resolve()
+    if here in seen:
         raise ConfigError(f"{path}: its {_BASE_KEY} leads back to itself")
-    content = _read_yaml(path)
+    if len(seen) > _MOST_BASES:
+        raise ConfigError(f"{path}: there are more than {_MOST_BASES} bases, one of the other")
     base = content.pop(_BASE_KEY, None)
+    if seen and not any(str(key).split(".")[0] in default_config() for key in content) and base is None and content:
+        raise ConfigError(f"{path} is no config: it has none of its sections")
     if base is not None:
-        yield from _file_settings(path.parent / str(base), seen=(*seen, path.resolve()))
+        if not isinstance(base, str):
+            raise ConfigError(f"{path}: {_BASE_KEY} is {shown(base)}; the path of a config was expected")
+        place = path.parent / _expanded(base, named=f"{path}: {_BASE_KEY}")
+        yield from _file_settings(place, seen=(*seen, here))
     written: set[str] = set()
-    for key, value in _flatten(content):
+    for key, value in flattened(content):
         if key in written:
             raise ConfigError(f"{path}: key {key} is written twice, nested and dotted; keep one")
         written.add(key)
         yield key, value, str(path)
 
 
-def _read_yaml(path: Path) -> dict[Any, Any]:
+def _expanded(text: str, *, named: str) -> str:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except FileNotFoundError as error:
-        raise ConfigError(f"config {path} does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path} cannot be read ({error})") from error
+        return expanded(text)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: the 31st of February
-        raise ConfigError(f"config {path} is not YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"config {path} holds a {type(content).__name__}; SECTION: and keys were expected")
-    return content
+        raise ConfigError(f"{named} is {shown(text)}; {error}") from error
 
 
-def _flatten(content: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _set_all(cfg: CfgNode, settings: Iterator[tuple[str, Any, str]], *, origin_of_own: str = "") -> list[str]:
+    """Set every (key, value, origin); return the keys of one origin."""
+    own = []
+    for key, value, origin in settings:
+        if key not in SETTINGS:
+            raise ConfigError(f"{origin}: unknown key {shown(key)[1:-1]}{_suggestion(key)}")
+        put(cfg, key, read_value(value, SETTINGS[key], key=key, origin=origin))
+        if origin == origin_of_own:
+            own.append(key)
+    return own
 
 
-def _keys(node: CfgNode, prefix: str = "") -> Iterator[str]:
-    for key, _ in _flatten(node, prefix):
-        yield key
-
-
-def _set(cfg: CfgNode, key: str, value: Any, *, origin: str) -> None:
-    known = list(_keys(cfg))
-    if key not in known:
-        raise ConfigError(f"{origin}: unknown key {key}{_suggestion(key, known)}")
-    *sections, name = key.split(".")
-    node = cfg
-    for section in sections:
-        node = node[section]
-    node[name] = _coerce(value, node[name], key=key, origin=origin)
-
-
-def _suggestion(key: str, known: list[str]) -> str:
-    if any(name.startswith(f"{key}.") for name in known):
+def _suggestion(key: str) -> str:
+    if any(name.startswith(f"{key}.") for name in SETTINGS):
         return ": it is a section; write keys below it, or leave it out"
-    wanted = key.upper()
-    namesakes = [name for name in known if name.split(".")[-1] == wanted.split(".")[-1]]  # section wrong or missing
-    near = difflib.get_close_matches(wanted, namesakes or known, n=1, cutoff=0.0 if namesakes else 0.5)
+    wanted = key.upper()[:100]
+    namesakes = [name for name in SETTINGS if name.split(".")[-1] == wanted.split(".")[-1]]  # section wrong or missing
+    near = difflib.get_close_matches(wanted, namesakes or SETTINGS, n=1, cutoff=0.0 if namesakes else 0.5)
     return f"; did you mean {near[0]}?" if near else "; sce_video/config/defaults.py lists all keys"
-
-
-def _coerce(value: Any, default: Any, *, key: str, origin: str) -> Any:
-    """`value` as the type of `default`; ints pass as floats, text is parsed, nothing else is bent."""
-    if isinstance(default, str):
-        if isinstance(value, str):
-            return value
-    elif isinstance(default, list):
-        items = value.strip("[]() ").split(",") if isinstance(value, str) else value
-        if isinstance(items, list | tuple) and items:
-            return [_coerce(item, default[0], key=key, origin=origin) for item in items]
-    else:
-        parsed = _parse(value, default) if isinstance(value, str) else value
-        if isinstance(default, float) and type(parsed) is int:
-            parsed = float(parsed)
-        if type(parsed) is type(default) and abs(parsed) < math.inf:
-            return parsed
-    raise ConfigError(f"{origin}: {key} is {value!r}; {_expected(default)} was expected (for example {default!r})")
-
-
-def _parse(text: str, default: Any) -> Any:
-    if isinstance(default, float):  # YAML 1.1 reads 1e-6 as text
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        return text
-
-
-def _expected(default: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text", list: "a list"}
-    return names[type(default)]

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from fvcore.common.config import CfgNode
 
-from sce_video.config.defaults import default_config
-from sce_video.config.load import _UniqueKeyLoader, flat_config
+from sce_video.config.defaults import SETTINGS
+from sce_video.config.uses import get, used_keys
+from sce_video.config.values import read_value
+from sce_video.config.yaml_file import flattened, parse_yaml
 
 # A run may go on with other values of these; any other change would make its saved config a lie.
 FREE_TO_CHANGE = {
@@ -39,8 +40,8 @@ def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
     Args:
         before: values by SECTION.NAME; a key that it lacks had its default.
     """
-    before = {**flat_config(default_config()), **before}
-    return [key for key, value in flat_config(now).items() if before[key] != value and not _is_free(key, now.TASK)]
+    before = {**{key: setting.default for key, setting in SETTINGS.items()}, **before}
+    return [key for key in used_keys(now) if before[key] != get(now, key) and not _is_free(key, now.TASK)]
 
 
 def _is_free(key: str, task: str) -> bool:
@@ -50,9 +51,12 @@ def _is_free(key: str, task: str) -> bool:
 
 
 def recorded_config(text: str) -> dict[str, Any]:
-    """The values in a config as `config_text` wrote it, perhaps by another version, by SECTION.NAME; not checked."""
-    values: dict[str, Any] = {}
-    for section, value in yaml.load(text, Loader=_UniqueKeyLoader).items():
-        is_section = isinstance(value, dict)
-        values |= {f"{section}.{key}": each for key, each in value.items()} if is_section else {section: value}
-    return values
+    """The values in a config as `config_text` wrote it, perhaps by another version, by SECTION.NAME.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    content = flattened(parse_yaml(text, origin="its config"))
+    return {
+        key: read_value(value, SETTINGS[key], key=key, origin="its config") for key, value in content if key in SETTINGS
+    }

@@ -132,7 +132,7 @@ def _export_files(stem: Path) -> tuple[Path, Path]:
 
 
 def export(rows: FeatureRows, stem: Path | str, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
-    """Write `stem`.npz (features float32 (rows, D), labels, videos) and `stem`.csv, which says what each row is of.
+    """Write `stem`.npz (features float32 (rows, D), labels, videos, paths) and `stem`.csv, what each row is of.
 
     Args:
         paths, labels: of every video of the list; labels are -1 where there are none.
@@ -145,7 +145,11 @@ def export(rows: FeatureRows, stem: Path | str, *, paths: Sequence[str], labels:
     arrays, table = _export_files(stem)
     with atomic_path(arrays) as partial, partial.open("wb") as opened:
         np.savez(
-            opened, features=rows.features.numpy(), labels=np.array(of_rows, dtype=np.int64), videos=rows.videos.numpy()
+            opened,
+            features=rows.features.numpy(),
+            labels=np.array(of_rows, dtype=np.int64),
+            videos=rows.videos.numpy(),
+            paths=np.array([paths[video] for video in videos], dtype=np.str_),
         )
     lines = (
         [row, video, paths[video], "" if label < 0 else label]

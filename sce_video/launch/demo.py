@@ -8,6 +8,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.config import load_config
+from sce_video.config.uses import why_unused
 from sce_video.data.motion import write_motion_dataset
 from sce_video.errors import ConfigError
 from sce_video.launch.local import run_task
@@ -27,6 +28,7 @@ _METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
 
 def run_demo(
     config_file: Path,
+    evaluation_file: Path,
     output_dir: Path,
     *,
     num_train_videos_per_class: int,
@@ -40,23 +42,30 @@ def run_demo(
     if a demo wrote it.
 
     Args:
+        evaluation_file: config of the kNN and the retrieval.
         seed: of the videos, the initial weights and the training.
-        overrides: KEY VALUE ... on top of the config.
+        overrides: KEY VALUE ... on top of the configs; each takes what it uses.
+    Raises:
+        ConfigError: an override is wrong, or none of them uses it; files that no demo wrote are in the way.
     """
     started = time.monotonic()
     weights = output_dir / "pretrain" / BACKBONE_FILE
 
-    def config(folder: str, *more: str) -> CfgNode:
+    def config(file: Path, folder: str, *more: str) -> CfgNode:
         places = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
-        return load_config(config_file, [*places, "RUN.SEED", str(seed), *more, *overrides])
+        return load_config(file, [*places, "RUN.SEED", str(seed), *more], shared=overrides)
 
     def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
         shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]
-        return [config(f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
+        return [config(evaluation_file, f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
 
-    random, pretrain, sce = evaluations("random", ""), config("pretrain"), evaluations("sce", str(weights))
-    if 1 not in pretrain.EVAL.RETRIEVAL_RANKS:
-        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {pretrain.EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
+    random, sce = evaluations("random", ""), evaluations("sce", str(weights))
+    pretrain = config(config_file, "pretrain")
+    for key in overrides[::2]:
+        if all(why_unused(cfg, key) for cfg in (*random, pretrain)):
+            raise ConfigError(f"{key}: no part of the demo uses it")
+    if 1 not in random[-1].EVAL.RETRIEVAL_RANKS:
+        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {random[-1].EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
     _empty(output_dir)
     set_up_logging(output_dir)
     LOGGER.info("writing videos to %s", output_dir / "videos")

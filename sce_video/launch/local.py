@@ -10,8 +10,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.task import TASKS
-from sce_video.config import config_text, flat_config, load_config
-from sce_video.config.check import TRAINING_TASKS
+from sce_video.config import config_text, flat_config, load_config, saved_config
+from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.config.same_run import keys_of_another_run
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.place import is_placed, job_in, place_in
@@ -155,7 +155,7 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
             f"{output_dir} holds checkpoints but no config.yaml, which says of what run; put it back (a checkpoint "
             f'holds its text: torch.load(FILE, weights_only=True)["config"]), or choose another RUN.OUTPUT_DIR'
         )
-    before = load_config(saved)
+    before = saved_config(saved)
     if cfg.TASK != before.TASK:
         raise ConfigError(
             f"{output_dir} holds a run with TASK {before.TASK}; give TASK {cfg.TASK} another RUN.OUTPUT_DIR"

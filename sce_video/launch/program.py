@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from sce_video.config.paths import expanded
 from sce_video.config.urls import is_url, masked
-from sce_video.errors import PeerLostError, StoppedError, UserError
+from sce_video.errors import ConfigError, PeerLostError, StoppedError, UserError
 from sce_video.plain_text import shown
 from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
@@ -50,14 +51,17 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
 
 
 def local_path(text: str) -> Path:
-    """The `type=` of an argument that names files of this machine.
+    """The `type=` of an argument that names files of this machine; `~` and `$NAME` become what they stand for.
 
     Raises:
-        ArgumentTypeError: it is a URL, of which a `Path` would make a strange folder.
+        ArgumentTypeError: it is a URL, of which a `Path` would make a strange folder, or names no variable there is.
     """
     if is_url(text):
         raise ArgumentTypeError(f"{masked(text)} is no local path; copy the files to a disk of this machine first")
-    return Path(text)
+    try:
+        return Path(expanded(text))
+    except ConfigError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def _failed(reason: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.build.report import build_reported_runs, describe_runs
-from sce_video.config import changed_config, load_config
+from sce_video.config import changed_config, saved_config
 from sce_video.errors import UserError
 from sce_video.report.page import report_page
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
@@ -68,7 +68,7 @@ def _configs_of(folder: Path) -> list[CfgNode]:
         files = sorted(folder.glob("split_*/config.yaml"))
     if not files:
         raise UserError(f"{folder} holds no config.yaml; give the RUN.OUTPUT_DIR of a run")
-    runs = [changed_config(load_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
+    runs = [changed_config(saved_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
     return runs
 
 

@@ -57,7 +57,9 @@ def config(root: str, tmp_path: Path, **changes: str) -> CfgNode:
     lists = {f"DATA.{part.upper()}": f"{root}/{part}.txt" for part in ("train", "test")}
     places = {"DATA.ROOT": root, "DATA.CACHE_DIR": str(tmp_path / "cache"), **lists}
     settings = SETTINGS | places | {key.replace("__", "."): value for key, value in changes.items()}
-    return load_config(REPOSITORY / "configs/demo_sce.yaml", [text for pair in settings.items() for text in pair])
+    return load_config(
+        REPOSITORY / "configs/demo_knn.yaml", shared=[text for pair in settings.items() for text in pair]
+    )
 
 
 def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def config(videos: Path, *overrides: str):
-    settings = ["DATA.ROOT", str(videos), "DATA.NUM_WORKERS", "0", "RUN.DEVICE", "cpu", *overrides]
-    return load_config(REPOSITORY / "configs" / "demo_sce.yaml", settings)
+    settings = ["TASK", "pretrain", "DATA.ROOT", str(videos), "DATA.NUM_WORKERS", "0", "RUN.DEVICE", "cpu", *overrides]
+    return load_config(REPOSITORY / "configs" / "demo_knn.yaml", shared=settings)
 
 
 def test_a_view_becomes_the_clip_it_was(motion_videos: Path) -> None:

@@ -38,7 +38,10 @@ def test_accepted(config_file: Write, overrides: tuple[str, ...]) -> None:
     [
         (("RUN.OUTPUT_DIR", "s3://bucket/runs"), "local path"),
         (("DATA.CACHE_DIR", "s3://bucket/cache"), "local path"),
-        (("DATA.SPLITS_DIR", "https://host/splits"), "local path"),
+        (
+            ("DATA.SPLITS_DIR", "https://host/splits", "DATA.SOURCE", "ssv2", "DATA.ROOT", "v", "TASK", "extract"),
+            "local path",
+        ),
         (("DATA.ROOT", "tar://a::s3://bucket"), "chained"),
         (("DATA.ROOT", "s3://bucket", "DATA.SOURCE", "frame_folders"), "local folders only"),
         (("DATA.ROOT", "s3://bucket", "DATA.SOURCE", "cifar10"), "local folders only"),

@@ -220,6 +220,7 @@ def test_what_is_written_for_others(tmp_path):
     with np.load(arrays) as content:
         assert content["features"].tolist() == [[1, 2], [3, 4]]
         assert (content["labels"].tolist(), content["videos"].tolist()) == ([7, 9], [0, 2])
+        assert content["paths"].tolist() == ["a, b.mp4", 'ü "d".mp4']
         assert (content["features"].dtype, content["labels"].dtype) == (np.float32, np.int64)
     with table.open(encoding="utf-8", newline="") as opened:
         lines = list(csv.DictReader(opened))

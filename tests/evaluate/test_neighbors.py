@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from sce_video.config.check import CHOICES
+from sce_video.config.defaults import SETTINGS
 from sce_video.errors import UserError
 from sce_video.evaluate import neighbors
 from sce_video.evaluate.neighbors import SEARCHES, load_faiss_search, nearest
@@ -99,4 +99,4 @@ def test_a_missing_faiss_is_said_in_one_line(monkeypatch):
 
 
 def test_the_config_offers_every_search():
-    assert set(CHOICES["EVAL.SEARCH"]) == set(SEARCHES)
+    assert set(SETTINGS["EVAL.SEARCH"].choices) == set(SEARCHES)

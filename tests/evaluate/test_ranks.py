@@ -17,7 +17,7 @@ from sce_video.launch.local import run_task
 
 pytestmark = pytest.mark.rounding
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 # 23 training and 7 test videos, in parts of 5, and bank rows in chunks of 7: numbers that no world size divides.
 PART_VIDEOS, BANK_PER_CHUNK = 5, 7
 
@@ -43,7 +43,7 @@ def evaluate(rank: int, num_ranks: int, videos: str, folder: str) -> None:
                 "RUN.OUTPUT_DIR": f"{folder}/{task}",
                 "RUN.DEVICE": "cpu",
             }
-            run_task(load_config(CONFIG, [str(text) for pair in settings.items() for text in pair]))
+            run_task(load_config(CONFIG, shared=[str(text) for pair in settings.items() for text in pair]))
     finally:
         dist.destroy_process_group()
 

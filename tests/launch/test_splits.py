@@ -11,7 +11,7 @@ from sce_video.config import load_config
 from sce_video.errors import ConfigError
 from sce_video.launch.local import run_task
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def config(lists: Path, output_dir: Path, **changes: object) -> CfgNode:
         "RUN.OUTPUT_DIR": output_dir,
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    return load_config(CONFIG, [str(text) for pair in settings.items() for text in pair])
+    return load_config(CONFIG, shared=[str(text) for pair in settings.items() for text in pair])
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -100,11 +100,10 @@ def test_one_split_and_several_do_not_share_a_folder(lists: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"EVAL__SPLITS": "1,4"}, r"EVAL\.SPLITS is \[1, 4\]; give each of 1, 2, 3 once at most"),
+        ({"EVAL__SPLITS": "1,4"}, r"EVAL\.SPLITS is \[1, 4\]; every value must lie between 0 and 3"),
+        ({"EVAL__SPLITS": "0,1"}, r"EVAL\.SPLITS is \[0, 1\]; give each of 1, 2, 3 once at most"),
         ({"EVAL__SPLITS": "2,2"}, r"EVAL\.SPLITS is \[2, 2\]; give each"),
         ({"EVAL__SPLITS": "1,2", "DATA__TEST": "test.txt"}, r"list with \{split\} in DATA\.TRAIN and DATA\.TEST"),
-        ({"EVAL__SPLITS": "1,2", "TASK": "pretrain"}, r"TASK pretrain reads DATA\.SPLIT"),
-        ({"EVAL__SPLITS": "1,2", "TASK": "extract"}, r"TASK extract reads DATA\.SPLIT"),
         ({"EVAL__SPLITS": "1,2", "DATA__SOURCE": "class_folders"}, r"only DATA\.SOURCE ucf101, hmdb51, or list"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.settings import used_overrides
 from tests.slurm.conftest import slurm_local
 from tests.tools.test_run_net import SMALL
 
@@ -33,7 +34,7 @@ MANY_STEPS = {
 
 def arguments_of(videos: Path, output_dir: Path) -> list[str]:
     settings = {**SMALL, **MANY_STEPS, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
-    return ["--cfg", "configs/demo_sce.yaml", *(text for pair in settings.items() for text in pair)]
+    return ["--cfg", "configs/demo_sce.yaml", *used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)]
 
 
 def program(name: str, *arguments: str, env: dict[str, str]) -> str:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.report.runs import NASTY, Node, parse, rows_of, table
+from tests.settings import used_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
+    "DATA.TEST": "test",
     "DATA.NUM_WORKERS": "0",
     "CLIP.SECONDS": "0.5",
     "CLIP.NUM_FRAMES": "2",
@@ -25,6 +27,9 @@ SMALL = {
     "TRAIN.LOG_EVERY_STEPS": "1",
     "OPTIM.WARMUP_EPOCHS": "0",
     "EVAL.NUM_CLIPS": "1",
+    "EVAL.NUM_CROPS": "1",
+    "EVAL.SIZE_PIXELS": "32",
+    "EVAL.LOCAL_BATCH_SIZE": "32",
     "EVAL.RETRIEVAL_RANKS": "1,5",
 }
 
@@ -42,7 +47,7 @@ def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def run_net(videos: Path, output_dir: Path, **changes: str) -> None:
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
     settings |= {key.replace("__", "."): value for key, value in changes.items()}
-    arguments = [text for pair in settings.items() for text in pair]
+    arguments = used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
     done = program("run_net.py", "--cfg", "configs/demo_sce.yaml", *arguments)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -256,7 +261,7 @@ def test_a_page_that_cannot_be_written_does_not_fail_the_run(videos: Path, tmp_p
     (tmp_path / "knn" / "report.html").mkdir(parents=True)
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(tmp_path / "knn"), "TASK": "knn"}
     done = program(
-        "run_net.py", "--cfg", "configs/demo_sce.yaml", *(text for pair in settings.items() for text in pair)
+        "run_net.py", "--cfg", "configs/demo_sce.yaml", *used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
     )
     assert done.returncode == 0, done.stderr
     assert "no report.html: " in done.stderr

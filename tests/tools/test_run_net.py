@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.settings import used_overrides
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
+    "DATA.TEST": "test",
     "DATA.NUM_WORKERS": "0",
     "CLIP.SECONDS": "0.5",
     "CLIP.NUM_FRAMES": "2",
@@ -25,6 +28,7 @@ SMALL = {
     "EVAL.NUM_CLIPS": "2",
     "EVAL.NUM_CROPS": "1",
     "EVAL.SIZE_PIXELS": "32",
+    "EVAL.LOCAL_BATCH_SIZE": "32",
     "RUN.DEVICE": "cpu",
 }
 
@@ -42,7 +46,7 @@ def run_net(*arguments: str, config: str = "configs/demo_sce.yaml") -> subproces
 def overrides(videos: Path, output_dir: Path, **changes: str) -> list[str]:
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
     settings |= {key.replace("__", "."): value for key, value in changes.items()}
-    return [text for pair in settings.items() for text in pair]
+    return used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
 
 
 def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
@@ -111,11 +115,26 @@ def test_features_for_other_programs(motion_videos: Path, tmp_path: Path) -> Non
         with np.load(tmp_path / f"{name}.npz") as content:
             assert content["features"].shape == (count, 128)
             assert np.bincount(content["labels"]).tolist() == [count // 8] * 8
+            in_arrays = content["paths"].tolist()
         with (tmp_path / f"{name}.csv").open(newline="") as opened:
             paths = [line["path"] for line in csv.DictReader(opened)]
         assert all((motion_videos / path).is_file() for path in paths)
         assert len(paths) == count
+        assert in_arrays == paths
     assert json.loads((tmp_path / "results.json").read_text())["lists"]["test"]["num_evaluated"] == 8
+
+
+def test_features_of_a_folder_whatever_the_config_says_of_tests(motion_videos: Path, tmp_path: Path) -> None:
+    """A folder has no test videos; those that the config's list had are no folder's."""
+    folder = ["TASK", "extract", "DATA.SOURCE", "folder", "EVAL.NUM_CLIPS", "1", "RUN.DEVICE", "cpu"]
+    places = ["DATA.ROOT", str(motion_videos), "DATA.TRAIN", "test", "RUN.OUTPUT_DIR", str(tmp_path)]
+    extracted = run_net(*folder, *places, "DATA.NUM_WORKERS", "0", config="configs/demo_knn.yaml")
+    assert extracted.returncode == 0, extracted.stderr
+    with np.load(tmp_path / "train.npz") as content:
+        assert sorted(content["paths"].tolist()) == sorted(
+            str(path.relative_to(motion_videos)) for path in (motion_videos / "test").rglob("*.mp4")
+        )
+    assert not (tmp_path / "test.npz").exists()
 
 
 def test_evaluation_counts_a_broken_video_and_replaces_none(motion_videos: Path, tmp_path: Path) -> None:

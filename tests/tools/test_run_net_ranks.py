@@ -17,6 +17,7 @@ import torch
 
 from sce_video.launch.program import LOST_A_PEER
 from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def on_two(videos: Path, output_dir: Path, num_processes: int = 2, **changes: str) -> subprocess.CompletedProcess[str]:
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
     settings |= {key.replace("__", "."): value for key, value in changes.items()}
-    arguments = [text for pair in settings.items() for text in pair]
+    arguments = used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
     return subprocess.run(
         [
             sys.executable,
@@ -83,7 +84,7 @@ def long_run(videos: Path, output_dir: Path, *options: str, **environ: str) -> "
     """A run that has made its first step and has many before it."""
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir), "TRAIN.NUM_EPOCHS": "2000"}
     settings |= {"TRAIN.LOG_EVERY_STEPS": "1", "TRAIN.CHECKPOINT_EVERY_EPOCHS": "0"}
-    arguments = [text for pair in settings.items() for text in pair]
+    arguments = used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
     process = subprocess.Popen(
         [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", *options, *arguments],
         cwd=REPOSITORY,

@@ -14,6 +14,7 @@ from sce_video.config import load_config
 from sce_video.launch.local import run_task
 from tests.data.shards.tars import write_tar
 from tests.servers import HttpFolder, http_server, s3_environment, s3_server
+from tests.settings import used_overrides
 from tests.tools.test_run_net import REPOSITORY, SMALL
 
 CONFIG = "configs/demo_sce.yaml"
@@ -34,7 +35,7 @@ def overrides(output_dir: Path, **changes: str) -> list[str]:
         "RUN.OUTPUT_DIR": str(output_dir),
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    return [text for pair in settings.items() for text in pair]
+    return used_overrides(REPOSITORY / CONFIG, settings)
 
 
 def run_program(output_dir: Path, *, environment: Mapping[str, str], **changes: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.runtime.claim import CLAIM_FILE
+from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path
     settings = {**SMALL, "TASK": "knn", "DATA.SOURCE": "list", "DATA.ROOT": str(motion_videos)}
     settings |= {"DATA.TRAIN": f"{tmp_path}/train{{split}}.txt", "DATA.TEST": f"{tmp_path}/test{{split}}.txt"}
     settings |= {"RUN.OUTPUT_DIR": str(output_dir)}
-    arguments = ["--cfg", "configs/demo_sce.yaml", *(text for pair in settings.items() for text in pair)]
+    arguments = ["--cfg", "configs/demo_sce.yaml", *used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)]
     done = program("submit.py", "--local", "--gpus-per-node", "0", "--array", "DATA.SPLIT", "1,2", *arguments)
     assert done.returncode == 0, done.stderr
     assert "submitted 2 jobs: " in done.stdout

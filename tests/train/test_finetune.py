@@ -20,7 +20,7 @@ from sce_video.models.video_resnet import r2plus1d_mini
 from sce_video.models.weights import load_backbone
 from sce_video.runtime.checkpoints import CheckpointFolder
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 NUM_STEPS = 12
 
 
@@ -48,7 +48,7 @@ def config(videos: Path, output_dir: Path, **changes: object) -> CfgNode:
         "RUN.DEVICE": "cpu",
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    return load_config(CONFIG, [str(text) for pair in settings.items() for text in pair])
+    return load_config(CONFIG, shared=[str(text) for pair in settings.items() for text in pair])
 
 
 def newest(output_dir: Path) -> dict[str, torch.Tensor]:

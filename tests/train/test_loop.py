@@ -53,7 +53,7 @@ def config(videos: Path, output_dir: Path, **changes: object) -> CfgNode:
         "RUN.DEVICE": "cpu",
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    return load_config(CONFIG, [str(text) for pair in settings.items() for text in pair])
+    return load_config(CONFIG, shared=[str(text) for pair in settings.items() for text in pair])
 
 
 def final_state(output_dir: Path) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""How a setting is declared: its default, what values it may have and which configs use it, at once."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+_MOST_CHARACTERS = 4096  # of a text: the longest path there is
+_MOST_VALUES = 1000  # of a list
+# Controls, line ends and lone surrogates (bytes of a command line that are no text).
+_NOT_IN_TEXTS = ("Cc", "Cs", "Zl", "Zp")
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition on other settings under which one is used."""
+
+    keys: tuple[str, ...]
+    holds: Callable[..., bool]  # of the values of `keys`
+    words: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of the config.
+
+    Attributes:
+        refusal: value -> what it must be, if it is not that, else "".
+        conditions: all must hold, or nothing reads the setting.
+        is_path: a text in which `~` and `$NAME` stand for folders.
+        choices: the few values there are, if so.
+    """
+
+    default: Any
+    refusal: Callable[[Any], str]
+    conditions: tuple[When, ...] = ()
+    is_path: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+class Section(SimpleNamespace):
+    """Settings below one name; its conditions are those of all of them."""
+
+    def __init__(self, *conditions: When) -> None:
+        super().__init__()
+        self.__dict__["conditions"] = conditions
+
+    def settings(self) -> dict[str, Setting]:
+        declared = {name: each for name, each in vars(self).items() if name != "conditions"}
+        return {
+            name: replace(each, conditions=(*self.conditions, *each.conditions))
+            for name, each in declared.items()
+            if not isinstance(each, Section)
+        }
+
+
+def when(key: str, *values: Any) -> When:
+    """The setting `key` has one of these values."""
+    listed = ", ".join(map(str, values[:-1]))
+    return When((key,), lambda value: value in values, f"{key} {listed}{' or ' if listed else ''}{values[-1]}")
+
+
+def when_above_zero(key: str) -> When:
+    """The setting `key`, or a value of its list, is above 0."""
+    return When((key,), lambda value: any(each > 0 for each in _listed(value)), f"{key} above 0")
+
+
+def choice(default: Any, *values: Any, conditions: Sequence[When] = ()) -> Setting:
+    """One of a few texts or numbers."""
+    way_out = f"choose one of {', '.join(map(str, values))}"
+    return Setting(default, lambda value: "" if value in values else way_out, tuple(conditions), choices=values)
+
+
+def flag(default: bool, *conditions: When) -> Setting:
+    return Setting(default, lambda value: "", conditions)
+
+
+def text(default: str, *conditions: When) -> Setting:
+    return Setting(default, _refused_text, conditions)
+
+
+def path(default: str, *conditions: When) -> Setting:
+    """A file or folder, or the URL of one; `~` and `$NAME` at load become what they stand for."""
+    return Setting(default, _refused_text, conditions, is_path=True)
+
+
+def number(
+    default: Any,
+    *conditions: When,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+    length: int | None = None,
+    rising: bool = False,
+    odd: bool = False,
+) -> Setting:
+    """A number, whole if the default is, or a list of such; every value within the bounds.
+
+    Args:
+        length: of a list; None is any up to 1000.
+        rising: the first of two values does not exceed the second.
+    """
+
+    def refusal(value: Any) -> str:
+        values = _listed(value)
+        every = "every value" if isinstance(value, list) else "it"
+        if length is not None and len(values) != length:
+            return f"it must have {length} values"
+        if len(values) > _MOST_VALUES:
+            return f"it must have at most {_MOST_VALUES} values"
+        for each in values:
+            if least is not None and most is not None and not least <= each <= most:
+                return f"{every} must lie between {_shown(least)} and {_shown(most)}"
+            if (least is not None and each < least) or (above is not None and each <= above):
+                return f"{every} must be {_shown_bound('at least', least, 'above', above)}"
+            if (most is not None and each > most) or (below is not None and each >= below):
+                return f"{every} must be {_shown_bound('at most', most, 'below', below)}"
+            if odd and each % 2 == 0:
+                return f"{every} must be odd"
+        return "the first value must not exceed the second" if rising and values[0] > values[1] else ""
+
+    return Setting(default, refusal, conditions)
+
+
+def share(default: Any, *conditions: When, length: int | None = None, rising: bool = False) -> Setting:
+    """A share or probability, in [0, 1], or a list of such."""
+    return number(default, *conditions, least=0, most=1, length=length, rising=rising)
+
+
+def positive(
+    default: Any, *conditions: When, most: float, length: int | None = None, rising: bool = False, odd: bool = False
+) -> Setting:
+    """A number in (0, most], or a list of such."""
+    return number(default, *conditions, above=0, most=most, length=length, rising=rising, odd=odd)
+
+
+def _refused_text(value: str) -> str:
+    if len(value) > _MOST_CHARACTERS:
+        return f"it must have at most {_MOST_CHARACTERS} characters"
+    found = next((each for each in value if unicodedata.category(each) in _NOT_IN_TEXTS), None)
+    return "" if found is None else f"take the control character {found!r} out"
+
+
+def _shown_bound(inclusive: str, closed: float | None, exclusive: str, opened: float | None) -> str:
+    return f"{exclusive} {_shown(opened)}" if closed is None else f"{inclusive} {_shown(closed)}"
+
+
+def _shown(bound: float | None) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

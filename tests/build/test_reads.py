@@ -1,0 +1,95 @@
+"""What the config says that each task uses is what its run reads, key by key, in both directions."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fvcore.common.config import CfgNode
+
+from sce_video.config import load_config
+from sce_video.config.uses import used_keys
+from sce_video.launch.local import run_task
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
+SMALL = (
+    "DATA.NUM_WORKERS 0 CLIP.SECONDS 0.5 CLIP.NUM_FRAMES 2 CLIP.SIZE_PIXELS 32 METHOD.QUEUE_LENGTH 8 RUN.DEVICE cpu "
+    "TRAIN.GLOBAL_BATCH_SIZE 8 TRAIN.NUM_EPOCHS 1 OPTIM.WARMUP_EPOCHS 0 EVAL.NUM_CLIPS 1"
+)
+# Code that several tasks or choices share may ask for what one of them does not use; its value then changes nothing.
+READ_ALL_THE_SAME = {
+    "DATA.SPLIT",  # of a list without {split} in its name
+    "EVAL.SPLITS",
+    "EVAL.LABEL_SHARE",
+    "EVAL.RETRIEVAL_LEVEL",  # whether features are a video's or a clip's
+    "DATA.TEST",
+    "CLIP.PAIR",  # of one clip
+    "EVAL.FEATURES_DIR",  # after finetuning the output folder alone
+    *(
+        "EVAL.LINEAR_WEIGHT_DECAYS",
+        "EVAL.LINEAR_HELD_OUT_SHARE",
+    ),  # results of features name the settings of all metrics
+    *("EVAL.KNN_NUM_NEIGHBORS", "EVAL.KNN_TEMPERATURES", "EVAL.RETRIEVAL_CENTER_FEATURES", "EVAL.SEARCH"),
+    *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
+    "CLIP.FRAME_STRIDE",  # handed to each way to choose frames
+    "CLIP.SPEEDS",
+    "CLIP.DURATION_JITTER",
+    "AUG.COLOR_STRENGTH",  # of a jitter, a blur that never comes
+    "AUG.JITTER_SHARES",
+    "AUG.BLUR_KERNEL_PIXELS",
+    "AUG.BLUR_SIGMA_PIXELS",
+    *(f"METHOD.{name}_WARMUP_SHAPE" for name in ("COEFF", "TEMPERATURE", "TARGET_TEMPERATURE")),
+    "OPTIM.DECAYS_NORMS_AND_BIASES",
+    "METHOD.COEFF_START",  # of ramps over no epochs
+    "METHOD.TEMPERATURE_START",
+    "METHOD.TARGET_TEMPERATURE_START",
+}
+# What only some videos need, which no key says.
+FOR_REMOTE_VIDEOS = {"DATA.CACHE_DIR", "DATA.CACHE_GB"}
+RUNS = {
+    "pretrain": "TASK pretrain",
+    "pretrain, other switches": (
+        "TASK pretrain OPTIM.NAME sgd CLIP.FRAME_CHOICE strided CLIP.PAIR distance AUG.CROP short_side "
+        "AUG.CROP_SHORT_SIDE_PIXELS 32,40 AUG.BLUR_PROBABILITIES 1,0 METHOD.COEFF_WARMUP_EPOCHS 1 "
+        "METHOD.TEMPERATURE_WARMUP_EPOCHS 1 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS 1"
+    ),
+    "pretrain, more switches": "TASK pretrain CLIP.PAIR decreasing OPTIM.NAME lars AUG.JITTER_PROBABILITY 0",
+    "finetune": "TASK finetune OPTIM.NAME sgd",
+    "linear": "TASK linear",
+    "linear_features": "TASK linear_features EVAL.LINEAR_WEIGHT_DECAYS 0.01",
+    "knn": "TASK knn",
+    "knn, other switches": "TASK knn EVAL.CLIPS full_coverage CLIP.FRAME_CHOICE strided EVAL.LABEL_SHARE 0.7",
+    "retrieval": "TASK retrieval EVAL.RETRIEVAL_LEVEL clip",
+    "extract": "TASK extract",
+    "extract of a folder": "TASK extract DATA.SOURCE folder",
+}
+
+
+class Recorded(CfgNode):
+    """A config that remembers which of its values were asked for, but by the config's own room."""
+
+    def __init__(self, content: dict[str, Any], read: set[str], prefix: str = "") -> None:
+        super().__init__()
+        for name, value in content.items():
+            key = f"{prefix}{name}"
+            dict.__setitem__(self, name, Recorded(value, read, f"{key}.") if isinstance(value, CfgNode) else value)
+        self.__dict__["read"], self.__dict__["prefix"] = read, prefix
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_globals["__name__"].startswith(("yacs", "fvcore")):
+            frame = frame.f_back
+        if not isinstance(value, CfgNode) and not frame.f_globals["__name__"].startswith("sce_video.config"):
+            self.__dict__["read"].add(f"{self.__dict__['prefix']}{name}")
+        return value
+
+
+@pytest.mark.parametrize("switches", RUNS.values(), ids=RUNS)
+def test_a_run_reads_what_its_config_uses(motion_videos: Path, tmp_path: Path, switches: str) -> None:
+    places = ["DATA.ROOT", str(motion_videos), "RUN.OUTPUT_DIR", str(tmp_path)]
+    cfg = load_config(CONFIG, [*places, *switches.split()], shared=SMALL.split())
+    used, read = set(used_keys(cfg)), set[str]()
+    run_task(Recorded(cfg, read))
+    assert read - used <= READ_ALL_THE_SAME
+    assert used - read <= FOR_REMOTE_VIDEOS

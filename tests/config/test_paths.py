@@ -1,0 +1,78 @@
+"""`~` and variables in paths."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sce_video.config import config_text, load_config
+from sce_video.config.defaults import SETTINGS
+from sce_video.config.paths import expanded
+from sce_video.errors import ConfigError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOME": "/home/ada", "DATA_DIR": "/mnt/data", "NESTED": "$DATA_DIR/x", "TILDE": "~/x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NOWHERE", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("~", "/home/ada"),
+        ("~/runs/x", "/home/ada/runs/x"),
+        ("$DATA_DIR", "/mnt/data"),
+        ("${DATA_DIR}/k400", "/mnt/data/k400"),
+        ("/a/$DATA_DIR/b", "/a//mnt/data/b"),
+        ("$TILDE", "/home/ada/x"),
+        ("./~/x", "./~/x"),
+        ("a~", "a~"),
+        ("100$", "100$"),
+        ("$5", "$5"),
+        ("train{split}.txt", "train{split}.txt"),
+        ("", ""),
+        ("https://me:${DATA_DIR}@host/~x", "https://me:${DATA_DIR}@host/~x"),
+    ],
+)
+def test_expanded(text: str, path: str) -> None:
+    assert expanded(text) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("$NOWHERE/x", "the environment has no NOWHERE; write the path out"),
+        ("${NOWHERE}", "the environment has no NOWHERE"),
+        ("~nobody_of_this_name/x", "write ./~nobody_of_this_name/x"),
+        ("$NESTED", "holds another one"),
+    ],
+)
+def test_refused(config_file: Write, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match="RUN.OUTPUT_DIR is ") as caught:
+        load_config(config_file("DATA: {TRAIN: t}"), ["RUN.OUTPUT_DIR", text])
+    assert words in str(caught.value)
+
+
+def test_every_path_of_a_config_is_expanded_in_files_too(config_file: Write) -> None:
+    """And what is saved is what it stood for."""
+    keys = [key for key, setting in SETTINGS.items() if setting.is_path]
+    assert len(keys) == 8
+    text = "TASK: extract\nDATA.SOURCE: kinetics200\n" + "".join(f"{key}: ~/$DATA_DIR\n" for key in keys)
+    cfg = load_config(config_file(text))
+    for key in keys:
+        section, name = key.split(".")
+        assert cfg[section][name] == "/home/ada//mnt/data"
+    assert "$" not in config_text(cfg)
+
+
+def test_the_file_and_its_base_are_paths(config_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config_file("DATA: {TRAIN: t}\nRUN: {SEED: 5}", "base.yaml")
+    config_file("_BASE_: ~/base.yaml", "top.yaml")
+    assert load_config("~/top.yaml").RUN.SEED == 5
+    with pytest.raises(ConfigError, match="--cfg is '[$]NOWHERE/x.yaml'; the environment has no NOWHERE"):
+        load_config("$NOWHERE/x.yaml")
