@@ -21,7 +21,7 @@ HOSTILE = [
     """it's "here" $(touch owned) `touch owned`""",
     "a; touch owned; #",
     "-o owned && touch owned | touch owned > owned",
-    "\\ \\' \\\" * ? [a] {a,b} ~ !! $HOME ${HOME}",
+    "\\ \\' \\\" * ? [a] {a,b} ~ !! $? $$ $-",
     "'; touch owned; '",
     "日本 🎬",
 ]
