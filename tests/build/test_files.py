@@ -16,7 +16,7 @@ from sce_video.build.clips import build_opener
 from sce_video.build.data import build_train_manifest
 from sce_video.build.files import build_videos, own_folder
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config import load_config
+from sce_video.config import config_text, load_config
 from sce_video.data.cache import CacheError
 from sce_video.data.remote.filesystem import MissingPackageError
 from sce_video.launch.doctor.examine import read_subject
@@ -94,7 +94,7 @@ def test_decoders_race_on_remote_videos(served: HttpFolder, tmp_path: Path, capl
 
 def test_doctor_fetches_before_it_measures(served: HttpFolder, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(config(served.url, tmp_path).dump())
+    file.write_text(config_text(config(served.url, tmp_path)))
     subject = read_subject(None, config_file=file, run_dir=None)
     assert subject.videos is not None
     [finding] = fetching(build_videos(subject.cfg, subject.videos, VideoOpener("pyav")), seconds=60.0)
@@ -132,7 +132,7 @@ for name in ("aiohttp", "s3fs", "fsspec"):
 from sce_video.build.data import build_train_manifest
 from sce_video.build.files import build_videos, own_folder
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config import load_config
+from sce_video.config import config_text, load_config
 places = ["DATA.ROOT", {str(motion_videos)!r}, "DATA.CACHE_DIR", {str(tmp_path / "c")!r}]
 cfg = load_config("configs/demo_sce.yaml", places)
 videos = build_videos(cfg, build_train_manifest(cfg), VideoOpener("pyav"))
