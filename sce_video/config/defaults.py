@@ -207,7 +207,7 @@ _C.OPTIM = Section(_TRAINING)
 # lars, sgd or adamw.
 _C.OPTIM.NAME = choice("lars", "lars", "sgd", "adamw")
 # Peak learning rate for 256 videos; the rate used is BASE_LR * GLOBAL_BATCH_SIZE / 256.
-_C.OPTIM.BASE_LR = number(2.4, least=0, most=1_000_000)
+_C.OPTIM.BASE_LR = number(2.4, least=0, most=1e38)
 # Epochs of linear warm-up; then a cosine to FINAL_LR, for 256 videos too (SCE: 0; supervised on K200: 0.01, of 0.4).
 _C.OPTIM.WARMUP_EPOCHS = number(35, least=0, most=_MOST_EPOCHS)
 _C.OPTIM.FINAL_LR = number(0.0, least=0, most=1_000_000)
