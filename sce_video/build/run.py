@@ -14,7 +14,7 @@ from sce_video.build.model import describe_input
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text
-from sce_video.config.same_run import keys_of_another_run, recorded_config
+from sce_video.config.same_run import keys_of_another_run, named, recorded_config
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
@@ -83,5 +83,6 @@ def assemble_run(
             **describe_decoder(opener),
             "environment": environment(),
         },
-        changed_keys=lambda text: keys_of_another_run(recorded_config(text), cfg),
+        changed_keys=lambda text: named(keys_of_another_run(recorded_config(text), cfg)),
+        num_epochs_of=lambda text: int(recorded_config(text)["TRAIN.NUM_EPOCHS"]),
     )

@@ -221,6 +221,9 @@ _C.OPTIM.LAYER_DECAY = number(1.0, _FINETUNING, above=0, most=1)
 
 _C.TRAIN = Section(_TRAINING)
 _C.TRAIN.NUM_EPOCHS = number(200, least=1, most=_MOST_EPOCHS)
+# A run that began with fewer NUM_EPOCHS goes on to these: learning rate and EMA momentum leap to where they are in a
+# run of so many epochs, and end with it; the log says from what to what.
+_C.TRAIN.EXTENDS_RUN = flag(False)
 # Videos per optimiser step, over all ranks and accumulated parts.
 _C.TRAIN.GLOBAL_BATCH_SIZE = number(512, least=1, most=2**20)
 # Parts that a batch is computed in, one after the other, to save memory; batch norm sees one part.

@@ -19,6 +19,8 @@ from sce_video.errors import ConfigError
 _BASE_KEY = "_BASE_"
 _MOST_BASES = 10
 _COMMAND_LINE = "command line"
+# The first line of a run's config.yaml in versions that saved every key, also those that its task did not read.
+_OF_EVERY_KEY = b"# Resolved config of a run. "
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
@@ -38,7 +40,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), *, shared: Sequ
     path = Path(_expanded(str(path), named="--cfg"))
     cfg = default_config()
     own = _set_all(cfg, _file_settings(path, seen=()), origin_of_own=str(path))
-    unused = [key for key in own if why_unused(cfg, key)]
+    unused = [] if _names_every_key(path) else [key for key in own if why_unused(cfg, key)]
     given = _set_all(cfg, _pairs(overrides), origin_of_own=_COMMAND_LINE)
     _set_all(cfg, _pairs(shared))
     _refuse_unused(cfg, given, origin="")
@@ -90,6 +92,11 @@ def changed_config(cfg: CfgNode, changes: Mapping[str, Any]) -> CfgNode:
 def changed_keys(before: CfgNode, after: CfgNode) -> list[str]:
     """Keys whose values differ between two configs."""
     return [key for key in SETTINGS if get(before, key) != get(after, key)]
+
+
+def _names_every_key(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline(len(_OF_EVERY_KEY)) == _OF_EVERY_KEY
 
 
 def _of_settings(settings: Iterator[tuple[str, Any]], *, origin: str) -> CfgNode:

@@ -1,6 +1,6 @@
 """Whether a run that goes on is the one that began: which keys may have other values by then."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fvcore.common.config import CfgNode
@@ -27,9 +27,11 @@ FREE_TO_CHANGE = {
     "TRAIN.NUM_CHECKPOINTS_KEPT",
     "TRAIN.STOP_AT_STEP",
     "TRAIN.STOPS_IF_NOT_SAVED",
+    "TRAIN.EXTENDS_RUN",
     "RUN.OUTPUT_DIR",
     "RUN.DEVICE",
 }
+_EPOCHS = "TRAIN.NUM_EPOCHS"
 # What a run on labels begins with and learns from; no other key of EVAL changes training.
 _FIXED_ON_LABELS = {"EVAL.CHECKPOINT", "EVAL.LABEL_SHARE"}
 
@@ -41,7 +43,16 @@ def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
         before: values by SECTION.NAME; a key that it lacks had its default.
     """
     before = {**{key: setting.default for key, setting in SETTINGS.items()}, **before}
-    return [key for key in used_keys(now) if before[key] != get(now, key) and not _is_free(key, now.TASK)]
+    changed = [key for key in used_keys(now) if before[key] != get(now, key) and not _is_free(key, now.TASK)]
+    if now.TRAIN.EXTENDS_RUN and before[_EPOCHS] < now.TRAIN.NUM_EPOCHS:
+        changed.remove(_EPOCHS)
+    return changed
+
+
+def named(changed: Sequence[str]) -> str:
+    """Such keys in an error, and how to have more epochs all the same."""
+    hint = " (for more of these there is TRAIN.EXTENDS_RUN True)" if _EPOCHS in changed else ""
+    return ", ".join(changed) + hint
 
 
 def _is_free(key: str, task: str) -> bool:

@@ -12,7 +12,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.task import TASKS
 from sce_video.config import config_text, flat_config, load_config, saved_config
 from sce_video.config.defaults import TRAINING_TASKS
-from sce_video.config.same_run import keys_of_another_run
+from sce_video.config.same_run import keys_of_another_run, named
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.place import is_placed, job_in, place_in
 from sce_video.launch.ranks import joined_ranks
@@ -82,8 +82,8 @@ def run_task(cfg: CfgNode) -> None:
         if is_main_process():
             write_text(
                 output_dir / "config.yaml",
-                f"# Resolved config of a run. To run it again: python tools/run_net.py --cfg {output_dir}/config.yaml\n"
-                + config_text(cfg),
+                "# Resolved config of a run, every key that it reads. To run it again:\n"
+                f"# python tools/run_net.py --cfg {output_dir}/config.yaml\n" + config_text(cfg),
             )
         work()
         if is_main_process():
@@ -163,5 +163,5 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
     changed = keys_of_another_run(flat_config(before), cfg)
     if changed:
         raise ConfigError(
-            f"{output_dir} holds a run with another value of {', '.join(changed)}; choose another RUN.OUTPUT_DIR"
+            f"{output_dir} holds a run with another value of {named(changed)}; choose another RUN.OUTPUT_DIR"
         )

@@ -51,8 +51,9 @@ class Run:
 
     `task` is its name on the bar. `take_step` makes one optimiser step and gives the loss, still on the device.
     `record` is stored in every checkpoint beside the state: versions, and what must be the same when the run goes on:
-    `config`, as `videos` and `labels` what identifies these, as `decoder` what reads them. `changed_keys` gives the
-    keys of a recorded config that say that it is another run's. `name_video` gives a path.
+    `config`, as `videos` and `labels` what identifies these, as `decoder` what reads them. `changed_keys` names the
+    keys of a recorded config that say that it is another run's, "" if none does; `num_epochs_of` reads its length.
+    `name_video` gives a path.
     """
 
     task: str
@@ -68,7 +69,8 @@ class Run:
     checkpoints: CheckpointFolder
     output_dir: Path
     record: dict[str, Any]
-    changed_keys: Callable[[str], list[str]]
+    changed_keys: Callable[[str], str]
+    num_epochs_of: Callable[[str], int]
 
 
 def train(run: Run, *, step: int) -> bool:

@@ -1,7 +1,7 @@
 """The scalars of a run, as functions of the optimiser step."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from sce_video.methods.sce import SCERates
 from sce_video.optim.schedules import ema_momentum, ramp, warmup_cosine
@@ -41,10 +41,6 @@ class LearningRate:
         )
 
 
-class Schedules(Protocol):
-    def at(self, step: int) -> Rates: ...
-
-
 @dataclass(frozen=True)
 class FinetuneSchedules:
     """The learning rate alone."""
@@ -75,6 +71,9 @@ class PretrainSchedules:
                 ema_momentum=ema_momentum(step, num_steps=self.lr.num_steps, start=self.ema_momentum_start),
             ),
         )
+
+
+Schedules = PretrainSchedules | FinetuneSchedules
 
 
 @dataclass(frozen=True)

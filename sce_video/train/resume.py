@@ -1,6 +1,7 @@
 """Going on from the newest checkpoint, as the run that wrote it and no other."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,8 @@ def resume(run: Run) -> int:
         _take_over(run, load_checkpoint(run.checkpoints.path(step)))
     if is_main_process():
         _say(run, step)
+        if newest is not None and "config" in newest:
+            _say_if_extended(run, run.num_epochs_of(newest["config"]) * run.plan.steps_per_epoch, step=step)
     return step
 
 
@@ -64,9 +67,9 @@ def _require_same_run(run: Run, state: dict[str, Any]) -> None:
     """Compare what the checkpoint says of its run; older ones do not say everything."""
     record, plan = run.record, run.plan
     way_out = "use the run's own config, or choose another RUN.OUTPUT_DIR"
-    changed = run.changed_keys(state["config"]) if "config" in state else []
+    changed = run.changed_keys(state["config"]) if "config" in state else ""
     if changed:
-        raise CheckpointError(f"the checkpoint is of a run with another value of {', '.join(changed)}; {way_out}")
+        raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {way_out}")
     if state["videos"] != record["videos"]:
         raise CheckpointError(f"the list of training videos is another one than at the start of the run; {way_out}")
     if state.get("labels", record["labels"]) != record["labels"]:
@@ -125,3 +128,22 @@ def _say(run: Run, step: int) -> None:
             METRICS_FILE,
             logged - step,
         )
+
+
+def _say_if_extended(run: Run, steps_before: int, *, step: int) -> None:
+    """What a longer run does to the schedules: the steps so far were those of the shorter one."""
+    if steps_before == run.plan.num_steps:
+        return
+    shorter = replace(run.schedules, lr=replace(run.schedules.lr, num_steps=steps_before))
+    last, then = shorter.at(step - 1), run.schedules.at(step)
+    leaps = [f"the learning rate from {last.lr:.6g} to {then.lr:.6g}"]
+    if last.method and then.method:
+        leaps.append(f"EMA momentum from {last.method.ema_momentum:.6g} to {then.method.ema_momentum:.6g}")
+    LOGGER.warning(
+        "the run of %d steps is extended to %d: at step %d its schedules leap to those of a run of so many, %s; it is "
+        "not the run that had them from the start",
+        steps_before,
+        run.plan.num_steps,
+        step,
+        ", ".join(leaps),
+    )

@@ -14,7 +14,9 @@ from sce_video.config.uses import get, used_keys, why_unused
 
 finite = st.floats(min_value=1e-300, max_value=100)
 share = st.floats(min_value=0, max_value=1)
-folder = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="$~"), max_size=12)
+folder = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="$~"), max_size=12
+).filter(lambda text: "://" not in text)
 
 # Keys whose valid values do not hang together with those of others.
 VALUES: dict[str, st.SearchStrategy[Any]] = {

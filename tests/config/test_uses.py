@@ -139,3 +139,14 @@ def test_every_condition_names_keys_that_there_are() -> None:
             assert set(condition.keys) <= SETTINGS.keys() - {key}
             values = [SETTINGS[other].default for other in condition.keys]
             assert isinstance(condition.holds(*values), bool)
+
+
+def test_the_config_of_an_older_run_is_a_config(config_file: Write) -> None:
+    """Its version saved every key; one that is written by hand is taken at its word."""
+    keys = LISTS + "METHOD: {COEFF: 0.25, COEFF_START: 1.0}\nEVAL: {CHECKPOINT: ''}\n"
+    first_line = "# Resolved config of a run. To run it again: python tools/run_net.py --cfg runs/x/config.yaml\n"
+    assert load_config(config_file(first_line + keys)).METHOD.COEFF == 0.25
+    with pytest.raises(ConfigError, match=r"METHOD\.COEFF_START is 1\.0; only METHOD\.COEFF_WARMUP_EPOCHS above 0"):
+        load_config(config_file(keys))
+    with pytest.raises(ConfigError, match=r"METHOD\.COEFF_START is 1\.0"):  # of the command line
+        load_config(config_file(first_line + keys), ["METHOD.COEFF_START", "1"])

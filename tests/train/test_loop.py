@@ -1,6 +1,7 @@
 """Whole runs through the task: resumed runs are the run that was never stopped, to the bit."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -253,6 +254,28 @@ def test_a_run_goes_on_only_with_its_own_config(undisturbed: Path, motion_videos
     with pytest.raises(ConfigError, match="another value of METHOD.TEMPERATURE; choose another RUN.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, METHOD__TEMPERATURE=0.2))
     run_task(config(motion_videos, undisturbed, TRAIN__LOG_EVERY_STEPS=1))  # nothing left to do
+
+
+def test_a_run_is_extended_where_that_is_asked_for(motion_videos: Path, tmp_path: Path) -> None:
+    """Rates by hand: an epoch is 4 steps; a cosine goes from 256 / 6 * 6 / 256 = 1 to 0 in all steps."""
+    settings: dict[str, object] = {"OPTIM__BASE_LR": 256 / 6, "METHOD__EMA_MOMENTUM": 0.5, "OPTIM__WARMUP_EPOCHS": 0}
+    run_task(config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=1, **settings))
+    longer = config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=2, **settings)
+    with pytest.raises(
+        ConfigError, match=r"value of TRAIN\.NUM_EPOCHS \(for more of these there is TRAIN\.EXTENDS_RUN"
+    ):
+        run_task(longer)
+    extended = config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=2, TRAIN__EXTENDS_RUN=True, **settings)
+    run_task(extended)
+    lr_before, lr_then = (1 + math.cos(math.pi * 3 / 4)) / 2, (1 + math.cos(math.pi * 4 / 8)) / 2
+    momentum_then = 1 - 0.5 * (1 + math.cos(math.pi * 4 / 7)) / 2
+    line = next(line for line in (tmp_path / "run.log").read_text().splitlines() if "is extended to 8" in line)
+    assert f"the learning rate from {lr_before:.6g} to {lr_then:.6g}" in line
+    assert f"EMA momentum from 1 to {momentum_then:.6g}" in line
+    assert max(losses(tmp_path)) == 7
+    with pytest.raises(ConfigError, match=r"value of TRAIN\.NUM_EPOCHS"):  # never shorter
+        run_task(config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=1, TRAIN__EXTENDS_RUN=True, **settings))
+    run_task(longer)  # it is one of 2 epochs now
 
 
 def test_the_saved_config_gives_the_same_run(undisturbed: Path, tmp_path: Path) -> None:
