@@ -61,13 +61,15 @@ def test_permanent(error: Exception) -> None:
     ("header", "least", "most"),
     [
         *(("7", 7, 7), ("0", 0, 0), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("1e9", 0, 0), ("²", 0, 0)),
-        ("9" * 400, 1e8, 1e9),
-        (format_datetime(datetime.now(timezone.utc) + timedelta(hours=10), usegmt=True), 9 * 3600, 10 * 3600),
+        pytest.param("9" * 400, 1e8, 1e9, id="400 digits"),
+        ("in ten hours", 9 * 3600, 10 * 3600),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("Fri, 99 Dec 99999 99:99:99 GMT", 0, 0),
     ],
 )
 def test_what_a_server_asks_for(header: str, least: float, most: float) -> None:
+    if header == "in ten hours":  # said here, since processes that share the tests compare their names
+        header = format_datetime(datetime.now(timezone.utc) + timedelta(hours=10), usegmt=True)
     http, boto = StatusError(503), BotoError(503)
     http.headers = {"Retry-After": header}  # type: ignore[attr-defined]
     boto.response["ResponseMetadata"]["HTTPHeaders"] = {"retry-after": header}  # type: ignore[assignment]
