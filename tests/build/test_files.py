@@ -80,7 +80,7 @@ def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path
     for key in ("metrics", "features", "num_bank", "details"):
         assert results["remote"][key] == results["local"][key]
     heads = [path for method, path in served.requests if method == "HEAD"]
-    assert len(heads) <= 2 * 2 + 2  # one video of each list, for the run and for its page
+    assert len(heads) <= 2 * (16 + 8)  # 16 videos of the one list, all 8 of the other, for the run and for its page
     assert max(served.gets()[path] for path in served.gets() if path.endswith(".mp4")) == 1
 
 
