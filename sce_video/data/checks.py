@@ -1,5 +1,6 @@
 """What is said of a list before the work begins: files that are not there, a video that stands in it twice."""
 
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from sce_video.config.urls import is_url
 from sce_video.data.find_file import find_file
 from sce_video.data.manifest import Manifest, PackedTexts
 from sce_video.data.remote import RefusedError, RemoteError
@@ -47,12 +49,13 @@ def require_files(manifest: Manifest, *, max_missing_share: float = 1.0) -> None
 def say_repeated(manifest: Manifest) -> None:
     """Warn of videos that a list has twice, with different labels above all."""
     assert isinstance(manifest.paths, PackedTexts)
-    if len(set(manifest.paths.joined.split(b"\n"))) == len(manifest):
+    joined = manifest.paths.joined
+    is_plain = b"./" not in joined and b"//" not in joined
+    if is_plain and len(set(joined.split(b"\n"))) == len(manifest):
         return
     first: dict[str, int] = {}
-    repeated = [
-        (first[path], video) for video, path in enumerate(manifest.paths) if first.setdefault(path, video) != video
-    ]
+    paths = manifest.paths if is_plain else map(_plain_path, manifest.paths)
+    repeated = [(first[path], video) for video, path in enumerate(paths) if first.setdefault(path, video) != video]
     labels = manifest.labels
     differing = [] if labels is None else [(one, two) for one, two in repeated if labels[one] != labels[two]]
     for pairs, words in ((repeated, "stand in it more than once"), (differing, "stand in it with different labels")):
@@ -63,6 +66,11 @@ def say_repeated(manifest: Manifest) -> None:
                 *(manifest.origin, len({one for one, _ in pairs}), words, manifest.shown_paths[one]),
                 _in_lines(manifest, one, two),
             )
+
+
+def _plain_path(path: str) -> str:
+    """The same text for `a//b` and `./a/b`."""
+    return path if is_url(path) else os.path.normpath(path)
 
 
 def _in_lines(manifest: Manifest, *videos: int) -> str:

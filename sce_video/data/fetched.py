@@ -17,6 +17,7 @@ from sce_video.data.remote.transfer import fetch, read_range
 from sce_video.data.shards.member import Member, find_member
 from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.runtime.watch import waiting_for_others
+from sce_video.special_files import refuse_special_file
 
 if TYPE_CHECKING:
     from sce_video.data.manifest import Manifest
@@ -94,6 +95,7 @@ class VideoFiles:
 
 def _read_part(file: Path, start: int, length: int) -> bytes:
     try:
+        refuse_special_file(file)
         with file.open("rb", buffering=0) as opened:
             opened.seek(start)
             content = opened.read(length) or b""

@@ -23,6 +23,7 @@ from sce_video.runtime.distributed import all_gathered, is_main_process, num_ran
 from sce_video.runtime.files import atomic_path, write_json
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
+from sce_video.special_files import refuse_special_file
 
 _PART_VIDEOS = 1024
 _ABOUT = "about.json"
@@ -215,6 +216,7 @@ def _write(file: Path, rows: FeatureRows, *, about: str) -> None:
 def _read(file: Path, expected: _Expected | None) -> FeatureRows:
     """A part; of one written before parts had a digest only that is not compared."""
     try:
+        refuse_special_file(file)
         require_plain_archive(file)
         with np.load(file, allow_pickle=False) as content:
             failures = [(int(video), str(reason)) for video, reason in json.loads(str(content["failures"]))]

@@ -19,6 +19,7 @@ from sce_video.launch.start import LAUNCHER
 from sce_video.runtime.checkpoints import newest_below
 from sce_video.runtime.files import write_json
 from sce_video.runtime.peers import Verdict
+from sce_video.special_files import read_small_file
 
 _MOST_REQUEUES = 100
 # In a row, after the loss of a process, without a new checkpoint.
@@ -30,6 +31,7 @@ _SECONDS_PER_RANK, _MOST_SECONDS_BEHIND = 2.0, 20.0
 # Slurm's numbers of steps that are no srun's: interactive, batch script, and others.
 _FIRST_SPECIAL_STEP = 0xFFFFFF00
 _RECORD = "requeues.json"
+_MOST_RECORD_BYTES = 2**16
 
 
 def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
@@ -81,7 +83,7 @@ def may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
     file, job = output_dir / _RECORD, job_in(environ)
     before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
     with suppress(Exception):  # the border: a record that cannot be read is none
-        kept = {**before, **json.loads(file.read_bytes())}
+        kept = {**before, **json.loads(read_small_file(file, most_bytes=_MOST_RECORD_BYTES))}
         if kept.get("job") == job["job"] and type(kept["without_progress"]) is int:
             before = kept
     in_vain: int = before["without_progress"]

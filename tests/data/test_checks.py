@@ -54,5 +54,11 @@ def test_videos_that_stand_in_a_list_twice_are_said(caplog: pytest.LogCaptureFix
     ]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     caplog.clear()
+    say_repeated(Manifest(Path(), ["x/a", "./x/a", "http://h//b", "http://h/b"], [0, 1, 0, 0], "list.txt"))
+    assert caplog.messages == [
+        "list.txt: 1 videos stand in it more than once, such as x/a (number 1: label 0, number 2: label 1)",
+        "list.txt: 1 videos stand in it with different labels, such as x/a (number 1: label 0, number 2: label 1)",
+    ]
+    caplog.clear()
     say_repeated(Manifest(Path(), ["a", "b"], [0, 0], "list.txt"))
     assert caplog.messages == []

@@ -139,15 +139,15 @@ def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
     served: HttpFolder, local: Manifest, make_files: MakeFiles
 ) -> None:
     served.fail_first = ("503",) * 1000
-    files = make_files(Patience(total_seconds=0.3, first_wait_seconds=0.05))
-    found, watch = in_workers(remote_videos(served, local, files))
+    impatient = make_files(Patience(total_seconds=1.0, first_wait_seconds=0.05))
+    found, watch = in_workers(remote_videos(served, local, impatient))
     for reason, path in zip(found, local.paths, strict=True):
         assert reason.startswith(f"{served.url}/{path}: cannot be fetched (")
         assert "503" in reason
         assert "\n" not in reason
     assert watch.lost() == {}
     served.fail_first = ()
-    found, _ = in_workers(remote_videos(served, local, files))
+    found, _ = in_workers(remote_videos(served, local, make_files()))
     assert all(map(torch.equal, found, expected(local)))
 
 
@@ -211,6 +211,15 @@ def test_a_shard_that_has_been_cut_short(motion_videos: Path, make_files: MakeFi
     manifest = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")
     file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(DecodeError, match="has been cut short"):
+        frames(ListedVideos(manifest, VideoOpener("pyav"), make_files()), 0)
+
+
+def test_a_shard_that_has_become_a_fifo(make_files: MakeFiles, tmp_path: Path) -> None:
+    file = write_tar(tmp_path / "a.tar", {"0.mp4": bytes(10)})
+    manifest = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(DecodeError, match=r"a\.tar cannot be read \(it is a FIFO"):
         frames(ListedVideos(manifest, VideoOpener("pyav"), make_files()), 0)
 
 

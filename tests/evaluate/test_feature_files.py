@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 
 from sce_video.errors import CheckpointError
 from sce_video.evaluate import feature_files
-from sce_video.evaluate.feature_files import export, read_export, stored_features
+from sce_video.evaluate.feature_files import export, read_export, read_features, stored_features
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, mean_of_views
 from sce_video.evaluate.views import ResizedClips, spatial_crops
 from sce_video.runtime.watch import Watch
@@ -158,6 +159,13 @@ def test_a_damaged_file_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and start again"):
         store(tmp_path, GrayVideos())
+
+
+def test_a_part_that_is_a_fifo_is_named(tmp_path):
+    store(tmp_path, GrayVideos())
+    os.mkfifo(tmp_path / "part_000009.npz")
+    with pytest.raises(CheckpointError, match=r"part_000009\.npz cannot be read .*it is a FIFO"):
+        read_features(tmp_path)
 
 
 def changed(file, **changes):

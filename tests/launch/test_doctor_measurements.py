@@ -224,9 +224,13 @@ def test_files_are_read_whole(tmp_path: Path) -> None:
     for number, size in enumerate((10, 3 * MIB, 64 * 1024)):
         files.append(tmp_path / str(number))
         files[-1].write_bytes(bytes(size))
-    found = measure_disk([*files, tmp_path / "missing"], seconds=60)
+    os.mkfifo(tmp_path / "fifo")
+    found = measure_disk([*files, tmp_path / "missing", tmp_path / "fifo"], seconds=60)
     assert (found.num_files, found.num_bytes) == (3, 10 + 3 * MIB + 64 * 1024)
-    assert found.failures == [f"{tmp_path / 'missing'} (No such file or directory)"]
+    assert found.failures == [
+        f"{tmp_path / 'missing'} (No such file or directory)",
+        f"{tmp_path / 'fifo'} (it is a FIFO, not a file)",
+    ]
     one = measure_disk(files, seconds=0)
     assert one.num_files == 1
     assert 0 < one.open_seconds <= one.file_seconds

@@ -52,6 +52,11 @@ def test_submitits_handler_is_asked() -> None:
     assert asked == [signal.SIGUSR2]
 
 
+def test_a_record_that_is_no_file_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "requeues.json")
+    assert may_come_again(tmp_path, {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "0"})
+
+
 def test_a_job_that_loses_a_process_again_and_again_without_a_checkpoint_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

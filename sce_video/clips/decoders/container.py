@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
-from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
+from sce_video.clips.decoders.mp4 import is_cut_mp4, kinds_of_top_boxes
 
 # Types of the boxes that an mp4 or mov file can begin with; they follow the box's length.
 _MP4_BOXES = frozenset([b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"])
@@ -77,6 +77,8 @@ def _plain_fault(path: str, kind: str) -> str | None:
             return f"not {'an' if kind == 'image' else 'a'} {kind}: text"
         if head[4:8] in _MP4_BOXES and b"moov" not in kinds_of_top_boxes(path):
             return "incomplete: no index (moov)"
+        if is_cut_mp4(path) if head[4:8] in _MP4_BOXES else is_matroska_cut_short(path):
+            return "incomplete: it says that it goes on beyond its end"
     except OSError:
         pass
     return None

@@ -53,7 +53,7 @@ def in_order(names: Sequence[str]) -> list[str]:
     many = "more than one order" if orders else "no order"
     raise FrameNamesError(
         f"the numbers in {len(names)} names like {first} and {last} tell {many}; say it with DATA.FRAMES_PATTERN"
-        + _example(first)
+        + _example_of_all(names)
     )
 
 
@@ -132,6 +132,15 @@ def _shown(patterns: Sequence[tuple[str, int]]) -> str:
     shown = [f"{count} like {name}" if count > 1 else name for name, count in patterns[:_NUM_PATTERNS_SHOWN]]
     more = len(patterns) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _example_of_all(names: Sequence[str]) -> str:
+    """A pattern in which all numbers that vary count, the first of them first: none of the names is left out."""
+    split = [_NUMBERS.split(name) for name in names]
+    if any(parts[::2] != split[0][::2] for parts in split):
+        return _example(min(names))
+    parts = ["{:d}" if len(set(column)) > 1 else column[0] for column in zip(*split, strict=True)]
+    return f", such as {''.join(parts)}"
 
 
 def _example(name: str) -> str:

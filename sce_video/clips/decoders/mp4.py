@@ -12,6 +12,7 @@ _UPRIGHT = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1
 _PARENTS = frozenset([b"trak", b"mdia", b"minf", b"stbl"])
 _REORDERS, _CONTINUES = b"ctts", b"mvex"  # times of composition; more of the header in fragments
 _ENTRY_BYTES = 78  # of a video sample entry, before the boxes in it
+_WHOLE = (b"moov", b"moof", b"mdat")
 _MOST_HEADER_BYTES = 2**20
 _MOST_BOXES = 1000
 # Where the boxes that count samples do so.
@@ -89,6 +90,17 @@ def kinds_of_top_boxes(path: str) -> list[bytes]:
     """
     with open(path, "rb") as file:
         return [kind for kind, _, _ in _top_boxes(file, os.path.getsize(path))]
+
+
+def is_cut_mp4(path: str) -> bool:
+    """Whether its header, or its pictures, reach beyond the end of the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    num_bytes = os.path.getsize(path)
+    with open(path, "rb") as file:
+        return any(kind in _WHOLE and start + size > num_bytes for kind, start, size in _top_boxes(file, num_bytes))
 
 
 def _movie_header(file: BinaryIO, num_bytes: int) -> bytes:

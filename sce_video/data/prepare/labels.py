@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.prepare.settings import PrepareError
+from sce_video.special_files import refuse_special_file
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def class_names_text(classes: Sequence[str]) -> str:
 
 def _read_class_names(file: Path) -> list[str]:
     try:
+        refuse_special_file(file)
         names = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise PrepareError(f"--classes {file} cannot be read ({error}); give a text file, one name a line") from error

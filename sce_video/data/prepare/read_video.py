@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
 from sce_video.clips.decoders.container import opening_errors
+from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
 from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
 from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
@@ -22,6 +23,7 @@ from sce_video.data.prepare.timing import steady_fps
 _LONGEST_STILL_SECONDS = 3600.0
 # Behind the last picture there is little but sound.
 _LEAST_PICTURE_SHARE = 0.9
+_JOINED = ("mpegts", "mpeg", "flv")
 # PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 _MEMORY = (MemoryError,)  # is no fault of the video's
@@ -108,15 +110,20 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
             if packet.pos is not None and packet.pos >= 0:
                 end = packet.pos + packet.size
         starts = in_order_of_play(stamps, clock) if clock else [stamp for stamp, _ in stamps]
-        return [float(start * base) for start in starts], stream.average_rate, _note(container, end)
+        return [float(start * base) for start in starts], stream.average_rate, _note(path, container, end)
 
 
-def _note(container: av.container.InputContainer, end: int) -> str:
+def _note(path: str, container: av.container.InputContainer, end: int) -> str:
     """Says if a file that may be joined of others goes on behind this picture's end, at byte `end`; 0: not known."""
-    may_be_joined = container.format.name in ("mpegts", "mpeg")
-    if not may_be_joined or end == 0 or end >= _LEAST_PICTURE_SHARE * container.size:
+    if end == 0 or end >= _LEAST_PICTURE_SHARE * container.size or not _may_be_joined(path, container):
         return ""
     return f"its picture ends after {end} of {container.size} bytes; what follows is another stream, and is not read"
+
+
+def _may_be_joined(path: str, container: av.container.InputContainer) -> bool:
+    """Byte by byte; of mp4 files joined so FFmpeg reads the first."""
+    is_mp4 = "mp4" in container.format.name
+    return kinds_of_top_boxes(path).count(b"moov") > 1 if is_mp4 else container.format.name in _JOINED
 
 
 class Upright:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sce_video.clips.decoders.images import FRAMES_FILE
 from sce_video.data.prepare.settings import PrepareError
+from sce_video.special_files import refuse_special_file
 
 _JPEG_NAME = re.compile(r"[0-9]{6,}\.jpg")
 _CHUNK_BYTES = 1 << 20
@@ -142,6 +143,8 @@ def publish(partial: Path, output_dir: Path, name: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    """Raises OSError, also for what is no file."""
+    refuse_special_file(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

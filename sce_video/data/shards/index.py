@@ -52,6 +52,7 @@ def read_index(shard: Location, folder: Path) -> ShardIndex:
 def _kept(file: Path, version: str) -> list[ShardVideo] | None:
     """None where there is no index of this version; one that is damaged is made anew."""
     try:
+        refuse_special_file(file)
         content = json.loads(file.read_text(encoding="utf-8"))
         if (content["format"], content["version"]) != (_FORMAT, version):
             return None
@@ -63,7 +64,8 @@ def _kept(file: Path, version: str) -> list[ShardVideo] | None:
 
 def _is_whole(video: ShardVideo) -> bool:
     places = (video.start, video.length)
-    return isinstance(video.name, str) and all(type(place) is int and place >= 0 for place in places)
+    is_label = type(video.label) in (int, str, type(None))
+    return isinstance(video.name, str) and is_label and all(type(place) is int and place >= 0 for place in places)
 
 
 def _facts(shard: Location) -> FileFacts:

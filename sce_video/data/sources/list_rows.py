@@ -98,7 +98,7 @@ def _read_table(rows: Rows, lines: Iterable[tuple[int, str]], header: Header) ->
         if _is_comment(rows, number, line):
             continue
         try:
-            fields = next(csv.reader([line], delimiter=header.delimiter, strict=True))
+            fields = next(csv.reader([line], delimiter=header.delimiter, skipinitialspace=True, strict=True))
         except csv.Error as error:
             raise ManifestError(f"{rows.file}, line {number}: {error}") from error
         if len(fields) != header.num_columns:

@@ -9,6 +9,7 @@ from statistics import mean, median
 
 from sce_video.launch.doctor.amounts import in_bytes
 from sce_video.launch.doctor.finding import Finding
+from sce_video.special_files import refuse_special_file
 
 _FIRST_BYTES = 64 * 1024
 _CHUNK_BYTES = 2**20
@@ -45,6 +46,7 @@ def measure_disk(files: Sequence[Path], *, seconds: float) -> DiskSpeed:
     can_forget = hasattr(os, "posix_fadvise")
     for file in files:
         try:
+            refuse_special_file(file)
             if can_forget:
                 _forget(file)
             open_seconds, file_seconds, size = _read(file)

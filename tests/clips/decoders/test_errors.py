@@ -107,6 +107,18 @@ def test_a_truncated_video(numbered_video, tmp_path, decoder):
     assert str(caught.value) == f"{path}: incomplete: no index (moov)"
 
 
+@pytest.mark.parametrize(("kind", "box"), [("mp4", b"moov"), ("mp4 fragmented", b"moof"), ("mkv", b"\x1f\x43\xb6\x75")])
+def test_a_video_that_ends_before_its_first_picture(numbered_video, tmp_path, kind, box):
+    """In its index, in its first fragment, in its first cluster."""
+    source = numbered_video(kind).path
+    whole = source.read_bytes()
+    path = tmp_path / f"truncated{source.suffix}"
+    path.write_bytes(whole[: whole.index(box) + 20])
+    with pytest.raises(DecodeError) as caught:
+        open_video(path, decoder="pyav")
+    assert str(caught.value) == f"{path}: incomplete: it says that it goes on beyond its end"
+
+
 def test_damage_is_an_error_only_where_it_is_needed(numbered_video, read_numbers, tmp_path):
     content = bytearray(numbered_video("mp4 b-frames").path.read_bytes())
     begin = content.index(b"mdat")

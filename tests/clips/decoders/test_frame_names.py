@@ -142,3 +142,18 @@ def test_decimals_of_many_digits_are_exact():
     names = ["0.1.jpg", "0.10000000000000000001.jpg", "1.0.jpg"]
     assert matching(names, "{:f}.jpg") == names
     assert Fraction("0.1") < Fraction("0.10000000000000000001")
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["00_00_58.jpg", "00_00_59.jpg", "00_01_00.jpg"], "00_{:d}_{:d}.jpg"),
+        (["v1.9.jpg", "v1.10.jpg"], "v1.{:d}.jpg"),
+        ([f"{i}_left_{10 - i}.jpg" for i in range(10)], "{:d}_left_{:d}.jpg"),
+    ],
+)
+def test_the_pattern_that_is_proposed_leaves_no_frame_out(names, pattern):
+    with pytest.raises(FrameNamesError) as caught:
+        in_order(names)
+    assert str(caught.value).endswith(f"such as {pattern}")
+    assert matching(names[::-1], pattern) == names

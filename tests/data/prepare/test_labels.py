@@ -1,5 +1,6 @@
 """Labels of class folders, by hand."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes | None) 
         file.write_bytes(content)
     with pytest.raises(PrepareError, match=r"--classes .*names .*one name a line"):
         Labels("folders", file).classes_of(["a/x.mp4"])
+
+
+def test_a_fifo_of_names_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "names")
+    with pytest.raises(PrepareError, match=r"--classes .*names cannot be read .*it is a FIFO"):
+        Labels("folders", tmp_path / "names").classes_of(["a/x.mp4"])
 
 
 def test_names_without_folders_are_a_mistake(tmp_path: Path) -> None:

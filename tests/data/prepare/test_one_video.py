@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -289,3 +290,9 @@ def test_real_originals_frame_by_frame(shared_data, prepare) -> None:
         record, output = prepare(path, Transcode(short_side_pixels=64))
         assert worst_psnr(output, path) > 25, path
         assert record.num_frames == len(sequential(path))
+
+
+def test_a_video_that_has_become_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    record = prepare_video(Job(Planned("a.mp4", 1, 1, "a.mp4"), tmp_path, tmp_path / "partial", Check()))
+    assert (record.status, record.reason) == (BROKEN, "cannot be read (it is a FIFO, not a file)")

@@ -53,7 +53,15 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     first = read_index(file, tmp_path / "index")
     [kept] = (tmp_path / "index").glob("*.json")
     start = f'{{"format": 2, "version": "{first.version}", "videos": '
-    for text in ("", "{}", "[" * 100_000, start + "[[1]]}", start + "[[1, 2, 3, 4]]}", start + '[["a", -2, 3, 4]]}'):
+    for text in (
+        "",
+        "{}",
+        "[" * 100_000,
+        start + "[[1]]}",
+        start + "[[1, 2, 3, 4]]}",
+        start + '[["a", -2, 3, 4]]}',
+        start + '[["a", 2, 3, [4]]]}',
+    ):
         kept.write_text(text)
         assert read_index(file, tmp_path / "index") == first
 

@@ -54,6 +54,7 @@ def listed(labels: object) -> list[int] | None:
         ("Video ID;Frames;Label\nx;300;7\n", ["x"], [7]),
         ("path num_frames label\nfolder 7 300 1\n", ["folder 7"], [1]),
         ('# made by me\nsplit,label,path\ntrain,4,"a, b.mp4"\n', ["a, b.mp4"], [4]),
+        ('path, label\n"a, b.mp4", "walk"\nc.mp4, jump\n', ["a, b.mp4", "c.mp4"], [1, 0]),
         ("path,num_frames\na.mp4,300\n", ["a.mp4"], None),
         # Names of classes, numbered in their order.
         ("b.mp4 walk\na.mp4,jump high\n", ["b.mp4", "a.mp4"], [1, 0]),
