@@ -1,5 +1,6 @@
 """AVI, a row of places of which some are empty: what is made of it shows the same at the same time."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,3 +70,20 @@ def test_the_rate_is_that_of_the_frames_not_of_the_places(write_video, tmp_path)
     with SequentialVideo(source) as video:
         assert video.fps == 10
         assert [round(start * 10, 6) for start, _, _ in video.frames()] == list(range(20))
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".flv", "flv"), (".mp4", "libx264"), (".mkv", "libx264")])
+def test_nothing_is_dropped_in_silence_of_files_joined_byte_by_byte(
+    write_video, prepare, tmp_path, suffix, codec
+) -> None:
+    """Twice the same ten frames: FFmpeg reads the first ten, or all."""
+    one = write_video(tmp_path / f"one{suffix}", range(10), fps=25, codec=codec)
+    assert prepare(one, Check()).reason == ""
+    two = tmp_path / f"two{suffix}"
+    two.write_bytes(2 * one.read_bytes())
+    record = prepare(two, Check())
+    said = {
+        10: f"its picture ends after [0-9]+ of {two.stat().st_size} bytes; what follows is .* not read",
+        20: "10 of 20 frames have no time of their own",
+    }
+    assert re.fullmatch(said[record.num_frames], record.reason), record.reason
