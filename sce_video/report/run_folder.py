@@ -108,6 +108,13 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, dict | list) and all(isinstance(text, str) for text in _values(value))
 
 
+def _are_names(value: Any) -> bool:
+    """Of classes, by their number; None where the data set has none."""
+    return value is None or (
+        isinstance(value, dict) and _are_texts(value) and all(label.isdecimal() and label.isascii() for label in value)
+    )
+
+
 def _values(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
@@ -116,6 +123,9 @@ def _values(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "metrics": _are_numbers,
     "metrics_std": _are_numbers,
+    "chance": _are_numbers,
+    "standard_errors": _are_numbers,
+    "class_names": _are_names,
     "num_evaluated": lambda value: type(value) is int,
     "num_expected": lambda value: type(value) is int,
     "protocol": lambda value: isinstance(value, dict),

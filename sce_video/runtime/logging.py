@@ -3,7 +3,6 @@
 import errno
 import json
 import logging
-import math
 import os
 import shutil
 import sys
@@ -23,6 +22,7 @@ LOGGER = logging.getLogger("sce_video")
 RUN_LOG, METRICS_FILE = "run.log", "metrics.jsonl"
 _LEAST_FREE_BYTES = 1 << 20
 _MOST_STEPS = 1 << 53
+_MOST = 1e100  # of a scalar: those of a run are float32, and charts calculate with them
 
 
 class _PlainFormatter(logging.Formatter):
@@ -182,6 +182,6 @@ def _line_of(text: str) -> dict[str, float] | None:
         line = json.loads(text)
         if not (isinstance(line, dict) and type(line["step"]) is int and 0 <= line["step"] < _MOST_STEPS):
             return None
-        return line if all(type(value) in (int, float) and math.isfinite(value) for value in line.values()) else None
+        return line if all(type(value) in (int, float) and abs(value) < _MOST for value in line.values()) else None
     except Exception:  # the border: whatever is raised while a line is read says that it is none
         return None

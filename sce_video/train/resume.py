@@ -81,7 +81,10 @@ def _require_same_run(run: Run, state: dict[str, Any]) -> None:
         )
     before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
     if before != record["batch_norm"]:  # no state dict holds these, and versions of this toolkit differ in them
-        raise CheckpointError(f"its batch norms have {before}, not {record['batch_norm']}; {way_out}")
+        raise CheckpointError(
+            f"its batch norms have {before}, not {record['batch_norm']}; go on with the version that began the run, or "
+            f"choose another RUN.OUTPUT_DIR"
+        )
     _require_same_decoder(state, record)
 
 

@@ -75,6 +75,9 @@ DAMAGE = {
     "a metric that is none": ("results.json", results_with(metrics={"knn_top1": None}), r"\(metrics is "),
     "no finite metric": ("results.json", results_with(metrics={"knn_top1": float("nan")}), r"\(metrics is "),
     "a count that is none": ("results.json", results_with(num_evaluated="8"), r"\(num_evaluated is '8'\)"),
+    "a chance that is none": ("results.json", results_with(chance=[0.1]), r"\(chance is \[0\.1\]\)"),
+    "an error that is none": ("results.json", results_with(standard_errors={"a": "b"}), r"\(standard_errors is "),
+    "a class without a number": ("results.json", results_with(class_names={"a": "b"}), r"\(class_names is "),
     "no failures": ("results.json", results_with(failures=7), r"\(failures is 7\)"),
     "an environment of numbers": ("results.json", results_with(environment={"torch": 2}), r"\(environment is "),
     "no finite similarity": (

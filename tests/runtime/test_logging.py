@@ -66,6 +66,7 @@ def test_damaged_lines_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogC
         b'{"step": -1, "loss": 1.0}',
         b'{"step": 1' + b"0" * 400 + b"}",
         b'{"step": 2, "loss": NaN}',
+        b'{"step": 2, "loss": 1e308}',
         b'{"step": 2, "loss": "low"}',
         b"[" * 100_000,
         b"7",
@@ -75,7 +76,7 @@ def test_damaged_lines_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogC
     assert [line["step"] for line in logged_metrics(tmp_path / "metrics.jsonl")] == [0, 1, 9]
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"{tmp_path / 'metrics.jsonl'}: 10 lines are damaged and left out, the first is line 3"
+        f"{tmp_path / 'metrics.jsonl'}: 11 lines are damaged and left out, the first is line 3"
     )
 
 
