@@ -75,7 +75,7 @@ class CheckpointFolder:
         for step in reversed(steps):
             try:
                 state = load_checkpoint(self.path(step))
-                if state.get("step") != step:
+                if type(state.get("step")) is not int or state["step"] != step:
                     raise DamagedError(f"checkpoint {self.path(step)} is of step {state.get('step')!r:.20}")
                 if use is not None:
                     use(state)

@@ -100,6 +100,9 @@ def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None
 def _require_fitting(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """Raises ValueError on what torch takes over and fails on in the next step."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    numbered = [[group["params"] for group in each["param_groups"]] for each in (optimizer.state_dict(), state)]
+    if numbered[0] != numbered[1]:
+        raise ValueError("the optimiser's parameters are others, or in another order")
     for place, buffers in state["state"].items():
         for name, value in buffers.items():
             is_tensor = isinstance(value, Tensor)

@@ -208,6 +208,15 @@ def test_a_checkpoint_under_the_name_of_another_is_passed_over(tmp_path: Path) -
     assert state["step"] == 10
 
 
+@pytest.mark.parametrize("step", [None, "20", 20.0, torch.zeros(2), torch.tensor(20)])
+def test_a_step_that_is_no_whole_number_is_passed_over(tmp_path: Path, step: object) -> None:
+    checkpoints = saved(tmp_path, 10)
+    torch.save({**some_state(20), "step": step}, checkpoints.path(20))
+    state = checkpoints.load_newest()
+    assert state is not None
+    assert state["step"] == 10
+
+
 class MakesFolder:
     """Unpickled, it makes a folder: stands for any code in a file from elsewhere."""
 

@@ -351,6 +351,12 @@ def other_buffers(state: dict[str, Any]) -> dict[str, Any]:
     return {"optimizer": {**optimizer, "state": {0: {"mu": torch.zeros(7)}}}}
 
 
+def other_order(state: dict[str, Any]) -> dict[str, Any]:
+    optimizer = state["optimizer"]
+    first, *others = optimizer["param_groups"]
+    return {"optimizer": {**optimizer, "param_groups": [{**first, "params": first["params"][::-1]}, *others]}}
+
+
 DAMAGE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "weights that are not finite": not_finite,
     "a tensor is missing": lambda state: without(state, next(iter(state["model"]))),
@@ -358,6 +364,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "no model": lambda state: {"model": None},
     "a list": lambda state: {"optimizer": [1]},
     "buffers of another shape": other_buffers,
+    "parameters in another order": other_order,
     "a failed video that is none": lambda state: {"failures": {"failed": [10**6]}},
     "a text": lambda state: {"failures": "none"},
     "a config that is none": lambda state: {"config": "]["},
