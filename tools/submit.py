@@ -41,10 +41,10 @@ def main() -> int:
             signal_delay_seconds=arguments.signal_delay,
             more={name: value if sign else True for name, sign, value in (t.partition("=") for t in arguments.sbatch)},
         )
-        if arguments.dry_run:
-            print(batch_script(arguments.cfg, arguments.overrides, resources=resources))
-            return
         array = parse_array(arguments.array) if arguments.array else None
+        if arguments.dry_run:
+            print(batch_script(arguments.cfg, arguments.overrides, resources=resources, array=array))
+            return
         cluster = "local" if arguments.local else "slurm"
         print(describe(submit(arguments.cfg, arguments.overrides, resources=resources, array=array, cluster=cluster)))
 

@@ -99,7 +99,7 @@ def submit(
     Raises:
         UserError: the config cannot be run, there is no Slurm here, or it refuses the job; a control character.
     """
-    _require_plain(file, [*overrides, *(() if array is None else (array[0], *array[1]))], resources)
+    _require_plain(file, overrides, resources, array)
     if cluster == "local" and resources.nodes > 1:
         raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
     configs = _configs(file, overrides, array)
@@ -119,13 +119,20 @@ def submit(
         raise UserError(f"sbatch refuses the job: {error}") from error
 
 
-def batch_script(file: str | Path, overrides: Sequence[str], *, resources: Resources) -> str:
-    """What would be given to sbatch; no Slurm is needed.
+def batch_script(
+    file: str | Path,
+    overrides: Sequence[str],
+    *,
+    resources: Resources,
+    array: tuple[str, Sequence[str]] | None = None,
+) -> str:
+    """What would be given to sbatch, of an array without its values; no Slurm is needed.
 
     Raises:
         UserError: see `submit`.
     """
-    _require_plain(file, overrides, resources)
+    _require_plain(file, overrides, resources, array)
+    _configs(file, overrides, array)
     home = _home(load_config(file, overrides))
     executor = _ScriptWriter(home / "submitted", python=_python())
     parameters = _parameters(resources, home / "submitted" / "CODE", name=home.name)
@@ -148,9 +155,12 @@ class _ScriptWriter(submitit.SlurmExecutor):
         return converted
 
 
-def _require_plain(file: str | Path, overrides: Sequence[str], resources: Resources) -> None:
+def _require_plain(
+    file: str | Path, overrides: Sequence[str], resources: Resources, array: tuple[str, Sequence[str]] | None
+) -> None:
     require_plain({"--cfg": str(file), "the folder that this is started in": str(Path.cwd()), "Python": sys.executable})
     require_plain({f"argument {number} after the options": text for number, text in enumerate(overrides, start=1)})
+    require_plain({"--array": " ".join([array[0], *array[1]]) if array else ""})
     resources.require_plain()
 
 

@@ -105,10 +105,19 @@ def test_control_characters_are_refused_before_anything_is_done(character: str, 
             submit(file, overrides, resources=wanted, array=array, cluster="slurm")
         message = str(caught.value)
         assert message.isprintable(), message
-        if array is None:
-            with pytest.raises(UserError, match="control character|is no NAME=VALUE"):
-                batch_script(file, overrides, resources=wanted)
+        with pytest.raises(UserError, match="control character|is no NAME=VALUE"):
+            batch_script(file, overrides, resources=wanted, array=array)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_that_cannot_be_run_is_not_shown_either(tmp_path: Path) -> None:
+    home = ["RUN.OUTPUT_DIR", str(tmp_path / "runs")]
+    with pytest.raises(UserError, match="OPTIM.BASE_LR is 'high'"):
+        batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LR", ["0.1", "high"]))
+    array = ("OPTIM.BASE_LR", ["0.1", "0.2"])
+    assert batch_script(CONFIG, home, resources=resources(), array=array) == batch_script(
+        CONFIG, home, resources=resources()
+    )
 
 
 def test_what_a_config_writes_is_refused_too(tmp_path: Path) -> None:
