@@ -139,16 +139,17 @@ def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
     served: HttpFolder, local: Manifest, make_files: MakeFiles
 ) -> None:
     served.fail_first = ("503",) * 1000
-    impatient = make_files(Patience(total_seconds=1.0, first_wait_seconds=0.05))
-    found, watch = in_workers(remote_videos(served, local, impatient))
-    for reason, path in zip(found, local.paths, strict=True):
+    few = replace(local, paths=list(local.paths)[:2])
+    impatient = make_files(Patience(total_seconds=5.0, first_wait_seconds=0.5))
+    found, watch = in_workers(remote_videos(served, few, impatient))
+    for reason, path in zip(found, few.paths, strict=True):
         assert reason.startswith(f"{served.url}/{path}: cannot be fetched (")
         assert "503" in reason
         assert "\n" not in reason
     assert watch.lost() == {}
     served.fail_first = ()
-    found, _ = in_workers(remote_videos(served, local, make_files()))
-    assert all(map(torch.equal, found, expected(local)))
+    found, _ = in_workers(remote_videos(served, few, make_files()))
+    assert all(map(torch.equal, found, expected(few)))
 
 
 def test_missing_and_broken_videos_are_named_by_their_url(

@@ -13,10 +13,11 @@ import av.video.stream
 from sce_video.clips.decoders.base import even_timing, is_consistent
 from sce_video.clips.decoders.container import is_matroska_cut_short
 from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
-from sce_video.clips.decoders.pyav_file import open_stream, packets_of
+from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 
 _MATROSKA = "matroska"  # "webm" is the same reader
+_MOST_INTERVALS = 3  # from the beginning of the last frame to the end
 _LATEST_TICK = 2**62  # to seek to; FFmpeg counts in 63 bits
 
 
@@ -40,7 +41,7 @@ def video_timing(
     is_known = steady_clock(container, stream) is None and container.format.name != "flv"
     if is_known and not _is_cut_short(path, container, stream):
         for duration, num_frames in _said(container, stream, fps):
-            if is_consistent(duration, fps, num_frames):
+            if is_consistent(duration, fps, num_frames) and _is_filled(container, stream, duration):
                 return duration, fps, num_frames
     return _packet_timing(path)
 
@@ -97,6 +98,17 @@ def _is_cut_short(path: str, container: av.container.InputContainer, stream: av.
         return is_matroska_cut_short(path)
     index = stream.index_entries
     return len(index) > 0 and index[-1].pos + index[-1].size > os.path.getsize(path)
+
+
+def _is_filled(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, duration_seconds: float
+) -> bool:
+    """Whether an AVI's frames reach as far by its index, which its header does not know of; True for all others."""
+    index = stream.index_entries
+    if not is_row_of_places(container) or len(index) < 2 or stream.time_base is None:
+        return True
+    seconds = float((index[-1].timestamp - index[0].timestamp) * stream.time_base)
+    return duration_seconds - seconds <= _MOST_INTERVALS * seconds / (len(index) - 1)
 
 
 def _packet_timing(path: str) -> tuple[float, float, int]:

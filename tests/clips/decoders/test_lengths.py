@@ -239,3 +239,18 @@ def test_cases(shared_data, file, num_frames):
             begin = draw.randrange(num_frames - 16)
             frames = opened.frames_at([(begin + i + 0.5) / 25 for i in range(16)])
             assert len(torch.unique(frames, dim=0)) == 16
+
+
+def test_an_avi_whose_header_claims_more_frames_than_it_has(tmp_path, numbered_video):
+    """As one who writes the length before the frames leaves it; a gap at the end is no such claim."""
+    whole = bytearray(numbered_video("avi b-frames").path.read_bytes())
+    with open_video(numbered_video("avi b-frames").path, decoder="pyav") as opened:
+        num_frames, duration = opened.metadata.num_frames, opened.metadata.duration_seconds
+    for box, offset in ((b"avih", 24), (b"strh", 40)):
+        begin = whole.index(box) + offset
+        whole[begin : begin + 4] = (5000).to_bytes(4, "little")
+    path = tmp_path / "long.avi"
+    path.write_bytes(whole)
+    with open_video(path, decoder="pyav") as opened:
+        assert opened.metadata.num_frames == pytest.approx(num_frames, abs=1)
+        assert opened.metadata.duration_seconds == pytest.approx(duration, abs=0.1)
