@@ -30,10 +30,17 @@ def laughs(num_levels: int, start: str, wrapped: str) -> str:
     return "\n".join(lines)
 
 
+def listed_laughs(num_levels: int) -> str:
+    """The same in a list, of ten levels 9 ** 10 texts."""
+    texts = [",".join([name] * 9) for name in ("l", *(f"*a{i}" for i in range(num_levels - 1)))]
+    return "RUN:\n  SEED:\n" + "".join(f"  - &a{i} [{text}]\n" for i, text in enumerate(texts))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (laughs(30, "[lol, lol]", "[_, _, _, _, _, _, _, _, _]"), "with aliases written out"),
+        (listed_laughs(10), "line 7: more than 10,000 values, with aliases written out"),
         (laughs(30, "{x: lol}", "{a: _, b: _, c: _, d: _}"), "with aliases written out"),
         (laughs(30, "{x: lol}", "{<<: [_, _, _, _]}"), "with aliases written out"),
         (f"RUN: {{SEED: {'[' * 5000}{']' * 5000}}}", "deeper than 20 levels"),
