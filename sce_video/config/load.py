@@ -11,6 +11,7 @@ from fvcore.common.config import CfgNode
 from sce_video.config.check import check_config
 from sce_video.config.defaults import SETTINGS, default_config
 from sce_video.config.paths import expanded
+from sce_video.config.settings import refused_text
 from sce_video.config.uses import get, put, reset_unused, used_keys, why_unused
 from sce_video.config.values import read_value, shown
 from sce_video.config.yaml_file import flattened, parse_yaml, read_yaml
@@ -149,6 +150,8 @@ def _file_settings(path: Path, *, seen: tuple[Path, ...]) -> Iterator[tuple[str,
 
 
 def _expanded(text: str, *, named: str) -> str:
+    if refusal := refused_text(text):
+        raise ConfigError(f"{named} is {shown(text)}; {refusal}")
     try:
         return expanded(text)
     except ConfigError as error:

@@ -77,12 +77,12 @@ def flag(default: bool, *conditions: When) -> Setting:
 
 
 def text(default: str, *conditions: When) -> Setting:
-    return Setting(default, _refused_text, conditions)
+    return Setting(default, refused_text, conditions)
 
 
 def path(default: str, *conditions: When) -> Setting:
     """A file or folder, or the URL of one; `~` and `$NAME` at load become what they stand for."""
-    return Setting(default, _refused_text, conditions, is_path=True)
+    return Setting(default, refused_text, conditions, is_path=True)
 
 
 def number(
@@ -136,7 +136,8 @@ def positive(
     return number(default, *conditions, above=0, most=most, length=length, rising=rising, odd=odd)
 
 
-def _refused_text(value: str) -> str:
+def refused_text(value: str) -> str:
+    """What a text must be, if it is not that, else ""."""
     if len(value) > _MOST_CHARACTERS:
         return f"it must have at most {_MOST_CHARACTERS} characters"
     found = next((each for each in value if unicodedata.category(each) in _NOT_IN_TEXTS), None)

@@ -90,7 +90,7 @@ def test_special_and_endless_files(tmp_path: Path) -> None:
     (tmp_path / "sparse.yaml").touch()
     os.truncate(tmp_path / "sparse.yaml", 2**40)
     assert "larger than 65536 bytes" in refusal(tmp_path / "sparse.yaml")
-    for place in (tmp_path / "a\x00b", tmp_path / ("x" * 300), tmp_path):
+    for place in (tmp_path / ("x" * 300), tmp_path):
         assert "cannot be read" in refusal(place)
 
 
@@ -125,6 +125,13 @@ def test_a_base_is_a_path(config_file: Write) -> None:
     for base in ("[a, b]", "{a: b}", "null"):
         message = refusal(config_file(f"_BASE_: {base}\nRUN: 3\n"))
         assert "_BASE_" in message or "RUN" in message
+
+
+def test_the_name_of_a_config_is_one_line(config_file: Write) -> None:
+    assert r"_BASE_ is 'a\nb.yaml'; take the control character" in refusal(config_file('_BASE_: "a\\nb.yaml"\n'))
+    assert r"--cfg is 'a\nb.yaml'; take the control character" in refusal("a\nb.yaml")
+    assert r"--cfg is 'a\x00b.yaml'; take the control character" in refusal("a\0b.yaml")
+    assert "at most 4096 characters" in refusal(config_file(f"_BASE_: {'x' * 5000}\n"))
 
 
 def test_a_long_chain_of_bases_ends(config_file: Write) -> None:
