@@ -1,0 +1,38 @@
+"""Which other values a run may go on with: more epochs, if that is asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from sce_video.config import flat_config, load_config
+from sce_video.config.same_run import keys_of_another_run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text("DATA: {TRAIN: train.txt}\nOPTIM: {WARMUP_EPOCHS: 1}")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "extends", "changed"),
+    [
+        (100, 200, True, []),
+        (100, 100, True, []),
+        (100, 200, False, ["TRAIN.NUM_EPOCHS"]),
+        (100, 50, False, ["TRAIN.NUM_EPOCHS"]),
+        (100, 50, True, ["TRAIN.NUM_EPOCHS"]),
+    ],
+)
+def test_more_epochs(file: Path, before: int, now: int, extends: bool, changed: list[str]) -> None:
+    began = flat_config(load_config(file, ["TRAIN.NUM_EPOCHS", str(before)]))
+    goes_on = load_config(file, ["TRAIN.NUM_EPOCHS", str(now), "TRAIN.EXTENDS_RUN", str(extends)])
+    assert keys_of_another_run(began, goes_on) == changed
+
+
+def test_more_epochs_excuse_no_other_key(file: Path) -> None:
+    began = flat_config(load_config(file))
+    more = ["TRAIN.NUM_EPOCHS", "300", "TRAIN.EXTENDS_RUN", "True"]
+    assert keys_of_another_run(began, load_config(file, [*more, "RUN.SEED", "1"])) == ["RUN.SEED"]
+    assert keys_of_another_run(began, load_config(file, [*more, "DATA.NUM_WORKERS", "1"])) == []
