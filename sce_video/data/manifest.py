@@ -79,7 +79,8 @@ class Manifest:
     each; a path is then only a name. `versions` is given where the videos are in shards: of each shard, by its path,
     what tells that it was written anew; a path is then that of a member (see `sce_video.data.shards`). `lines` is
     parallel to `paths` where these stand in the lines of one file. `class_names` are those that are known, by label.
-    `has_guessed_labels`: that the numbers behind the paths are labels, nobody has said.
+    `has_guessed_labels`: that the numbers behind the paths are labels, nobody has said. `has_own_order`: labels are
+    names, which nothing numbers but their own sorted order.
 
     A label of -1 means that there is none, for tasks that use none.
 
@@ -96,6 +97,7 @@ class Manifest:
     lines: Sequence[int] | None = None
     class_names: Mapping[int, str] | None = None
     has_guessed_labels: bool = False
+    has_own_order: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", location(self.root))  # a text is welcome
@@ -277,10 +279,11 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
     """Refuse pairs that give meaningless numbers, before hours go into them.
 
     Raises:
-        ManifestError: no labels, or numbers that seem to be none; a test label without a training video; a video in
-            both.
+        ManifestError: no labels, or numbers that seem to be none; a test label without a training video, or whose
+            class is another one there; a video in both.
     """
     _require_classes(train)
+    _require_same_names(train, test)
     unseen = sorted(set(test.require_labels()) - set(train.require_labels()))
     if unseen:
         raise ManifestError(
@@ -292,6 +295,23 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
     if shared:
         example = train.path(shared[min(shared)])
         raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {example}")
+
+
+def _require_same_names(train: Manifest, test: Manifest) -> None:
+    """A label is the same class in both."""
+    for one, other in ((train, test), (test, train)):
+        if one.has_own_order and other.class_names is None:
+            raise ManifestError(
+                f"{one.origin} has names as labels and {other.origin} numbers, and nothing says what these stand for; "
+                "put a classes.txt (one name a line, the first is label 0) beside each"
+            )
+    names, tested = train.class_names or {}, test.class_names or {}
+    for label in sorted(names.keys() & tested.keys() & set(test.require_labels())):
+        if names[label] != tested[label]:
+            raise ManifestError(
+                f"label {label} is {tested[label]!r} in {test.origin} and {names[label]!r} in {train.origin}; "
+                "number the classes alike"
+            )
 
 
 def _full_paths(manifest: Manifest) -> Iterator[str]:

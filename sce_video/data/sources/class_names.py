@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sce_video.data.sources.text import read_text
 from sce_video.errors import ManifestError
@@ -9,6 +10,17 @@ from sce_video.errors import ManifestError
 CLASSES_FILE = "classes.txt"
 
 ClassNames = Callable[[], Mapping[int, str] | None]
+
+
+class NumberedLabels(NamedTuple):
+    """Labels as numbers, and what they stand for where that is known.
+
+    `is_own_order`: that they are names, which nothing numbers but their own sorted order.
+    """
+
+    numbers: Sequence[int]
+    names: Mapping[int, str] | None
+    is_own_order: bool = False
 
 
 def read_class_names(folder: Path | str) -> Mapping[int, str] | None:
@@ -32,8 +44,8 @@ def numbered_labels(
     *,
     origin: str,
     where: Callable[[int], str] | None = None,
-) -> tuple[Sequence[int], Mapping[int, str] | None]:
-    """Labels that are names as numbers, and what numbers stand for where that is known.
+) -> NumberedLabels:
+    """Labels that are names as numbers.
 
     Names are numbered as `own_names` has them, or else `class_names`, or else in their sorted order, as class folders
     are.
@@ -45,7 +57,7 @@ def numbered_labels(
     """
     numbers = [label for label in labels if isinstance(label, int)]
     if len(numbers) == len(labels):
-        return numbers, own_names
+        return NumberedLabels(numbers, own_names)
     at = where or (lambda _: origin)
     if numbers:
         place = next(place for place, label in enumerate(labels) if type(label) is not type(labels[0]))
@@ -53,7 +65,8 @@ def numbered_labels(
             f"{at(place)} has the label {_shown(labels[place])}, but {at(0)} has {_shown(labels[0])}; labels are all "
             "numbers or all names"
         )
-    names = own_names or class_names() or dict(enumerate(sorted({str(label) for label in labels})))
+    given = own_names or class_names()
+    names = given or dict(enumerate(sorted({str(label) for label in labels})))
     label_of = {name: label for label, name in names.items()}
     if len(label_of) < len(names):
         raise ManifestError(f"{origin} has names as labels, but two of its classes have the same name")
@@ -61,7 +74,7 @@ def numbered_labels(
         if label not in label_of:
             known = f"the {len(names)} classes of {CLASSES_FILE} beside it or of the training videos"
             raise ManifestError(f"{at(place)} has the label {_shown(label)}, which is none of {known}")
-    return [label_of[str(label)] for label in labels], names
+    return NumberedLabels([label_of[str(label)] for label in labels], names, is_own_order=not given)
 
 
 def _shown(label: int | str) -> str:

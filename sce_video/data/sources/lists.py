@@ -1,12 +1,12 @@
 """Text lists of videos: lines `path label` and their kin, and the manifests that tools/prepare_data.py writes."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest, shown
 from sce_video.data.remote import Location, location
-from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
+from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
 from sce_video.data.sources.text import path_below, read_text
@@ -42,20 +42,21 @@ def read_list(
             raise rows.error(row, "there is no path")
         if ".." in path or path[0] == "/" or "://" in path:
             path_below(root, path, file=list_file, line=rows.lines[row])
-    labels, names = _labels(rows, class_names)
+    labels = _labels(rows, class_names)
     return Manifest(
         root=root,
         paths=rows.paths,
-        labels=labels,
+        labels=labels.numbers or None,
         origin=str(list_file),
         lines=_compact(rows.lines),
-        class_names=names,
+        class_names=labels.names,
+        has_own_order=labels.is_own_order,
         has_guessed_labels=is_guessed,
     )
 
 
-def _labels(rows: Rows, class_names: ClassNames) -> tuple[Sequence[int] | None, Mapping[int, str] | None]:
-    """Numbers for all rows, None where no row has a label; and what they stand for, where that is known."""
+def _labels(rows: Rows, class_names: ClassNames) -> NumberedLabels:
+    """For all rows, or for none."""
     labels = [label for label in rows.labels if label is not None]
     if labels and len(labels) < len(rows.labels):
         row = next(row for row, label in enumerate(rows.labels) if (label is None) != (rows.labels[0] is None))
@@ -63,7 +64,7 @@ def _labels(rows: Rows, class_names: ClassNames) -> tuple[Sequence[int] | None, 
         raise rows.error(row, f"{shown(rows.paths[row])} has {has}; either every line has a label or none has")
     names = read_class_names(rows.file.parent) if isinstance(rows.file, Path) else None
     if not labels:
-        return None, names
+        return NumberedLabels([], names)
 
     def where(row: int) -> str:
         return f"{rows.file}, line {rows.lines[row]}: {shown(rows.paths[row])}"

@@ -51,14 +51,15 @@ def read_shards(
     LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
     own_names = read_class_names(folder) if isinstance(folder, Path) else None
-    numbers, known_names = numbered_labels(labels, own_names, class_names, origin=origin)
+    numbered = numbered_labels(labels, own_names, class_names, origin=origin)
     return Manifest(
         root=folder,
         paths=paths,
-        labels=numbers or None,
+        labels=numbered.numbers or None,
         origin=origin,
         versions=versions,
-        class_names=known_names,
+        class_names=numbered.names,
+        has_own_order=numbered.is_own_order,
     )
 
 

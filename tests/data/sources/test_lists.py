@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sce_video.data.manifest import require_comparable
 from sce_video.data.remote import RemotePath
 from sce_video.data.sources import read_list
 from sce_video.errors import ManifestError
@@ -222,6 +223,29 @@ def test_a_test_list_is_numbered_as_the_training_list(write: Write, tmp_path: Pa
     assert listed(test.labels) == [2]
     with pytest.raises(ManifestError, match="test.txt, line 1: .*'swim', which is none of the 3 classes"):
         read_list(write("test.txt", "d.mp4 swim\n"), tmp_path, class_names=lambda: train.class_names)
+
+
+def test_names_beside_numbers_that_nothing_explains_are_refused(write: Write, tmp_path: Path) -> None:
+    """`walk` is 1 in the sorted order of the names; what 1 is among the numbers, nobody knows."""
+    names, numbers = write("names.txt", "a.mp4 run\nb.mp4 walk\n"), write("numbers.txt", "c.mp4 0\nd.mp4 1\n")
+    for train, test in ((names, numbers), (numbers, names)):
+        read = read_list(train, tmp_path)
+        with pytest.raises(
+            ManifestError, match=r"names.txt has names as labels and .*numbers.txt numbers, .*classes.txt"
+        ):
+            require_comparable(read, read_list(test, tmp_path, class_names=lambda read=read: read.class_names))
+    write("classes.txt", "walk\nrun\n")
+    require_comparable(read_list(numbers, tmp_path), read_list(names, tmp_path))
+
+
+def test_a_label_that_is_another_class_elsewhere_is_refused(write: Write, tmp_path: Path) -> None:
+    for folder, names in (("one", "walk\nrun\n"), ("two", "run\nwalk\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "classes.txt").write_text(names)
+        (tmp_path / folder / "list.txt").write_text(f"{folder}.mp4 0\n{folder}_.mp4 1\n")
+    train, test = (read_list(tmp_path / folder / "list.txt", tmp_path) for folder in ("one", "two"))
+    with pytest.raises(ManifestError, match=r"label 0 is 'run' in .*two/list.txt and 'walk' in .*one/list.txt"):
+        require_comparable(train, test)
 
 
 # What can be below a root: any bytes that a file system takes, apart from control characters.
