@@ -11,11 +11,11 @@ from submitit.helpers import DelayedSubmission
 
 from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.own_reports import require_own_reports
-from sce_video.data.prepare.plan import Plan, make_plan, read_plan
+from sce_video.data.prepare.plan import Plan, make_plan, read_plan, write_plan
 from sce_video.data.prepare.report import renamed
 from sce_video.data.prepare.run import Limits, work_through, write_results
 from sce_video.data.prepare.settings import Action, PrepareError, check_range
-from sce_video.data.prepare.workspace import Workspace, locked, open_workspace, reopen_workspace
+from sce_video.data.prepare.workspace import Workspace, begin, locked, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
 from sce_video.launch.program import say
 from sce_video.plain_text import shown
@@ -86,6 +86,7 @@ def prepare_here(
     with locked(workspace, shared=False):
         plan = _plan(workspace, follow_outside=follow_outside)
         classes = _classes(plan, labels)  # a folder that is no class shows before the long work, not after it
+        _begin(workspace, plan)
         work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
         return _write_results(workspace, plan, classes)
 
@@ -111,11 +112,9 @@ def submit_shards(
     require_plain({"the target": str(Path(output_dir).absolute()), "Python": sys.executable})
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        _plan(workspace, follow_outside=follow_outside)
-    try:
-        executor = submitit.AutoExecutor(workspace.notes_dir / "slurm", cluster=cluster)
-    except RuntimeError as error:  # no srun on this machine
-        raise PrepareError(f"--slurm: {error}; submit from a machine of the cluster, or leave --slurm out") from error
+        plan = _plan(workspace, follow_outside=follow_outside)
+        executor = _executor(workspace, cluster)
+        _begin(workspace, plan)
     executor.update_parameters(
         name="prepare_data",
         timeout_min=array.time_minutes,
@@ -155,6 +154,19 @@ def _plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
     if names:
         say(f"outputs with another name, see report.txt: {_such_as(names)}")
     return plan
+
+
+def _executor(workspace: Workspace, cluster: str) -> submitit.AutoExecutor:
+    try:
+        return submitit.AutoExecutor(workspace.notes_dir / "slurm", cluster=cluster)
+    except RuntimeError as error:  # no srun on this machine
+        raise PrepareError(f"--slurm: {error}; submit from a machine of the cluster, or leave --slurm out") from error
+
+
+def _begin(workspace: Workspace, plan: Plan) -> None:
+    """Nothing is written before; whatever can be refused was looked at."""
+    begin(workspace)
+    write_plan(workspace, plan)
 
 
 def _such_as(lines: Sequence[str]) -> str:

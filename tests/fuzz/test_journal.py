@@ -11,9 +11,9 @@ import pytest
 
 from sce_video.data.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
 from sce_video.data.prepare.own_reports import require_own_reports
-from sce_video.data.prepare.plan import make_plan, read_plan
+from sce_video.data.prepare.plan import make_plan, read_plan, write_plan
 from sce_video.data.prepare.settings import PrepareError, Transcode
-from sce_video.data.prepare.workspace import Workspace, open_workspace, reopen_workspace
+from sce_video.data.prepare.workspace import Workspace, begin, open_workspace, reopen_workspace
 
 ODD_VALUES: list[Any] = [
     None,
@@ -39,8 +39,9 @@ def workspace(tmp_path: Path) -> Workspace:
     for name in ("a.mp4", "b.avi", "c/d.mkv"):
         (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "src" / name).write_bytes(b"x")
-    made = open_workspace(tmp_path / "src", tmp_path / "dst", Transcode())
+    made = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
     plan = make_plan(made, follow_outside=False)
+    write_plan(made, plan)
     with Journal(made.journal_file(0)) as journal:
         for number, video in enumerate(plan.videos):
             journal.write(Record.of(video, DONE if number else BROKEN, bytes=number, fps=25.0))

@@ -82,8 +82,7 @@ def test_an_unknown_class_shows_before_the_work(source: Path, tmp_path: Path) ->
             follow_outside=False,
             retry_broken=False,
         )
-    assert [path.name for path in (tmp_path / "dst").iterdir()] == [".prepare"]
-    assert not list((tmp_path / "dst" / ".prepare").glob("shard*"))
+    assert not (tmp_path / "dst").exists()
 
 
 def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,20 +90,29 @@ def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkey
     options = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
     with pytest.raises(PrepareError, match=r"--slurm: .*srun.*leave --slurm out"):
         submit_shards(source, tmp_path / "dst", Transcode(), **options)
+    assert not (tmp_path / "dst").exists()
 
 
-def test_a_folder_without_videos(tmp_path: Path) -> None:
-    (tmp_path / "src").mkdir()
-    with pytest.raises(PrepareError, match="holds no videos"):
-        prepare_here(
-            tmp_path / "src",
-            tmp_path / "dst",
-            Transcode(),
-            limits=LIMITS,
-            labels=Labels(),
-            follow_outside=False,
-            retry_broken=False,
-        )
+def test_a_refused_start_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
+    """Then the same target serves another source and other settings."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "own").mkdir()
+    options = {"limits": LIMITS, "follow_outside": False, "retry_broken": False}
+    for target in (tmp_path / "new" / "dst", tmp_path / "own"):
+        with pytest.raises(PrepareError, match="holds no videos"):
+            prepare_here(tmp_path / "empty", target, Transcode(), labels=Labels(), **options)
+        with pytest.raises(PrepareError, match="holds no videos"):
+            submit_shards(tmp_path / "empty", target, Transcode(), array=ARRAY, cluster="debug", **options)
+        with pytest.raises(PrepareError, match=r"a.mp4 lies in no class folder"):
+            prepare_here(source, target, Transcode(crf=30), labels=Labels("folders"), **options)
+        with pytest.raises(PrepareError, match="plan.json cannot be read"):
+            finish(source, target, Transcode(), labels=Labels())
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "own", "src"]
+        assert list((tmp_path / "own").iterdir()) == []
+    done = prepare_here(source, tmp_path / "own", Transcode(crf=20), labels=Labels(), **options)
+    assert done.startswith("done: 3 of 3 videos")
+    with pytest.raises(PrepareError, match="own was begun with crf 20"):
+        prepare_here(source, tmp_path / "own", Transcode(), labels=Labels(), **options)
 
 
 @pytest.mark.parametrize(

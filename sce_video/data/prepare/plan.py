@@ -34,7 +34,7 @@ class Plan:
 
 
 def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
-    """List the source folder and note down what was found; outputs keep the names of an earlier listing."""
+    """List the source folder; outputs keep the names of an earlier listing. Nothing is written."""
     found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
     left_out: list[str] = []
     records = list(read_journals(journal_files(workspace), left_out=left_out))
@@ -43,10 +43,16 @@ def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
     else:
         outputs, without_place = _outputs(workspace, [video.source for video in found], records)
         skipped = sorted([*skipped, *without_place], key=lambda left: left.source)
-    plan = Plan(_planned(found, outputs), skipped, left_out)
-    notes = {"videos": list(map(dataclasses.asdict, plan.videos)), "skipped": list(map(dataclasses.asdict, skipped))}
+    return Plan(_planned(found, outputs), skipped, left_out)
+
+
+def write_plan(workspace: Workspace, plan: Plan) -> None:
+    """Note it down for `read_plan`."""
+    notes = {
+        "videos": list(map(dataclasses.asdict, plan.videos)),
+        "skipped": list(map(dataclasses.asdict, plan.skipped)),
+    }
     write_text(workspace.notes_dir / "plan.json", json.dumps(notes))
-    return plan
 
 
 def _planned(found: Sequence[Found], outputs: Mapping[str, str]) -> list[Planned]:

@@ -6,10 +6,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sce_video.data.prepare.listing import fits_a_line
 from sce_video.data.prepare.naming import WORK_FOLDER
@@ -19,6 +19,7 @@ from sce_video.data.prepare.target import require_plain_notes
 from sce_video.runtime.files import write_json
 
 _SETTINGS = "settings.json"
+_LOCK = "lock"
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -36,6 +37,11 @@ class Workspace:
 
     def journal_file(self, shard: int) -> Path:
         return self.notes_dir / f"shard-{shard:04d}.jsonl"
+
+    @property
+    def settings_file(self) -> Path:
+        """There from `begin` on."""
+        return self.notes_dir / _SETTINGS
 
     @property
     def partial_dir(self) -> Path:
@@ -73,31 +79,49 @@ def _may_be_ours(output: Path) -> bool:
         return True
     names = {path.name for path in output.iterdir()}
     if names == {WORK_FOLDER} and notes.is_dir():
-        names = {path.name for path in notes.iterdir() if path.name != f".{_SETTINGS}.partial"}
+        names = {path.name for path in notes.iterdir()} - {_LOCK, f".{_SETTINGS}.partial"}
     return not names
 
 
 def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Workspace:
-    """Make the output folder, or go on in it.
+    """The workspace of an output folder that may be begun, or gone on in; nothing is written.
 
     Raises:
         PrepareError: as `check_folders`, or the folder was begun with other settings.
     """
-    source, output = check_folders(source_dir, output_dir)
-    workspace = Workspace(source, output, action)
-    settings_file = workspace.notes_dir / _SETTINGS
-    settings = {"source": str(source), "action": action_name(action), **dataclasses.asdict(action)}
-    if not settings_file.exists():
-        write_json(settings_file, settings)
-        return workspace
-    begun = _read_settings(settings_file)
+    workspace = Workspace(*check_folders(source_dir, output_dir), action)
+    _require_begun_alike(workspace)
+    return workspace
+
+
+def begin(workspace: Workspace) -> Workspace:
+    """Bind the output folder to the source and the action, which is not undone: to be called when all looks well.
+
+    Raises:
+        PrepareError: it was bound to others meanwhile.
+    """
+    _require_begun_alike(workspace)
+    if not workspace.settings_file.exists():
+        write_json(workspace.settings_file, _settings_of(workspace))
+    return workspace
+
+
+def _settings_of(workspace: Workspace) -> dict[str, Any]:
+    action = workspace.action
+    return {"source": str(workspace.source_dir), "action": action_name(action), **dataclasses.asdict(action)}
+
+
+def _require_begun_alike(workspace: Workspace) -> None:
+    if not workspace.settings_file.exists():
+        return
+    settings, begun = _settings_of(workspace), _read_settings(workspace.settings_file)
     for key in sorted(settings.keys() | begun.keys()):
         if settings.get(key) != begun.get(key):
             raise PrepareError(
-                f"{output_dir} was begun with {key} {_in_short(begun, key)}, now it is {_in_short(settings, key)}; "
-                f"give the same settings or a new folder ({settings_file} holds them)"
+                f"{workspace.output_dir} was begun with {key} {_in_short(begun, key)}, now it is "
+                f"{_in_short(settings, key)}; give the same settings or a new folder ({workspace.settings_file} "
+                "holds them)"
             )
-    return workspace
 
 
 def _in_short(settings: dict[str, Any], key: str) -> str:
@@ -137,17 +161,14 @@ def _read_settings(file: Path) -> dict[str, Any]:
 def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
     """Keep a second run out; shards share. Held by this process alone, so that its death frees it.
 
-    Whoever does not share may tidy up: what killed runs left unfinished is deleted.
+    Whoever does not share may tidy up: what killed runs left unfinished is deleted. A workspace that is not begun by
+    the end (`begin`) leaves nothing behind.
 
     Raises:
         PrepareError: another process holds it, or it is no plain file.
     """
-    path = workspace.notes_dir / "lock"
-    try:
-        file = os.fdopen(os.open(path, _LOCK_FLAGS, 0o666), "r+")
-    except OSError as error:
-        raise PrepareError(f"{path} cannot be opened as a plain file ({error.strerror}); move it away") from error
-    with file:
+    path = workspace.notes_dir / _LOCK
+    with _folder_made(workspace.notes_dir), _open_lock(path) as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -158,7 +179,31 @@ def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
                 raise
         if not shared:
             shutil.rmtree(workspace.partial_dir, ignore_errors=True)
+        try:
+            yield
+        finally:
+            if not shared and not workspace.settings_file.exists():
+                path.unlink(missing_ok=True)
+
+
+def _open_lock(path: Path) -> TextIO:
+    try:
+        return os.fdopen(os.open(path, _LOCK_FLAGS, 0o666), "r+")
+    except OSError as error:
+        raise PrepareError(f"{path} cannot be opened as a plain file ({error.strerror}); move it away") from error
+
+
+@contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """A folder is there; in the end it and those around it that were made for it go, if nothing was put into them."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
         yield
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for path in made:
+                path.rmdir()
 
 
 def journal_files(workspace: Workspace) -> list[Path]:

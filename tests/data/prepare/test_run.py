@@ -14,7 +14,7 @@ import pytest
 from sce_video.data.prepare.plan import make_plan
 from sce_video.data.prepare.run import Limits, work_through, write_results
 from sce_video.data.prepare.settings import Action, Check, Frames, PrepareError, Transcode
-from sce_video.data.prepare.workspace import open_workspace
+from sce_video.data.prepare.workspace import begin, open_workspace
 
 LIMITS = Limits(num_workers=2, timeout_seconds=120, memory_gib=3)
 
@@ -33,7 +33,7 @@ def source(write_video, tmp_path: Path) -> Path:
 @pytest.fixture
 def run(source: Path, tmp_path: Path) -> Callable[..., dict]:
     def go(action: Action, *, classes: list[str] | None = None, retry_broken: bool = False) -> dict:
-        workspace = open_workspace(source, tmp_path / "dst", action)
+        workspace = begin(open_workspace(source, tmp_path / "dst", action))
         plan = make_plan(workspace, follow_outside=False)
         work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
         return write_results(workspace, plan, classes=classes)
@@ -116,7 +116,7 @@ def test_broken_videos_are_tried_again_only_when_asked(run, source: Path, tmp_pa
 def test_shards_do_all_videos_between_them_and_only_then_can_be_merged(run, source: Path, tmp_path: Path) -> None:
     whole = run(Transcode())
     expected = manifest(tmp_path / "dst")
-    workspace = open_workspace(source, tmp_path / "sharded", Transcode())
+    workspace = begin(open_workspace(source, tmp_path / "sharded", Transcode()))
     plan = make_plan(workspace, follow_outside=False)
     for shard in range(3):
         with pytest.raises(PrepareError, match="videos are not done yet, such as"):
@@ -140,7 +140,7 @@ def test_a_source_is_never_touched(run, source: Path) -> None:
 @pytest.mark.parametrize("action", [Check(), Transcode(short_side_pixels=32, gop_frames=12)])
 def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_path: Path, action: Action) -> None:
     """Only what PyAV cannot decode is broken."""
-    workspace = open_workspace(shared_data / "odd", tmp_path / "-dst", action)
+    workspace = begin(open_workspace(shared_data / "odd", tmp_path / "-dst", action))
     plan = make_plan(workspace, follow_outside=False)
     work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, plan, classes=None)
@@ -188,7 +188,7 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
         frame.color_range = 2
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", Transcode(short_side_pixels=0))
+    workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode(short_side_pixels=0)))
     plan = make_plan(workspace, follow_outside=False)
 
     def run(limits: Limits) -> dict:
@@ -213,7 +213,7 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
     parts = [write_video(tmp_path / f"{n}.ts", range(n), fps=25, bf="2") for n in (30, 20)]
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
-    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", action)
+    workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", action))
     plan = make_plan(workspace, follow_outside=False)
     work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, plan, classes=None)
@@ -228,7 +228,7 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
 
 def test_frames_that_are_not_written_are_counted_and_named(write_video, tmp_path: Path) -> None:
     write_video(tmp_path / "src" / "stuck.mkv", [*range(10), *[9 + i / 1000 for i in range(1, 4)], *range(10, 20)])
-    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", Transcode())
+    workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
     plan = make_plan(workspace, follow_outside=False)
     work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, plan, classes=None)

@@ -12,7 +12,7 @@ from sce_video.data.prepare.labels import Labels
 from sce_video.data.prepare.run import Limits
 from sce_video.data.prepare.settings import Action, Check, Frames, PrepareError, Transcode
 from sce_video.data.prepare.target import TakenError, Target, Written, blocked_by, is_as_written, publish, require_place
-from sce_video.data.prepare.workspace import check_folders, locked, open_workspace, reopen_workspace
+from sce_video.data.prepare.workspace import begin, check_folders, locked, open_workspace, reopen_workspace
 from sce_video.launch.prepare import prepare_here
 
 LIMITS = Limits(num_workers=1, timeout_seconds=120, memory_gib=3)
@@ -44,7 +44,7 @@ def prepare(write_video, tmp_path: Path) -> Callable[..., dict]:
 def begun(tmp_path: Path, action: Action) -> Path:
     """An output folder with settings, and nothing else yet."""
     (tmp_path / "src").mkdir(exist_ok=True)
-    return open_workspace(tmp_path / "src", tmp_path / "dst", action).output_dir
+    return begin(open_workspace(tmp_path / "src", tmp_path / "dst", action)).output_dir
 
 
 def outputs(report: dict) -> list[tuple[str, str]]:
@@ -279,7 +279,7 @@ def test_notes_that_are_links_are_refused(prepare, tmp_path, name: str) -> None:
 
 def test_a_lock_that_becomes_a_link_or_a_fifo(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
-    workspace = open_workspace(tmp_path / "src", tmp_path / "dst", Check())
+    workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Check()))
     (tmp_path / "elsewhere").write_bytes(FOREIGN)
     (workspace.notes_dir / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PrepareError, match="lock cannot be opened as a plain file"), locked(workspace, shared=False):

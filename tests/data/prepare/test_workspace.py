@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.data.prepare.plan import make_plan, read_plan
+from sce_video.data.prepare.plan import make_plan, read_plan, write_plan
 from sce_video.data.prepare.settings import Check, Frames, PrepareError, Transcode
 from sce_video.data.prepare.workspace import (
+    begin,
     check_folders,
     locked,
     open_workspace,
@@ -73,8 +74,8 @@ def test_a_missing_source_and_foreign_outputs_are_refused(source: Path, tmp_path
 
 def test_other_settings_are_refused_in_one_line(source: Path, tmp_path: Path) -> None:
     output = tmp_path / "dst"
-    open_workspace(source, output, Transcode(crf=20))
-    open_workspace(source, output, Transcode(crf=20))
+    for _ in range(2):
+        begin(open_workspace(source, output, Transcode(crf=20)))
     others = [
         (source, Transcode(crf=21), "crf 20, now it is 21"),
         (source, Frames(), "action transcode, now it is frames"),
@@ -88,7 +89,7 @@ def test_other_settings_are_refused_in_one_line(source: Path, tmp_path: Path) ->
 
 def test_a_workspace_can_be_opened_by_its_folder_alone(source: Path, tmp_path: Path) -> None:
     for number, action in enumerate((Check(min_frames=3), Transcode(gop_frames=1, max_fps=12.5), Frames(quality=75))):
-        opened = open_workspace(source, tmp_path / f"dst{number}", action)
+        opened = begin(open_workspace(source, tmp_path / f"dst{number}", action))
         assert reopen_workspace(tmp_path / f"dst{number}") == opened
     with pytest.raises(PrepareError, match="was .* begun at all"):
         reopen_workspace(tmp_path / "nowhere")
@@ -96,11 +97,15 @@ def test_a_workspace_can_be_opened_by_its_folder_alone(source: Path, tmp_path: P
 
 def test_a_kill_before_the_settings_were_written_is_no_obstacle(source: Path, tmp_path: Path) -> None:
     (tmp_path / "dst" / ".prepare").mkdir(parents=True)
-    open_workspace(source, tmp_path / "dst", Transcode())
+    for name in ("lock", ".settings.json.partial"):
+        (tmp_path / "dst" / ".prepare" / name).touch()
+    workspace = open_workspace(source, tmp_path / "dst", Transcode())
+    with locked(workspace, shared=False):
+        begin(workspace)
 
 
 def test_a_second_run_is_kept_out_and_shards_share(source: Path, tmp_path: Path) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Transcode())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     with locked(workspace, shared=True), locked(workspace, shared=True), pytest.raises(PrepareError) as caught:
         locked(workspace, shared=False).__enter__()
     assert "another prepare_data.py is at work" in str(caught.value)
@@ -108,8 +113,19 @@ def test_a_second_run_is_kept_out_and_shards_share(source: Path, tmp_path: Path)
         pass
 
 
+def test_a_second_start_takes_nothing_from_the_first(source: Path, tmp_path: Path) -> None:
+    first, second = (open_workspace(source, tmp_path / "dst", Transcode(crf=crf)) for crf in (20, 21))
+    with locked(first, shared=False):
+        with pytest.raises(PrepareError, match="another"):
+            locked(second, shared=False).__enter__()
+        assert (first.notes_dir / "lock").exists()
+        begin(first)
+    with locked(second, shared=False), pytest.raises(PrepareError, match="dst was begun with crf 20, now it is 21"):
+        begin(second)
+
+
 def test_the_lock_dies_with_its_process(source: Path, tmp_path: Path) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Transcode())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     program = "import fcntl, os, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX); os.kill(os.getpid(), 9)"
     lock = workspace.notes_dir / "lock"
     assert subprocess.run([sys.executable, "-c", program, str(lock)]).returncode == -9
@@ -118,7 +134,7 @@ def test_the_lock_dies_with_its_process(source: Path, tmp_path: Path) -> None:
 
 
 def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tmp_path: Path) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Transcode())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     left = workspace.partial_dir / "0007" / "half.mp4"
     left.parent.mkdir(parents=True)
     left.touch()
@@ -133,13 +149,14 @@ def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tm
 
 
 def test_plans_come_back_and_keep_names(source: Path, tmp_path: Path) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Transcode())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     with pytest.raises(PrepareError, match=r"plan.json cannot be read"):
         read_plan(workspace)
     (source / "gone.mp4").symlink_to("nowhere")
     plan = make_plan(workspace, follow_outside=False)
     assert [(video.source, video.size, video.output) for video in plan.videos] == [("a.avi", 1, "a.mp4")]
     assert [left.source for left in plan.skipped] == ["gone.mp4"]
+    write_plan(workspace, plan)
     assert read_plan(workspace) == plan
     assert json.loads((workspace.notes_dir / "settings.json").read_text())["action"] == "transcode"
 
@@ -164,7 +181,7 @@ def test_a_check_lists_sources_by_their_own_names(source: Path, tmp_path: Path) 
     ],
 )
 def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_path: Path, content, words) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Check())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
     (workspace.notes_dir / "settings.json").write_bytes(content)
     with pytest.raises(PrepareError, match="settings.json .*" + words) as caught:
         reopen_workspace(tmp_path / "dst")
@@ -187,7 +204,7 @@ def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_pat
     ],
 )
 def test_a_damaged_plan_is_one_line_that_names_the_file(source: Path, tmp_path: Path, content: bytes) -> None:
-    workspace = open_workspace(source, tmp_path / "dst", Check())
+    workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
     (workspace.notes_dir / "plan.json").write_bytes(content)
     with pytest.raises(PrepareError, match=r"plan.json cannot be read \(.*run without --finish"):
         read_plan(workspace)
