@@ -126,17 +126,19 @@ def batch_script(
     resources: Resources,
     array: tuple[str, Sequence[str]] | None = None,
 ) -> str:
-    """What would be given to sbatch, of an array without its values; no Slurm is needed.
+    """What would be given to sbatch, whose array numbers the values from 0; no Slurm is needed.
 
     Raises:
         UserError: see `submit`.
     """
     _require_plain(file, overrides, resources, array)
-    _configs(file, overrides, array)
+    configs = _configs(file, overrides, array)
     home = _home(load_config(file, overrides))
     executor = _ScriptWriter(home / "submitted", python=_python())
     parameters = _parameters(resources, home / "submitted" / "CODE", name=home.name)
     executor.update_parameters(**executor.slurm_parameters(parameters))
+    if len(configs) > 1:
+        executor.parameters["map_count"] = len(configs)  # as submitit does with what is submitted in a batch
     text: str = executor._make_submission_file_text(executor._submitit_command_str, "")
     return text
 

@@ -114,10 +114,9 @@ def test_an_array_that_cannot_be_run_is_not_shown_either(tmp_path: Path) -> None
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "runs")]
     with pytest.raises(UserError, match="OPTIM.BASE_LR is 'high'"):
         batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LR", ["0.1", "high"]))
-    array = ("OPTIM.BASE_LR", ["0.1", "0.2"])
-    assert batch_script(CONFIG, home, resources=resources(), array=array) == batch_script(
-        CONFIG, home, resources=resources()
-    )
+    with pytest.raises(UserError, match="OPTIM.BASE_LRR"):
+        batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LRR", ["0.1"]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_config_writes_is_refused_too(tmp_path: Path) -> None:
@@ -157,7 +156,10 @@ def test_the_array_of_prepare_data_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_shown_is_what_is_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("array", [None, ("OPTIM.BASE_LR", ["0.1"]), ("OPTIM.BASE_LR", ["0.1", "0.2", "0.3"])])
+def test_what_is_shown_is_what_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, array: tuple[str, list[str]] | None
+) -> None:
     """With `sbatch` replaced: what it is given, but for the folder of the copied code and the id of the job."""
     (tmp_path / "srun").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/given.sh\necho Submitted batch job 7\n')
@@ -165,10 +167,12 @@ def test_what_is_shown_is_what_is_submitted(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / program).chmod(0o755)
     overrides = ["RUN.OUTPUT_DIR", str(tmp_path / "run")]
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    shown = batch_script(CONFIG, overrides, resources=resources(account="me"))
+    shown = batch_script(CONFIG, overrides, resources=resources(account="me"), array=array)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    (job,) = submit(CONFIG, overrides, resources=resources(account="me"), array=None, cluster="slurm")
-    assert isinstance(job, submitit.Job)
+    jobs = submit(CONFIG, overrides, resources=resources(account="me"), array=array, cluster="slurm")
+    assert len(jobs) == (len(array[1]) if array else 1)
+    assert isinstance(jobs[0], submitit.Job)
+    assert asked_of_slurm(shown).get("--array") == ("0-2%3" if len(jobs) == 3 else None)
     (code,) = [path.name for path in (tmp_path / "run" / "submitted").iterdir() if path.is_dir()]
     given = (tmp_path / "given.sh").read_text()
     assert given.replace(f"submitted/{code}", "submitted/CODE").strip() == shown.strip()

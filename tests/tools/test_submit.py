@@ -77,4 +77,20 @@ def test_a_batch_script_is_shown_and_nothing_is_done(tmp_path: Path) -> None:
     ):
         assert f"#SBATCH {line}" in done.stdout
     assert "srun" in done.stdout
+    assert "--array" not in done.stdout
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "code", "words"),
+    [
+        (["OPTIM.BASE_LR", "0.1,0.2,0.3"], 0, "#SBATCH --array=0-2%3"),
+        (["OPTIM.BASE_LRR", "0.1,0.2"], 2, "OPTIM.BASE_LRR"),
+    ],
+)
+def test_a_dry_run_of_an_array(array: list[str], code: int, words: str, tmp_path: Path) -> None:
+    home = ["RUN.OUTPUT_DIR", str(tmp_path / "a")]
+    done = program("submit.py", "--dry-run", "--array", *array, "--cfg", "configs/k400_sce.yaml", *home)
+    assert done.returncode == code, done.stderr
+    assert words in (done.stderr if code else done.stdout)
     assert not (tmp_path / "a").exists()
