@@ -1,12 +1,15 @@
 """What every test shares: one thread per process, and the way to real data."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from sce_video.data.motion import write_motion_dataset
+from sce_video.runtime.logging import LOGGER
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,3 +34,16 @@ def motion_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("motion")
     write_motion_dataset(root, num_train_videos_per_class=3, num_test_videos_per_class=1, seed=0)
     return root
+
+
+@pytest.fixture
+def restored_logger() -> Iterator[logging.Logger]:
+    """The package's logger as it is at import; what it was before the test is put back afterwards."""
+    handlers, level, propagate = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate
+    LOGGER.handlers, LOGGER.propagate = [], True
+    LOGGER.setLevel(logging.NOTSET)
+    yield LOGGER
+    for handler in LOGGER.handlers:
+        handler.close()
+    LOGGER.handlers, LOGGER.propagate = handlers, propagate
+    LOGGER.setLevel(level)

@@ -6,10 +6,11 @@ from sce_video.augment.batch import Failure
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 from sce_video.runtime.distributed import all_gathered
-from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.logging import LOGGER, RUN_LOG, TEXT_FILE_ONLY
 from sce_video.runtime.watch import Watch
 
-_NUM_NAMED = 20
+_NUM_NAMED = 5  # by the error
+_NUM_SAID = 10  # on the terminal
 _MOST_SIGNALS = 128
 
 
@@ -28,12 +29,13 @@ class FailureLog:
         self._watch = watch
         self._failed: set[int] = set()
         self._first_reason = ""
+        self._num_said = 0
 
     def __len__(self) -> int:
         return len(self._failed)
 
     def record(self, failures: Iterable[Failure]) -> None:
-        """Log the videos not seen failing before.
+        """Log the videos not seen failing before, the first ones on the terminal too.
 
         Raises:
             ManifestError: more than the allowed share has failed; the message names them.
@@ -42,17 +44,23 @@ class FailureLog:
             if failure.video not in self._failed:
                 self._failed.add(failure.video)
                 self._first_reason = self._first_reason or failure.reason
-                LOGGER.warning("replaced: %s", failure.reason)
+                self._say(failure.reason)
         if len(self._failed) > self._max_failed_share * len(self._manifest):
             first = sorted(self._failed)[:_NUM_NAMED]
             names = ", ".join(str(self._manifest.path(video)) for video in first)
             if len(self._failed) > len(first):
-                names += f" and {len(self._failed) - len(first)} more, each named in the log"
+                names += f" and {len(self._failed) - len(first)} more, each named in {RUN_LOG}"
             why = f" (the first: {self._first_reason})" if self._first_reason else ""
             raise ManifestError(
                 f"{len(self._failed)} of {len(self._manifest)} videos cannot be decoded, more than "
                 f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
             )
+
+    def _say(self, reason: str) -> None:
+        self._num_said += 1
+        LOGGER.warning("replaced: %s", reason, extra=TEXT_FILE_ONLY if self._num_said > _NUM_SAID else None)
+        if self._num_said == _NUM_SAID:
+            LOGGER.warning("replaced: %d videos so far; further ones are named in %s alone", len(self._failed), RUN_LOG)
 
     def state_dict(self) -> dict[str, list[int]]:
         lost = {video: number for of_rank in all_gathered(self._watch.lost()) for video, number in of_rank.items()}

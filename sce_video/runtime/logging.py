@@ -20,6 +20,7 @@ from sce_video.special_files import refuse_special_file
 
 LOGGER = logging.getLogger("sce_video")
 RUN_LOG, METRICS_FILE = "run.log", "metrics.jsonl"
+TEXT_FILE_ONLY = {"text_file_only": True}  # `extra` of a line that the terminal is spared
 _LEAST_FREE_BYTES = 1 << 20
 _MOST_STEPS = 1 << 53
 _MOST = 1e100  # of a scalar: those of a run are float32, and charts calculate with them
@@ -43,6 +44,8 @@ class _TqdmHandler(logging.Handler):
     """Terminal lines that do not tear a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if TEXT_FILE_ONLY.items() <= vars(record).items():
+            return
         tqdm.write(self.format(record), file=sys.stderr)
 
 

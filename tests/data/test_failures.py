@@ -8,6 +8,7 @@ from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
+from sce_video.runtime.logging import set_up_logging
 from sce_video.runtime.watch import Watch
 
 
@@ -41,8 +42,29 @@ def test_each_video_is_named_once_and_counted(log_lines: pytest.LogCaptureFixtur
 def test_the_share_is_a_bound_that_may_be_reached() -> None:
     failures = failure_log(max_failed_share=0.05)
     failures.record(Failure(video, "torn") for video in range(5))
-    with pytest.raises(ManifestError, match=r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*/videos/0.mp4.*/videos/50.mp4"):
+    message = r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*/videos/0.mp4.*/videos/4.mp4 and 1 more.* \(the first: torn\)"
+    with pytest.raises(ManifestError, match=message):
         failures.record([Failure(50, "torn")])
+
+
+@pytest.mark.usefixtures("restored_logger")
+def test_the_terminal_names_ten_and_run_log_every_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    failures = failure_log(max_failed_share=0.3)
+    set_up_logging(tmp_path)
+    failures.record(Failure(video, f"/videos/{video}.mp4: {'torn' if video else 'empty'}") for video in range(30))
+    with pytest.raises(ManifestError) as caught:
+        failures.record([Failure(30, "/videos/30.mp4: torn")])
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 11
+    assert "9.mp4: torn" in said[9]
+    assert said[10] == "replaced: 10 videos so far; further ones are named in run.log alone"
+    logged = (tmp_path / "run.log").read_text()
+    assert all(logged.count(f"replaced: /videos/{video}.mp4") == 1 for video in range(31))
+    assert str(caught.value) == (
+        "31 of 100 videos cannot be decoded, more than DATA.MAX_FAILED_SHARE 0.3 allows: /videos/0.mp4, "
+        "/videos/1.mp4, /videos/2.mp4, /videos/3.mp4, /videos/4.mp4 and 26 more, each named in run.log "
+        "(the first: /videos/0.mp4: empty)"
+    )
 
 
 def test_a_resumed_run_remembers(log_lines: pytest.LogCaptureFixture) -> None:
