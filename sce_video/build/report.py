@@ -8,9 +8,10 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.evaluation import features_folder
 from sce_video.build.pictures import build_pictures, choose_shown
-from sce_video.config import config_text, flat_config
+from sce_video.config import config_text
 from sce_video.config.defaults import SPLIT_MARK
 from sce_video.config.urls import masked
+from sce_video.config.uses import get, used_keys
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_export, read_features
 from sce_video.evaluate.features import features_digest
@@ -40,7 +41,7 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
     return ReportedRun(
         name=name,
         task=cfg.TASK,
-        settings={key: str(value) for key, value in flat_config(cfg).items()},
+        settings={key: str(get(cfg, key)) for key in used_keys(cfg)},
         config=config_text(cfg),
         files=files,
         environment=_environment(files),

@@ -61,12 +61,13 @@ def _training_failures(run: ReportedRun) -> Markup:
 
 
 def _differences(runs: Sequence[ReportedRun]) -> Markup:
-    """The config keys in which several runs differ."""
+    """The config keys in which several runs differ; of another task's own keys there is nothing to say."""
     if len(runs) < 2:
         return Markup()
     keys = dict.fromkeys(key for run in runs for key in run.settings if key not in _PLACES)
     values = {key: [run.settings.get(key, "-") for run in runs] for key in keys}
-    rows = [[key, *each] for key, each in values.items() if len(set(each)) > 1]
+    not_used = {"-"} if len({run.task for run in runs}) > 1 else set()
+    rows = [[key, *each] for key, each in values.items() if len(set(each) - not_used) > 1]
     if not rows:
         return element("p", "The configs of these runs are the same.")
     header = ["key", *(run.name for run in runs)]

@@ -33,7 +33,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """`name`: the run's, "" on a page of its own. `settings`: every config key; `config`: the same as YAML."""
+    """`name`: the run's, "" on a page of its own. `settings`: the config keys that it reads; `config`: as YAML."""
 
     name: str
     task: str
