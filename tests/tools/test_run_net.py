@@ -185,13 +185,20 @@ for arguments, said in json.load(sys.stdin):
 """
 
 
+def task_of(arguments: list[str]) -> str:
+    return arguments[arguments.index("TASK") + 1] if "TASK" in arguments else "pretrain"
+
+
 @pytest.fixture(scope="module")
 def mistaken(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, Path]]:
     """Exit code of each mistake, what it says, and the folder that it was to make a run in."""
     folders = {mistake: tmp_path_factory.mktemp("mistake") for mistake in MISTAKES}
     said = {mistake: tmp_path_factory.mktemp("said") / "stderr" for mistake in MISTAKES}
     starts = [
-        ([*overrides(motion_videos, folders[mistake] / "deep" / "run"), *arguments], str(said[mistake]))
+        (
+            [*overrides(motion_videos, folders[mistake] / "deep" / "run", TASK=task_of(arguments)), *arguments],
+            str(said[mistake]),
+        )
         for mistake, (arguments, _) in MISTAKES.items()
     ]
     done = subprocess.run(

@@ -466,7 +466,7 @@ def test_another_list_of_videos_is_not_the_same_run(motion_videos: Path, tmp_pat
 def test_evaluation_does_not_write_into_a_pretraining_run(undisturbed: Path, motion_videos: Path) -> None:
     before = (undisturbed / "config.yaml").read_bytes()
     with pytest.raises(ConfigError, match="holds a run with TASK pretrain; give TASK knn another RUN.OUTPUT_DIR"):
-        run_task(config(motion_videos, undisturbed, TASK="knn", EVAL__CHECKPOINT=undisturbed))
+        run_task(config(motion_videos, undisturbed, TASK="knn", DATA__TEST="test", EVAL__CHECKPOINT=undisturbed))
     assert (undisturbed / "config.yaml").read_bytes() == before
 
 
