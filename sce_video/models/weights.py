@@ -60,7 +60,7 @@ def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> Backbo
     path = Path(path)
     weights = _read(path)
     if weights.backbone != name:
-        raise CheckpointError(f"{path} holds the backbone {weights.backbone}; MODEL.BACKBONE is {name}")
+        raise CheckpointError(f"{path} holds the backbone {weights.backbone[:60]}; MODEL.BACKBONE is {name}")
     state = weights.tensors
     expected = backbone.state_dict()
     unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
