@@ -34,6 +34,7 @@ from sce_video.data.manifest import Manifest
 from sce_video.data.watched import WatchedVideos
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewProtocol
+from sce_video.runtime.checkpoints import reason_of
 from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
@@ -127,7 +128,7 @@ def _remembered(memory: Path, manifest: Manifest) -> str | None:
         decoder, videos = str(decided["decoder"]), decided["videos"]
         decoder_version(decoder)
     except Exception as error:  # the border: whatever is raised while it is read
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason_of(error)
         raise ConfigError(f"{memory} does not say which decoder the run uses ({reason}); set DATA.DECODER") from error
     return decoder if videos == manifest.digest() else None
 

@@ -54,7 +54,10 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
     values = {name: [result["metrics"][name] for result in results.values()] for name in first["metrics"]}
     metrics = {name: mean(each) for name, each in values.items()}
     spread = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
-    of_chance = {name: [result["chance"][name] for result in results.values()] for name in first.get("chance", {})}
+    levels = [result.get("chance", {}) for result in results.values()]  # results of older versions have none
+    of_chance = {
+        name: [each[name] for each in levels] for name in first["metrics"] if all(name in each for each in levels)
+    }
     path = output_dir / "results.json"
     write_json(
         path,

@@ -14,7 +14,7 @@ _WHAT_STANDS_BESIDE = (
     "(docs/evaluation.md)."
 )
 _HEADER = ["method", "whose", "%", "frames", "backbone", "pretraining", "source", "certainty"]
-_CERTAINTY = {"stated": "its own README", "secondary": "secondary source"}
+_CERTAINTY = {"stated": "its own docs", "secondary": "secondary source"}
 
 
 def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
