@@ -24,7 +24,7 @@ _COMMAND_LINE = "command line"
 _OF_EVERY_KEY = b"# Resolved config of a run. "
 
 
-def load_config(path: Path | str, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
+def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
     """Read a config file over the defaults, then the overrides, check it and freeze it.
 
     What its task does not read is refused where it is named: on the command line, or in the file itself unless the file
@@ -32,16 +32,17 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), *, shared: Sequ
     its default.
 
     Args:
-        path: YAML file; its `_BASE_` (a path relative to it) is read first.
+        path: YAML file; its `_BASE_` (a path relative to it) is read first. None: the defaults alone.
         overrides: KEY VALUE KEY VALUE ..., as on the command line.
         shared: the same for several configs, after these; each takes what it uses.
     Raises:
         ConfigError: unknown key, wrong type, key written twice or not used, contradiction, unreadable file.
     """
-    path = Path(_expanded(str(path), named="--cfg"))
-    cfg = default_config()
-    own = _set_all(cfg, _file_settings(path, seen=()), origin_of_own=str(path))
-    unused = [] if _names_every_key(path) else [key for key in own if why_unused(cfg, key)]
+    cfg, unused = default_config(), list[str]()
+    if path is not None:
+        path = Path(_expanded(str(path), named="--cfg"))
+        own = _set_all(cfg, _file_settings(path, seen=()), origin_of_own=str(path))
+        unused = [] if _names_every_key(path) else [key for key in own if why_unused(cfg, key)]
     given = _set_all(cfg, _pairs(overrides), origin_of_own=_COMMAND_LINE)
     _set_all(cfg, _pairs(shared))
     _refuse_unused(cfg, given, origin="")

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 from sce_video.config import load_config
 from sce_video.errors import ConfigError
 from sce_video.launch.local import run_task
+from sce_video.launch.splits import _write_mean
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 
@@ -110,3 +111,12 @@ def test_one_split_and_several_do_not_share_a_folder(lists: Path, tmp_path: Path
 def test_splits_that_are_not_there(lists: Path, tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(lists, tmp_path, **changes)
+
+
+def test_splits_of_an_older_version_have_no_chance_level(lists: Path, tmp_path: Path) -> None:
+    old = {"metrics": {"knn_top1": 0.5}, "num_evaluated": 4, "num_expected": 4, "protocol": {}}
+    new = {**old, "metrics": {"knn_top1": 0.7}, "chance": {"knn_top1": 0.25}}
+    for before, after in ((old, new), (new, old)):
+        _write_mean(config(lists, tmp_path), tmp_path, {1: before, 2: after})
+        assert results(tmp_path)["metrics"] == {"knn_top1": pytest.approx(0.6)}
+        assert results(tmp_path)["chance"] == {}

@@ -14,7 +14,7 @@ from sce_video.build.data import build_recipes, build_train_dataset, build_train
 from sce_video.build.files import build_videos
 from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config import changed_config, load_config
+from sce_video.config import load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.checks import require_files
 from sce_video.data.manifest import Manifest
@@ -94,10 +94,8 @@ def read_subject(
 def _default_recipe(path: Path | None, overrides: Sequence[str]) -> CfgNode:
     if not overrides:
         return default_config()
-    if len(overrides) % 2:
-        raise UserError(f"overrides come as KEY VALUE pairs; {overrides[-1]} has no value")
-    videos = {"DATA.SOURCE": "folder", "DATA.ROOT": str(path or Path())}  # a config is of some videos
-    return changed_config(default_config(), {**videos, **dict(zip(overrides[::2], overrides[1::2], strict=True))})
+    videos = ["DATA.SOURCE", "folder", "DATA.ROOT", str(path or Path())]  # a config is of some videos
+    return load_config(None, [*videos, *overrides])
 
 
 def examine(subject: Subject, *, seconds: float, json_file: Path | None) -> list[Finding]:
