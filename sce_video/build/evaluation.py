@@ -18,7 +18,8 @@ from sce_video.build.run import Work
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.defaults import SPLIT_MARK
-from sce_video.data.manifest import Manifest, require_comparable
+from sce_video.data.checks import require_comparable
+from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.feature_files import stored_features

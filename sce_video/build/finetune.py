@@ -18,7 +18,8 @@ from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.manifest import Manifest, require_comparable
+from sce_video.data.checks import require_comparable
+from sce_video.data.manifest import Manifest
 from sce_video.evaluate.features import labeled
 from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions

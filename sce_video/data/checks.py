@@ -1,17 +1,17 @@
-"""What is said of a list before the work begins: files that are not there, a video that stands in it twice."""
+"""What is said of lists before the work begins: missing files, a video twice, labels and pairs that mean nothing."""
 
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from sce_video.config.urls import is_url
 from sce_video.data.find_file import find_file
-from sce_video.data.manifest import Manifest, PackedTexts
-from sce_video.data.remote import RefusedError, RemoteError
+from sce_video.data.manifest import Manifest, PackedTexts, shown
+from sce_video.data.remote import RefusedError, RemoteError, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 
@@ -19,6 +19,10 @@ from sce_video.runtime.logging import LOGGER
 _FEW, _MANY = 64, 2048
 _FEW_REMOTE, _MANY_REMOTE, _NUM_THREADS = 16, 128, 16
 _MOST_SECONDS = 20.0
+# Of so many classes, and of so many per video, a list may lack some.
+_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
+# Numbers of frames are at least so large, and labels as large leave few below them out.
+_LEAST_FRAMES, _NUM_JUDGED = 8, 8
 
 
 def require_files(manifest: Manifest, *, max_missing_share: float = 1.0) -> None:
@@ -120,3 +124,65 @@ def _asked(manifest: Manifest, video: int) -> tuple[int, str | None]:
         return video, str(error)
     except RemoteError as error:
         raise ManifestError(f"{manifest.origin}: {error}") from error
+
+
+def _require_classes(train: Manifest) -> None:
+    """Refuse labels that are none: a classifier would have a row for each number up to the largest."""
+    labels = train.require_labels()
+    video = labels.index(high := max(labels))
+    at = f"{train.where(video)}: {shown(train.paths[video])} has the label {high}"
+    if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
+        raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
+    is_sparse = 2 * len(set(labels)) < high + 1
+    if train.has_guessed_labels and len(train) >= _NUM_JUDGED and min(labels) >= _LEAST_FRAMES and is_sparse:
+        raise ManifestError(
+            f"{at}, and none is below {min(labels)}: are these numbers of frames? Say what they are with "
+            "DATA.LIST_COLUMNS path,label or path,num_frames"
+        )
+
+
+def require_comparable(train: Manifest, test: Manifest) -> None:
+    """Refuse pairs that give meaningless numbers, before hours go into them.
+
+    Raises:
+        ManifestError: no labels, or numbers that seem to be none; a test label without a training video, or whose
+            class is another one there; a video in both.
+    """
+    _require_classes(train)
+    _require_same_names(train, test)
+    unseen = sorted(set(test.require_labels()) - set(train.require_labels()))
+    if unseen:
+        raise ManifestError(
+            f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0, "
+            "and are these labels, not numbers of frames?"
+        )
+    tested = set(_full_paths(test))
+    shared = {path: video for video, path in enumerate(_full_paths(train)) if path in tested}
+    if shared:
+        example = train.path(shared[min(shared)])
+        raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {example}")
+
+
+def _require_same_names(train: Manifest, test: Manifest) -> None:
+    """A label is the same class in both."""
+    for one, other in ((train, test), (test, train)):
+        if one.has_own_order and other.class_names is None:
+            raise ManifestError(
+                f"{one.origin} has names as labels and {other.origin} numbers, and nothing says what these stand for; "
+                "put a classes.txt (one name a line, the first is label 0) beside each"
+            )
+    names, tested = train.class_names or {}, test.class_names or {}
+    for label in sorted(names.keys() & tested.keys() & set(test.require_labels())):
+        if names[label] != tested[label]:
+            raise ManifestError(
+                f"label {label} is {tested[label]!r} in {test.origin} and {names[label]!r} in {train.origin}; "
+                "number the classes alike"
+            )
+
+
+def _full_paths(manifest: Manifest) -> Iterator[str]:
+    """Paths that are equal where `a//b` and `./a/b` are; as str, since 650,000 Path objects take long to make."""
+    root = str(manifest.root)
+    if isinstance(manifest.root, RemotePath):
+        return (f"{root}/{os.path.normpath(path)}" for path in manifest.paths)
+    return (os.path.normpath(os.path.join(root, path)) for path in manifest.paths)

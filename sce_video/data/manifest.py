@@ -22,10 +22,6 @@ _NUM_STAMPED = 32
 # A classifier has a row for each: more are a mistake, such as a number of bytes read as a label.
 _MOST_CLASSES = 1_000_000
 NO_LABEL = -1
-# Of so many classes, and of so many per video, a list may lack some.
-_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
-# Numbers of frames are at least so large, and labels as large leave few below them out.
-_LEAST_FRAMES, _NUM_JUDGED = 8, 8
 _MOST_SHOWN = 300
 _CONTROLS = bytes([*range(0x20), 0x7F])
 _LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F in UTF-8
@@ -258,65 +254,3 @@ def _require_range(manifest: Manifest) -> None:
             f"{manifest.where(video)}: {shown(manifest.paths[video])} has the label {str(wrong)[:30]}; labels count "
             f"classes from 0, up to {_MOST_CLASSES - 1}"
         )
-
-
-def _require_classes(train: Manifest) -> None:
-    """Refuse labels that are none: a classifier would have a row for each number up to the largest."""
-    labels = train.require_labels()
-    video = labels.index(high := max(labels))
-    at = f"{train.where(video)}: {shown(train.paths[video])} has the label {high}"
-    if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
-        raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
-    is_sparse = 2 * len(set(labels)) < high + 1
-    if train.has_guessed_labels and len(train) >= _NUM_JUDGED and min(labels) >= _LEAST_FRAMES and is_sparse:
-        raise ManifestError(
-            f"{at}, and none is below {min(labels)}: are these numbers of frames? Say what they are with "
-            "DATA.LIST_COLUMNS path,label or path,num_frames"
-        )
-
-
-def require_comparable(train: Manifest, test: Manifest) -> None:
-    """Refuse pairs that give meaningless numbers, before hours go into them.
-
-    Raises:
-        ManifestError: no labels, or numbers that seem to be none; a test label without a training video, or whose
-            class is another one there; a video in both.
-    """
-    _require_classes(train)
-    _require_same_names(train, test)
-    unseen = sorted(set(test.require_labels()) - set(train.require_labels()))
-    if unseen:
-        raise ManifestError(
-            f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0, "
-            "and are these labels, not numbers of frames?"
-        )
-    tested = set(_full_paths(test))
-    shared = {path: video for video, path in enumerate(_full_paths(train)) if path in tested}
-    if shared:
-        example = train.path(shared[min(shared)])
-        raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {example}")
-
-
-def _require_same_names(train: Manifest, test: Manifest) -> None:
-    """A label is the same class in both."""
-    for one, other in ((train, test), (test, train)):
-        if one.has_own_order and other.class_names is None:
-            raise ManifestError(
-                f"{one.origin} has names as labels and {other.origin} numbers, and nothing says what these stand for; "
-                "put a classes.txt (one name a line, the first is label 0) beside each"
-            )
-    names, tested = train.class_names or {}, test.class_names or {}
-    for label in sorted(names.keys() & tested.keys() & set(test.require_labels())):
-        if names[label] != tested[label]:
-            raise ManifestError(
-                f"label {label} is {tested[label]!r} in {test.origin} and {names[label]!r} in {train.origin}; "
-                "number the classes alike"
-            )
-
-
-def _full_paths(manifest: Manifest) -> Iterator[str]:
-    """Paths that are equal where `a//b` and `./a/b` are; as str, since 650,000 Path objects take long to make."""
-    root = str(manifest.root)
-    if isinstance(manifest.root, RemotePath):
-        return (f"{root}/{os.path.normpath(path)}" for path in manifest.paths)
-    return (os.path.normpath(os.path.join(root, path)) for path in manifest.paths)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sce_video.data.checks import require_files, say_repeated
+from sce_video.data.checks import require_comparable, require_files, say_repeated
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 
@@ -62,3 +62,79 @@ def test_videos_that_stand_in_a_list_twice_are_said(caplog: pytest.LogCaptureFix
     caplog.clear()
     say_repeated(Manifest(Path(), ["a", "b"], [0, 0], "list.txt"))
     assert caplog.messages == []
+
+
+def manifest(root: Path, labels: list[int] | None = None) -> Manifest:
+    return Manifest(root=root, paths=["a b.mp4", "c/d.mp4"], labels=labels, origin="list.txt")
+
+
+def test_pairs_that_give_meaningless_numbers_are_refused(tmp_path: Path) -> None:
+    train = manifest(tmp_path, [0, 1])
+    other = Manifest(root=tmp_path, paths=["e.mp4", "f.mp4"], labels=[1, 2], origin="test.txt")
+    with pytest.raises(ManifestError, match="test.txt has the label 2, which no video of list.txt has"):
+        require_comparable(train, other)
+    with pytest.raises(ManifestError, match="2 videos are in both list.txt and list.txt, such as .*a b.mp4"):
+        require_comparable(train, train)
+    require_comparable(train, Manifest(root=tmp_path, paths=["e.mp4"], labels=[1], origin="test.txt"))
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [("", "c//d.mp4"), ("", "./c/d.mp4"), ("c", "d.mp4"), ("", "c/e/../d.mp4"), ("elsewhere", "ROOT/c/d.mp4")],
+)
+def test_one_video_under_two_spellings_is_still_in_both(tmp_path: Path, root: str, path: str) -> None:
+    path = path.replace("ROOT", str(tmp_path))
+    test = Manifest(root=tmp_path / root, paths=["x.mp4", path], labels=[0, 0], origin="test.txt")
+    with pytest.raises(ManifestError, match="1 videos are in both .*c/d.mp4"):
+        require_comparable(manifest(tmp_path, [0, 1]), test)
+
+
+def test_equal_names_below_other_roots_are_other_videos(tmp_path: Path) -> None:
+    other = Manifest(root=tmp_path / "other", paths=["a b.mp4", "c/d.mp4"], labels=[0, 0], origin="test.txt")
+    require_comparable(manifest(tmp_path, [0, 1]), other)
+
+
+def require(train: Manifest) -> None:
+    test = Manifest(Path(), ["test.mp4"], [train.require_labels()[0]], "test.txt")
+    require_comparable(train, test)
+
+
+def test_secrets_of_a_lists_urls_are_nowhere_to_be_seen() -> None:
+    """A list may hold signed URLs; they go to the server, and not into errors and results."""
+    paths = ["https://me:hun@ter2@host/a b.mp4?X-Amz-Signature=hunter2 x", "https://host/@me/c.mp4"]
+    signed = Manifest(root=Path(), paths=paths, labels=[0, 1], origin="list.txt")
+    assert list(signed.shown_paths) == ["https://***@host/a b.mp4?***", "https://host/@me/c.mp4"]
+    assert str(signed.path(0)) == "https://***@host/a b.mp4?***"
+    with pytest.raises(ManifestError, match="2 videos are in both") as caught:
+        require_comparable(signed, signed)
+    assert "ter2" not in str(caught.value)
+
+
+def classes(num_videos: int, labels: list[int], *, guessed: bool = False) -> Manifest:
+    paths = [f"{video}.mp4" for video in range(num_videos)]
+    return Manifest(
+        Path(),
+        paths,
+        (labels * num_videos)[:num_videos],
+        "train.txt",
+        lines=range(1, num_videos + 1),
+        has_guessed_labels=guessed,
+    )
+
+
+def test_the_number_of_classes_is_held_against_that_of_videos() -> None:
+    require(classes(20, [0, 399]))  # a few videos of Kinetics-400
+    require(classes(600, [0, 5999]))
+    with pytest.raises(ManifestError, match="train.txt, line 2: '1.mp4' has the label 6000, but there are 600 videos"):
+        require(classes(600, [0, 6000]))
+    with pytest.raises(ManifestError, match="line 2: '1.mp4' has the label 1000, but there are 20 videos"):
+        require(classes(20, [0, 1000]))
+
+
+def test_numbers_of_frames_are_no_labels() -> None:
+    lengths = [300, 250, 37, 300, 299]
+    with pytest.raises(ManifestError, match="line 1: '0.mp4' has the label 300, .*numbers of frames.*LIST_COLUMNS"):
+        require(classes(60, lengths, guessed=True))
+    require(classes(60, lengths))  # somebody has said so
+    require(classes(60, list(range(8, 30)), guessed=True))  # a part of the classes
+    require(classes(60, [3, 7, 200], guessed=True))

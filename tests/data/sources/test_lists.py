@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_video.data.manifest import require_comparable
+from sce_video.data.checks import require_comparable
 from sce_video.data.remote import RemotePath
 from sce_video.data.sources import read_list
 from sce_video.errors import ManifestError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.data.checks import require_files
-from sce_video.data.manifest import require_comparable
+from sce_video.data.checks import require_comparable, require_files
 from sce_video.data.remote import RemotePath, location
 from sce_video.data.shards import find_member
 from sce_video.data.sources import (
