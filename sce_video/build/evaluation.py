@@ -305,15 +305,7 @@ def write_results(
     if bank is not None:
         counts |= {"num_bank": bank.num_evaluated, "num_bank_expected": bank.num_expected}
         text, failures = text + " against {num_bank} of {num_bank_expected} training videos", bank.failures + failures
-    beside = {
-        "standard_errors": standard_errors(
-            metrics,
-            num_videos=test.num_evaluated,
-            right=first_answers.cpu() == test.labels,
-            labels=test.labels,
-        ),
-        "chance": chance_levels(metrics, labels=test.labels, bank_labels=None if bank is None else bank.labels),
-    }
+    beside = _held_against(metrics, test, first_answers, bank)
     results = {
         "task": cfg.TASK,
         "metrics": metrics,
@@ -332,3 +324,14 @@ def write_results(
         text.format(**counts),
         path,
     )
+
+
+def _held_against(
+    metrics: dict[str, float], test: FeatureSet, first_answers: Tensor, bank: FeatureSet | None
+) -> dict[str, dict[str, float]]:
+    """What stands beside each metric: its standard error and its chance level."""
+    right, num_videos = first_answers.cpu() == test.labels, test.num_evaluated
+    return {
+        "standard_errors": standard_errors(metrics, num_videos=num_videos, right=right, labels=test.labels),
+        "chance": chance_levels(metrics, labels=test.labels, bank_labels=None if bank is None else bank.labels),
+    }
