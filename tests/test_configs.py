@@ -39,7 +39,7 @@ def test_there_are_the_promised_configs() -> None:
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
         *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "jhmdb_linear_features"),
-        *("demo_sce", "demo_knn", "folder_sce", "folder_extract"),
+        *("demo_sce", "demo_knn", "folder_sce", "folder_knn", "folder_extract"),
     }
     assert promised <= set(NAMES)
 

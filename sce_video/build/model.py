@@ -5,7 +5,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from sce_video.errors import ConfigError
+from sce_video.errors import CheckpointError, ConfigError
 from sce_video.methods.sce import SCE
 from sce_video.models.backbones import make_backbone
 from sce_video.models.classifier import Classifier
@@ -35,7 +35,10 @@ def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:
     backbone = make_backbone(name)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
-    weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
+    try:
+        weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
+    except CheckpointError as error:
+        raise CheckpointError(f"EVAL.CHECKPOINT: {error}") from error
     network_input = describe_input(cfg)
     if weights.network_input != network_input:
         LOGGER.warning(

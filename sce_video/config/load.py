@@ -115,6 +115,10 @@ def _finished(cfg: CfgNode) -> CfgNode:
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for word in words[::2]:
+        key, equals, value = word.partition("=")
+        if equals:
+            raise ConfigError(f"overrides come as KEY VALUE pairs; write {shown(f'{key} {value}')[1:-1]}, without '='")
     if len(words) % 2:
         raise ConfigError(f"overrides come as KEY VALUE pairs; {shown(words[-1])[1:-1]} has no value")
     return ((key, text, _COMMAND_LINE) for key, text in zip(words[::2], words[1::2], strict=True))

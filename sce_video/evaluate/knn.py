@@ -9,6 +9,7 @@ from torch import Tensor
 from sce_video.evaluate.features import FeatureSet
 from sce_video.evaluate.metrics import Measured, classification_metrics
 from sce_video.evaluate.neighbors import Search, nearest, torch_search
+from sce_video.runtime.logging import LOGGER
 
 
 def knn_votes(
@@ -41,6 +42,8 @@ def knn_metrics(
     Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
     """
     num_classes = int(max(query.labels.max(), bank.labels.max())) + 1
+    if max(nums_neighbors) > len(bank.labels):
+        LOGGER.warning("kNN with %d neighbors: all %d training videos vote", max(nums_neighbors), len(bank.labels))
     similarities, rows = nearest(query.features, bank.features, k=max(nums_neighbors), device=device, search=search)
     neighbor_labels = bank.labels[rows]
     sweep, first_votes = [], None

@@ -342,7 +342,8 @@ def test_bases_that_lead_in_a_circle_are_refused(config_file: Write, files: list
     [
         (["TRAIN.NUM_EPOCHS"], "TRAIN.NUM_EPOCHS has no value"),
         (["TASK", "knn", "TRAIN.NUM_EPOCHS"], "TRAIN.NUM_EPOCHS has no value"),
-        (["TASK=knn"], "TASK=knn has no value"),
+        (["TASK=knn"], "write TASK knn, without '='"),
+        (["TASK=knn", "TRAIN.NUM_EPOCHS=3"], "write TASK knn, without '='"),
         (["_BASE_", "other.yaml"], "unknown key _BASE_"),
     ],
 )

@@ -1,3 +1,4 @@
+import logging
 import math
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_votes_are_scikit_learns(k):
     bank, bank_labels = clusters(80, 1)
     votes = knn_votes(query, bank, bank_labels, num_neighbors=k, temperature=TEMPERATURE, num_classes=6)
     torch.testing.assert_close(votes, scikit_learn_votes(query, bank, bank_labels, k=k), rtol=0, atol=1e-10)
+
+
+def test_more_neighbors_than_the_bank_has_are_said(caplog):
+    bank, bank_labels = clusters(12, 1)
+    logger = logging.getLogger("sce_video")
+    logger.addHandler(caplog.handler)  # whatever other tests made of its propagation
+    try:
+        knn_metrics(bank, bank_labels, bank, bank_labels, num_neighbors=12, temperature=TEMPERATURE)
+        assert caplog.text == ""
+        knn_metrics(bank, bank_labels, bank, bank_labels, num_neighbors=13, temperature=TEMPERATURE)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "kNN with 13 neighbors: all 12 training videos vote" in caplog.text
 
 
 def test_more_neighbors_than_the_bank_has_are_all_of_it():

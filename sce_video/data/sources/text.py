@@ -30,7 +30,8 @@ def read_text(file: Location) -> str:
             refuse_special_file(file)
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        raise ManifestError(f"{file} cannot be read ({error})") from error
+        reason = getattr(error, "strerror", None) or error  # an OSError's, without the path once more
+        raise ManifestError(f"{file} cannot be read ({reason})") from error
     try:
         is_utf_16 = content.startswith(_UTF_16_MARKS)
         text = content.decode("utf-16") if is_utf_16 else content.decode("utf-8-sig", "surrogateescape")
