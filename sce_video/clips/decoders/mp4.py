@@ -12,6 +12,7 @@ _UPRIGHT = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1
 _PARENTS = frozenset([b"trak", b"mdia", b"minf", b"stbl"])
 _REORDERS, _CONTINUES = b"ctts", b"mvex"  # times of composition; more of the header in fragments
 _ENTRY_BYTES = 78  # of a video sample entry, before the boxes in it
+_WIDTH_AT, _HEIGHT_AT = 24, 26  # in it, each of 2 bytes
 _WHOLE = (b"moov", b"moof", b"mdat")
 _MOST_HEADER_BYTES = 2**20
 _MOST_BOXES = 1000
@@ -76,10 +77,17 @@ def _most_believed(num_bytes: int) -> int:
 
 
 def _size_of(sample_entry: bytes) -> tuple[int, int] | None:
-    """By the H.264 stream's own header, of one box "avc1"; None if something else follows it."""
+    """By the H.264 stream's own header, of one box "avc1"; None if something else follows it.
+
+    None as well if the box says another size: it may crop the pictures (1088 rows of them to 1080), as FFmpeg decides.
+    """
     size, _, begin = _box_head(sample_entry[:16], len(sample_entry))
     records = [content for kind, content in _boxes_inside(sample_entry[begin + _ENTRY_BYTES :]) if kind == b"avcC"]
-    return picture_size(records[0]) if size == len(sample_entry) and len(records) == 1 else None
+    said = picture_size(records[0]) if size == len(sample_entry) and len(records) == 1 else None
+    height, width = (
+        int.from_bytes(sample_entry[begin + place : begin + place + 2], "big") for place in (_HEIGHT_AT, _WIDTH_AT)
+    )
+    return said if said == (height, width) else None
 
 
 def kinds_of_top_boxes(path: str) -> list[bytes]:

@@ -3,7 +3,9 @@
 import struct
 from contextlib import nullcontext, suppress
 
+import av
 import pytest
+import torch
 
 from sce_video.clips.decoders import DecodeError, open_video
 from sce_video.clips.decoders.mp4 import _boxes_inside, kinds_of_top_boxes, plain_mp4_size, refuse_impossible_counts
@@ -53,6 +55,22 @@ def test_a_good_file_with_nested_boxes(tmp_path):
     assert plain_mp4_size(str(path)) is None
     with suppress(DecodeError), open_video(path, decoder="pyav") as opened:
         assert numbers_in(opened.frames_at([0.5, 1.01])) == [15, 30]
+
+
+@pytest.mark.parametrize(("width", "height"), [(122, 32), (128, 26), (122, 26), (112, 32), (136, 40), (0, 0)])
+def test_the_container_may_crop_what_the_stream_says(tmp_path, width, height):
+    """As cameras write 1088 rows of which a container shows 1080: FFmpeg crops if the blocks of 16 are the same."""
+    path = tmp_path / "a.mp4"
+    write_numbered(path, options={"bf": "0", "g": "12"})  # 128 x 32
+    content = path.read_bytes()
+    at = content.rindex(b"avc1") + 4 + 24
+    path.write_bytes(content[:at] + struct.pack(">HH", width, height) + content[at + 4 :])
+    with av.open(str(path)) as plain:
+        right = next(plain.decode(video=0))
+        pixels = torch.from_numpy(right.to_ndarray(format="rgb24")).permute(2, 0, 1)
+    with open_video(path, decoder="pyav") as opened:
+        assert (opened.metadata.width, opened.metadata.height) == (right.width, right.height)
+        assert torch.equal(opened.frames_at([0.0])[0], pixels)
 
 
 def test_boxes_at_the_top(tmp_path):
