@@ -40,10 +40,10 @@ from videos import (
     wanted_frames,
 )
 
+from sce_video.engine.pool.workers import keep_freed_memory
 from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
 from sce_video.report.table import text_table
-from sce_video.runtime.workers import keep_freed_memory
 
 DEFAULT, SLOW = "ours pyav", "pytorchvideo"
 # The others take turns so many times as often on files with short GOPs: small differences want many rounds, and the

@@ -35,10 +35,10 @@ from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
+from sce_video.engine.pool.workers import keep_freed_memory
 from sce_video.evaluate.neighbors import load_faiss_search, nearest
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
 from sce_video.launch.program import exit_code_of
-from sce_video.runtime.workers import keep_freed_memory
 
 NUM_CLIPS, NUM_CROPS, SIZE_PIXELS = 10, 3, 256
 PROTOCOL = ViewProtocol(NUM_CLIPS, CLIP_SECONDS, NUM_FRAMES, NUM_CROPS, SIZE_PIXELS)

@@ -35,9 +35,9 @@ from sce_video.augment.recipes import ViewRecipe
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
 from sce_video.data.dataset import ClipFormat, TrainDataset
 from sce_video.data.loader import TrainLoader
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.launch.program import exit_code_of
-from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
 
 DECODER = "pyav"
 SIZE_PIXELS, BATCH_SIZE = 224, 4

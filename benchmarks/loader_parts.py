@@ -14,7 +14,7 @@ from sce_video.augment.batch import collate
 from sce_video.clips.decoders import CropRequest, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.pyav_convert import CropCollector
 from sce_video.data.dataset import TrainDataset, VideoRequest
-from sce_video.runtime.parcels import Depot, unpack
+from sce_video.engine.pool.shm_transport import Depot, unpack
 
 Clock = defaultdict[str, float]  # part -> seconds
 Asked = tuple[str, list[float]]  # path and times

@@ -9,7 +9,7 @@ from team import State, received_bytes
 from torch.nn.parallel import DistributedDataParallel
 
 from sce_video.config import load_config
-from sce_video.runtime.distributed import largest_of_ranks, wait_for_all
+from sce_video.engine.cluster.collectives import largest_of_ranks, wait_for_all
 from sce_video.train.step import replica_of
 
 Network = tuple[str, str, int, int]  # config, backbone, frames, pixels

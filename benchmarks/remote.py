@@ -27,12 +27,12 @@ from servers import http_server, s3_server
 from videos import NUM_CLIPS, ORIGINALS, encode_all, find_videos
 
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos, open_video
-from sce_video.data.cache import FileCache
-from sce_video.data.fetched import VideoFiles
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import location
 from sce_video.data.sources import read_shards
 from sce_video.data.videos import ListedVideos
+from sce_video.engine.remote import location
+from sce_video.engine.remote.cache import FileCache
+from sce_video.engine.remote.videos import VideoFiles
 from sce_video.launch.program import exit_code_of
 
 BUCKET, SHARDS = "videos", "train-{0..3}.tar"

@@ -33,8 +33,8 @@ from videos import ORIGINALS, encode_all, find_videos, wanted_frames
 from sce_video.build.model import build_sce
 from sce_video.clips.decoders import open_video
 from sce_video.config import load_config
-from sce_video.data.motion import write_motion_dataset
 from sce_video.errors import UserError
+from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.launch.program import exit_code_of
 from sce_video.methods.sce import SCE
 

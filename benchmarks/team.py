@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sce_video.runtime.distributed import connect, meet
+from sce_video.engine.cluster.collectives import connect, meet
 
 State = dict[str, Any]
 _BYTES_RECEIVED = 128  # where Linux's struct tcp_info has tcpi_bytes_received (linux/tcp.h), 64 bits

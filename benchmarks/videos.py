@@ -14,9 +14,9 @@ from sce_video.clips.decoders import open_video
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
 from sce_video.clips.span import ClipSpan
-from sce_video.data.prepare.read_video import SequentialVideo, Upright
-from sce_video.data.prepare.timing import at_constant_rate
-from sce_video.data.prepare.write_video import write_mp4
+from sce_video.engine.prepare.read_video import SequentialVideo, Upright
+from sce_video.engine.prepare.timing import at_constant_rate
+from sce_video.engine.prepare.write_video import write_mp4
 from sce_video.errors import UserError
 
 ORIGINALS = Path(__file__).resolve().parents[2] / "shared" / "data" / "originals" / "k400"

@@ -37,5 +37,9 @@ class PeerLostError(Exception):
     """Another process of the run has ended, and this one cannot go on; that one says why."""
 
 
+# Exit code of such a process.
+LOST_A_PEER = 75
+
+
 class NonFiniteLossError(UserError):
     """Training diverged; the message names step, learning rate and videos."""

@@ -1,11 +1,14 @@
 """Text of others, such as names of files and URLs, shown so that it steers no terminal, misleads no reader and gives
-no secret away.
+no secret away; and the numbers in it.
 
 Outside the rooms: each of them says something.
 """
 
 import re
 import unicodedata
+
+# More than any label has; int() takes its time over a million of them.
+_MOST_DIGITS = 18
 
 # Of the characters that format others these two are part of words, and move nothing.
 _JOINERS = "\u200c\u200d"
@@ -59,3 +62,8 @@ def end_of_user(rest: str) -> int:
     It goes to the last `@`, which a password may hold like any other character, unless what comes first is a host.
     """
     return 0 if _ONLY_A_HOST.match(rest) else rest.rfind("@") + 1
+
+
+def whole_number(text: str) -> int | None:
+    """The number that digits alone stand for; None for anything else, and for more digits than a label has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.data.motion import write_motion_dataset
+from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.runtime.logging import LOGGER
 
 REPOSITORY = Path(__file__).resolve().parents[1]

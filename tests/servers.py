@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-from sce_video.data.cache import FileCache
+from sce_video.engine.remote.cache import FileCache
 
 
 @dataclass

@@ -5,8 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sce_video.launch.doctor.examine import examine, read_subject
-from sce_video.launch.doctor.finding import Finding
+from sce_video.engine.doctor.examine import examine, read_subject
+from sce_video.engine.doctor.finding import Finding
 from sce_video.launch.program import exit_code_of, local_path
 
 

@@ -9,12 +9,12 @@ command again: it goes on where it was. docs/prepare.md says more.
 import argparse
 import sys
 
-from sce_video.data.prepare.labels import Labels
-from sce_video.data.prepare.run import Limits
-from sce_video.data.prepare.settings import ACTIONS, Action, Frames, PrepareError, Transcode
-from sce_video.launch.prepare import SlurmArray, finish, prepare_here, submit_shards
+from sce_video.cli.prepare import SlurmArray, finish, prepare_here, submit_shards
+from sce_video.engine.machine import available_cores
+from sce_video.engine.prepare.labels import Labels
+from sce_video.engine.prepare.run import Limits
+from sce_video.engine.prepare.settings import ACTIONS, Action, Frames, PrepareError, Transcode
 from sce_video.launch.program import exit_code_of, local_path
-from sce_video.runtime.machine import available_cores
 
 _ACTION_OPTIONS = {
     "short_side_pixels": "--short-side",

@@ -18,10 +18,10 @@ from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
+from sce_video.engine.cluster.collectives import is_main_process, num_ranks, rank
+from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewsDataset
-from sce_video.runtime.distributed import is_main_process, num_ranks, rank
-from sce_video.runtime.watch import Watch
 
 _NUM_PROBED = 8
 

@@ -20,6 +20,7 @@ from sce_video.clips.decoders import VideoOpener
 from sce_video.config.defaults import SPLIT_MARK
 from sce_video.data.checks import require_comparable
 from sce_video.data.manifest import Manifest
+from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.errors import ManifestError
 from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.feature_files import stored_features
@@ -41,7 +42,6 @@ from sce_video.evaluate.retrieval import retrieval_metrics
 from sce_video.evaluate.views import spatial_crops
 from sce_video.models.weights import weights_digest
 from sce_video.report.table import metrics_table
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER

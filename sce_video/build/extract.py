@@ -16,9 +16,9 @@ from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.defaults import SOURCES_WITH_TWO_LISTS
 from sce_video.data.manifest import Manifest
+from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.feature_files import export
 from sce_video.evaluate.features import FeatureRows
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER

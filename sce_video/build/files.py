@@ -8,10 +8,10 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.cache import CacheError, FileCache, disk_errors
-from sce_video.data.fetched import VideoFiles
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
+from sce_video.engine.remote.cache import CacheError, FileCache, disk_errors
+from sce_video.engine.remote.videos import VideoFiles
 
 
 def build_videos(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> ListedVideos:

@@ -20,11 +20,11 @@ from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
 from sce_video.data.manifest import Manifest
+from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.features import labeled
 from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
 from sce_video.models.classifier import Classifier
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates

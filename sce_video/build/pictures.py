@@ -18,6 +18,7 @@ from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
+from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import UserError
 from sce_video.evaluate.views import ViewsDataset
 from sce_video.report.classes import class_accuracies
@@ -25,7 +26,6 @@ from sce_video.report.gallery import choose_queries, shown_paths
 from sce_video.report.reported import Pictures, Preview
 from sce_video.report.run_folder import Query, RunFiles
 from sce_video.report.strips import Strip, make_strip
-from sce_video.runtime.watch import Watch
 
 _MOST_QUERIES = 60
 _SHORT_SIDE_PIXELS = 80

@@ -14,8 +14,8 @@ from sce_video.build.files import build_videos
 from sce_video.build.model import build_sce, describe_input
 from sce_video.build.optim import build_optimizer, build_pretrain_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
+from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.logging import LOGGER
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates

@@ -18,10 +18,10 @@ from sce_video.config.same_run import keys_of_another_run, named, recorded_confi
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.manifest import Manifest
+from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.norms import norm_numbers
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import num_ranks
 from sce_video.runtime.environment import environment
 from sce_video.train.loop import Run, TakeStep
 from sce_video.train.plan import Schedules

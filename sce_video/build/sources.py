@@ -9,7 +9,6 @@ from fvcore.common.config import CfgNode
 from sce_video.build.files import build_index_folder
 from sce_video.config.defaults import SPLIT_MARK
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location, location
 from sce_video.data.sources import (
     ClassNames,
     class_folders,
@@ -30,6 +29,7 @@ from sce_video.data.sources import (
     read_stl10,
     read_ucf101,
 )
+from sce_video.engine.remote import Location, location
 
 _MINI_KINETICS_TRAIN, _MINI_KINETICS_TEST = "train_ytid_list.txt", "val_ytid_list.txt"
 

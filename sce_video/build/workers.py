@@ -4,10 +4,10 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.data.manifest import Manifest
-from sce_video.runtime.distributed import num_local_ranks
-from sce_video.runtime.machine import available_cores
-from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
+from sce_video.engine.cluster.collectives import num_local_ranks
+from sce_video.engine.machine import available_cores
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 
 
 def build_watch(cfg: CfgNode, manifest: Manifest) -> Watch:

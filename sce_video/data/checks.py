@@ -11,7 +11,7 @@ from pathlib import Path
 from sce_video.config.urls import is_url
 from sce_video.data.find_file import find_file
 from sce_video.data.manifest import Manifest, PackedTexts, shown
-from sce_video.data.remote import RefusedError, RemoteError, RemotePath
+from sce_video.engine.remote import RefusedError, RemoteError, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 

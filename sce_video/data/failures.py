@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from sce_video.augment.batch import Failure
 from sce_video.data.manifest import Manifest
+from sce_video.engine.cluster.collectives import all_gathered
+from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import ManifestError
-from sce_video.runtime.distributed import all_gathered
 from sce_video.runtime.logging import LOGGER, RUN_LOG, TEXT_FILE_ONLY
-from sce_video.runtime.watch import Watch
 
 _NUM_NAMED = 5  # by the error
 _NUM_SAID = 10  # on the terminal

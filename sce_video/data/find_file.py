@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 
-from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 # What tools/prepare_data.py writes comes first.
 _ENDINGS = (".mp4", *(suffix for suffix in VIDEO_SUFFIXES if suffix != ".mp4"))

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sce_video.augment.batch import TrainBatch, collate
 from sce_video.data.dataset import TrainDataset, VideoRequest
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError, ManifestError
 from sce_video.runtime.seeds import generator_from
-from sce_video.runtime.workers import Workers
 
 
 @lru_cache(maxsize=2)  # every step of an epoch asks for it

@@ -14,7 +14,7 @@ import numpy as np
 
 from sce_video.config.urls import is_url, masked, masked_url
 from sce_video.data.find_file import find_file
-from sce_video.data.remote import Location, RemotePath, location
+from sce_video.engine.remote import Location, RemotePath, location
 from sce_video.errors import ManifestError
 from sce_video.runtime.subsets import balanced_part
 
@@ -73,8 +73,9 @@ class Manifest:
     to `paths`, or None for videos without labels. `origin` is the file or folder that was read, for messages.
     `pixels`, uint8 (number of videos, H, W, C), holds the videos themselves where they are small images without a file
     each; a path is then only a name. `versions` is given where the videos are in shards: of each shard, by its path,
-    what tells that it was written anew; a path is then that of a member (see `sce_video.data.shards`). `lines` is
-    parallel to `paths` where these stand in the lines of one file. `class_names` are those that are known, by label.
+    what tells that it was written anew; a path is then that of a member (see `sce_video.engine.remote.shards`).
+    `lines` is parallel to `paths` where these stand in the lines of one file. `class_names` are those that are known,
+    by label.
     `has_guessed_labels`: that the numbers behind the paths are labels, nobody has said. `has_own_order`: labels are
     names, which nothing numbers but their own sorted order.
 

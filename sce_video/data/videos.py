@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sce_video.clips.decoders import PixelVideo, VideoDecoder, VideoOpener
-from sce_video.data.fetched import VideoFiles
 from sce_video.data.manifest import Manifest
+from sce_video.engine.remote.videos import VideoFiles
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from types import TracebackType
 from torch import Tensor
 
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
-from sce_video.runtime.watch import Watch
+from sce_video.engine.pool.watchdog import Watch
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.views import ResizedClips, ViewsDataset
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.workers import Workers
 
 # Where so many fail before the first can be decoded, path or decoder are wrong, not the videos.
 _NUM_HOPELESS = 10

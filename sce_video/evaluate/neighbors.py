@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sce_video.engine.cluster.collectives import all_gathered, num_ranks, rank
 from sce_video.errors import UserError
-from sce_video.runtime.distributed import all_gathered, num_ranks, rank
 
 # Similarities of so many queries with so many bank rows lie in memory together: 256 MiB in float32.
 _QUERIES_PER_CHUNK, _BANK_PER_CHUNK = 1024, 65536

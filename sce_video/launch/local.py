@@ -13,17 +13,17 @@ from sce_video.build.task import TASKS
 from sce_video.config import config_text, flat_config, load_config, saved_config
 from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.config.same_run import keys_of_another_run, named
+from sce_video.engine.cluster.collectives import all_gathered, is_main_process
+from sce_video.engine.cluster.env import is_placed, job_in, place_in
+from sce_video.engine.cluster.joined_ranks import joined_ranks
+from sce_video.engine.cluster.local_ranks import start_ranks
+from sce_video.engine.cluster.run_lock import InUseError, Owner, claimed, claimed_by
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.place import is_placed, job_in, place_in
-from sce_video.launch.ranks import joined_ranks
 from sce_video.launch.report import report_ended_run
 from sce_video.launch.requeue import leave_after_loss
 from sce_video.launch.splits import run_splits
-from sce_video.launch.start import start_ranks
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.claim import InUseError, Owner, claimed, claimed_by
-from sce_video.runtime.distributed import all_gathered, is_main_process
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import RUN_LOG, log_to, log_to_terminal
 from sce_video.runtime.seeds import seed_everything

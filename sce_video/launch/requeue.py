@@ -13,12 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sce_video.launch.place import job_in, place_in
-from sce_video.launch.program import LOST_A_PEER, say
-from sce_video.launch.start import LAUNCHER
+from sce_video.engine.cluster.env import job_in, place_in
+from sce_video.engine.cluster.failure_detector import Verdict
+from sce_video.engine.cluster.local_ranks import LAUNCHER
+from sce_video.errors import LOST_A_PEER
+from sce_video.launch.program import say
 from sce_video.runtime.checkpoints import newest_below
 from sce_video.runtime.files import write_json
-from sce_video.runtime.peers import Verdict
 from sce_video.special_files import read_small_file
 
 _MOST_REQUEUES = 100

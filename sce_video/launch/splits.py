@@ -8,11 +8,11 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config import changed_config
+from sce_video.engine.cluster.collectives import is_main_process, wait_for_all
 from sce_video.errors import ConfigError
 from sce_video.launch.report import report_ended_splits
 from sce_video.report.run_folder import read_results
 from sce_video.report.table import text_table
-from sce_video.runtime.distributed import is_main_process, wait_for_all
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER, set_up_logging

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sce_video.engine.cluster.collectives import gathered_rows, rank
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 from sce_video.methods.momentum import momentum_copy, update_momentum
 from sce_video.methods.queue import KeyQueue
-from sce_video.runtime.distributed import gathered_rows, rank
 
 
 class SCERates(NamedTuple):

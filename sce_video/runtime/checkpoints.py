@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.errors import CheckpointError
 from sce_video.runtime.archives import require_plain_archive
-from sce_video.runtime.distributed import is_main_process
 from sce_video.runtime.files import atomic_path
 from sce_video.runtime.logging import LOGGER
 

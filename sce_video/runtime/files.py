@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sce_video.runtime.claim import own_suffix, require_claim
+from sce_video.engine.cluster.run_lock import own_suffix, require_claim
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
 
-    The temporary name is that of this run's claim, if it has one (`runtime.claim`): whoever takes over deletes it.
-    Without a claim it is always the same, so what a kill leaves behind is written over by the next attempt.
+    The temporary name is that of this run's claim, if it has one (`engine.cluster.run_lock`): whoever takes over
+    deletes it. Without a claim it is always the same, so what a kill leaves behind is written over by the next attempt.
 
     Raises:
         InUseError: another process has taken over the folder of this one; `path` is what it was.

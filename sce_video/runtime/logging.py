@@ -12,9 +12,9 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from sce_video.engine.cluster.collectives import is_main_process, rank
+from sce_video.engine.cluster.run_lock import require_claim
 from sce_video.plain_text import masked, shown
-from sce_video.runtime.claim import require_claim
-from sce_video.runtime.distributed import is_main_process, rank
 from sce_video.runtime.files import write_text
 from sce_video.special_files import refuse_special_file
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sce_video.runtime.distributed import is_main_process
+from sce_video.engine.cluster.collectives import is_main_process
 
 # What a terminal of 80 columns cuts off comes last.
 _FORMAT = "{desc} {n_fmt}/{total_fmt}{postfix} |{bar}| {elapsed}<{remaining}"

@@ -1,8 +1,6 @@
 """Signals that ask a run to stop: noted, so that it can finish its step and save."""
 
-import ctypes
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,21 +8,13 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from sce_video.engine.cluster.collectives import largest_of_ranks
 from sce_video.errors import StoppedError
-from sce_video.runtime.distributed import largest_of_ranks
 
 # From a terminal; from Slurm at preemption and scancel; before the time is over. Of several the last one here counts.
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 # A launcher and the terminal may both pass one Ctrl-C on.
 _SECONDS_OF_ONE = 1.0
-# <sys/prctl.h>
-_PR_SET_PDEATHSIG = 1
-
-
-def signal_at_death_of_parent(number: int) -> None:
-    """This process gets the signal when the thread that has made it ends, mostly with its process (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
+from sce_video.engine.cluster.collectives import all_gathered, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.distributed import all_gathered, num_ranks, on_all_ranks, take_over_buffers
 from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar

@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.augment.mixup import mixup
+from sce_video.engine.cluster.collectives import num_ranks, rank
 from sce_video.methods.sce import SCE
-from sce_video.runtime.distributed import num_ranks, rank
 from sce_video.runtime.seeds import seed_from
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sce_video.engine.cluster.collectives import all_gathered, mean_over_ranks
 from sce_video.errors import NonFiniteLossError
-from sce_video.runtime.distributed import all_gathered, mean_over_ranks
 
 
 class _Step(NamedTuple):

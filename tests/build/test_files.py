@@ -17,10 +17,10 @@ from sce_video.build.data import build_train_manifest
 from sce_video.build.files import build_videos, own_folder
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text, load_config
-from sce_video.data.cache import CacheError
-from sce_video.data.remote.filesystem import MissingPackageError
-from sce_video.launch.doctor.examine import read_subject
-from sce_video.launch.doctor.network import fetching
+from sce_video.engine.doctor.examine import read_subject
+from sce_video.engine.doctor.network import fetching
+from sce_video.engine.remote.cache import CacheError
+from sce_video.engine.remote.filesystem import MissingPackageError
 from sce_video.launch.local import run_task
 from tests.servers import HttpFolder, http_server
 
@@ -138,7 +138,7 @@ cfg = load_config("configs/demo_sce.yaml", places)
 videos = build_videos(cfg, build_train_manifest(cfg), VideoOpener("pyav"))
 videos.open(0)
 assert videos.files is None
-from sce_video.data.remote import location
+from sce_video.engine.remote import location
 location("s3://bucket/list.txt").read_bytes()
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)

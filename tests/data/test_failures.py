@@ -7,9 +7,9 @@ import pytest
 from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
 from sce_video.data.manifest import Manifest
+from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import set_up_logging
-from sce_video.runtime.watch import Watch
 
 
 def watch() -> Watch:

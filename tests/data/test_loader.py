@@ -14,9 +14,9 @@ from sce_video.data.loader import TrainLoader, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError, ManifestError
-from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
 from tests.data.test_dataset import recipe
 from tests.deadly import DeadlyVideos, processes_begun_here
 

@@ -12,9 +12,9 @@ from sce_video.data.dataset import ClipFormat, TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
+from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import StoppedError, UserError
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset
-from sce_video.runtime.watch import Watch
 from tests.data.test_dataset import recipe
 
 

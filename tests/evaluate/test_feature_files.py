@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError
 from sce_video.evaluate import feature_files
 from sce_video.evaluate.feature_files import export, read_export, read_features, stored_features
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, mean_of_views
 from sce_video.evaluate.views import ResizedClips, spatial_crops
-from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
 
 
 class GrayVideos:

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from sce_video.data.watched import WatchedVideos
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.features import FeatureExtractor, joined, labeled, mean_of_crops, mean_of_views
 from sce_video.evaluate.linear import linear_metrics
 from sce_video.evaluate.views import ResizedClips, ViewProtocol, ViewsDataset, spatial_crops
-from sce_video.runtime.watch import Watch
-from sce_video.runtime.workers import Workers
 from tests.deadly import DeadlyVideos
 
 

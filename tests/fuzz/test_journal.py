@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sce_video.data.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
-from sce_video.data.prepare.own_reports import require_own_reports
-from sce_video.data.prepare.plan import make_plan, read_plan, write_plan
-from sce_video.data.prepare.settings import PrepareError, Transcode
-from sce_video.data.prepare.workspace import Workspace, begin, open_workspace, reopen_workspace
+from sce_video.engine.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
+from sce_video.engine.prepare.own_reports import require_own_reports
+from sce_video.engine.prepare.plan import make_plan, read_plan, write_plan
+from sce_video.engine.prepare.settings import PrepareError, Transcode
+from sce_video.engine.prepare.workspace import Workspace, begin, open_workspace, reopen_workspace
 
 ODD_VALUES: list[Any] = [
     None,

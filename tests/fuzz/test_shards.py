@@ -5,7 +5,7 @@ import random
 import tarfile
 from collections.abc import Iterator
 
-from sce_video.data.shards.read_tar import ShardVideo, read_tar
+from sce_video.engine.remote.shards.read_tar import ShardVideo, read_tar
 from sce_video.errors import ManifestError
 
 NAMES = ("0.mp4", "1.mp4", "a/2.webm", "ä.avi", "long" * 40 + ".mp4", "3.jpg", "README")

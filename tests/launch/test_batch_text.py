@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import submitit
 
-from sce_video.data.prepare.settings import Transcode
+from sce_video.cli.prepare import SlurmArray
+from sce_video.engine.prepare.settings import Transcode
 from sce_video.errors import UserError
-from sce_video.launch.prepare import SlurmArray
 from sce_video.launch.submit import Resources, batch_script, submit
-from tests.launch.test_prepare import LIMITS, submit_shards
+from tests.cli.test_prepare import LIMITS, submit_shards
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 HOSTILE = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.launch.program import LOST_A_PEER
+from sce_video.errors import LOST_A_PEER
 from sce_video.launch.requeue import leave_job, may_come_again
 
 # Of srun, on a machine without scontrol.
@@ -126,7 +126,7 @@ def write(checkpoint: Path) -> None:
 def lose_a_peer(output_dir: Path, job: dict[str, str]) -> subprocess.CompletedProcess[str]:
     code = (
         "from pathlib import Path\nfrom sce_video.launch.requeue import leave_after_loss\n"
-        "from sce_video.runtime.peers import Verdict\n"
+        "from sce_video.engine.cluster.failure_detector import Verdict\n"
         f"leave_after_loss(Verdict('rank 3 on x has ended', is_error=False), Path({str(output_dir)!r}))"
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}

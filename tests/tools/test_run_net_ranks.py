@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.launch.program import LOST_A_PEER
+from sce_video.errors import LOST_A_PEER
 from sce_video.runtime.checkpoints import CheckpointFolder
 from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL

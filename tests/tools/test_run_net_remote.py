@@ -12,7 +12,7 @@ import pytest
 
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
-from tests.data.shards.tars import write_tar
+from tests.engine.remote.shards.tars import write_tar
 from tests.servers import HttpFolder, http_server, s3_environment, s3_server
 from tests.settings import used_overrides
 from tests.tools.test_run_net import REPOSITORY, SMALL

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.runtime.claim import CLAIM_FILE
+from sce_video.engine.cluster.run_lock import CLAIM_FILE
 from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location, location, relative_folder
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
+from sce_video.engine.remote import Location, location, relative_folder
 from sce_video.errors import ManifestError
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location, location
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_lines, read_rows
+from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 
 # By number of classes and split: annotated and present in cvdf's copy (github.com/cvdfoundation/kinetics-dataset,

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _ENDINGS = "|".join(re.escape(suffix) for suffix in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
 _WITH_ENDING = re.compile(rf"(?P<path>.*(?:{_ENDINGS}))(?P<rest>[\s,;].*)", re.IGNORECASE | re.DOTALL)

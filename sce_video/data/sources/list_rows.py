@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from sce_video.data.manifest import shown
-from sce_video.data.remote import Location
 from sce_video.data.sources.list_columns import LABEL, NUM_FRAMES, PATH, Header, find_header
 from sce_video.data.sources.list_lines import Line, label_number, parse_line, split_from_right, split_rest
 from sce_video.data.sources.text import stripped_lines
 from sce_video.data.sources.tree import VIDEO_SUFFIXES
+from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 
 # How the first line of a prepared manifest begins; the columns behind (duration and so on) are not needed here.

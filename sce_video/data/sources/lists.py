@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest, shown
-from sce_video.data.remote import Location, location
 from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
 from sce_video.data.sources.text import path_below, read_text
+from sce_video.engine.remote import Location, location
 from sce_video.runtime.logging import LOGGER
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.numbers import whole_number
-from sce_video.data.remote import Location, location
 from sce_video.data.sources.text import path_below, read_lines, read_rows
+from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
+from sce_video.plain_text import whole_number
 
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
 

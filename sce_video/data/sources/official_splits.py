@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.numbers import whole_number
-from sce_video.data.remote import Location, location
 from sce_video.data.sources.list_lines import parse_line
 from sce_video.data.sources.text import path_below, read_lines
+from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
+from sce_video.plain_text import whole_number
 
 _PARTS = ("train", "test")
 _HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location
 from sce_video.data.sources.tree import VIDEO_SUFFIXES, folders_below, is_frame_folder
+from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sce_video.config.urls import is_url, masked
 from sce_video.data.manifest import Manifest
-from sce_video.data.remote import Location, location
-from sce_video.data.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
+from sce_video.engine.remote import Location, location
+from sce_video.engine.remote.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sce_video.config.urls import is_url, masked
-from sce_video.data.remote import Location
+from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 from sce_video.special_files import refuse_special_file
 

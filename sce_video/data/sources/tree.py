@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from sce_video.data.remote import Location, RemoteError, RemotePath
-from sce_video.data.remote.transfer import listed_files
-from sce_video.data.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from sce_video.engine.remote import Location, RemoteError, RemotePath
+from sce_video.engine.remote.transfer import listed_files
 from sce_video.errors import ManifestError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below", "is_frame_folder"]

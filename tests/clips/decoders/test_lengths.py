@@ -13,7 +13,7 @@ from sce_video.clips.decoders import DECODERS, DecodeError, open_video
 from sce_video.clips.decoders.container import is_matroska_cut_short
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
-from sce_video.data.prepare.read_video import SequentialVideo
+from sce_video.engine.prepare.read_video import SequentialVideo
 from tests.clips.decoders.numbered import number_image, numbers_in, write_video
 from tests.clips.decoders.test_real_files import _manifest, _sequential
 

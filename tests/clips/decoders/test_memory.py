@@ -9,7 +9,7 @@ import pytest
 
 from sce_video.clips.decoders import pyav_decoder
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
-from sce_video.data.prepare.read_video import SequentialVideo
+from sce_video.engine.prepare.read_video import SequentialVideo
 
 NUM_FRAMES, SIDE = 160, 640  # 0.6 MB a frame, 94 MB
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sce_video.data.checks import require_comparable
-from sce_video.data.remote import RemotePath
 from sce_video.data.sources import read_list
+from sce_video.engine.remote import RemotePath
 from sce_video.errors import ManifestError
 
 Write = Callable[..., Path]

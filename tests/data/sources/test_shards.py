@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from sce_video.data.checks import require_comparable, require_files
-from sce_video.data.remote import RemotePath, location
-from sce_video.data.shards import find_member
 from sce_video.data.sources import (
     class_folders,
     read_annotations,
@@ -19,8 +17,10 @@ from sce_video.data.sources import (
     read_list,
     read_shards,
 )
+from sce_video.engine.remote import RemotePath, location
+from sce_video.engine.remote.shards import find_member
 from sce_video.errors import ManifestError
-from tests.data.shards.tars import write_tar
+from tests.engine.remote.shards.tars import write_tar
 from tests.servers import HttpFolder
 
 Write = Callable[..., Path]

@@ -1,5 +1,0 @@
-"""Local copies of remote files in a folder of bounded size, shared by all processes of a machine."""
-
-from sce_video.data.cache.folder import CacheError, FileCache, HeldFile, TooLargeError, disk_errors
-
-__all__ = ["CacheError", "FileCache", "HeldFile", "TooLargeError", "disk_errors"]

@@ -1,0 +1,146 @@
+"""How many clips per second the training step takes when the loader never lets it wait."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate, make_views
+from sce_video.augment.draw import draw_view
+from sce_video.augment.recipes import ViewRecipe
+from sce_video.build.data import build_recipes
+from sce_video.build.model import build_sce
+from sce_video.build.optim import build_optimizer, build_pretrain_schedules
+from sce_video.engine.doctor.finding import Finding
+from sce_video.errors import UserError
+from sce_video.report.curves import read_metrics
+from sce_video.runtime.seeds import generator_from
+from sce_video.train.precision import Precision
+from sce_video.train.step import pretrain_step
+
+_NUM_WARM_UP_STEPS = 2
+_MOST_VIDEOS_ON_CPU = 8
+_FACTORS_TRIED = (1, 2, 4, 8, 16)
+
+
+class Demand(NamedTuple):
+    """`origin` says in words where the number is from."""
+
+    clips_per_second: float
+    origin: str
+
+
+def logged_demand(run_dir: Path) -> Demand:
+    """From the `metrics.jsonl` of a run: its clips per second, had it never waited for data.
+
+    Raises:
+        UserError: no such file, or no speed in it.
+    """
+    file = run_dir / "metrics.jsonl"
+    rates = [
+        line["clips_per_second"] / (1 - line["data_wait_share"])
+        for line in read_metrics(file)
+        if line.get("data_wait_share", 1.0) < 1 and "clips_per_second" in line
+    ]
+    if not rates:
+        raise UserError(f"{file} holds no clips_per_second; give --run the folder of a pretraining run")
+    settled = rates[1:] or rates  # the first lines of a run are those of its warm-up
+    return Demand(median(settled), f"median of {len(settled)} lines of {file}, without the wait for data")
+
+
+def measured_demand(cfg: CfgNode, device: torch.device, *, seconds: float) -> tuple[Demand | None, int | None]:
+    """Steps of the config's model on made-up clips, and in how many parts the batch fits the memory.
+
+    None and None if it fits in none of those tried.
+    """
+    for factor in _FACTORS_TRIED:
+        num_parts = cfg.TRAIN.ACCUMULATION_STEPS * factor
+        part_size = cfg.TRAIN.GLOBAL_BATCH_SIZE // num_parts
+        if part_size == 0:
+            break
+        try:
+            rate = _clips_per_second(cfg, device, part_size=part_size, seconds=seconds)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            continue
+        origin = f"measured: {cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
+        return Demand(rate, origin), num_parts
+    return None, None
+
+
+def measured_on_cpu(cfg: CfgNode, *, seconds: float) -> Demand:
+    """The same on this machine's processors, in small parts: one step alone may take longer than `seconds`."""
+    device, part_size = torch.device("cpu"), cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
+    part_size = min(part_size, _MOST_VIDEOS_ON_CPU)
+    rate = _clips_per_second(cfg, device, part_size=part_size, seconds=seconds)
+    what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
+    return Demand(rate, f"measured on the CPU with {torch.get_num_threads()} threads: {what}")
+
+
+def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, seconds: float) -> float:
+    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights.
+
+    A first step that takes longer than `seconds` is the measurement.
+    """
+    recipes = build_recipes(cfg)
+    part = made_up_batch(
+        recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
+    )
+    model = build_sce(cfg).to(device).train()
+    step = partial(
+        pretrain_step,
+        [part],
+        build_pretrain_schedules(cfg, steps_per_epoch=1).at(0),
+        model=model,
+        replica=model,
+        optimizer=build_optimizer(cfg, model),
+        precision=Precision(cfg.TRAIN.PRECISION, device),
+        make_views=partial(make_views, recipes=recipes, device=device),
+    )
+    num_clips = part_size * len(recipes)
+    for _ in range(_NUM_WARM_UP_STEPS):
+        started = time.perf_counter()
+        step().item()
+        if device.type == "cpu" and (took := time.perf_counter() - started) > seconds:
+            return num_clips / took
+    started, num_steps = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        step().item()  # waits for the device
+        num_steps += 1
+    return num_steps * num_clips / (time.perf_counter() - started)
+
+
+def made_up_batch(recipes: Sequence[ViewRecipe], *, num_videos: int, num_frames: int, size_pixels: int) -> TrainBatch:
+    """A batch as the loader gives it: clips of noise, parameters drawn by the recipes."""
+    generator = generator_from("doctor")
+    noise = torch.randint(256, (num_frames, 3, size_pixels, size_pixels), dtype=torch.uint8, generator=generator)
+
+    def clip(recipe: ViewRecipe) -> ClipForView:
+        parameters = draw_view(recipe, generator=generator)
+        return ClipForView(noise, noise.flip(0) if parameters.temporal_difference else None, parameters)
+
+    return collate([VideoClips(video, tuple(map(clip, recipes)), []) for video in range(num_videos)])
+
+
+def training_step(demand: Demand | None, why_not: str) -> list[Finding]:
+    """`why_not`: the reason when nothing is known."""
+    if demand is None:
+        way_out = "give --run with the folder of a run on such a GPU, or start this where the training will run"
+        return [Finding("note", "training step", f"not measured: {why_not}", way_out)]
+    return [Finding("ok", "training step", f"takes {demand.clips_per_second:.0f} clips/s ({demand.origin})")]
+
+
+def batch_fits(global_batch_size: int, *, given_parts: int, fitting_parts: int | None) -> list[Finding]:
+    """`fitting_parts`: parts that the batch fits the GPU's memory in; None if it fits in none of those tried."""
+    topic, fact = "GPU memory", f"a batch of {global_batch_size} in {given_parts} parts"
+    if fitting_parts == given_parts:
+        return [Finding("ok", topic, f"{fact} fits")]
+    if fitting_parts is None:
+        return [Finding("problem", topic, f"{fact} does not fit, nor in 16 times as many", "a smaller clip or model")]
+    way_out = f"TRAIN.ACCUMULATION_STEPS {fitting_parts}: batch norm then sees one part"
+    return [Finding("problem", topic, f"{fact} does not fit; in {fitting_parts} it does", way_out)]

@@ -1,0 +1,42 @@
+"""How fast the user's own videos come from where they are, when they are not files of this machine."""
+
+import time
+
+from sce_video.clips.decoders import DecodeError, decode_errors
+from sce_video.data.videos import ListedVideos
+from sce_video.engine.doctor.amounts import in_bytes
+from sce_video.engine.doctor.finding import Finding
+
+
+def fetching(videos: ListedVideos, *, seconds: float) -> list[Finding]:
+    """Fetch each into the cache until the time is over, so that decoding is measured on local copies.
+
+    Nothing for local files.
+    """
+    if videos.files is None:
+        return []
+    failures, num_fetched, num_bytes, began = [], 0, 0, time.perf_counter()
+    for video in range(len(videos)):
+        try:
+            with decode_errors(str(videos.manifest.path(video))):
+                held = videos.files.hold(videos.manifest, video)
+        except DecodeError as error:
+            failures.append(str(error))
+            continue
+        num_bytes += held.num_bytes
+        num_fetched += 1
+        held.close()
+        if time.perf_counter() - began > seconds:
+            break
+    taken, folder = time.perf_counter() - began, videos.files.cache.folder
+    findings = []
+    if failures:
+        fact = f"{len(failures)} of {len(failures) + num_fetched} cannot be fetched: {failures[0]}"
+        findings.append(Finding("problem", "remote videos", fact, "check DATA.ROOT, rights and network"))
+    if num_fetched:
+        fact = (
+            f"{num_fetched} videos, {in_bytes(num_bytes)}, came in {taken:.1f} s with one reader, "
+            f"{in_bytes(num_bytes / taken)}/s; those that {folder} had before came from there"
+        )
+        findings.append(Finding("ok", "remote videos", fact))
+    return findings

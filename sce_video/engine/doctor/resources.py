@@ -1,0 +1,148 @@
+"""Cores, shared memory, memory, open files and threads against what the loader of a config asks for."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fvcore.common.config import CfgNode
+
+from sce_video.build.workers import build_num_workers
+from sce_video.engine.doctor.amounts import in_bytes, in_cores
+from sce_video.engine.doctor.finding import Finding
+from sce_video.engine.machine import Cores, Memory, Space
+
+_NUM_VIEWS = 2
+_FEW_CORES = 4
+# Of one loader process in the main one: its socket and what tells that it has ended. Each batch is one file as well.
+_FILES_PER_WORKER = 4
+_FILES_ALREADY = 128  # libraries, logs, TensorBoard
+
+
+@dataclass(frozen=True)
+class LoaderNeeds:
+    """What the loader of a config keeps in files in memory: batches (parts of a step's batch) of uint8 clips.
+
+    `batches_in_hand` are those that the main process holds.
+    """
+
+    num_workers: int
+    prefetch_batches: int
+    batches_in_hand: int
+    batch_bytes: int
+
+    @property
+    def num_batches(self) -> int:
+        return self.num_workers * self.prefetch_batches + self.batches_in_hand if self.num_workers else 0
+
+    @property
+    def total_bytes(self) -> int:
+        return self.num_batches * self.batch_bytes
+
+
+def loader_needs(cfg: CfgNode, *, pinned: bool) -> LoaderNeeds:
+    """`pinned`: batches leave their files for pinned memory as they arrive, on the way to a GPU."""
+    clip_bytes = cfg.CLIP.NUM_FRAMES * 3 * cfg.CLIP.SIZE_PIXELS**2
+    # A clip that becomes frame differences travels with the frames after its own.
+    clips_per_view = 1 + cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY
+    batch = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
+    return LoaderNeeds(
+        num_workers=build_num_workers(cfg),
+        prefetch_batches=cfg.DATA.PREFETCH_BATCHES,
+        # Otherwise the parts of one step are there until those of the next have all come.
+        batches_in_hand=1 if pinned else 2 * cfg.TRAIN.ACCUMULATION_STEPS - 1,
+        batch_bytes=math.ceil(_NUM_VIEWS * batch * clip_bytes * clips_per_view),
+    )
+
+
+def usable_cores(cores: Cores, needs: LoaderNeeds) -> list[Finding]:
+    told = [f"{in_cores(cores.machine)} in the machine", f"{cores.affinity} by affinity"]
+    told.append(f"{cores.quota:g} by the control group's quota" if cores.quota else "no quota of a control group")
+    told.append(f"{cores.slurm_task} by SLURM_CPUS_PER_TASK" if cores.slurm_task else "SLURM_CPUS_PER_TASK not set")
+    fact = f"{cores.usable} usable: {', '.join(told)}"
+    if needs.num_workers > cores.usable:
+        return [
+            Finding(
+                "note",
+                "cores",
+                f"{fact}; DATA.NUM_WORKERS is {needs.num_workers}",
+                f"DATA.NUM_WORKERS -1 (that is {cores.usable} here), or ask for {needs.num_workers} cores",
+            )
+        ]
+    return [Finding("ok", "cores", fact)]
+
+
+def busy_cores(load: float, cores: Cores) -> list[Finding]:
+    """`load`: mean number of running processes over the last minute, of the whole machine."""
+    fact = f"load average {load:.1f} on {in_cores(cores.machine)}"
+    if load <= cores.machine / 2:
+        return [Finding("ok", "load", fact)]
+    return [Finding("note", "load", f"{fact}: speeds measured here are too low", "measure again on a quiet machine")]
+
+
+def batches_in_shared_memory(needs: LoaderNeeds, space: Space | None, *, is_used: bool) -> list[Finding]:
+    """
+    Args:
+        space: of /dev/shm, None where there is none.
+        is_used: by the loader, which is so only for a Python without `os.memfd_create`.
+    """
+    if space is None:
+        return [Finding("ok", "/dev/shm", "this system has none")]
+    fact = f"{in_bytes(space.free_bytes)} free of {in_bytes(space.total_bytes)}"
+    if not is_used or not needs.num_workers:
+        return [Finding("ok", "/dev/shm", f"{fact}; not used: batches travel in files without a name, see memory")]
+    fact += f"; {_told(needs)}"
+    if needs.total_bytes <= space.free_bytes:
+        return [Finding("ok", "/dev/shm", fact)]
+    fitting = (space.free_bytes // needs.batch_bytes - needs.batches_in_hand) // needs.prefetch_batches
+    fewer = f"DATA.NUM_WORKERS {fitting}" if fitting >= 1 else "a larger TRAIN.ACCUMULATION_STEPS"
+    gibibytes = math.ceil(1.25 * needs.total_bytes / 2**30)
+    return [Finding("problem", "/dev/shm", fact, f"docker run --shm-size={gibibytes}g (or --ipc=host); or {fewer}")]
+
+
+def batches_in_memory(needs: LoaderNeeds, memory: Memory | None) -> list[Finding]:
+    """Batches may have half of it; the rest is for processes and for what the system keeps of the files read."""
+    if memory is None:
+        return []
+    limit = f"limit of the control group {in_bytes(memory.limit_bytes)}" if memory.limit_bytes else "no lower limit"
+    fact = f"{in_bytes(memory.total_bytes)} in the machine, {limit}; {_told(needs)}"
+    if 2 * needs.total_bytes > memory.usable_bytes:
+        way_out = "fewer DATA.NUM_WORKERS, DATA.PREFETCH_BATCHES 1, or more memory for the job (--mem)"
+        return [Finding("problem", "memory", fact, way_out)]
+    return [Finding("ok", "memory", fact)]
+
+
+def _told(needs: LoaderNeeds) -> str:
+    if not needs.num_workers:
+        return "DATA.NUM_WORKERS is 0: no batches ahead"
+    return (
+        f"the loader holds up to {in_bytes(needs.total_bytes)}: {needs.num_workers} workers x "
+        f"{needs.prefetch_batches} batches ahead + {needs.batches_in_hand} in hand, {in_bytes(needs.batch_bytes)} each"
+    )
+
+
+def open_files(needs: LoaderNeeds, limit: int) -> list[Finding]:
+    """`limit`: of files that this process may have open at once, `ulimit -n`."""
+    needed = _FILES_ALREADY + needs.num_workers * _FILES_PER_WORKER + needs.num_batches
+    fact = f"{limit} allowed (ulimit -n), about {needed} needed with {needs.num_workers} workers"
+    if needed > limit:
+        return [Finding("problem", "open files", fact, f"ulimit -n {2 ** math.ceil(math.log2(2 * needed))}")]
+    return [Finding("ok", "open files", fact)]
+
+
+def threads(cores: Cores, environ: Mapping[str, str], num_threads: int) -> list[Finding]:
+    """`num_threads`: what torch computes with in this process."""
+    policy, count = environ.get("OMP_WAIT_POLICY", "not set"), environ.get("OMP_NUM_THREADS", "not set")
+    fact = f"torch computes with {num_threads}; OMP_NUM_THREADS {count}, OMP_WAIT_POLICY {policy}"
+    if num_threads > cores.usable:
+        way_out = f"export OMP_NUM_THREADS={cores.usable}"
+        return [Finding("problem", "threads", f"{fact}; but {in_cores(cores.usable)} can be used", way_out)]
+    if cores.usable <= _FEW_CORES and policy.lower() != "passive" and num_threads > 1:
+        return [
+            Finding(
+                "note",
+                "threads",
+                f"{fact}; on few cores threads that wait actively slow each other down by a factor of ten",
+                "export OMP_WAIT_POLICY=passive",
+            )
+        ]
+    return [Finding("ok", "threads", fact)]

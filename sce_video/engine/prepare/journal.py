@@ -1,0 +1,161 @@
+"""What was done to which video: one JSON line each, appended as it ends, believed only if it still holds."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from sce_video.engine.prepare.notes import checked, read_json
+from sce_video.engine.prepare.settings import Action, Check
+from sce_video.engine.prepare.target import Written, is_as_written
+
+# LEFT: for a reason that is not the video's, such as memory; the next run tries again.
+DONE, BROKEN, SHORT, LEFT = "done", "broken", "short", "left"
+_STATUSES = (DONE, BROKEN, SHORT, LEFT)
+_LONGEST_LINE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A video to be prepared; paths are relative to the source folder and the output folder."""
+
+    source: str
+    size: int
+    mtime_ns: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of one video; from `duration_seconds` on the facts of its output, where there is one.
+
+    Args:
+        reason: why there is none; of a video that is done, what is known to be missing in it.
+        num_lost: frames that were decoded and are nowhere in the output.
+    """
+
+    source: str
+    size: int
+    mtime_ns: int
+    output: str
+    status: str
+    reason: str = ""
+    source_sha256: str = ""
+    duration_seconds: float = 0.0
+    fps: float = 0.0
+    height: int = 0
+    width: int = 0
+    num_frames: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    num_lost: int = 0
+
+    @classmethod
+    def of(cls, video: Planned, status: str, **facts: Any) -> "Record":
+        return cls(video.source, video.size, video.mtime_ns, video.output, status, **facts)
+
+    @property
+    def written(self) -> Written:
+        return Written(self.bytes, self.sha256, self.num_frames)
+
+
+class Journal:
+    """Appends to one file; closed on leaving the `with`."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        if self._file.tell() > 0:
+            self._file.seek(-1, 2)
+            if self._file.read() != b"\n":  # a kill tore the last line
+                self._file.write(b"\n")
+
+    def write(self, record: Record) -> None:
+        """On the disk when this returns: an output gets its name only after its record is safe."""
+        self._file.write(json.dumps(dataclasses.asdict(record)).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -> Iterator[Record]:
+    """All records, oldest first within a file; lines that a kill or a crash tore, or that are no records, are left out.
+
+    Args:
+        left_out: gains "FILE line N: why" for each of these.
+    """
+    for file in files:
+        with file.open("rb") as lines:
+            for number, line in enumerate(_bounded_lines(lines), start=1):
+                try:
+                    yield _record(line)
+                except ValueError as error:
+                    if left_out is not None:
+                        left_out.append(f"{file} line {number}: {_in_short(error)}")
+
+
+def _bounded_lines(lines: Any) -> Iterator[bytes]:
+    """Lines without their end; of one that is too long to be a record its beginning."""
+    while line := lines.readline(_LONGEST_LINE_BYTES):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = lines.readline(_LONGEST_LINE_BYTES)
+        yield line.rstrip(b"\n")
+
+
+def _record(line: bytes) -> Record:
+    record = checked(Record, read_json(line))
+    if record.status not in _STATUSES:
+        raise ValueError(f"status is {ascii(record.status)[:80]}")
+    require_inside("source", record.source)
+    require_inside("output", record.output)
+    return record
+
+
+def require_inside(name: str, path: str) -> None:
+    """Raises ValueError for what is no relative path, or leads out of the folder that it is relative to."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise ValueError(f"{name} is {ascii(path)[:80]}, no path inside its folder")
+
+
+def _in_short(error: ValueError) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def believed_records(
+    records: Iterable[Record], videos: Iterable[Planned], output_dir: Path, action: Action
+) -> dict[str, Record]:
+    """Source -> record, of the videos of which it is known what came of them.
+
+    A record counts if the source has the size and time that it had then, the output still has its name, and what was
+    written is there with the recorded size. Of several that count, one that is done wins, then the latest.
+    """
+    planned = {video.source: video for video in videos}
+    believed: dict[str, Record] = {}
+    for record in records:
+        video = planned.get(record.source)
+        if video != Planned(record.source, record.size, record.mtime_ns, record.output):
+            continue
+        if record.source in believed and believed[record.source].status == DONE and record.status != DONE:
+            continue
+        if _still_there(record, output_dir, action):
+            believed[record.source] = record
+    return believed
+
+
+def _still_there(record: Record, output_dir: Path, action: Action) -> bool:
+    if record.status != DONE or isinstance(action, Check):
+        return True
+    return is_as_written(output_dir / record.output, record.written)

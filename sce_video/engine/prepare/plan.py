@@ -1,0 +1,140 @@
+"""Which videos are to be done, and under which names: a list, noted down for other processes."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sce_video.engine.prepare.journal import DONE, Planned, Record, read_journals, require_inside
+from sce_video.engine.prepare.listing import Found, Skipped, list_videos
+from sce_video.engine.prepare.naming import name_outputs, num_bytes
+from sce_video.engine.prepare.notes import checked, read_json
+from sce_video.engine.prepare.settings import Check, Frames, PrepareError
+from sce_video.engine.prepare.target import Target, Written
+from sce_video.engine.prepare.workspace import Workspace, journal_files
+from sce_video.runtime.files import write_text
+
+# Beside the output itself: the frames in it, and what those who read it later put before its name.
+_SPARE_PATH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a source folder held when it was last listed.
+
+    Args:
+        left_out: lines of the journals that are no records, each as "FILE line N: why".
+    """
+
+    videos: Sequence[Planned]
+    skipped: Sequence[Skipped]
+    left_out: Sequence[str] = dataclasses.field(default=(), compare=False)
+
+
+def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
+    """List the source folder; outputs keep the names of an earlier listing. Nothing is written."""
+    found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
+    left_out: list[str] = []
+    records = list(read_journals(journal_files(workspace), left_out=left_out))
+    if isinstance(workspace.action, Check):
+        outputs = {video.source: video.source for video in found}
+    else:
+        outputs, without_place = _outputs(workspace, [video.source for video in found], records)
+        skipped = sorted([*skipped, *without_place], key=lambda left: left.source)
+    return Plan(_planned(found, outputs), skipped, left_out)
+
+
+def write_plan(workspace: Workspace, plan: Plan) -> None:
+    """Note it down for `read_plan`."""
+    notes = {
+        "videos": list(map(dataclasses.asdict, plan.videos)),
+        "skipped": list(map(dataclasses.asdict, plan.skipped)),
+    }
+    write_text(workspace.notes_dir / "plan.json", json.dumps(notes))
+
+
+def _planned(found: Sequence[Found], outputs: Mapping[str, str]) -> list[Planned]:
+    return [
+        Planned(video.source, video.size, video.mtime_ns, outputs[video.source])
+        for video in found
+        if video.source in outputs
+    ]
+
+
+def _outputs(
+    workspace: Workspace, sources: Sequence[str], records: Sequence[Record]
+) -> tuple[dict[str, str], list[Skipped]]:
+    """Source -> output, and the sources that no place can be found for."""
+    folder = workspace.output_dir
+    max_name_bytes, max_path_bytes = _limit(folder, "PC_NAME_MAX", 255), _limit(folder, "PC_PATH_MAX", 4096)
+    target = Target(folder, written_outputs(records))
+    names = name_outputs(
+        sources,
+        suffix="" if isinstance(workspace.action, Frames) else ".mp4",
+        earlier={record.source: record.output for record in records},
+        max_name_bytes=max_name_bytes,
+        is_free=target.is_free,
+    )
+    outputs, without_place = {}, []
+    for source, name in names.items():
+        parent = PurePosixPath(name).parent
+        reason = target.blocked(str(parent))
+        if any(num_bytes(part) > max_name_bytes for part in parent.parts):
+            reason = f"the name of its folder is too long for the output folder's disk ({max_name_bytes} bytes)"
+        elif num_bytes(str(folder / name)) + _SPARE_PATH_BYTES > max_path_bytes:
+            reason = f"its path is too long for the output folder's disk ({max_path_bytes} bytes)"
+        elif reason is not None:
+            reason = f"{reason} in the output folder; move that away"
+        if reason is None:
+            outputs[source] = name
+        else:
+            without_place.append(Skipped(source, reason))
+    return outputs, without_place
+
+
+def written_outputs(records: Sequence[Record]) -> dict[str, set[Written]]:
+    """Output -> what was written under that name by any run."""
+    written: dict[str, set[Written]] = {}
+    for record in records:
+        if record.status == DONE:
+            written.setdefault(record.output, set()).add(record.written)
+    return written
+
+
+def _limit(folder: Path, name: str, usual: int) -> int:
+    try:
+        limit = os.pathconf(folder, name)
+    except OSError:
+        return usual
+    return max(limit, 64) if limit > 0 else usual
+
+
+def read_plan(workspace: Workspace) -> Plan:
+    """The plan of the last listing.
+
+    Raises:
+        PrepareError: there is none, or it is damaged.
+    """
+    file = workspace.notes_dir / "plan.json"
+    try:
+        notes = read_json(file.read_bytes())
+        if not isinstance(notes, dict) or not all(isinstance(notes.get(key), list) for key in ("videos", "skipped")):
+            raise ValueError("it holds no lists of videos and of skipped files")
+        videos = [checked(Planned, video) for video in notes["videos"]]
+        for video in videos:
+            require_inside("source", video.source)
+            require_inside("output", video.output)
+        return Plan(videos, [_skipped(left) for left in notes["skipped"]])
+    except (OSError, ValueError) as error:
+        raise PrepareError(f"{file} cannot be read ({error}); run without --finish first") from error
+
+
+def _skipped(values: object) -> Skipped:
+    """Unlike those of videos, its path need not be text."""
+    if not isinstance(values, dict) or values.keys() != {"source", "reason"}:
+        raise ValueError(f"{ascii(values)[:80]} is no skipped file")
+    if not all(isinstance(value, str) for value in values.values()):
+        raise ValueError(f"{ascii(values)[:80]} is no skipped file")
+    return Skipped(**values)

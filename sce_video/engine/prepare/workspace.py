@@ -1,0 +1,222 @@
+"""The output folder: what may be one, whose it is, and the notes in its `.prepare` that make a run resumable."""
+
+import dataclasses
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from sce_video.engine.prepare.listing import fits_a_line
+from sce_video.engine.prepare.naming import WORK_FOLDER
+from sce_video.engine.prepare.notes import checked, read_json
+from sce_video.engine.prepare.settings import ACTIONS, Action, PrepareError, action_name
+from sce_video.engine.prepare.target import require_plain_notes
+from sce_video.runtime.files import write_json
+
+_SETTINGS = "settings.json"
+_LOCK = "lock"
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A source folder, the folder that its outputs go to, and what is made of each video; both paths are real."""
+
+    source_dir: Path
+    output_dir: Path
+    action: Action
+
+    @property
+    def notes_dir(self) -> Path:
+        return self.output_dir / WORK_FOLDER
+
+    def journal_file(self, shard: int) -> Path:
+        return self.notes_dir / f"shard-{shard:04d}.jsonl"
+
+    @property
+    def settings_file(self) -> Path:
+        """There from `begin` on."""
+        return self.notes_dir / _SETTINGS
+
+    @property
+    def partial_dir(self) -> Path:
+        """Where unfinished outputs lie, out of the way of the finished ones and on their file system."""
+        return self.notes_dir / "partial"
+
+
+def check_folders(source_dir: Path, output_dir: Path) -> tuple[Path, Path]:
+    """Their real paths.
+
+    Raises:
+        PrepareError: no source folder; one lies in the other, or both are one, also through links; an output folder
+            with files that this program did not write; a name with a control character.
+    """
+    source, output = source_dir.resolve(), output_dir.resolve()
+    for path in (source_dir, source, output_dir, output):
+        if not fits_a_line(str(path)):
+            raise PrepareError(f"{str(path)!a} has a control character or a line break; give it another name")
+    if not source.is_dir():
+        raise PrepareError(f"{source_dir} is not a folder; give the one that holds the videos")
+    if source == output or output.is_relative_to(source) or source.is_relative_to(output):
+        raise PrepareError(f"{output_dir} and {source_dir} overlap ({output}, {source}); write to a folder apart")
+    if output.exists() and not output.is_dir():
+        raise PrepareError(f"{output_dir} is not a folder; give a new one")
+    if not _may_be_ours(output):
+        raise PrepareError(f"{output_dir} holds files that prepare_data.py did not write; give a new folder")
+    require_plain_notes(output / WORK_FOLDER)
+    return source, output
+
+
+def _may_be_ours(output: Path) -> bool:
+    """A folder that was begun before, or one that is new, or holds what a kill before the settings has left."""
+    notes = output / WORK_FOLDER
+    if os.path.lexists(notes / _SETTINGS) or not output.is_dir():
+        return True
+    names = {path.name for path in output.iterdir()}
+    if names == {WORK_FOLDER} and notes.is_dir():
+        names = {path.name for path in notes.iterdir()} - {_LOCK, f".{_SETTINGS}.partial"}
+    return not names
+
+
+def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Workspace:
+    """The workspace of an output folder that may be begun, or gone on in; nothing is written.
+
+    Raises:
+        PrepareError: as `check_folders`, or the folder was begun with other settings.
+    """
+    workspace = Workspace(*check_folders(source_dir, output_dir), action)
+    _require_begun_alike(workspace)
+    return workspace
+
+
+def begin(workspace: Workspace) -> Workspace:
+    """Bind the output folder to the source and the action, which is not undone: to be called when all looks well.
+
+    Raises:
+        PrepareError: it was bound to others meanwhile.
+    """
+    _require_begun_alike(workspace)
+    if not workspace.settings_file.exists():
+        write_json(workspace.settings_file, _settings_of(workspace))
+    return workspace
+
+
+def _settings_of(workspace: Workspace) -> dict[str, Any]:
+    action = workspace.action
+    return {"source": str(workspace.source_dir), "action": action_name(action), **dataclasses.asdict(action)}
+
+
+def _require_begun_alike(workspace: Workspace) -> None:
+    if not workspace.settings_file.exists():
+        return
+    settings, begun = _settings_of(workspace), _read_settings(workspace.settings_file)
+    for key in sorted(settings.keys() | begun.keys()):
+        if settings.get(key) != begun.get(key):
+            raise PrepareError(
+                f"{workspace.output_dir} was begun with {key} {_in_short(begun, key)}, now it is "
+                f"{_in_short(settings, key)}; give the same settings or a new folder ({workspace.settings_file} "
+                "holds them)"
+            )
+
+
+def _in_short(settings: dict[str, Any], key: str) -> str:
+    value = settings.get(key, "not set")
+    return value if isinstance(value, str) and fits_a_line(value) else ascii(value)[:200]
+
+
+def reopen_workspace(output_dir: Path) -> Workspace:
+    """The workspace of a folder that was begun before.
+
+    Raises:
+        PrepareError: it was not, or its settings are damaged.
+    """
+    file = output_dir.resolve() / WORK_FOLDER / _SETTINGS
+    require_plain_notes(file.parent)
+    settings = _read_settings(file)
+    source, action = settings.pop("source", None), settings.pop("action", None)
+    if not isinstance(source, str) or not isinstance(action, str) or action not in ACTIONS:
+        raise PrepareError(f"{file} is damaged: source is {ascii(source)[:80]}, action is {ascii(action)[:80]}")
+    try:
+        return Workspace(Path(source), output_dir.resolve(), checked(ACTIONS[action], settings))
+    except ValueError as error:
+        raise PrepareError(f"{file} is damaged: {error}; give a new folder") from error
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = read_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PrepareError(f"{file} cannot be read ({error}); was {file.parent.parent} begun at all?") from error
+    if not isinstance(settings, dict):
+        raise PrepareError(f"{file} holds {type(settings).__name__}, no settings; give a new folder")
+    return settings
+
+
+@contextmanager
+def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
+    """Keep a second run out; shards share. Held by this process alone, so that its death frees it.
+
+    Whoever does not share may tidy up: what killed runs left unfinished is deleted. A workspace that is not begun by
+    the end (`begin`) leaves nothing behind.
+
+    Raises:
+        PrepareError: another process holds it, or it is no plain file.
+    """
+    path = workspace.notes_dir / _LOCK
+    with _folder_made(workspace.notes_dir), _open_lock(path) as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PrepareError(f"another prepare_data.py is at work on {workspace.output_dir}; wait for it") from error
+        except OSError as error:
+            # Some cluster file systems cannot lock. A second run there wastes work; outputs stay whole.
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        if not shared:
+            shutil.rmtree(workspace.partial_dir, ignore_errors=True)
+        try:
+            yield
+        finally:
+            if not shared and not workspace.settings_file.exists():
+                path.unlink(missing_ok=True)
+
+
+def _open_lock(path: Path) -> TextIO:
+    try:
+        return os.fdopen(os.open(path, _LOCK_FLAGS, 0o666), "r+")
+    except OSError as error:
+        raise PrepareError(f"{path} cannot be opened as a plain file ({error.strerror}); move it away") from error
+
+
+@contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """A folder is there; in the end it and those around it that were made for it go, if nothing was put into them."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for path in made:
+                path.rmdir()
+
+
+def journal_files(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.notes_dir.glob("shard-*.jsonl"))
+
+
+@contextmanager
+def partial_folder(workspace: Workspace, shard: int) -> Iterator[Path]:
+    """A folder for unfinished outputs, empty at first and gone in the end."""
+    folder = workspace.partial_dir / f"{shard:04d}"
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run has left
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

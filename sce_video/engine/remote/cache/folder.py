@@ -1,0 +1,165 @@
+"""The folder of local copies: one writer per file, any number of readers, whole files only."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sce_video.engine.remote.cache.ledger import FILES, PARTIAL, Ledger
+from sce_video.engine.remote.cache.locks import open_locked, open_shared, share
+from sce_video.errors import UserError
+
+# Is told how many bytes a file will have, before they are written.
+MakeRoom = Callable[[int], None]
+# Writes a file to the path that it is given.
+Fill = Callable[[str, MakeRoom], None]
+
+# For other processes to let go of files, where those in use leave no room.
+_PATIENCE_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+# So often the folder is made anew for one file, when it is deleted meanwhile.
+_MOST_DELETIONS = 3
+
+
+class CacheError(UserError):
+    """The cache's folder cannot be used; the message says why."""
+
+
+class TooLargeError(UserError):
+    """One file is larger than the whole cache may be."""
+
+
+class HeldFile:
+    """A whole local file that stays until it is closed."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = str(path)
+        self.descriptor: int | None = descriptor
+        self.num_bytes = os.fstat(descriptor).st_size
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class FileCache:
+    """Files by key, at most `limit_bytes` of them; nothing is touched before the first use.
+
+    The names of files are hashes of their keys: nothing that a list or an archive says becomes a path.
+    """
+
+    def __init__(self, folder: Path | str, *, limit_bytes: int) -> None:
+        folder = Path(folder)
+        self.folder = folder
+        self._limit_bytes = limit_bytes
+        self._ledger = Ledger(folder, limit_bytes=limit_bytes)
+
+    def prepare(self) -> None:
+        """Make the folder and count what is in it; at the beginning of a run, before the loader processes.
+
+        Raises:
+            CacheError: it cannot be made or written.
+        """
+        with disk_errors(self.folder):
+            self._make_folders()
+            self._ledger.tidy()
+
+    def hold(self, key: str, *, suffix: str, fill: Fill) -> HeldFile:
+        """The file of that key; `fill` writes it if it is not there. Close it after use: until then it stays.
+
+        Args:
+            suffix: of the local file's name, which decoders look at.
+        Raises:
+            TooLargeError, CacheError: no room, or a disk that is full or broken. Whatever `fill` raises.
+        """
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest() + suffix
+        final, deletions = self.folder / FILES / name[:2] / name, 0
+        with disk_errors(self.folder):
+            while True:
+                try:
+                    held = self._held(name, final, fill)
+                except FileNotFoundError:  # somebody has tidied up
+                    deletions += 1
+                    if deletions > _MOST_DELETIONS:
+                        raise
+                    self._make_folders()
+                    continue
+                if held is not None:
+                    return held
+
+    def drop(self, held: HeldFile) -> None:
+        """Close a file that is no good, and fetch it anew the next time."""
+        with closing(held), disk_errors(self.folder):
+            if held.descriptor is not None:
+                self._ledger.remove(Path(held.path), held.descriptor)
+
+    def _make_folders(self) -> None:
+        for part in (FILES, PARTIAL):
+            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _held(self, name: str, final: Path, fill: Fill) -> HeldFile | None:
+        """The file, from here or new; None as `_written`."""
+        descriptor = open_shared(final)
+        if descriptor is None:
+            descriptor = self._written(name, final, fill)
+        if descriptor is None:
+            return None
+        os.utime(descriptor)  # the last use, by which files go
+        return HeldFile(final, descriptor)
+
+    def _written(self, name: str, final: Path, fill: Fill) -> int | None:
+        """The new file, open; None if another process has written it meanwhile, or it is gone again."""
+        partial = self.folder / PARTIAL / name
+        descriptor = open_locked(partial)
+        try:
+            if not final.exists():
+                final.parent.mkdir(exist_ok=True, mode=0o700)
+                self._fill(name, partial, final, descriptor, fill)
+                if share(descriptor, final):
+                    kept, descriptor = descriptor, -1
+                    return kept
+            else:
+                partial.unlink(missing_ok=True)
+            return None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _fill(self, name: str, partial: Path, final: Path, descriptor: int, fill: Fill) -> None:
+        try:
+            fill(str(partial), lambda num_bytes: self._make_room(name, num_bytes))
+            os.fsync(descriptor)
+            self._ledger.settle(name, partial=partial, final=final)
+        except BaseException:
+            self._ledger.settle(name, partial=partial, final=None)
+            partial.unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, name: str, num_bytes: int) -> None:
+        if num_bytes > self._limit_bytes:
+            raise TooLargeError(
+                f"{num_bytes / 1e9:.3g} GB, more than DATA.CACHE_GB {self._limit_bytes / 1e9:g} can hold"
+            )
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not self._ledger.reserve(name, num_bytes):
+            if time.monotonic() > deadline:
+                raise CacheError(
+                    f"DATA.CACHE_GB {self._limit_bytes / 1e9:g} is full of files in use in {self.folder}; raise it"
+                )
+            time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """CacheError for what this machine's disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a remote file's
+            raise
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise CacheError(f"DATA.CACHE_DIR {folder} cannot be written ({what})") from error

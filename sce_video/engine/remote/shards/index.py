@@ -1,0 +1,104 @@
+"""What is in a shard, kept in a file beside the cache for as long as the shard stays as it is."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from sce_video.engine.remote import PATIENCE, Location, RemoteError, RemotePath
+from sce_video.engine.remote.cache import disk_errors
+from sce_video.engine.remote.cache.locks import locked
+from sce_video.engine.remote.shards.read_tar import ShardVideo, read_tar
+from sce_video.engine.remote.transfer import FileFacts, file_facts, has_ranges, read_range
+from sce_video.errors import ManifestError
+from sce_video.runtime.files import write_text
+from sce_video.special_files import refuse_special_file
+
+_FORMAT = 2
+
+
+class ShardIndex(NamedTuple):
+    """`version` tells a shard written anew from the one before: its size, and the server's ETag or the file's time."""
+
+    version: str
+    videos: list[ShardVideo]
+
+
+def read_index(shard: Location, folder: Path) -> ShardIndex:
+    """The kept index where the shard has the same size and version; else by reading its headers.
+
+    One process, or thread, at a time reads a shard, so that the ranks of a machine share the work.
+
+    Args:
+        folder: of index files, made if it is not there.
+    Raises:
+        ManifestError: the shard cannot be read, or is no plain tar.
+        CacheError: `folder` cannot be written.
+    """
+    facts = _facts(shard)
+    version = f"{facts.size}-{facts.version}"
+    key = shard.key if isinstance(shard, RemotePath) else str(shard.absolute())
+    file = folder / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}.json"
+    with disk_errors(folder.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(file.with_suffix(".lock")):
+            videos = _kept(file, version)
+            if videos is None:
+                videos = _read(shard, facts)
+                write_text(file, json.dumps({"format": _FORMAT, "version": version, "videos": videos}))
+    return ShardIndex(version, videos)
+
+
+def _kept(file: Path, version: str) -> list[ShardVideo] | None:
+    """None where there is no index of this version; one that is damaged is made anew."""
+    try:
+        refuse_special_file(file)
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if (content["format"], content["version"]) != (_FORMAT, version):
+            return None
+        videos = [ShardVideo(*video) for video in content["videos"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return videos if all(map(_is_whole, videos)) else None
+
+
+def _is_whole(video: ShardVideo) -> bool:
+    places = (video.start, video.length)
+    is_label = type(video.label) in (int, str, type(None))
+    return isinstance(video.name, str) and is_label and all(type(place) is int and place >= 0 for place in places)
+
+
+def _facts(shard: Location) -> FileFacts:
+    try:
+        if isinstance(shard, RemotePath):
+            return file_facts(shard)
+        refuse_special_file(shard)
+        about = shard.stat()
+    except RemoteError as error:
+        raise ManifestError(str(error)) from error
+    except OSError as error:
+        raise ManifestError(f"{shard} cannot be read ({error.strerror})") from error
+    return FileFacts(about.st_size, str(about.st_mtime_ns))
+
+
+def _read(shard: Location, facts: FileFacts) -> list[ShardVideo]:
+    try:
+        if isinstance(shard, RemotePath):
+            if not has_ranges(shard):
+                raise ManifestError(f"{shard}: the server gives no parts of files (HTTP ranges), which shards need")
+            return read_tar(
+                shard,
+                lambda start, length: read_range(shard, start, length, patience=PATIENCE, deadline=PATIENCE.deadline()),
+                facts.size,
+            )
+        with shard.open("rb", buffering=0) as file:
+
+            def read(start: int, length: int) -> bytes:
+                file.seek(start)
+                return file.read(length) or b""
+
+            return read_tar(shard, read, facts.size)
+    except RemoteError as error:
+        raise ManifestError(str(error)) from error
+    except OSError as error:
+        raise ManifestError(f"{shard} cannot be read ({error})") from error

@@ -1,0 +1,130 @@
+"""The demo: from no data at all to a number, in minutes on a laptop."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from sce_video.config import load_config
+from sce_video.config.uses import why_unused
+from sce_video.errors import ConfigError
+from sce_video.launch.demo.motion import write_motion_dataset
+from sce_video.launch.local import run_task
+from sce_video.launch.report import write_reports
+from sce_video.models.weights import BACKBONE_FILE
+from sce_video.report.curves import plot_curves, read_metrics
+from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
+from sce_video.report.table import text_table
+from sce_video.runtime.environment import environment
+from sce_video.runtime.files import write_json, write_text
+from sce_video.runtime.logging import LOGGER, set_up_logging
+
+_MARK = "made_by_demo.txt"
+# Task -> the metric of it that is shown.
+_METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
+
+
+def run_demo(
+    config_file: Path,
+    evaluation_file: Path,
+    output_dir: Path,
+    *,
+    num_train_videos_per_class: int,
+    num_test_videos_per_class: int,
+    seed: int,
+    overrides: Sequence[str],
+) -> None:
+    """Write a motion data set, pretrain on it without labels, compare with random initialisation.
+
+    Leaves `results.json`, `report.html`, `curves.png` and every run's own files in `output_dir`, which is emptied first
+    if a demo wrote it.
+
+    Args:
+        evaluation_file: config of the kNN and the retrieval.
+        seed: of the videos, the initial weights and the training.
+        overrides: KEY VALUE ... on top of the configs; each takes what it uses.
+    Raises:
+        ConfigError: an override is wrong, or none of them uses it; files that no demo wrote are in the way.
+    """
+    started = time.monotonic()
+    weights = output_dir / "pretrain" / BACKBONE_FILE
+
+    def config(file: Path, folder: str, *more: str) -> CfgNode:
+        places = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
+        return load_config(file, [*places, "RUN.SEED", str(seed), *more], shared=overrides)
+
+    def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
+        shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]
+        return [config(evaluation_file, f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
+
+    random, sce = evaluations("random", ""), evaluations("sce", str(weights))
+    pretrain = config(config_file, "pretrain")
+    for key in overrides[::2]:
+        if all(why_unused(cfg, key) for cfg in (*random, pretrain)):
+            raise ConfigError(f"{key}: no part of the demo uses it")
+    if 1 not in random[-1].EVAL.RETRIEVAL_RANKS:
+        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {random[-1].EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
+    _empty(output_dir)
+    set_up_logging(output_dir)
+    LOGGER.info("writing videos to %s", output_dir / "videos")
+    write_motion_dataset(
+        output_dir / "videos",
+        num_train_videos_per_class=num_train_videos_per_class,
+        num_test_videos_per_class=num_test_videos_per_class,
+        seed=seed,
+    )
+    for cfg in (*random, pretrain, *sce):
+        run_task(cfg)
+    set_up_logging(output_dir)
+    metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
+    _show(output_dir, metrics, seed=seed, wall_seconds=time.monotonic() - started)
+    write_reports([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1])], output_dir / REPORT_FILE)
+
+
+def _empty(output_dir: Path) -> None:
+    """Delete what an earlier demo left; a folder with anything else in it is left alone.
+
+    Raises:
+        ConfigError: the folder holds files and was not made by a demo.
+    """
+    if output_dir.exists() and any(output_dir.iterdir()) and not (output_dir / _MARK).is_file():
+        raise ConfigError(f"{output_dir} holds files that no demo wrote; give --output a new folder")
+    shutil.rmtree(output_dir, ignore_errors=True)
+    write_text(output_dir / _MARK, "This folder is deleted by the next demo that writes to it.\n")
+
+
+def _metrics_of(evaluations: Sequence[CfgNode]) -> dict[str, float]:
+    found = {cfg.TASK: read_results(Path(cfg.RUN.OUTPUT_DIR) / RESULTS_FILE)["metrics"] for cfg in evaluations}
+    return {metric: found[task][metric] for task, metric in _METRICS.items()}
+
+
+def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: int, wall_seconds: float) -> None:
+    log = output_dir / "pretrain" / "metrics.jsonl"
+    plot_curves(
+        log, output_dir / "curves.png", names=["loss", "lr", "clips_per_second", "data_wait_share"], title="SCE demo"
+    )
+    lines = read_metrics(log)
+    speed = {name: sum(line[name] for line in lines) / len(lines) for name in ("clips_per_second", "data_wait_share")}
+    results = {
+        **metrics,
+        "seed": seed,
+        "wall_seconds": round(wall_seconds, 1),
+        **speed,
+        "environment": environment(),
+    }
+    write_json(output_dir / "results.json", results)
+    rows = [
+        [title, *(f"{100 * metrics[name][metric]:.1f}" for metric in _METRICS.values())]
+        for name, title in (("random", "random initialisation"), ("sce", "SCE"))
+    ]
+    LOGGER.info("\n%s", text_table(["held-out videos, 8 motions", "kNN top-1 %", "retrieval R@1 %"], rows))
+    LOGGER.info(
+        "%.0f s in all, %.0f clips/s, data wait %.0f %%; wrote %s and %s",
+        wall_seconds,
+        speed["clips_per_second"],
+        100 * speed["data_wait_share"],
+        output_dir / "results.json",
+        output_dir / "curves.png",
+    )

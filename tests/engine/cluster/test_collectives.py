@@ -1,0 +1,103 @@
+"""The rank with and without torch.distributed."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+
+from sce_video.engine.cluster.collectives import (
+    all_gathered,
+    connect,
+    disconnect,
+    is_distributed,
+    is_main_process,
+    largest_of_ranks,
+    meet,
+    rank,
+)
+from sce_video.errors import UserError
+
+
+@pytest.fixture
+def group_of_one(tmp_path: Path) -> Iterator[None]:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_alone() -> None:
+    assert not is_distributed()
+    assert (rank(), is_main_process()) == (0, True)
+
+
+@pytest.mark.usefixtures("group_of_one")
+def test_in_a_group_of_one() -> None:
+    assert is_distributed()
+    assert (rank(), is_main_process()) == (0, True)
+
+
+@pytest.mark.usefixtures("second_process")
+def test_second_of_two() -> None:
+    assert is_distributed()
+    assert (rank(), is_main_process()) == (1, False)
+
+
+def largest_on(rank: int, values: list[int], folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(values))
+    (Path(folder) / str(rank)).write_text(str(largest_of_ranks(values[rank])))
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("values", [[0, 3], [5, 0, 1], [0, 0, 0, 0, 0, 0, 2], [0, 0, 0, 7, 1]])
+def test_the_largest_of_any_number_of_ranks(tmp_path: Path, values: list[int]) -> None:
+    multiprocessing.start_processes(
+        largest_on, args=(values, str(tmp_path)), nprocs=len(values), join=True, start_method="fork"
+    )
+    assert [int((tmp_path / str(rank)).read_text()) for rank in range(len(values))] == [max(values)] * len(values)
+
+
+def test_alone_it_is_ones_own() -> None:
+    assert largest_of_ranks(4) == 4
+
+
+def meet_on(rank: int, address: str, port: int, folder: str) -> None:
+    store = meet(rank=rank, num_ranks=2, address=address, port=port)
+    connect(store, rank=rank, num_ranks=2, on_gpu=False)
+    (Path(folder) / str(rank)).write_text("".join(all_gathered(str(rank))))
+    disconnect()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_ranks_meet(tmp_path: Path, address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as free:
+            free.bind((address, 0))
+            port = free.getsockname()[1]
+    except OSError:
+        pytest.skip(f"this machine has no {address}")
+    multiprocessing.start_processes(
+        meet_on, args=(address, port, str(tmp_path)), nprocs=2, join=True, start_method="fork"
+    )
+    assert [(tmp_path / str(rank)).read_text() for rank in range(2)] == ["01", "01"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_nobody_comes_to_says_so(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sce_video.engine.cluster.collectives._MEETING_TIMEOUT", timedelta(seconds=1.5))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(UserError, match=rf"rank {rank} cannot meet all 3 ranks at 127.0.0.1:{port} \(.*imed out"):
+        meet(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
+
+
+def test_a_door_that_is_taken_is_no_late_rank() -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=r"rank 0 cannot meet all 2 ranks at 127.0.0.1:\d+ \(.*already in use"):
+            meet(rank=0, num_ranks=2, address="127.0.0.1", port=port)

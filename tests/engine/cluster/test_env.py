@@ -1,0 +1,69 @@
+"""Which process of how many."""
+
+import pytest
+
+from sce_video.engine.cluster.env import Place, first_host, place_in
+from sce_video.errors import UserError
+
+TORCHRUN = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
+# As srun sets them for the third of four tasks on two nodes (../shared/reference/slurm.md).
+SRUN = {
+    "SLURM_JOB_ID": "77",
+    "SLURM_STEP_ID": "0",
+    "SLURM_PROCID": "2",
+    "SLURM_LOCALID": "0",
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_STEP_NODELIST": "gpu[007-008]",
+}
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"SLURM_PROCID": "0"}, {**SRUN, "WORLD_SIZE": "1", "RANK": "0"}]
+)
+def test_one_process_is_nowhere(environ: dict[str, str]) -> None:
+    """An allocation without srun, or with one task, too; and torchrun's only process in a task of several."""
+    assert place_in(environ) is None
+
+
+def test_torchrun() -> None:
+    assert place_in(TORCHRUN) == Place(rank=3, local_rank=1, num_ranks=4, address="node1", port=29500)
+
+
+def test_srun() -> None:
+    place = place_in(SRUN)
+    assert place is not None
+    assert (place.rank, place.local_rank, place.num_ranks, place.address) == (2, 0, 4, "gpu007")
+    other_task, other_job = place_in({**SRUN, "SLURM_PROCID": "3"}), place_in({**SRUN, "SLURM_JOB_ID": "78"})
+    assert other_task is not None
+    assert other_job is not None
+    assert place.port == other_task.port
+    assert place.port != other_job.port
+    assert 20000 <= place.port < 32768  # above Linux gives ports to whoever asks for any
+
+
+def test_torchrun_inside_of_srun_is_torchruns() -> None:
+    assert place_in({**SRUN, **TORCHRUN}) == place_in(TORCHRUN)
+
+
+@pytest.mark.parametrize("missing", ["LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_half_an_environment_is_named(missing: str) -> None:
+    with pytest.raises(UserError, match=f"the environment variable {missing} is not set"):
+        place_in({name: value for name, value in TORCHRUN.items() if name != missing})
+    with pytest.raises(UserError, match="LOCAL_RANK is 'x'; a number was expected"):
+        place_in({**TORCHRUN, "LOCAL_RANK": "x"})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("node1", "node1"),
+        ("node1,node2", "node1"),
+        ("gpu[007-009]", "gpu007"),
+        ("gpu[3,5-6],x1", "gpu3"),
+        ("a-b[10-12]", "a-b10"),
+        ("127.0.0.11,127.0.0.12", "127.0.0.11"),
+        ("rack[1-2]-x", "rack1-x"),
+    ],
+)
+def test_the_first_of_slurms_short_list(nodes: str, first: str) -> None:
+    assert first_host(nodes) == first

@@ -1,0 +1,370 @@
+import gc
+import itertools
+import logging
+import mmap
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from sce_video.engine.pool import watchdog as watch_module
+from sce_video.engine.pool import workers as workers_module
+from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import WorkerError, Workers
+from sce_video.errors import ManifestError
+from tests.deadly import WAYS, hang, kill, processes_begun_here
+
+NUM_ITEMS = 40
+
+
+def crew(*, num_workers: int, tasks_ahead: int = 2, timeout_seconds: float = 120.0) -> Workers:
+    watch = Watch(NUM_ITEMS, timeout_seconds=timeout_seconds, name=lambda item: f"{item}.mp4")
+    return Workers(num_workers=num_workers, tasks_ahead=tasks_ahead, pin_memory=False, watch=watch)
+
+
+def doing(watch: Watch, deadly: dict[int, str]):
+    """Work on a task of several items: why each was lost, or a tensor of its number."""
+
+    def work(task):
+        done = []
+        for item in task:
+            if watch.why_lost(item) is None:
+                watch.begin(item)
+                if item in deadly:
+                    WAYS[deadly[item]]()
+                done.append(torch.full((item, 2), item))
+            else:
+                done.append(watch.why_lost(item))
+        return done
+
+    return work
+
+
+def numbers(result) -> list:
+    return [len(part) if isinstance(part, torch.Tensor) else part for part in result]
+
+
+@pytest.fixture
+def log_lines(monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("sce_video"), "propagate", True)
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    before = processes_begun_here()
+    yield
+    assert processes_begun_here() == before
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+@pytest.mark.parametrize("tasks_ahead", [1, 100])
+@pytest.mark.parametrize("num_tasks", [0, 1, 13])
+def test_results_come_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_tasks):
+    def work(task):
+        if task % 4 == 0:
+            time.sleep(0.002)
+        return [task * 2]
+
+    results = crew(num_workers=num_workers, tasks_ahead=tasks_ahead).results(work, range(num_tasks))
+    assert list(results) == [[task * 2] for task in range(num_tasks)]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypatch, log_lines):
+    monkeypatch.setattr(workers_module, "_MOST_GROWTH_BYTES", 40 * 2**20)
+    leaked = []
+
+    def work(task):
+        leaked.append(mmap.mmap(-1, 10 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))  # past malloc's stock
+        leaked[-1].write(b"x" * len(leaked[-1]))
+        return os.getpid(), task
+
+    results = list(crew(num_workers=num_workers).results(work, range(30)))
+    assert [task for _, task in results] == list(range(30))
+    assert 3 * num_workers <= len({doer for doer, _ in results}) <= 8 * num_workers
+    assert log_lines() == []
+
+
+def test_workers_are_other_processes_and_few_tasks_are_drawn_ahead():
+    drawn = []
+    tasks = (drawn.append(task) or task for task in itertools.count())
+    results = crew(num_workers=2, tasks_ahead=3).results(lambda task: os.getpid(), tasks)
+    doers = [next(results) for _ in range(10)]
+    assert os.getpid() not in doers
+    assert len(set(doers)) == 2
+    assert len(drawn) <= 10 + 2 * 3
+    results.close()
+
+
+@pytest.mark.parametrize(("way", "num_workers"), [("kill", 1), ("kill", 2), ("kill", 3), ("segfault", 2), ("leave", 2)])
+def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_workers, log_lines):
+    """First, middle, last, two in one task."""
+    deadly = dict.fromkeys((0, 13, 14, 20, 39), way)
+    workers = crew(num_workers=num_workers)
+    tasks = [range(start, start + 4) for start in range(0, NUM_ITEMS, 4)]
+    results = list(workers.results(doing(workers.watch, deadly), tasks))
+    found = [part for result in results for part in numbers(result)]
+    assert found == [workers.watch.why_lost(item) if item in deadly else item for item in range(NUM_ITEMS)]
+    assert list(workers.watch.lost()) == list(deadly)
+    assert all(f"{item}.mp4: its loader process" in found[item] for item in deadly)
+    assert sum("trying it once more" in line for line in log_lines()) == len(deadly)
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
+    workers = crew(num_workers=num_workers, timeout_seconds=0.7)
+    results = list(workers.results(doing(workers.watch, {1: "hang", 2: "hang"}), [[0, 1], [2, 3], [4, 5]]))
+    why = ["1.mp4: its loader process was ended after 0.7 s", "2.mp4: its loader process was ended after 0.7 s"]
+    assert list(map(numbers, results)) == [[0, why[0]], [why[1], 3], [4, 5]]
+
+
+def test_time_is_counted_for_each_item_alone():
+    workers = crew(num_workers=1, timeout_seconds=3.0)
+
+    def work(task):
+        for item in range(16):
+            workers.watch.begin(item)
+            time.sleep(0.2)
+        return task
+
+    assert list(workers.results(work, ["done"])) == ["done"]
+    assert workers.watch.lost() == {}
+
+
+def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
+    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=1.0)
+    results = workers.results(doing(workers.watch, {}), [[1], [2], [3]])
+    assert numbers(next(results)) == [1]
+    time.sleep(1.5)
+    assert [numbers(result) for result in results] == [[2], [3]]
+    assert log_lines() == []
+
+
+@pytest.mark.parametrize("when", ["before the first", "after the last"])
+def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(when, log_lines):
+    """In native code, as one that collates or waits for a pipe that nobody reads."""
+    tries = mmap.mmap(-1, 1)
+    workers = crew(num_workers=1, timeout_seconds=0.7)
+
+    def work(task):
+        for place in ("before the first", "after the last"):
+            if place == "after the last":
+                workers.watch.begin(task)
+                workers.watch.begin_between()
+            if place == when and task == 2 and tries[0] == 0:
+                tries[0] = 1
+                hang()
+        return task
+
+    assert list(workers.results(work, range(4))) == [0, 1, 2, 3]
+    assert workers.watch.lost() == {}
+    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
+
+
+def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
+    """No timer of the kernel ends it."""
+    monkeypatch.setattr(watch_module, "_GRACE_SECONDS", 0.5)
+    doers = []
+
+    def tasks():
+        yield from (0, 1)
+        os.kill(doers[0], signal.SIGSTOP)  # its next task is given to it after this
+        yield from (2, 3)
+
+    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=0.7)
+    for doer, task in workers.results(lambda task: (os.getpid(), task), tasks()):
+        doers.append(doer)
+        assert task == len(doers) - 1
+    assert len(doers) == 4
+    assert doers[0] == doers[1] != doers[2] == doers[3]
+    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
+
+
+def test_an_accident_is_forgiven(log_lines):
+    tries = mmap.mmap(-1, NUM_ITEMS)  # seen by all processes
+    workers = crew(num_workers=2)
+
+    def work(item):
+        workers.watch.begin(item)
+        tries[item] += 1
+        if tries[item] == 1:
+            kill()
+        return [item]
+
+    assert list(workers.results(work, range(12))) == [[item] for item in range(12)]
+    assert workers.watch.lost() == {}
+    assert "0.mp4: its loader process was killed (signal 9; out of memory?); trying it once more" in log_lines()[0]
+
+
+def test_accidents_on_one_video_with_a_result_between_do_not_add_up():
+    tries = mmap.mmap(-1, 1)
+    workers = crew(num_workers=1)
+
+    def work(item):
+        workers.watch.begin(item)
+        tries[0] += 1
+        if tries[0] in (1, 3):
+            kill()
+        return item
+
+    assert list(workers.results(work, [3, 3])) == [3, 3]
+    assert tries[0] == 4
+    assert workers.watch.lost() == {}
+
+
+def test_results_from_before_a_death_are_not_done_again():
+    done = mmap.mmap(-1, NUM_ITEMS)
+    workers = crew(num_workers=1, tasks_ahead=6)
+    work = doing(workers.watch, {5: "kill"})
+
+    def counted(task):
+        done[task[0]] += 1
+        return work(task)
+
+    results = list(workers.results(counted, [[item] for item in range(7)]))
+    assert [numbers(result)[0] for result in results[:5]] == [0, 1, 2, 3, 4]
+    assert list(done[:7]) == [1, 1, 1, 1, 1, 3, 1]
+
+
+def test_workers_that_die_on_nothing_end_the_run():
+    results = crew(num_workers=2).results(lambda task: kill() if task == 3 else task, range(9))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(
+        WorkerError, match=r"between videos: .*\(signal 9; .*, the 10th in a row; lower DATA.NUM_WORKERS"
+    ):
+        next(results)
+
+
+def test_work_that_does_not_refuse_what_is_lost_ends_the_run():
+    workers = crew(num_workers=1)
+
+    def work(task):
+        workers.watch.begin(3)
+        kill()
+
+    with pytest.raises(WorkerError, match=r"^3.mp4: .* the 10th in a row"):
+        list(workers.results(work, [0]))
+
+
+def test_many_deadly_videos_in_one_task_do_not():
+    workers = crew(num_workers=1)
+    (result,) = workers.results(doing(workers.watch, dict.fromkeys(range(8), "kill")), [range(10)])
+    assert numbers(result)[8:] == [8, 9]
+    assert len(workers.watch.lost()) == 8
+
+
+class OddError(Exception):
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_error_is_raised_again_with_its_class(num_workers):
+    def work(task):
+        if task == 3:
+            raise ManifestError("list.txt is empty")
+        return task
+
+    results = crew(num_workers=num_workers).results(work, range(9))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ManifestError, match="list.txt is empty") as raised:
+        next(results)
+    if num_workers:
+        assert "in work" in str(raised.value.__cause__)
+        assert list(results) == []
+
+
+def test_an_error_that_cannot_travel_is_told():
+    def work(task):
+        raise OddError(1, 2)
+
+    with pytest.raises(RuntimeError, match="OddError: 1 and 2"):
+        list(crew(num_workers=1).results(work, [0]))
+
+
+def test_a_result_that_cannot_travel_is_an_error():
+    with pytest.raises(AttributeError, match="local object"):
+        list(crew(num_workers=1).results(lambda task: lambda: task, [0]))
+
+
+def test_workers_end_with_the_iterator_even_in_the_middle_of_a_hang():
+    def work(task):
+        if task > 1:
+            hang()
+        return task
+
+    results = crew(num_workers=3).results(work, range(9))
+    assert [next(results), next(results)] == [0, 1]
+    assert len(processes_begun_here()) >= 3
+    results.close()  # the fixture looks for what is left
+
+
+def test_no_descriptor_stays_open():
+    gc.collect()  # what other tests have left in tracebacks
+    before = len(os.listdir("/proc/self/fd"))
+    workers = crew(num_workers=2)
+    list(workers.results(doing(workers.watch, {3: "kill", 8: "kill"}), [[item] for item in range(10)]))
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def wait_until(holds) -> None:
+    """Return at once when it holds; a bound that only a broken program reaches."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("waited half a minute in vain")
+
+
+def main_program(there, workers, work) -> None:
+    """A main process with two workers, which reports every result and in the end whether Ctrl-C reached it."""
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for result in workers.results(work, itertools.count()):
+            there.send(result)
+    except KeyboardInterrupt:
+        there.send("stopped")
+
+
+def begin(workers, work):
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=main_program, args=(there, workers, work))
+    process.start()
+    there.close()
+    return process, here
+
+
+def test_no_worker_outlives_a_main_process_that_is_killed():
+    """Neither the one that waits for tasks, nor the one that hangs: nobody else is there to end it."""
+    workers = crew(num_workers=2, timeout_seconds=300.0)
+
+    def work(task):
+        if task == 4:
+            workers.watch.begin(0)
+            hang()
+        return os.getpid()
+
+    process, here = begin(workers, work)
+    pids = {here.recv() for _ in range(4)}
+    assert len(pids) == 2
+    process.kill()
+    process.join()
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+
+
+def test_ctrl_c_reaches_the_main_process_once(capfd):
+    process, here = begin(crew(num_workers=2), lambda task: time.sleep(0.01) or os.getpid())
+    pids = {here.recv() for _ in range(4)}
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    while (last := here.recv()) != "stopped":
+        assert last in pids  # the same workers go on until the main process ends them
+    process.join()
+    assert process.exitcode == 0
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert "Traceback" not in capfd.readouterr().err

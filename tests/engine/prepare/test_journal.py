@@ -1,0 +1,136 @@
+"""Records come back, whatever a kill has left of the last one, and are believed only while they hold."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sce_video.engine.prepare.journal import (
+    BROKEN,
+    DONE,
+    LEFT,
+    Journal,
+    Planned,
+    Record,
+    believed_records,
+    read_journals,
+)
+from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
+
+VIDEO = Planned("x/a.avi", 100, 12345, "x/a.mp4")
+
+
+def write(path: Path, *records: Record) -> None:
+    with Journal(path) as journal:
+        for record in records:
+            journal.write(record)
+
+
+@given(
+    cut=st.integers(0, 400),
+    name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8),
+)
+def test_a_torn_line_costs_itself_alone(tmp_path_factory, cut: int, name: str) -> None:
+    path = tmp_path_factory.mktemp("journal") / "shard-0000.jsonl"
+    whole, torn, later = (Record.of(Planned(f"{name}{i}", i, i, "o"), BROKEN, reason=name) for i in range(3))
+    write(path, whole, torn)
+    content = path.read_bytes()
+    last = content.rindex(b"\n", 0, -1) + 1
+    path.write_bytes(content[: min(last + cut, len(content) - 2)])  # short of its closing brace
+    write(path, later)
+    assert list(read_journals([path])) == [whole, later]
+
+
+def test_lines_that_are_no_records_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(b'\xff\xfe\n[1]\n{"source": "a"}\n3\n\n')
+    assert list(read_journals([path])) == []
+
+
+def believed(record: Record, output_dir: Path, action: Action, video: Planned = VIDEO) -> bool:
+    return believed_records([record], [video], output_dir, action) == {video.source: record}
+
+
+def test_an_output_is_believed_while_it_has_its_size(tmp_path: Path) -> None:
+    record = Record.of(VIDEO, DONE, bytes=7)
+    output = tmp_path / "x" / "a.mp4"
+    assert not believed(record, tmp_path, Transcode())
+    assert believed(record, tmp_path, Check())
+    output.parent.mkdir()
+    output.write_bytes(b"1234567")
+    assert believed(record, tmp_path, Transcode())
+    output.write_bytes(b"123456")
+    assert not believed(record, tmp_path, Transcode())
+
+
+def test_a_folder_of_frames_is_believed_while_it_is_complete(tmp_path: Path) -> None:
+    record = Record.of(VIDEO, DONE, num_frames=2)
+    (tmp_path / "x" / "a.mp4").mkdir(parents=True)
+    for name in ("000000.jpg", "000001.jpg"):
+        (tmp_path / "x" / "a.mp4" / name).touch()
+    assert not believed(record, tmp_path, Frames())
+    (tmp_path / "x" / "a.mp4" / "frames.json").touch()
+    assert believed(record, tmp_path, Frames())
+
+
+def test_a_changed_source_or_name_is_not_believed(tmp_path: Path) -> None:
+    record = Record.of(VIDEO, BROKEN)
+    assert believed(record, tmp_path, Transcode())
+    for other in (Planned("x/b.avi", *VIDEO_TAIL), Planned("x/a.avi", 101, 12345, "x/a.mp4")):
+        assert not believed(record, tmp_path, Transcode(), other)
+    assert not believed(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12346, "x/a.mp4"))
+    assert not believed(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12345, "x/a.avi.mp4"))
+
+
+VIDEO_TAIL = (100, 12345, "x/a.mp4")
+
+
+def test_of_several_records_one_that_is_done_wins_then_the_latest(tmp_path: Path) -> None:
+    done = Record.of(VIDEO, DONE)
+    first, second = Record.of(VIDEO, BROKEN, reason="1"), Record.of(VIDEO, BROKEN, reason="2")
+    for records, winner in [([first, done], done), ([done, second], done), ([first, second], second)]:
+        assert believed_records(records, [VIDEO], tmp_path, Check()) == {VIDEO.source: winner}
+
+
+GOOD = '{"source": "a.avi", "size": 1, "mtime_ns": 2, "output": "a.mp4", "status": "done"}'
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (GOOD.replace('"a.avi"', "5"), "source is 5"),
+        (GOOD.replace(": 1,", ": true,"), "size is True"),
+        (GOOD.replace(": 1,", ": 1.5,"), "size is 1.5"),
+        (GOOD.replace('"size": 1, ', ""), "lacks 'size'"),
+        (GOOD.replace('"size"', '"Size"'), "lacks 'size'"),
+        (GOOD.replace("}", ', "crf": 3}'), "unknown 'crf'"),
+        (GOOD.replace("}", ', "fps": Infinity}'), "fps is inf"),
+        (GOOD.replace("a.mp4", "../../home/a.mp4"), "output is '../../home/a.mp4', no path inside"),
+        (GOOD.replace("a.mp4", "/home/a.mp4"), "output is '/home/a.mp4', no path inside"),
+        (GOOD.replace("a.mp4", "\\ud800"), "output is '\\ud800'"),
+        (GOOD.replace('"done"', '"eaten"'), "status is 'eaten'"),
+        (GOOD[:-9], "line 1 column"),
+        ("[" * 100_000, "nested too deep"),
+        ("3", "is int, not an object"),
+        ("\udcff\udcfe", "decode"),
+        ("9" * 10_000, "integer"),
+        (GOOD[:-1] + " " * 200_000 + "}", "line 1 column"),
+    ],
+)
+def test_a_line_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "shard-0000.jsonl"
+    path.write_text(f"{GOOD}\n{line}\n{GOOD}\n", errors="surrogateescape")
+    left_out: list[str] = []
+    assert list(read_journals([path], left_out=left_out)) == [Record("a.avi", 1, 2, "a.mp4", "done")] * 2
+    (said,) = left_out
+    assert said.startswith(f"{path} line 2: ")
+    assert words in said
+    assert said.isprintable()
+    assert len(said) < len(str(path)) + 250
+
+
+def test_a_done_record_whose_output_is_gone_hides_no_other(tmp_path: Path) -> None:
+    left = Record.of(VIDEO, LEFT, reason="too little memory")
+    records = [Record.of(VIDEO, DONE, bytes=7), left]  # noted, and then it could not get its name
+    assert believed_records(records, [VIDEO], tmp_path, Transcode()) == {VIDEO.source: left}
