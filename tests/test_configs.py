@@ -18,13 +18,13 @@ from sce_video.build.optim import (
     build_pretrain_schedules,
 )
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
-from sce_video.build.task import TASKS as TASK_FUNCTIONS
 from sce_video.clips.decoders import DECODERS
 from sce_video.config import load_config
 from sce_video.config.defaults import SETTINGS, TRAINING_TASKS
 from sce_video.evaluate.views import CLIPS
 from sce_video.launch.local import run_task
 from sce_video.models.backbones import BACKBONES
+from sce_video.tasks.table import TASKS as TASK_FUNCTIONS
 from sce_video.train.precision import AUTOCAST_DTYPES
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.task import TASKS
 from sce_video.config import config_text, flat_config, load_config, saved_config
 from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.config.same_run import keys_of_another_run, named
@@ -28,6 +27,7 @@ from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import RUN_LOG, log_to, log_to_terminal
 from sce_video.runtime.seeds import seed_everything
 from sce_video.runtime.signals import stopped_by_signals
+from sce_video.tasks.table import TASKS
 
 
 def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int | None) -> int:

@@ -7,13 +7,13 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.report import build_reported_runs, describe_runs
 from sce_video.config import changed_config, saved_config
 from sce_video.errors import UserError
 from sce_video.report.page import report_page
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.describe import build_reported_runs, describe_runs
 
 
 def report_ended_run(cfg: CfgNode) -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sce_video.build.pretrain import build_pretrain_run
 from sce_video.config import load_config
 from sce_video.errors import ConfigError
+from sce_video.tasks.pretrain import build_pretrain_run
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 

@@ -9,11 +9,11 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.run import Work
-from sce_video.build.task import TASKS
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
 from sce_video.launch.program import exit_code_of
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.table import TASKS
 from tests.tools.test_run_net import REPOSITORY, overrides
 
 

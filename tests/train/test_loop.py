@@ -19,13 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sce_video.augment.batch import TrainBatch
-from sce_video.build.pretrain import build_pretrain_run
 from sce_video.config import config_text, load_config
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
 from sce_video.methods.sce import SCERates
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.seeds import seed_everything
+from sce_video.tasks.pretrain import build_pretrain_run
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume

@@ -10,7 +10,6 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest
-from sce_video.build.evaluation import describe_extraction, features_home, features_of
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
@@ -22,6 +21,7 @@ from sce_video.evaluate.features import FeatureRows
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.features import describe_extraction, features_home, features_of
 
 
 def extract_task(cfg: CfgNode, device: torch.device) -> Work:

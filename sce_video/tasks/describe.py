@@ -6,8 +6,6 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.evaluation import features_folder
-from sce_video.build.pictures import build_pictures, choose_shown
 from sce_video.config import config_text
 from sce_video.config.defaults import SPLIT_MARK
 from sce_video.config.urls import masked
@@ -21,6 +19,8 @@ from sce_video.report.reported import ReportedRun
 from sce_video.report.run_folder import Query, RunFiles, read_run
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.features import features_folder
+from sce_video.tasks.pictures import build_pictures, choose_shown
 
 # Elsewhere `features/` holds the probabilities of classes.
 _TASKS_ON_FEATURES = ("knn", "retrieval", "linear_features")

@@ -12,7 +12,6 @@ from torch import nn
 from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
-from sce_video.build.evaluation import describe_views, features_of, write_results
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
@@ -26,6 +25,8 @@ from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
 from sce_video.models.classifier import Classifier
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.features import describe_views, features_of
+from sce_video.tasks.results import write_results
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume

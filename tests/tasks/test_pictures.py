@@ -9,9 +9,9 @@ from PIL import Image
 
 from sce_video.augment.apply import plain_view
 from sce_video.build.data import build_recipes
-from sce_video.build.pictures import build_pictures, choose_shown, shown_view
 from sce_video.config import load_config
 from sce_video.report.run_folder import Neighbor, Query, RunFiles
+from sce_video.tasks.pictures import build_pictures, choose_shown, shown_view
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

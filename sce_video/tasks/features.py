@@ -1,0 +1,132 @@
+"""Features of the videos of a list, and what they depend on in words."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from sce_video.augment.apply import plain_view
+from sce_video.build.clips import build_protocol, describe_decoder
+from sce_video.build.data import build_views_dataset
+from sce_video.build.files import build_videos
+from sce_video.build.workers import build_watch, build_workers
+from sce_video.clips.decoders import VideoOpener
+from sce_video.config.defaults import SPLIT_MARK
+from sce_video.data.manifest import Manifest
+from sce_video.errors import ManifestError
+from sce_video.evaluate.feature_files import stored_features
+from sce_video.evaluate.features import (
+    FeatureExtractor,
+    FeatureRows,
+    mean_of_crops,
+    mean_of_views,
+)
+from sce_video.evaluate.views import spatial_crops
+from sce_video.models.weights import weights_digest
+
+_POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
+
+
+def features_of(
+    cfg: CfgNode,
+    backbone: nn.Module,
+    device: torch.device,
+    opener: VideoOpener,
+    manifest: Manifest,
+    *,
+    num_features: int,
+    name: str,
+) -> FeatureRows:
+    """Features of all videos of a list, `num_features` numbers each, kept in the folder `name` below that of features.
+
+    Raises:
+        ManifestError: none can be decoded.
+    """
+    watch = build_watch(cfg, manifest)
+    extractor = FeatureExtractor(
+        backbone,
+        build_views_dataset(cfg, build_videos(cfg, manifest, opener), watch),
+        make_views=partial(_views_of, cfg),
+        pool=partial(_POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
+        workers=build_workers(cfg, watch, device),
+        device=device,
+    )
+    about = {
+        "weights": weights_digest(backbone),
+        "videos": manifest.digest(),
+        "root": str(manifest.root.absolute()),
+        "content": manifest.content_digest(),
+        "rows": cfg.EVAL.RETRIEVAL_LEVEL,
+        **describe_extraction(cfg, opener),
+        "mean": cfg.AUG.MEAN,
+        "std": cfg.AUG.STD,
+        "torch": torch.__version__,
+        "device": device.type,
+    }
+    rows = stored_features(
+        features_folder(cfg, name),
+        extractor,
+        num_videos=len(manifest),
+        num_features=num_features,
+        local_batch_size=cfg.EVAL.LOCAL_BATCH_SIZE,
+        about=about,
+        description=f"{name} features",
+    )
+    if len(rows.features) == 0:
+        raise ManifestError(f"none of the {len(manifest)} videos of {manifest.origin} can be decoded")
+    return rows
+
+
+def features_folder(cfg: CfgNode, name: str) -> Path:
+    """Where the features of a list are kept: those of clips, and of a part of the labels, beside the full ones.
+
+    Args:
+        name: of the list, train or test.
+    """
+    level, share = cfg.EVAL.RETRIEVAL_LEVEL, cfg.EVAL.LABEL_SHARE
+    of_level = "" if level == "video" else f"_{level}s"
+    of_share = f"_share_{share:g}_seed_{cfg.RUN.SEED}" if share < 1 and name == "train" else ""
+    return features_home(cfg) / f"{name}{of_level}{of_share}"
+
+
+def features_home(cfg: CfgNode) -> Path:
+    return Path(cfg.EVAL.FEATURES_DIR or Path(cfg.RUN.OUTPUT_DIR) / "features")
+
+
+def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
+    views = spatial_crops(clips, num_crops=cfg.EVAL.NUM_CROPS)
+    return plain_view(views, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD))
+
+
+def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """Which videos the numbers are of, how these are seen and by what they are decoded."""
+    return {
+        **describe_extraction(cfg, opener),
+        **_videos(cfg, train=train, test=test),
+        "label_share": cfg.EVAL.LABEL_SHARE,
+        "seed": cfg.RUN.SEED,
+    }
+
+
+def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
+    """How videos are seen and by what they are decoded."""
+    return {
+        **build_protocol(cfg)._asdict(),
+        **describe_decoder(opener),
+        "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
+        "frames_fps": cfg.DATA.FRAMES_FPS,
+        **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),
+    }
+
+
+def _videos(cfg: CfgNode, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """An official split, or what identifies the two lists."""
+    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+        return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
+    digests = {"train_videos": train.digest(), "test_videos": test.digest()}
+    split = {"split": cfg.DATA.SPLIT} if SPLIT_MARK in cfg.DATA.TRAIN else {}
+    return {"source": cfg.DATA.SOURCE, "train": cfg.DATA.TRAIN, "test": cfg.DATA.TEST, **split, **digests}

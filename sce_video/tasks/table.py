@@ -1,0 +1,28 @@
+"""The tasks of `run_net.py`.
+
+With a config it builds all that it needs and refuses what cannot be used, before anything
+is written; what it gives back does the work.
+"""
+
+from collections.abc import Callable
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.build.run import Work
+from sce_video.tasks.extract import extract_task
+from sce_video.tasks.finetune import finetune_task, linear_task
+from sce_video.tasks.knn import knn_task
+from sce_video.tasks.linear_features import linear_features_task
+from sce_video.tasks.pretrain import pretrain_task
+from sce_video.tasks.retrieval import retrieval_task
+
+TASKS: dict[str, Callable[[CfgNode, torch.device], Work]] = {
+    "pretrain": pretrain_task,
+    "finetune": finetune_task,
+    "linear": linear_task,
+    "linear_features": linear_features_task,
+    "knn": knn_task,
+    "retrieval": retrieval_task,
+    "extract": extract_task,
+}
