@@ -52,7 +52,7 @@ def views_of(clips, videos, recipe, successors=None):
 
 
 def slow_views(clips, videos, recipe, successors=None):
-    """Each frame of each video by itself, with torchvision's functions in the order of sce.md 2.3."""
+    """Each frame of each video by itself, with torchvision's functions in the order of the paper's recipe."""
     waiting = list(successors) if successors is not None else []
     views = []
     for clip, parameters in zip(clips, videos, strict=True):

@@ -101,7 +101,7 @@ def test_later_draws_do_not_depend_on_the_coins(recipe):
     ],
 )
 def test_jitter_factors_are_uniform_in_the_ranges_of_the_paper(recipe, strength, ranges):
-    """sce.md 2.3: strengths 0.8 s, 0.8 s, 0.4 s, 0.2 s; 2.2: U(max(0, 1 - strength), 1 + strength), hue U(-h, h)."""
+    """arXiv:2212.11187: strengths 0.8 s, 0.8 s, 0.4 s, 0.2 s; torchvision: U(max(0, 1 - s), 1 + s), hue U(-h, h)."""
     factors = many_views(replace(recipe, color_strength=strength))["jitter_factors"]
     for values, (low, high) in zip(factors.unbind(1), ranges, strict=True):
         assert_uniform(values, low, high)

@@ -1,4 +1,4 @@
-"""Optimiser and schedules from the config, against the reference code's numbers (sce.md 1.7, 1.8, 2.3)."""
+"""Optimiser and schedules from the config, against the reference code's numbers (eztorch)."""
 
 import pytest
 import torch

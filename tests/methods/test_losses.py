@@ -1,4 +1,4 @@
-"""The SCE loss against slow loops written from sce.md 1.2, its limit cases, symmetries and gradients."""
+"""The SCE loss against slow loops written from the paper (arXiv:2212.11187), limit cases, symmetries and gradients."""
 
 import math
 from typing import Any

@@ -73,7 +73,7 @@ def test_many_updates_approach_the_online_encoder_geometrically() -> None:
 
 
 def test_running_statistics_are_its_own() -> None:
-    """They come from what the momentum encoder itself has seen, not from the online one's (sce.md 1.5)."""
+    """They come from what the momentum encoder itself has seen, not from the online one's (arXiv:1911.05722)."""
     online = small_network()
     momentum = momentum_copy(online)
     online(torch.randn(16, 3) + 5)

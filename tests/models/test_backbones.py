@@ -90,7 +90,7 @@ def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.
     assert list(ours.state_dict()) == [key for key in library.state_dict() if not key.startswith(head)]
 
 
-# Published totals (torchvision's model table, sce.md 2.3), less a classifier of 400 classes with bias.
+# Published totals (torchvision's model table, arXiv:2212.11187), less a classifier of 400 classes with bias.
 @pytest.mark.parametrize(
     ("name", "num_parameters"),
     [

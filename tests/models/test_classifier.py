@@ -28,7 +28,7 @@ def test_logits_are_a_linear_map_of_the_feature() -> None:
 
 
 def test_it_starts_from_small_weights() -> None:
-    """sce.md 3: linear N(0, 0.01), bias 0."""
+    """As the authors' code has it: linear N(0, 0.01), bias 0."""
     torch.manual_seed(0)
     classifier = Classifier(make_backbone("r2plus1d_mini"), num_classes=400, dropout=0.8, num_trained_blocks=5)
     weight = classifier.linear.weight

@@ -32,7 +32,7 @@ def norm(tensor: Tensor) -> float:
 
 
 def slow_step(p: Tensor, grad: Tensor, mu: Tensor, *, lr: float, decay: float, trust: float) -> tuple[Tensor, Tensor]:
-    """sce.md 1.8, one tensor; momentum 0.9."""
+    """LARS (arXiv:1708.03888) as the authors' code has it, one tensor; momentum 0.9."""
     d = grad.clone()
     if p.ndim > 1:
         d = grad + decay * p

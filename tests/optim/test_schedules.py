@@ -29,7 +29,7 @@ def rates(num_steps: int, warmup_steps: int, peak: float, final: float = 0.0) ->
 def test_warmup_cosine_of_the_k400_recipe() -> None:
     values = rates(2000, 350, 4.8)  # 200 epochs of 10 steps, 35 of warm-up
     assert values[0] == 0
-    assert values[1] == pytest.approx(0.01375, abs=5e-6)  # sce.md 1.8, measured on the reference
+    assert values[1] == pytest.approx(0.01375, abs=5e-6)  # measured on the authors' code (eztorch)
     assert values[349] == values[350] == 4.8
     assert values[350 + 825] == pytest.approx(2.4)
     assert 0 < values[-1] < 1e-5

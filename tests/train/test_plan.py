@@ -50,7 +50,7 @@ def schedules(num_steps: int) -> PretrainSchedules:
 
 def test_rates_are_those_of_the_recipe() -> None:
     rates = schedules(2000)
-    assert rates.at(1).lr == pytest.approx(0.01375, abs=1e-5)  # measured on the reference, sce.md 1.8
+    assert rates.at(1).lr == pytest.approx(0.01375, abs=1e-5)  # measured on the authors' code
     assert rates.at(349).lr == rates.at(350).lr == 4.8
     assert rates.at(1999).lr < 1e-4
     assert rates.at(0).method.ema_momentum == pytest.approx(0.99)

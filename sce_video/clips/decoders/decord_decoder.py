@@ -8,7 +8,6 @@ good on a playlist of a live stream.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -81,12 +80,7 @@ class DecordDecoder:
     def __enter__(self) -> "DecordDecoder":
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader = None  # decord frees a reader with its last reference
 
 

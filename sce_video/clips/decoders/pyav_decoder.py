@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, islice
-from types import TracebackType
 
 import av.error
 import av.packet
@@ -87,12 +86,7 @@ class PyAVDecoder:
     def __enter__(self) -> "PyAVDecoder":
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closed = True
         self._container.close()
 

@@ -5,7 +5,6 @@ every frame a key frame, and on VP8 with invisible frames.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -89,10 +88,5 @@ class TorchCodecDecoder:
     def __enter__(self) -> "TorchCodecDecoder":
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._decoder = None  # freed with its last reference

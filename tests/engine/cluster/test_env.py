@@ -6,7 +6,7 @@ from sce_video.engine.cluster.env import Place, first_host, place_in
 from sce_video.errors import UserError
 
 TORCHRUN = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
-# As srun sets them for the third of four tasks on two nodes (../shared/reference/slurm.md).
+# As srun sets them for the third of four tasks on two nodes.
 SRUN = {
     "SLURM_JOB_ID": "77",
     "SLURM_STEP_ID": "0",
