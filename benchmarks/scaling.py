@@ -30,7 +30,7 @@ from team import Team
 from torch import nn
 from videos import ORIGINALS, encode_all, find_videos, wanted_frames
 
-from sce_video.build.model import build_sce
+from sce_video.build.method import build_sce
 from sce_video.clips.decoders import open_video
 from sce_video.config import load_config
 from sce_video.errors import UserError
@@ -92,7 +92,7 @@ def messages_of(network: Network) -> Measured:
         norms = _sum(team.ask(count_norm_bytes, num_videos))
     config, backbone, *_ = network
     cfg = load_config(CONFIGS_FOLDER / f"{config}.yaml", ["MODEL.BACKBONE", backbone])
-    model = build_sce(cfg)
+    model = build_sce(cfg, 1)
     channels = channels_of(model)
     gradient_bytes = sum(parameter.numel() * 4 for parameter in model.parameters() if parameter.requires_grad)
     buffer_bytes = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
@@ -266,7 +266,7 @@ def paper_rows(config: str, storage: Storage) -> list[Row]:
 
 def job_of(config: str) -> Job:
     cfg = load_config(CONFIGS_FOLDER / f"{config}.yaml")
-    model = build_sce(cfg)
+    model = build_sce(cfg, 1)
     of_config = [row for row in json.loads(MEASURED.read_text())["rows"] if row["config"] == config]
     return Job(
         part_seconds={row["videos"]: row["seconds"] for row in of_config if row["what"] == "step" and row["seconds"]},

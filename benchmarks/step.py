@@ -24,11 +24,11 @@ from harness import Row, alternate, new_parser, publish, speed_ratio
 from torch import Tensor, nn
 
 from sce_video.augment.batch import TrainBatch
-from sce_video.build.model import build_sce
+from sce_video.build.method import build_sce
 from sce_video.build.optim import build_optimizer
 from sce_video.config import load_config
 from sce_video.launch.program import exit_code_of
-from sce_video.methods.sce import SCE, SCERates
+from sce_video.methods.sce import SCE
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
@@ -36,7 +36,7 @@ from sce_video.train.step import pretrain_step
 
 CONFIGS = ("k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce", "k400_sce_s3d")
 FOLDER = Path(__file__).parents[1] / "configs"
-RATES = Rates(lr=0.01, method=SCERates(coeff=0.5, temperature=0.1, target_temperature=0.05, ema_momentum=0.99))
+RATES = Rates(lr=0.01, method={"coeff": 0.5, "temperature": 0.1, "target_temperature": 0.05, "ema_momentum": 0.99})
 NUM_VIEWS = 2
 
 
@@ -82,7 +82,7 @@ class Bench:
 
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.device = device
-        self.model: SCE = build_sce(cfg).to(device).train()
+        self.model: SCE = build_sce(cfg, 1).to(device).train()
         self.replica: nn.Module = self.model
         self.optimizer = build_optimizer(cfg, self.model)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
@@ -95,7 +95,6 @@ class Bench:
         pretrain_step(
             [TrainBatch(videos=list(range(len(views[0]))), views=[], failures=[])],
             RATES,
-            model=self.model,
             replica=self.replica,
             optimizer=self.optimizer,
             precision=self.precision,

@@ -8,14 +8,14 @@ import yaml
 
 from sce_video.build.clips import FRAME_CHOICES, SPAN_SAMPLERS
 from sce_video.build.data import CROPS
-from sce_video.build.model import build_classifier, build_sce
+from sce_video.build.method import build_method
+from sce_video.build.model import build_classifier
 from sce_video.build.optim import (
     OPTIMIZERS,
     build_finetune_optimizer,
-    build_finetune_schedules,
     build_optimizer,
     build_plan,
-    build_pretrain_schedules,
+    build_schedules,
 )
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
 from sce_video.clips.decoders import DECODERS
@@ -73,10 +73,10 @@ def test_config_is_at_most_one_base_away(file: Path) -> None:
 def test_config_builds_at_full_size(file: Path) -> None:
     cfg = load_config(file)
     with torch.device("meta"):
-        model = build_sce(cfg)
+        model = build_method(cfg, steps_per_epoch=7)
         optimizer = build_optimizer(cfg, model)
-    schedules, plan = build_pretrain_schedules(cfg, steps_per_epoch=7), build_plan(cfg, steps_per_epoch=7)
-    assert schedules.at(plan.num_steps - 1).method.ema_momentum == pytest.approx(1.0)
+    schedules, plan = build_schedules(cfg, 7, model), build_plan(cfg, steps_per_epoch=7)
+    assert schedules.at(plan.num_steps - 1).method["ema_momentum"] == pytest.approx(1.0)
     assert_all_optimized(optimizer, model)
 
 
@@ -86,7 +86,7 @@ def test_finetuning_config_builds_at_full_size(file: Path) -> None:
     with torch.device("meta"):
         classifier, _ = build_classifier(cfg, num_classes=101, dropout=0.8, num_trained_blocks=-1)
         optimizer = build_finetune_optimizer(cfg, classifier)
-    assert build_finetune_schedules(cfg, steps_per_epoch=7).at(0).lr >= 0
+    assert build_schedules(cfg, steps_per_epoch=7).at(0).lr >= 0
     assert_all_optimized(optimizer, classifier)
 
 

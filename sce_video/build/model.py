@@ -1,32 +1,15 @@
-"""Backbone, heads and method from the config."""
+"""Backbones with their weights, and classifiers on them, from the config."""
 
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
-from torch import nn
 
 from sce_video.errors import CheckpointError, ConfigError
-from sce_video.methods.sce import SCE
 from sce_video.models.backbones import make_backbone
 from sce_video.models.classifier import Classifier
-from sce_video.models.heads import mlp
 from sce_video.models.pooled import PooledBackbone
 from sce_video.models.weights import load_backbone
 from sce_video.runtime.logging import LOGGER
-
-
-def build_sce(cfg: CfgNode) -> SCE:
-    backbone = make_backbone(cfg.MODEL.BACKBONE)
-    embedding_dim, hidden_dim = cfg.MODEL.PROJECTOR_DIMS[-1], cfg.MODEL.PREDICTOR_HIDDEN_DIM
-    predictor = mlp([embedding_dim, hidden_dim, embedding_dim], last_norm=False) if hidden_dim else nn.Identity()
-    return SCE(
-        backbone=backbone,
-        projector=mlp([backbone.feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=True),
-        predictor=predictor,
-        embedding_dim=embedding_dim,
-        queue_length=cfg.METHOD.QUEUE_LENGTH,
-        in_batch_keys=cfg.METHOD.IN_BATCH_KEYS,
-    )
 
 
 def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:

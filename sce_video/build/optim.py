@@ -7,10 +7,12 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups
 from sce_video.optim.lars import LARS
-from sce_video.train.plan import FinetuneSchedules, LearningRate, Plan, PretrainSchedules, Ramp
+from sce_video.optim.schedules import LearningRate
+from sce_video.train.plan import Plan, Schedules
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -52,33 +54,15 @@ def _adamw(cfg: CfgNode, groups: list[Any]) -> Optimizer:
 OPTIMIZERS: dict[str, Callable[[CfgNode, list[Any]], Optimizer]] = {"lars": _lars, "sgd": _sgd, "adamw": _adamw}
 
 
-def build_pretrain_schedules(cfg: CfgNode, steps_per_epoch: int) -> PretrainSchedules:
-    def ramp(name: str) -> Ramp:
-        method = cfg.METHOD
-        num_steps = method[f"{name}_WARMUP_EPOCHS"] * steps_per_epoch
-        return Ramp(method[f"{name}_START"], method[name], num_steps, shape=method[f"{name}_WARMUP_SHAPE"])
-
-    return PretrainSchedules(
-        lr=_learning_rate(cfg, steps_per_epoch),
-        ema_momentum_start=cfg.METHOD.EMA_MOMENTUM,
-        coeff=ramp("COEFF"),
-        temperature=ramp("TEMPERATURE"),
-        target_temperature=ramp("TARGET_TEMPERATURE"),
-    )
-
-
-def build_finetune_schedules(cfg: CfgNode, steps_per_epoch: int) -> FinetuneSchedules:
-    return FinetuneSchedules(_learning_rate(cfg, steps_per_epoch))
-
-
-def _learning_rate(cfg: CfgNode, steps_per_epoch: int) -> LearningRate:
+def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = None) -> Schedules:
+    """The learning rate, and the scalars of a method where there is one."""
     scale = cfg.TRAIN.GLOBAL_BATCH_SIZE / 256
-    return LearningRate(
-        num_steps=cfg.TRAIN.NUM_EPOCHS * steps_per_epoch,
+    lr = LearningRate(
         warmup_steps=cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
         peak=cfg.OPTIM.BASE_LR * scale,
         final=cfg.OPTIM.FINAL_LR * scale,
     )
+    return Schedules(cfg.TRAIN.NUM_EPOCHS * steps_per_epoch, lr, method.scheduled if method else {})
 
 
 def build_plan(cfg: CfgNode, steps_per_epoch: int) -> Plan:

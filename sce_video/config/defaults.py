@@ -181,6 +181,8 @@ _C.MODEL.DROPOUT = number(0.8, _FINETUNING, least=0, below=1)
 _C.MODEL.NUM_TRAINED_BLOCKS = number(-1, _FINETUNING, least=-1, most=1000)
 
 _C.METHOD = Section(_PRETRAINING)
+# sce.
+_C.METHOD.NAME = choice("sce", "sce")
 # SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
 _C.METHOD.COEFF = share(0.5)
 # Sharpness of query similarities (tau) and of key similarities (tau_m).

@@ -1,27 +1,20 @@
 """Similarity Contrastive Estimation: the whole step on one screen (arXiv:2111.14585, 2212.11187)."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
+from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 from sce_video.methods.momentum import momentum_copy, update_momentum
 from sce_video.methods.queue import KeyQueue
 
 
-class SCERates(NamedTuple):
-    """The method's scalars at one step."""
-
-    coeff: float
-    temperature: float
-    target_temperature: float
-    ema_momentum: float
-
-
-class SCE(nn.Module):
+class SCE(Method):
     """Online backbone -> projector -> predictor against momentum backbone -> projector and a queue; symmetric.
 
     On several ranks each has B of the N videos; their keys are gathered, so that every rank's queue is the same and is
@@ -34,7 +27,10 @@ class SCE(nn.Module):
         embedding_dim: D.
         queue_length: K >= 0 past keys.
         in_batch_keys: also contrast with the other keys of the batch.
+        scheduled: how the four scalars move.
     """
+
+    SCALARS: ClassVar = ("coeff", "temperature", "target_temperature", "ema_momentum")
 
     def __init__(
         self,
@@ -45,8 +41,9 @@ class SCE(nn.Module):
         embedding_dim: int,
         queue_length: int,
         in_batch_keys: bool,
+        scheduled: Mapping[str, Scheduled],
     ) -> None:
-        super().__init__()
+        super().__init__(scheduled=scheduled)
         self.backbone = backbone
         self.projector = projector
         self.predictor = predictor
@@ -56,18 +53,19 @@ class SCE(nn.Module):
         self.in_batch_keys = in_batch_keys
         self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this optimiser step, one pair per accumulated part
 
-    def forward(self, view_1: Tensor, view_2: Tensor, *, rates: SCERates) -> Tensor:
+    def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
         """Mean loss of the two directions, a float32 scalar; the keys wait until `finish_step`.
 
         Args:
-            view_1, view_2: float (B, C, T, H, W), views of the same B videos.
+            views: two, float (B, C, T, H, W), of the same B videos.
         """
+        view_1, view_2 = views
         query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
         key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)
         gathered = gathered_rows(torch.cat([key_1, key_2])).unflatten(0, (-1, 2, len(key_1)))  # (ranks, 2, B, D)
         keys_1, keys_2 = (gathered[:, view].flatten(0, 1) for view in (0, 1))  # (N, D)
         self._waiting_keys.append((keys_1, keys_2))
-        return (self._loss(query_2, keys_1, rates) + self._loss(query_1, keys_2, rates)) / 2
+        return (self._loss(query_2, keys_1, at) + self._loss(query_1, keys_2, at)) / 2
 
     def encode_query(self, view: Tensor) -> Tensor:
         return _unit(self.predictor(self.projector(self.backbone(view))))
@@ -77,21 +75,17 @@ class SCE(nn.Module):
         return _unit(self.momentum_projector(self.momentum_backbone(view)))
 
     @torch.no_grad()
-    def finish_step(self, *, rates: SCERates) -> None:
+    def finish_step(self, *, at: Mapping[str, float]) -> None:
         """After the optimiser's step: the momentum branch follows, the keys enter the queue (view 1's, then 2's)."""
-        update_momentum(self.momentum_backbone, self.backbone, ema_momentum=rates.ema_momentum)
-        update_momentum(self.momentum_projector, self.projector, ema_momentum=rates.ema_momentum)
+        update_momentum(self.momentum_backbone, self.backbone, ema_momentum=at["ema_momentum"])
+        update_momentum(self.momentum_projector, self.projector, ema_momentum=at["ema_momentum"])
         for keys in zip(*self._waiting_keys, strict=True):
             self.queue.enqueue(torch.cat(keys))
         self._waiting_keys.clear()
 
-    def _loss(self, query: Tensor, keys: Tensor, rates: SCERates) -> Tensor:
+    def _loss(self, query: Tensor, keys: Tensor, at: Mapping[str, float]) -> Tensor:
         own = slice(rank() * len(query), (rank() + 1) * len(query))  # this rank's rows
-        scalars = {
-            "coeff": rates.coeff,
-            "temperature": rates.temperature,
-            "target_temperature": rates.target_temperature,
-        }
+        scalars = {name: at[name] for name in ("coeff", "temperature", "target_temperature")}
         with torch.autocast(query.device.type, enabled=False):  # similarities and softmax in float32
             if self.in_batch_keys:
                 positive_index = torch.arange(len(keys), device=keys.device)[own]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 # Share of the way from start to end, in [0, 1], at a progress in [0, 1].
 RAMP_SHAPES: dict[str, Callable[[float], float]] = {
@@ -76,3 +77,40 @@ def ramp(step: int, *, num_steps: int, start: float, end: float, shape: str) -> 
 def _check_at_least(name: str, value: int, bound: int) -> None:
     if value < bound:
         raise ValueError(f"{name} is {value}; it must be at least {bound}")
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """`ramp` over the first `ramp_steps`, however long the run is."""
+
+    start: float
+    end: float
+    ramp_steps: int
+    shape: str  # a key of RAMP_SHAPES
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        return ramp(step, num_steps=self.ramp_steps, start=self.start, end=self.end, shape=self.shape)
+
+
+@dataclass(frozen=True)
+class EMAMomentum:
+    """`ema_momentum` over the whole run."""
+
+    start: float
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        return ema_momentum(step, num_steps=num_steps, start=self.start)
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """`warmup_cosine` over the whole run."""
+
+    warmup_steps: int
+    peak: float
+    final: float
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        return warmup_cosine(
+            step, num_steps=num_steps, warmup_steps=self.warmup_steps, peak=self.peak, final=self.final
+        )

@@ -14,7 +14,7 @@ from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
-from sce_video.build.optim import build_finetune_optimizer, build_finetune_schedules
+from sce_video.build.optim import build_finetune_optimizer, build_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
@@ -154,7 +154,7 @@ def build_finetune_run(
         optimizer=optimizer,
         precision=precision,
         take_step=take_step,
-        schedules=build_finetune_schedules(cfg, loader.steps_per_epoch),
+        schedules=build_schedules(cfg, loader.steps_per_epoch),
     )
 
 

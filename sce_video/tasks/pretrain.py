@@ -11,8 +11,9 @@ from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
-from sce_video.build.model import build_sce, describe_input
-from sce_video.build.optim import build_optimizer, build_pretrain_schedules
+from sce_video.build.method import build_method
+from sce_video.build.model import describe_input
+from sce_video.build.optim import build_optimizer, build_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
@@ -53,7 +54,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
     recipes = build_recipes(cfg)
     opener = build_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
-    model = prepared(build_sce(cfg), device)
+    model = prepared(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
 
@@ -61,7 +62,6 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
         return pretrain_step(
             parts,
             rates,
-            model=model,
             replica=replica,
             optimizer=optimizer,
             precision=precision,
@@ -77,5 +77,5 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
         optimizer=optimizer,
         precision=precision,
         take_step=take_step,
-        schedules=build_pretrain_schedules(cfg, loader.steps_per_epoch),
+        schedules=build_schedules(cfg, loader.steps_per_epoch, model),
     )

@@ -142,7 +142,7 @@ def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run:
         "loss": loss,
         "epoch": epoch,
         "lr": rates.lr,
-        **(rates.method._asdict() if rates.method else {}),
+        **rates.method,
         **speed,
         **({"loss_scale": scaler.get_scale()} if scaler.is_enabled() else {}),
         "failed_videos": len(run.failures),

@@ -1,79 +1,30 @@
-"""The scalars of a run, as functions of the optimiser step."""
+"""The scalars of a run, as functions of the optimiser step, and when it logs, saves and ends."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sce_video.methods.sce import SCERates
-from sce_video.optim.schedules import ema_momentum, ramp, warmup_cosine
+from sce_video.methods.base import Scheduled
 
 
 class Rates(NamedTuple):
-    """Every scheduled scalar at one step; `method` is None where nothing but the learning rate moves."""
+    """Every scheduled scalar at one step: the learning rate, and those of the method by their names."""
 
     lr: float
-    method: SCERates | None
-
-
-class Ramp(NamedTuple):
-    """From `start` to `end` over the first steps, the last of which has `end`, as all later ones."""
-
-    start: float
-    end: float
-    num_steps: int
-    shape: str  # a key of RAMP_SHAPES
-
-    def at(self, step: int) -> float:
-        return ramp(step, num_steps=self.num_steps, start=self.start, end=self.end, shape=self.shape)
+    method: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
-class LearningRate:
-    """Warm-up, then a cosine from `peak` to `final`."""
+class Schedules:
+    """Of a run of `num_steps`; `method` is empty where nothing but the learning rate moves."""
 
     num_steps: int
-    warmup_steps: int
-    peak: float
-    final: float
-
-    def at(self, step: int) -> float:
-        return warmup_cosine(
-            step, num_steps=self.num_steps, warmup_steps=self.warmup_steps, peak=self.peak, final=self.final
-        )
-
-
-@dataclass(frozen=True)
-class FinetuneSchedules:
-    """The learning rate alone."""
-
-    lr: LearningRate
+    lr: Scheduled
+    method: Mapping[str, Scheduled] = field(default_factory=dict)
 
     def at(self, step: int) -> Rates:
-        return Rates(lr=self.lr.at(step), method=None)
-
-
-@dataclass(frozen=True)
-class PretrainSchedules:
-    """Learning rate, EMA momentum by cosine over the whole run, ramps of the method's scalars."""
-
-    lr: LearningRate
-    ema_momentum_start: float
-    coeff: Ramp
-    temperature: Ramp
-    target_temperature: Ramp
-
-    def at(self, step: int) -> Rates:
-        return Rates(
-            lr=self.lr.at(step),
-            method=SCERates(
-                coeff=self.coeff.at(step),
-                temperature=self.temperature.at(step),
-                target_temperature=self.target_temperature.at(step),
-                ema_momentum=ema_momentum(step, num_steps=self.lr.num_steps, start=self.ema_momentum_start),
-            ),
-        )
-
-
-Schedules = PretrainSchedules | FinetuneSchedules
+        scalars = {name: scalar.at(step, num_steps=self.num_steps) for name, scalar in self.method.items()}
+        return Rates(self.lr.at(step, num_steps=self.num_steps), scalars)
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,14 @@ def _say_if_extended(run: Run, steps_before: int, *, step: int) -> None:
     """What a longer run does to the schedules: the steps so far were those of the shorter one."""
     if steps_before == run.plan.num_steps:
         return
-    shorter = replace(run.schedules, lr=replace(run.schedules.lr, num_steps=steps_before))
+    shorter = replace(run.schedules, num_steps=steps_before)
     last, then = shorter.at(step - 1), run.schedules.at(step)
     leaps = [f"the learning rate from {last.lr:.6g} to {then.lr:.6g}"]
-    if last.method and then.method:
-        leaps.append(f"EMA momentum from {last.method.ema_momentum:.6g} to {then.method.ema_momentum:.6g}")
+    leaps += [
+        f"{name} from {last.method[name]:.6g} to {value:.6g}"
+        for name, value in then.method.items()
+        if value != shorter.at(step).method[name]
+    ]
     LOGGER.warning(
         "the run of %d steps is extended to %d: at step %d its schedules leap to those of a run of so many, %s; it is "
         "not the run that had them from the start",

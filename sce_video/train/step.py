@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from sce_video.augment.batch import TrainBatch
 from sce_video.augment.mixup import mixup
 from sce_video.engine.cluster.collectives import num_ranks, rank
-from sce_video.methods.sce import SCE
+from sce_video.methods.base import Method
 from sce_video.runtime.seeds import seed_from
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
@@ -29,31 +29,34 @@ def pretrain_step(
     parts: Sequence[TrainBatch],
     rates: Rates,
     *,
-    model: SCE,
     replica: nn.Module,
     optimizer: Optimizer,
     precision: Precision,
     make_views: MakeViews,
 ) -> Tensor:
-    """Gradients over the parts of one batch, one update, then the momentum branch and the queue move once.
+    """Gradients over the parts of one batch, one update, then what the method moves after it, once.
 
     Args:
         parts: of this rank.
-        replica: the model as `replica_of` gives it.
+        replica: the method as `replica_of` gives it.
     Returns:
         The loss on this rank's videos, a scalar still on the device.
     """
-    method = rates.method
-    assert method is not None
 
-    def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
-        view_1, view_2 = views
-        loss: Tensor = replica(view_1, view_2, rates=method)
+    def loss_of(_: TrainBatch, views: list[Tensor]) -> Tensor:
+        loss: Tensor = replica(views, at=rates.method)
         return loss
 
     loss = _update(parts, replica, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
-    model.finish_step(rates=method)
+    method_of(replica).finish_step(at=rates.method)
     return loss
+
+
+def method_of(replica: nn.Module) -> Method:
+    """What `replica_of` was given."""
+    method = replica.module if isinstance(replica, DistributedDataParallel) else replica
+    assert isinstance(method, Method)
+    return method
 
 
 @dataclass(frozen=True)

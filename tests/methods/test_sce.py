@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
-from sce_video.methods.sce import SCE, SCERates
+from sce_video.methods.sce import SCE
+from tests.methods.still import still
 
 pytestmark = pytest.mark.rounding
 
-RATES = SCERates(coeff=0.4, temperature=0.2, target_temperature=0.1, ema_momentum=0.9)
+RATES = {"coeff": 0.4, "temperature": 0.2, "target_temperature": 0.1, "ema_momentum": 0.9}
 LOSS_SCALARS = {"coeff": 0.4, "temperature": 0.2, "target_temperature": 0.1}
 ONLINE = ("backbone.", "projector.", "predictor.")
 
@@ -27,6 +28,7 @@ def tiny_sce(*, norm: bool, queue_length: int = 7, in_batch_keys: bool = False) 
         embedding_dim=4,
         queue_length=queue_length,
         in_batch_keys=in_batch_keys,
+        scheduled=still(RATES),
     )
     with torch.no_grad():
         for parameter in [*model.momentum_backbone.parameters(), *model.momentum_projector.parameters()]:
@@ -65,6 +67,7 @@ def test_momentum_branch_starts_as_a_copy_of_backbone_and_projector() -> None:
         embedding_dim=2,
         queue_length=4,
         in_batch_keys=False,
+        scheduled=still(RATES),
     )
     view = torch.randn(5, 3)
     torch.testing.assert_close(model.encode_key(view), normalised(model.projector(model.backbone(view)).detach()))
@@ -82,7 +85,7 @@ def test_loss_is_the_mean_of_the_two_directions(norm: bool) -> None:
     """Keys of one view against queries of the other; batch norm sees one view at a time."""
     model = tiny_sce(norm=norm)
     view_1, view_2 = two_views(5)
-    loss = model(view_1, view_2, rates=RATES)
+    loss = model([view_1, view_2], at=RATES)
     one = sce_loss(query_of(model, view_2), key_of(model, view_1), model.queue.keys, **LOSS_SCALARS)
     two = sce_loss(query_of(model, view_1), key_of(model, view_2), model.queue.keys, **LOSS_SCALARS)
     assert abs(one - two) > 0.01  # a wrong pairing would show
@@ -94,7 +97,7 @@ def test_loss_is_the_mean_of_the_two_directions(norm: bool) -> None:
 def test_in_batch_keys_are_those_of_the_keys_own_view(queue_length: int) -> None:
     model = tiny_sce(norm=True, queue_length=queue_length, in_batch_keys=True)
     view_1, view_2 = two_views(5)
-    loss = model(view_1, view_2, rates=RATES)
+    loss = model([view_1, view_2], at=RATES)
     directions = [
         sce_loss_in_batch(
             query_of(model, asking),
@@ -111,13 +114,13 @@ def test_in_batch_keys_are_those_of_the_keys_own_view(queue_length: int) -> None
 def test_views_are_interchangeable_for_the_loss() -> None:
     model = tiny_sce(norm=False)
     view_1, view_2 = two_views(5)
-    torch.testing.assert_close(model(view_1, view_2, rates=RATES), model(view_2, view_1, rates=RATES))
+    torch.testing.assert_close(model([view_1, view_2], at=RATES), model([view_2, view_1], at=RATES))
 
 
 @pytest.mark.parametrize("in_batch_keys", [False, True])
 def test_only_the_online_branch_learns(in_batch_keys: bool) -> None:
     model = tiny_sce(norm=True, in_batch_keys=in_batch_keys)
-    model(*two_views(5), rates=RATES).backward()
+    model(two_views(5), at=RATES).backward()
     for name, parameter in model.named_parameters():
         if name.startswith(ONLINE):
             assert parameter.grad is not None, name
@@ -135,9 +138,9 @@ def test_keys_enter_the_queue_after_the_step_view_1_first_part_by_part() -> None
     parts = [two_views(3, seed=1), two_views(2, seed=2)]
     keys = [[key_of(model, view) for view in part] for part in parts]  # before the momentum branch moves
     for view_1, view_2 in parts:
-        model(view_1, view_2, rates=RATES)
+        model([view_1, view_2], at=RATES)
         assert torch.equal(model.queue.keys, start)
-    model.finish_step(rates=RATES)
+    model.finish_step(at=RATES)
     expected = torch.cat([keys[0][0], keys[1][0], keys[0][1], keys[1][1], start[10:]])
     torch.testing.assert_close(model.queue.keys, expected)
     assert int(model.queue.position) == 10
@@ -146,8 +149,8 @@ def test_keys_enter_the_queue_after_the_step_view_1_first_part_by_part() -> None
 def test_each_step_enqueues_its_own_keys_only() -> None:
     model = tiny_sce(norm=False, queue_length=20)
     for step, batch_size in enumerate((3, 2)):
-        model(*two_views(batch_size, seed=step), rates=RATES)
-        model.finish_step(rates=RATES)
+        model(two_views(batch_size, seed=step), at=RATES)
+        model.finish_step(at=RATES)
     assert int(model.queue.position) == 2 * (3 + 2)
 
 
@@ -156,11 +159,11 @@ def test_momentum_branch_follows_the_updated_online_branch_once_per_step() -> No
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     before = copy.deepcopy(model)
     for seed in (1, 2):
-        (model(*two_views(4, seed=seed), rates=RATES) / 2).backward()
+        (model(two_views(4, seed=seed), at=RATES) / 2).backward()
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before.get_parameter(name)), name
     optimizer.step()
-    model.finish_step(rates=RATES)
+    model.finish_step(at=RATES)
     for name in ("backbone", "projector"):
         pairs = zip(
             model.get_submodule(f"momentum_{name}").parameters(),
@@ -175,12 +178,12 @@ def test_momentum_branch_follows_the_updated_online_branch_once_per_step() -> No
 
 def test_batch_norm_statistics_of_the_branches_are_their_own() -> None:
     model = tiny_sce(norm=True)
-    model(*two_views(16), rates=RATES)
+    model(two_views(16), at=RATES)
     online, momentum = model.backbone[2], model.momentum_backbone[2]
     assert int(online.num_batches_tracked) == int(momentum.num_batches_tracked) == 2  # one per view
     kept = momentum.running_mean.clone()
     assert not torch.allclose(kept, online.running_mean)
-    model.finish_step(rates=RATES)
+    model.finish_step(at=RATES)
     assert torch.equal(momentum.running_mean, kept)
 
 
@@ -188,12 +191,12 @@ def test_accumulating_two_parts_is_one_batch() -> None:
     """Without batch norm the parts do not see each other: same gradients, momentum branch and queue."""
     view_1, view_2 = two_views(6)
     whole, parted = tiny_sce(norm=False, queue_length=16), tiny_sce(norm=False, queue_length=16)
-    whole(view_1, view_2, rates=RATES).backward()
+    whole([view_1, view_2], at=RATES).backward()
     for rows in (slice(0, 3), slice(3, 6)):
-        (parted(view_1[rows], view_2[rows], rates=RATES) / 2).backward()
+        (parted([view_1[rows], view_2[rows]], at=RATES) / 2).backward()
     for model in (whole, parted):
         torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
-        model.finish_step(rates=RATES)
+        model.finish_step(at=RATES)
     for name, parameter in whole.named_parameters():
         other = parted.get_parameter(name)
         torch.testing.assert_close(other, parameter)
@@ -209,7 +212,7 @@ def test_autocast_stops_at_the_embeddings(in_batch_keys: bool) -> None:
     model = tiny_sce(norm=True, in_batch_keys=in_batch_keys)
     view_1, view_2 = two_views(5)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = model(view_1, view_2, rates=RATES)
+        loss = model([view_1, view_2], at=RATES)
         assert model.projector(model.backbone(view_1)).dtype == torch.bfloat16
         queries, keys = zip(*[(model.encode_query(v), model.encode_key(v)) for v in (view_1, view_2)], strict=True)
     assert loss.dtype == torch.float32
@@ -218,7 +221,7 @@ def test_autocast_stops_at_the_embeddings(in_batch_keys: bool) -> None:
     one = compute(queries[1], keys[0], model.queue.keys, **own, **LOSS_SCALARS)
     two = compute(queries[0], keys[1], model.queue.keys, **own, **LOSS_SCALARS)
     torch.testing.assert_close(loss, (one + two) / 2, rtol=1e-6, atol=0)
-    model.finish_step(rates=RATES)
+    model.finish_step(at=RATES)
     assert model.queue.keys.dtype == torch.float32
     torch.testing.assert_close(torch.linalg.vector_norm(model.queue.keys, dim=1), torch.ones(7))
 
@@ -232,6 +235,7 @@ def test_embeddings_are_unit_vectors_and_identity_is_no_predictor() -> None:
         embedding_dim=2,
         queue_length=4,
         in_batch_keys=False,
+        scheduled=still(RATES),
     )
     view = 100 * torch.randn(5, 3)
     query = model.encode_query(view)
@@ -243,10 +247,10 @@ def test_embeddings_are_unit_vectors_and_identity_is_no_predictor() -> None:
 def test_a_checkpoint_holds_everything_that_the_next_step_needs() -> None:
     model, other = tiny_sce(norm=True), tiny_sce(norm=True)
     for seed in (1, 2):
-        model(*two_views(4, seed=seed), rates=RATES)
-        model.finish_step(rates=RATES._replace(ema_momentum=0.1))
+        model(two_views(4, seed=seed), at=RATES)
+        model.finish_step(at={**RATES, "ema_momentum": 0.1})
     assert {"queue.keys", "queue.position"} <= model.state_dict().keys()
     views = two_views(4, seed=3)
-    assert not torch.equal(other(*views, rates=RATES), model(*views, rates=RATES))
+    assert not torch.equal(other(views, at=RATES), model(views, at=RATES))
     other.load_state_dict(model.state_dict())
-    assert torch.equal(other(*views, rates=RATES), model(*views, rates=RATES))
+    assert torch.equal(other(views, at=RATES), model(views, at=RATES))

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,6 @@ from sce_video.augment.batch import TrainBatch
 from sce_video.config import config_text, load_config
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
-from sce_video.methods.sce import SCERates
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.seeds import seed_everything
 from sce_video.tasks.pretrain import build_pretrain_run
@@ -271,7 +270,7 @@ def test_a_run_is_extended_where_that_is_asked_for(motion_videos: Path, tmp_path
     momentum_then = 1 - 0.5 * (1 + math.cos(math.pi * 4 / 7)) / 2
     line = next(line for line in (tmp_path / "run.log").read_text().splitlines() if "is extended to 8" in line)
     assert f"the learning rate from {lr_before:.6g} to {lr_then:.6g}" in line
-    assert f"EMA momentum from 1 to {momentum_then:.6g}" in line
+    assert f"ema_momentum from 1 to {momentum_then:.6g}" in line
     assert max(losses(tmp_path)) == 7
     with pytest.raises(ConfigError, match=r"value of TRAIN\.NUM_EPOCHS"):  # never shorter
         run_task(config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=1, TRAIN__EXTENDS_RUN=True, **settings))
@@ -295,9 +294,9 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tm
     finish_step = run.model.finish_step
     steps = []
 
-    def poison(*, rates: SCERates) -> None:
-        finish_step(rates=rates)
-        steps.append(rates)
+    def poison(*, at: Mapping[str, float]) -> None:
+        finish_step(at=at)
+        steps.append(at)
         if len(steps) == 3:
             next(run.model.parameters()).data.view(-1)[0] = float("nan")
 

@@ -1,6 +1,7 @@
 import pytest
 
-from sce_video.train.plan import LearningRate, Plan, PretrainSchedules, Ramp
+from sce_video.optim.schedules import EMAMomentum, LearningRate, Ramp
+from sce_video.train.plan import Plan, Schedules
 
 
 def plan(**changes: int) -> Plan:
@@ -38,13 +39,16 @@ def test_when_it_logs() -> None:
     assert [step for step in range(1, 12) if numbers.should_log(step)] == [4, 8, 11]
 
 
-def schedules(num_steps: int) -> PretrainSchedules:
-    return PretrainSchedules(
-        lr=LearningRate(num_steps=num_steps, warmup_steps=350, peak=4.8, final=0.0),
-        ema_momentum_start=0.99,
-        coeff=Ramp(1.0, 0.5, 100, "linear"),
-        temperature=Ramp(0.3, 0.1, 0, "linear"),
-        target_temperature=Ramp(0.04, 0.07, 101, "cosine"),
+def schedules(num_steps: int) -> Schedules:
+    return Schedules(
+        num_steps,
+        LearningRate(warmup_steps=350, peak=4.8, final=0.0),
+        {
+            "coeff": Ramp(1.0, 0.5, 100, "linear"),
+            "temperature": Ramp(0.3, 0.1, 0, "linear"),
+            "target_temperature": Ramp(0.04, 0.07, 101, "cosine"),
+            "ema_momentum": EMAMomentum(0.99),
+        },
     )
 
 
@@ -53,15 +57,20 @@ def test_rates_are_those_of_the_recipe() -> None:
     assert rates.at(1).lr == pytest.approx(0.01375, abs=1e-5)  # measured on the authors' code
     assert rates.at(349).lr == rates.at(350).lr == 4.8
     assert rates.at(1999).lr < 1e-4
-    assert rates.at(0).method.ema_momentum == pytest.approx(0.99)
-    assert rates.at(1999).method.ema_momentum == pytest.approx(1.0)
+    assert rates.at(0).method["ema_momentum"] == pytest.approx(0.99)
+    assert rates.at(1999).method["ema_momentum"] == pytest.approx(1.0)
+
+
+def three(rates: Schedules, step: int) -> tuple[float, ...]:
+    at = rates.at(step).method
+    return at["coeff"], at["temperature"], at["target_temperature"]
 
 
 def test_ramps_go_up_and_down_and_end() -> None:
     rates = schedules(2000)
-    assert rates.at(0).method[:3] == (1.0, 0.1, 0.04)
-    assert rates.at(33).method[0] == pytest.approx(1 - 0.5 / 3)  # a third of the 99 intervals between 100 steps
-    assert rates.at(25).method[2] == pytest.approx(0.04 + 0.03 * 0.1464466)
-    assert rates.at(98).method[0] > 0.5
-    assert rates.at(99).method[:2] == (0.5, 0.1)  # the last of the ramp's steps
-    assert rates.at(100).method[:3] == rates.at(1500).method[:3] == (0.5, 0.1, 0.07)
+    assert three(rates, 0) == (1.0, 0.1, 0.04)
+    assert three(rates, 33)[0] == pytest.approx(1 - 0.5 / 3)  # a third of the 99 intervals between 100 steps
+    assert three(rates, 25)[2] == pytest.approx(0.04 + 0.03 * 0.1464466)
+    assert three(rates, 98)[0] > 0.5
+    assert three(rates, 99)[:2] == (0.5, 0.1)  # the last of the ramp's steps
+    assert three(rates, 100) == three(rates, 1500) == (0.5, 0.1, 0.07)

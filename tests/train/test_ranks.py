@@ -14,14 +14,15 @@ from torch.utils._pytree import tree_map_only
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.build.run import prepared
-from sce_video.methods.sce import SCE, SCERates
+from sce_video.methods.sce import SCE
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 from sce_video.train.step import Supervision, finetune_step, pretrain_step, replica_of
+from tests.methods.still import still
 
 CPU = torch.device("cpu")
 GLOBAL_BATCH, NUM_STEPS, NUM_CLASSES = 8, 3, 5
-RATES = Rates(lr=0.2, method=SCERates(coeff=0.4, temperature=0.2, target_temperature=0.1, ema_momentum=0.9))
+RATES = Rates(lr=0.2, method={"coeff": 0.4, "temperature": 0.2, "target_temperature": 0.1, "ema_momentum": 0.9})
 
 
 class Backbone(nn.Sequential):
@@ -41,6 +42,7 @@ def method(*, in_batch_keys: bool) -> SCE:
         embedding_dim=5,
         queue_length=20,  # 3 steps of 16 keys: it wraps
         in_batch_keys=in_batch_keys,
+        scheduled=still(RATES.method),
     )
     return model.double().eval()
 
@@ -84,7 +86,6 @@ def pretrain(
         loss = pretrain_step(
             parts_of(step, num_parts=num_parts, rank=rank, num_ranks=num_ranks),
             RATES,
-            model=model,
             replica=replica,
             optimizer=optimizer,
             precision=Precision("fp32", device),

@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.methods.losses import sce_loss
-from sce_video.methods.sce import SCE, SCERates
+from sce_video.methods.sce import SCE
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 from sce_video.train.step import Supervision, finetune_step, pretrain_step
+from tests.methods.still import still
 
 pytestmark = pytest.mark.rounding
 
-RATES = Rates(lr=0.5, method=SCERates(coeff=0.5, temperature=0.1, target_temperature=0.05, ema_momentum=0.9))
+RATES = Rates(lr=0.5, method={"coeff": 0.5, "temperature": 0.1, "target_temperature": 0.05, "ema_momentum": 0.9})
 CPU = torch.device("cpu")
 
 
@@ -34,6 +35,7 @@ def method() -> SCE:
         embedding_dim=8,
         queue_length=12,
         in_batch_keys=False,
+        scheduled=still(RATES.method),
     )
 
 
@@ -52,7 +54,6 @@ def step(model: SCE, parts: list[TrainBatch], *, precision: str = "fp32") -> Ten
     return pretrain_step(
         parts,
         RATES,
-        model=model,
         replica=model,
         optimizer=optimizer,
         precision=Precision(precision, CPU),

@@ -14,8 +14,8 @@ from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate
 from sce_video.augment.draw import draw_view
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.data import build_recipes
-from sce_video.build.model import build_sce
-from sce_video.build.optim import build_optimizer, build_pretrain_schedules
+from sce_video.build.method import build_method
+from sce_video.build.optim import build_optimizer, build_schedules
 from sce_video.engine.doctor.finding import Finding
 from sce_video.errors import UserError
 from sce_video.report.curves import read_metrics
@@ -91,12 +91,11 @@ def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, sec
     part = made_up_batch(
         recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
     )
-    model = build_sce(cfg).to(device).train()
+    model = build_method(cfg, steps_per_epoch=1).to(device).train()
     step = partial(
         pretrain_step,
         [part],
-        build_pretrain_schedules(cfg, steps_per_epoch=1).at(0),
-        model=model,
+        build_schedules(cfg, 1, model).at(0),
         replica=model,
         optimizer=build_optimizer(cfg, model),
         precision=Precision(cfg.TRAIN.PRECISION, device),

@@ -1,0 +1,51 @@
+"""What every pretraining method is to the loop: views to a loss, and what moves after the optimiser's step."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+
+class Scheduled(Protocol):
+    """A scalar that may move during a run; see `optim.schedules`."""
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        """Its value at a step, from 0, of a run of `num_steps`."""
+        ...
+
+
+class Method(nn.Module):
+    """A pretraining method. The loop knows nothing else of it.
+
+    `backbone` is the part that is kept and evaluated. `SCALARS` names the scalars that the method wants at every step;
+    they arrive as `at`, and are logged.
+
+    Args:
+        scheduled: how each of them moves.
+    Raises:
+        ValueError: one of `SCALARS` is missing, or something else is scheduled.
+    """
+
+    SCALARS: ClassVar[tuple[str, ...]] = ()
+    backbone: nn.Module
+
+    def __init__(self, *, scheduled: Mapping[str, Scheduled]) -> None:
+        super().__init__()
+        if set(scheduled) != set(self.SCALARS):
+            raise ValueError(
+                f"{type(self).__name__} has {', '.join(scheduled) or 'no scalars'} scheduled; "
+                f"it wants {', '.join(self.SCALARS) or 'none'}"
+            )
+        self.scheduled = {name: scheduled[name] for name in self.SCALARS}
+
+    def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
+        """The mean loss of this rank's videos, a float32 scalar.
+
+        Args:
+            views: of the same B videos, each float (B, C, T, H, W).
+            at: the method's scalars at this step.
+        """
+        raise NotImplementedError
+
+    def finish_step(self, *, at: Mapping[str, float]) -> None:
+        """Called after the optimiser's step, once for all parts of a batch: what follows the online branch moves."""
