@@ -10,8 +10,9 @@ import pytest
 
 from tests.golden import COMMITTED, REPOSITORY, RUNS, golden_run
 
-# Losses and norms of features. Measured between this machine's AVX2 kernels and SSE4.1's: see `docs`.
-RELATIVE_TOLERANCE = 2e-3
+# Between the AVX2 and the SSE4.1 kernels of one AMD EPYC losses differed by up to 0.0022, and norms of features, which
+# follow running statistics, by up to 0.011.
+LOSS_TOLERANCE, NORM_TOLERANCE = 0.01, 0.05
 # Of 16 test videos so many may get another answer.
 MOST_OTHER_ANSWERS = 1 / 16 + 1e-9
 
@@ -31,10 +32,10 @@ def test_numbers_are_the_committed_ones(found: dict[str, dict[str, Any]], name: 
     numbers, committed = found[name]["numbers"], json.loads(COMMITTED.read_text())[name]
     assert numbers.keys() == committed.keys()
     for one, other in zip(numbers.get("steps", []), committed.get("steps", []), strict=True):
-        assert one == pytest.approx(other, rel=RELATIVE_TOLERANCE)
+        assert one == pytest.approx(other, rel=LOSS_TOLERANCE)
     assert numbers.get("metrics", {}) == pytest.approx(committed.get("metrics", {}), abs=MOST_OTHER_ANSWERS)
     for part in ("train", "test"):
-        assert numbers.get(part, []) == pytest.approx(committed.get(part, []), rel=RELATIVE_TOLERANCE)
+        assert numbers.get(part, []) == pytest.approx(committed.get(part, []), rel=NORM_TOLERANCE)
 
 
 def test_the_tolerance_tells_other_numbers_apart() -> None:
@@ -42,4 +43,4 @@ def test_the_tolerance_tells_other_numbers_apart() -> None:
     assert len(losses) == 20
     assert all(math.isfinite(loss) for loss in losses)
     apart = [abs(one / other - 1) for one, other in itertools.pairwise(losses)]
-    assert sorted(apart)[len(apart) // 2] > 5 * RELATIVE_TOLERANCE
+    assert sorted(apart)[len(apart) // 2] > 5 * LOSS_TOLERANCE
