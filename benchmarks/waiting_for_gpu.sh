@@ -20,7 +20,7 @@ run() { "$python" tools/run_net.py --cfg "$@" RUN.DEVICE "$device"; }
 # What no machine without a GPU can test.
 checks() {
     timeout 150 "$python" -m pytest -n 12 --dist loadgroup -p no:cacheprovider tests/train tests/augment tests/methods \
-        tests/runtime tests/tools/test_run_net.py --ignore tests/train/test_kills.py || true
+        tests/runtime tests/engine/pool tests/engine/cluster tests/tools/test_run_net.py --ignore tests/train/test_kills.py || true
     "$python" tools/doctor.py || true
 }
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.runtime.logging import LOGGER
+from tests.servers import HttpFolder, http_server, s3_environment, s3_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,3 +49,38 @@ def restored_logger() -> Iterator[logging.Logger]:
         handler.close()
     LOGGER.handlers, LOGGER.propagate = handlers, propagate
     LOGGER.setLevel(level)
+
+
+@pytest.fixture
+def second_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test believes that it is rank 1 of 2."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[HttpFolder]:
+    """`tmp_path/served` behind HTTP."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with http_server(HttpFolder(folder)) as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Name of an empty bucket; the environment points to its server."""
+    import boto3
+
+    for name, value in s3_environment(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{abs(hash(request.node.nodeid))}"
+    boto3.client("s3", endpoint_url=s3_endpoint).create_bucket(Bucket=name)
+    return name

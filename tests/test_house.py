@@ -31,7 +31,8 @@ MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli", "engine.doctor"}
 SEEN_OF_THE_ENGINE = {
     "cluster": {
         *("rank", "num_ranks", "num_local_ranks", "is_main_process", "wait_for_all"),
-        *("all_gathered", "gathered_rows", "mean_over_ranks", "largest_of_ranks", "on_all_ranks", "take_over_buffers"),
+        *("all_gathered", "gathered_rows", "gathered_rows_with_gradient"),
+        *("mean_over_ranks", "largest_of_ranks", "on_all_ranks", "take_over_buffers"),
         *("joined_ranks", "start_ranks", "LAUNCHER", "place_in", "is_placed", "job_in", "Verdict"),
         *("claimed", "claimed_by", "require_claim", "own_suffix", "InUseError", "Owner"),
     },

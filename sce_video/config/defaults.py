@@ -46,6 +46,10 @@ _JITTERED = when_above_zero("AUG.JITTER_PROBABILITY")
 _BLURRED = when_above_zero("AUG.BLUR_PROBABILITIES")
 _KNN, _RETRIEVAL, _LINEAR_FEATURES = when("TASK", "knn"), when("TASK", "retrieval"), when("TASK", "linear_features")
 _ONE_SPLIT = When(("TASK", "EVAL.SPLITS"), lambda task, splits: splits == [0], "EVAL.SPLITS 0")
+# Methods with a target, with a temperature, with a momentum branch.
+_SCE = when("METHOD.NAME", "sce")
+_TEMPERED = when("METHOD.NAME", "sce", "moco_v3", "simclr")
+_FOLLOWED = when("METHOD.NAME", "sce", "moco_v3", "byol")
 _UNIFORM = when("CLIP.FRAME_CHOICE", "uniform", "jittered")
 
 _DAY_SECONDS, _MOST_PIXELS, _MOST_SIDE_PIXELS = 86_400, 16_384, 4_096
@@ -173,7 +177,7 @@ _C.MODEL.BACKBONE = choice("r2plus1d_18", "r2plus1d_18", "r3d_18", "s3d", "slow_
 # Widths of the projector's linear layers after the backbone's feature; the last is the embedding (SCE R3D-18).
 _C.MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], _PRETRAINING, least=1, most=_MOST_WIDTH)
 # Width of the predictor's hidden layer; 0 leaves the predictor out.
-_C.MODEL.PREDICTOR_HIDDEN_DIM = number(1024, _PRETRAINING, least=0, most=_MOST_WIDTH)
+_C.MODEL.PREDICTOR_HIDDEN_DIM = number(1024, _PRETRAINING, _FOLLOWED, least=0, most=_MOST_WIDTH)
 
 # Finetuning: probability of dropping a feature before the classifier (SCE: 0.8), and how many of the backbone's last
 # blocks are trained; -1 is all, 0 the classifier alone. Blocks left out keep weights and batch norm statistics.
@@ -181,29 +185,29 @@ _C.MODEL.DROPOUT = number(0.8, _FINETUNING, least=0, below=1)
 _C.MODEL.NUM_TRAINED_BLOCKS = number(-1, _FINETUNING, least=-1, most=1000)
 
 _C.METHOD = Section(_PRETRAINING)
-# sce.
-_C.METHOD.NAME = choice("sce", "sce")
+# sce, or a baseline: moco_v3 (arXiv:2104.02057), byol (arXiv:2006.07733), simclr (arXiv:2002.05709).
+_C.METHOD.NAME = text("sce")
 # SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
-_C.METHOD.COEFF = share(0.5)
+_C.METHOD.COEFF = share(0.5, _SCE)
 # Sharpness of query similarities (tau) and of key similarities (tau_m).
-_C.METHOD.TEMPERATURE = positive(0.1, most=100)
-_C.METHOD.TARGET_TEMPERATURE = positive(0.05, most=100)
+_C.METHOD.TEMPERATURE = positive(0.1, _TEMPERED, most=100)
+_C.METHOD.TARGET_TEMPERATURE = positive(0.05, _SCE, most=100)
 # Ramps from a start value over the first epochs, "linear" or "cosine"; 0 epochs is none (every official run).
 _C.METHOD.COEFF_START = share(1.0, _COEFF_RAMP)
-_C.METHOD.COEFF_WARMUP_EPOCHS = number(0, least=0, most=_MOST_EPOCHS)
+_C.METHOD.COEFF_WARMUP_EPOCHS = number(0, _SCE, least=0, most=_MOST_EPOCHS)
 _C.METHOD.COEFF_WARMUP_SHAPE = choice("linear", "linear", "cosine", conditions=[_COEFF_RAMP])
 _C.METHOD.TEMPERATURE_START = positive(0.1, _TEMPERATURE_RAMP, most=100)
-_C.METHOD.TEMPERATURE_WARMUP_EPOCHS = number(0, least=0, most=_MOST_EPOCHS)
+_C.METHOD.TEMPERATURE_WARMUP_EPOCHS = number(0, _TEMPERED, least=0, most=_MOST_EPOCHS)
 _C.METHOD.TEMPERATURE_WARMUP_SHAPE = choice("linear", "linear", "cosine", conditions=[_TEMPERATURE_RAMP])
 _C.METHOD.TARGET_TEMPERATURE_START = positive(0.05, _TARGET_TEMPERATURE_RAMP, most=100)
-_C.METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS = number(0, least=0, most=_MOST_EPOCHS)
+_C.METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS = number(0, _SCE, least=0, most=_MOST_EPOCHS)
 _C.METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = choice("cosine", "linear", "cosine", conditions=[_TARGET_TEMPERATURE_RAMP])
 # Past keys to contrast with; 0 is no queue (then IN_BATCH_KEYS is needed).
-_C.METHOD.QUEUE_LENGTH = number(65536, least=0, most=2**24)
+_C.METHOD.QUEUE_LENGTH = number(65536, _SCE, least=0, most=2**24)
 # Also contrast with the other keys of the batch (off in every official run).
-_C.METHOD.IN_BATCH_KEYS = flag(False)
+_C.METHOD.IN_BATCH_KEYS = flag(False, _SCE)
 # EMA momentum of the momentum encoder at the first step; rises to 1 by a cosine.
-_C.METHOD.EMA_MOMENTUM = share(0.99)
+_C.METHOD.EMA_MOMENTUM = share(0.99, _FOLLOWED)
 
 _C.OPTIM = Section(_TRAINING)
 # lars, sgd or adamw.

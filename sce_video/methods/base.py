@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -49,3 +51,8 @@ class Method(nn.Module):
 
     def finish_step(self, *, at: Mapping[str, float]) -> None:
         """Called after the optimiser's step, once for all parts of a batch: what follows the online branch moves."""
+
+
+def unit(embedding: Tensor) -> Tensor:
+    """Rows of length 1, at least in float32."""
+    return F.normalize(embedding.to(torch.promote_types(embedding.dtype, torch.float32)), dim=1)

@@ -78,6 +78,33 @@ def sce_loss_in_batch(
     return _soft_cross_entropy(logits, target)
 
 
+def info_nce(
+    query: Tensor,
+    keys: Tensor,
+    *,
+    positive_index: Tensor,
+    temperature: float,
+    left_out: Tensor | None = None,
+) -> Tensor:
+    """-log of the share of its own key in softmax_j(query . key_j / temperature), the mean over the queries.
+
+    SCE with coeff 1, where the keys may carry gradient (arXiv:1807.03748; NT-Xent of arXiv:2002.05709).
+
+    Args:
+        query: unit vectors, (B, D); keys: unit vectors, (N, D).
+        positive_index: int64 (B,), the row of `keys` that belongs to each query.
+        left_out: int64 (B,), a row of `keys` that a query is not contrasted with: itself.
+    Raises:
+        ValueError: a temperature that is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    logits = query @ keys.T / temperature  # (B, N)
+    if left_out is not None:
+        logits = logits.scatter(1, left_out[:, None], float("-inf"))
+    return F.cross_entropy(logits, positive_index)
+
+
 def _soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
 

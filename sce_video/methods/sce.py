@@ -1,54 +1,34 @@
 """Similarity Contrastive Estimation: the whole step on one screen (arXiv:2111.14585, 2212.11187)."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
-from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
-from sce_video.methods.momentum import momentum_copy, update_momentum
+from sce_video.methods.momentum import MomentumMethod
 from sce_video.methods.queue import KeyQueue
 
 
-class SCE(Method):
+class SCE(MomentumMethod):
     """Online backbone -> projector -> predictor against momentum backbone -> projector and a queue; symmetric.
 
     On several ranks each has B of the N videos; their keys are gathered, so that every rank's queue is the same and is
     never sent around.
 
     Args:
-        backbone: (B, C, T, H, W) -> (B, F).
-        projector: (B, F) -> (B, D).
-        predictor: (B, D) -> (B, D); `nn.Identity()` for none.
         embedding_dim: D.
         queue_length: K >= 0 past keys.
         in_batch_keys: also contrast with the other keys of the batch.
-        scheduled: how the four scalars move.
+        branches: as `MomentumMethod` takes them.
     """
 
     SCALARS: ClassVar = ("coeff", "temperature", "target_temperature", "ema_momentum")
 
-    def __init__(
-        self,
-        *,
-        backbone: nn.Module,
-        projector: nn.Module,
-        predictor: nn.Module,
-        embedding_dim: int,
-        queue_length: int,
-        in_batch_keys: bool,
-        scheduled: Mapping[str, Scheduled],
-    ) -> None:
-        super().__init__(scheduled=scheduled)
-        self.backbone = backbone
-        self.projector = projector
-        self.predictor = predictor
-        self.momentum_backbone = momentum_copy(backbone)
-        self.momentum_projector = momentum_copy(projector)
+    def __init__(self, *, embedding_dim: int, queue_length: int, in_batch_keys: bool, **branches: Any) -> None:
+        super().__init__(**branches)
         self.queue = KeyQueue(queue_length, embedding_dim)
         self.in_batch_keys = in_batch_keys
         self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this optimiser step, one pair per accumulated part
@@ -67,18 +47,10 @@ class SCE(Method):
         self._waiting_keys.append((keys_1, keys_2))
         return (self._loss(query_2, keys_1, at) + self._loss(query_1, keys_2, at)) / 2
 
-    def encode_query(self, view: Tensor) -> Tensor:
-        return _unit(self.predictor(self.projector(self.backbone(view))))
-
-    @torch.no_grad()
-    def encode_key(self, view: Tensor) -> Tensor:
-        return _unit(self.momentum_projector(self.momentum_backbone(view)))
-
     @torch.no_grad()
     def finish_step(self, *, at: Mapping[str, float]) -> None:
         """After the optimiser's step: the momentum branch follows, the keys enter the queue (view 1's, then 2's)."""
-        update_momentum(self.momentum_backbone, self.backbone, ema_momentum=at["ema_momentum"])
-        update_momentum(self.momentum_projector, self.projector, ema_momentum=at["ema_momentum"])
+        super().finish_step(at=at)
         for keys in zip(*self._waiting_keys, strict=True):
             self.queue.enqueue(torch.cat(keys))
         self._waiting_keys.clear()
@@ -91,7 +63,3 @@ class SCE(Method):
                 positive_index = torch.arange(len(keys), device=keys.device)[own]
                 return sce_loss_in_batch(query, keys, self.queue.keys, positive_index=positive_index, **scalars)
             return sce_loss(query, keys[own], self.queue.keys, **scalars)
-
-
-def _unit(embedding: Tensor) -> Tensor:
-    return F.normalize(embedding.to(torch.promote_types(embedding.dtype, torch.float32)), dim=1)

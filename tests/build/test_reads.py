@@ -25,11 +25,6 @@ READ_ALL_THE_SAME = {
     "DATA.TEST",
     "CLIP.PAIR",  # of one clip
     "EVAL.FEATURES_DIR",  # after finetuning the output folder alone
-    *(
-        "EVAL.LINEAR_WEIGHT_DECAYS",
-        "EVAL.LINEAR_HELD_OUT_SHARE",
-    ),  # results of features name the settings of all metrics
-    *("EVAL.KNN_NUM_NEIGHBORS", "EVAL.KNN_TEMPERATURES", "EVAL.RETRIEVAL_CENTER_FEATURES", "EVAL.SEARCH"),
     *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
     "CLIP.FRAME_STRIDE",  # handed to each way to choose frames
     "CLIP.SPEEDS",
@@ -55,6 +50,9 @@ RUNS = {
         "METHOD.TEMPERATURE_WARMUP_EPOCHS 1 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS 1"
     ),
     "pretrain, more switches": "TASK pretrain CLIP.PAIR decreasing OPTIM.NAME lars AUG.JITTER_PROBABILITY 0",
+    "pretrain, MoCo v3": "TASK pretrain METHOD.NAME moco_v3",
+    "pretrain, BYOL": "TASK pretrain METHOD.NAME byol MODEL.PREDICTOR_HIDDEN_DIM 16",
+    "pretrain, SimCLR": "TASK pretrain METHOD.NAME simclr METHOD.TEMPERATURE_WARMUP_EPOCHS 1",
     "finetune": "TASK finetune OPTIM.NAME sgd",
     "linear": "TASK linear",
     "linear_features": "TASK linear_features EVAL.LINEAR_WEIGHT_DECAYS 0.01",

@@ -104,6 +104,28 @@ def gathered_rows(rows: Tensor) -> Tensor:
     return gathered
 
 
+class _GatheredRows(torch.autograd.Function):
+    """What each rank's loss wants of a row is summed on the rank that has it."""
+
+    @staticmethod
+    def forward(_: Any, rows: Tensor) -> Tensor:
+        return gathered_rows(rows)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.unflatten(0, (num_ranks(), -1))[rank()]
+
+
+def gathered_rows_with_gradient(rows: Tensor) -> Tensor:
+    """As `gathered_rows`; a loss on any rank sends its gradient to the rank that a row is from."""
+    if num_ranks() == 1:
+        return rows
+    gathered: Tensor = _GatheredRows.apply(rows)
+    return gathered
+
+
 def mean_over_ranks(values: Tensor) -> Tensor:
     """The mean of what the ranks have, of the same shape; it is not finite where one of them is not."""
     if num_ranks() == 1:

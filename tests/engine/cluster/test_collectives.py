@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
@@ -13,6 +14,7 @@ from sce_video.engine.cluster.collectives import (
     all_gathered,
     connect,
     disconnect,
+    gathered_rows_with_gradient,
     is_distributed,
     is_main_process,
     largest_of_ranks,
@@ -101,3 +103,27 @@ def test_a_door_that_is_taken_is_no_late_rank() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=r"rank 0 cannot meet all 2 ranks at 127.0.0.1:\d+ \(.*already in use"):
             meet(rank=0, num_ranks=2, address="127.0.0.1", port=port)
+
+
+def gradient_on(rank: int, folder: str) -> None:
+    """The loss of rank r weighs the gathered rows by 1..8, times r + 1."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    rows = torch.full((2, 2), float(rank), requires_grad=True)
+    gathered = gathered_rows_with_gradient(rows)
+    weights = (rank + 1) * torch.arange(1.0, 9.0).reshape(4, 2)
+    (gathered * weights).sum().backward()
+    torch.save({"gathered": gathered.detach(), "gradient": rows.grad}, Path(folder) / str(rank))
+    dist.destroy_process_group()
+
+
+def test_gathered_rows_send_the_gradient_of_all_losses_home(tmp_path: Path) -> None:
+    multiprocessing.start_processes(gradient_on, args=(str(tmp_path),), nprocs=2, join=True, start_method="fork")
+    for number, expected in enumerate([[[3.0, 6.0], [9.0, 12.0]], [[15.0, 18.0], [21.0, 24.0]]]):  # 1 + 2 times 1..8
+        found = torch.load(tmp_path / str(number), weights_only=True)
+        assert found["gathered"].tolist() == [[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
+        assert found["gradient"].tolist() == expected
+
+
+def test_alone_rows_are_gathered_with_their_gradient() -> None:
+    rows = torch.ones(2, 2, requires_grad=True)
+    assert gathered_rows_with_gradient(rows) is rows

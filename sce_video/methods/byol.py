@@ -1,0 +1,28 @@
+"""BYOL: queries point where their keys do; nothing is contrasted (arXiv:2006.07733)."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from sce_video.methods.momentum import MomentumMethod
+
+
+class BYOL(MomentumMethod):
+    """Online branch with a predictor against a momentum branch; both directions, summed as in the paper.
+
+    Without a predictor it can collapse to one point.
+    """
+
+    SCALARS: ClassVar = ("ema_momentum",)
+
+    def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
+        """The mean over the videos of the squared distances of query and key, in [0, 8].
+
+        Args:
+            views: two, float (B, C, T, H, W), of the same B videos.
+        """
+        view_1, view_2 = views
+        query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
+        key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)
+        return ((query_1 - key_2).square().sum(dim=1) + (query_2 - key_1).square().sum(dim=1)).mean()

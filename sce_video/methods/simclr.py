@@ -1,0 +1,43 @@
+"""SimCLR: each view finds the other one of its video among all views of the batch (arXiv:2002.05709)."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sce_video.engine.cluster.collectives import gathered_rows_with_gradient, rank
+from sce_video.methods.base import Method, Scheduled, unit
+from sce_video.methods.losses import info_nce
+
+
+class SimCLR(Method):
+    """Backbone -> projector, one branch; the views of all ranks are contrasted, and carry gradient on all of them.
+
+    Args:
+        backbone: (B, C, T, H, W) -> (B, F).
+        projector: (B, F) -> (B, D).
+        scheduled: how the temperature moves.
+    """
+
+    SCALARS: ClassVar = ("temperature",)
+
+    def __init__(self, *, backbone: nn.Module, projector: nn.Module, scheduled: Mapping[str, Scheduled]) -> None:
+        super().__init__(scheduled=scheduled)
+        self.backbone = backbone
+        self.projector = projector
+
+    def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
+        """NT-Xent, the mean over both views of this rank's videos.
+
+        Args:
+            views: two, float (B, C, T, H, W), of the same B videos.
+        """
+        own = torch.cat([unit(self.projector(self.backbone(view))) for view in views])  # (2B, D)
+        everyone = gathered_rows_with_gradient(own)  # (ranks * 2B, D)
+        with torch.autocast(own.device.type, enabled=False):
+            self_index = torch.arange(len(own), device=own.device) + rank() * len(own)
+            other_view = self_index.roll(len(own) // 2)
+            return info_nce(
+                own, everyone, positive_index=other_view, temperature=at["temperature"], left_out=self_index
+            )
