@@ -186,7 +186,7 @@ _C.MODEL.NUM_TRAINED_BLOCKS = number(-1, _FINETUNING, least=-1, most=1000)
 
 _C.METHOD = Section(_PRETRAINING)
 # sce, or a baseline: moco_v3 (arXiv:2104.02057), byol (arXiv:2006.07733), simclr (arXiv:2002.05709).
-_C.METHOD.NAME = text("sce")
+_C.METHOD.NAME = choice("sce", "sce", "moco_v3", "byol", "simclr")
 # SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
 _C.METHOD.COEFF = share(0.5, _SCE)
 # Sharpness of query similarities (tau) and of key similarities (tau_m).

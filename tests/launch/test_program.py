@@ -41,7 +41,7 @@ def test_a_refused_start_leaves_a_folder_as_it_is_and_says_why_in_its_log(motion
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     log = after.pop(tmp_path / "run.log").decode()
     assert log.startswith(before.pop(tmp_path / "run.log").decode())
-    assert "ERROR error: /nowhere.pt does not exist" in log.replace("checkpoint ", "")
+    assert "ERROR error: EVAL.CHECKPOINT: checkpoint /nowhere.pt does not exist" in log
     assert "ERROR error: /nowhere/train is not a folder" in log
     assert after == before
 

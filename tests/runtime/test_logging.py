@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ def test_a_run_from_the_start_forgets_the_old_lines(tmp_path: Path) -> None:
 
 def test_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
     write_steps(tmp_path, range(5), loss=0.0)
+    time.sleep(1.1)  # event files of one second and one process are read by their numbers as text: 10 before 9
     write_steps(tmp_path, range(3, 6), loss=100.0)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert sorted(events.Tags()["scalars"]) == ["loss", "lr"]

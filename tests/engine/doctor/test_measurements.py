@@ -30,7 +30,7 @@ from sce_video.engine.doctor.demand import (
 from sce_video.engine.doctor.disk import DiskSpeed, disk, first_of, measure_disk
 from sce_video.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 CONFIG = REPOSITORY / "configs" / "demo_sce.yaml"
 SMALL = "CLIP.SECONDS 0.5 CLIP.NUM_FRAMES 2 TRAIN.GLOBAL_BATCH_SIZE 8 METHOD.QUEUE_LENGTH 40 DATA.NUM_WORKERS 0"
 MIB = 2**20

@@ -9,7 +9,7 @@ from sce_video.engine.doctor.examine import read_subject
 from sce_video.engine.doctor.finding import Finding, Section, refusal, section_text, summary_text
 from sce_video.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 FINDINGS = [
     Finding("ok", "cores", "8 usable"),
     Finding("note", "load", "busy", "wait"),
