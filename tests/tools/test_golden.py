@@ -10,6 +10,8 @@ import pytest
 
 from tests.golden import COMMITTED, REPOSITORY, RUNS, golden_run
 
+pytestmark = pytest.mark.xdist_group("golden")  # one process makes the runs for all
+
 # Between the AVX2 and the SSE4.1 kernels of one AMD EPYC losses differed by up to 0.0022, and norms of features, which
 # follow running statistics, by up to 0.011.
 LOSS_TOLERANCE, NORM_TOLERANCE = 0.01, 0.05
