@@ -43,3 +43,9 @@ LOST_A_PEER = 75
 
 class NonFiniteLossError(UserError):
     """Training diverged; the message names step, learning rate and videos."""
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of a library or of the system says, for one line of ours that names the file itself."""
+    said = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(said).split())[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""What every test shares: one thread per process, and the way to real data."""
+"""What tests of several rooms share: one thread per process, the way to real data, servers, a second rank."""
 
 import logging
 import os

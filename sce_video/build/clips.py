@@ -33,9 +33,8 @@ from sce_video.data.dataset import ClipFormat
 from sce_video.data.manifest import Manifest
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
-from sce_video.errors import ConfigError
+from sce_video.errors import ConfigError, reason_of
 from sce_video.evaluate.views import ViewProtocol
-from sce_video.runtime.checkpoints import reason_of
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 

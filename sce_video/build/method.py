@@ -5,7 +5,6 @@ from collections.abc import Callable
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from sce_video.errors import ConfigError
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.byol import BYOL
 from sce_video.methods.moco_v3 import MoCoV3
@@ -42,8 +41,6 @@ def build_moco_v3(cfg: CfgNode, steps_per_epoch: int) -> MoCoV3:
 
 
 def build_byol(cfg: CfgNode, _: int) -> BYOL:
-    if not cfg.MODEL.PREDICTOR_HIDDEN_DIM:
-        raise ConfigError("MODEL.PREDICTOR_HIDDEN_DIM is 0; METHOD.NAME byol needs a predictor, or it collapses")
     return BYOL(**_branches(cfg), scheduled={"ema_momentum": EMAMomentum(cfg.METHOD.EMA_MOMENTUM)})
 
 

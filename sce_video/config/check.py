@@ -46,6 +46,8 @@ def _check_training(cfg: CfgNode) -> None:
             "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
             "give one of them"
         )
+    has_predictor = cfg.METHOD.NAME != "byol" or cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0
+    _require(has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", "METHOD.NAME byol needs a predictor, or it collapses")
     parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
     _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
     _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process, num_ranks, rank, wait_for_all
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, reason_of
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, joined
 from sce_video.evaluate.records import read_csv, write_csv
 from sce_video.runtime.archives import require_plain_archive
-from sce_video.runtime.checkpoints import reason_of
 from sce_video.runtime.files import atomic_path, write_json
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar

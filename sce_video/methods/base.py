@@ -1,5 +1,6 @@
 """What every pretraining method is to the loop: views to a loss, and what moves after the optimiser's step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
@@ -16,7 +17,7 @@ class Scheduled(Protocol):
         ...
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A pretraining method. The loop knows nothing else of it.
 
     `backbone` is the part that is kept and evaluated. `SCALARS` names the scalars that the method wants at every step;
@@ -40,6 +41,7 @@ class Method(nn.Module):
             )
         self.scheduled = {name: scheduled[name] for name in self.SCALARS}
 
+    @abstractmethod
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
         """The mean loss of this rank's videos, a float32 scalar.
 
@@ -47,7 +49,6 @@ class Method(nn.Module):
             views: of the same B videos, each float (B, C, T, H, W).
             at: the method's scalars at this step.
         """
-        raise NotImplementedError
 
     def finish_step(self, *, at: Mapping[str, float]) -> None:
         """Called after the optimiser's step, once for all parts of a batch: what follows the online branch moves."""

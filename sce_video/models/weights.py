@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
-from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, reason_of, require_finite
+from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
 
 CHECKPOINTS_DIR = "checkpoints"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sce_video.errors import UserError
+from sce_video.errors import UserError, reason_of
 from sce_video.runtime.logging import logged_metrics
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
@@ -89,7 +89,7 @@ def read_results(file: Path | str) -> dict[str, Any]:
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
     except Exception as error:  # the border: whatever is raised while it is read
-        raise UserError(f"{file} cannot be read ({error}); run the evaluation again") from error
+        raise UserError(f"{file} cannot be read ({reason_of(error)}); run the evaluation again") from error
     if not isinstance(results, dict) or any(key not in results for key in _RESULTS):
         raise UserError(f"{file} does not hold the results of an evaluation ({', '.join(_RESULTS)})")
     wrong = [key for key, is_right in _KINDS.items() if key in results and not is_right(results[key])]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sce_video.engine.cluster.collectives import is_main_process
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, reason_of
 from sce_video.runtime.archives import require_plain_archive
 from sce_video.runtime.files import atomic_path
 from sce_video.runtime.logging import LOGGER
@@ -126,11 +126,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise DamagedError(f"checkpoint {path} cannot be read ({reason_of(error)})") from error
     checked: dict[str, Any] = state
     return checked
-
-
-def reason_of(error: Exception) -> str:
-    """What an error of a library says, for one line of ours."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def require_finite(tensors: Mapping[str, Tensor]) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.norms import recorded_norm_numbers
-from sce_video.runtime.checkpoints import DamagedError, load_checkpoint, reason_of
+from sce_video.runtime.checkpoints import DamagedError, load_checkpoint
 from sce_video.runtime.logging import LOGGER, METRICS_FILE, logged_metrics
 from sce_video.train.loop import Run
 

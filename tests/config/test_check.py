@@ -177,6 +177,11 @@ def measured(overrides: list[str]) -> list[str]:
 # (id, overrides of BASE, what the message names)
 CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
+        "BYOL without a predictor",
+        ["METHOD.NAME", "byol", "MODEL.PREDICTOR_HIDDEN_DIM", "0"],
+        ["MODEL.PREDICTOR_HIDDEN_DIM is 0", "byol needs a predictor"],
+    ),
+    (
         "nothing to contrast with",
         ["METHOD.QUEUE_LENGTH", "0"],
         ["METHOD.QUEUE_LENGTH is 0", "METHOD.IN_BATCH_KEYS is False", "give one"],

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.xdist_group("golden")  # one process makes the runs for
 # Between the AVX2 and the SSE4.1 kernels of one AMD EPYC losses differed by up to 0.0022, and norms of features, which
 # follow running statistics, by up to 0.011.
 LOSS_TOLERANCE, NORM_TOLERANCE = 0.01, 0.05
-# Of 16 test videos so many may get another answer.
-MOST_OTHER_ANSWERS = 1 / 16 + 1e-9
+# Of 16 test videos so many may get another answer; there none did.
+MOST_OTHER_ANSWERS = 2 / 16 + 1e-9
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 from sce_video.config.urls import is_url, masked
 from sce_video.engine.remote import Location
-from sce_video.errors import ManifestError
+from sce_video.errors import ManifestError, reason_of
 from sce_video.special_files import refuse_special_file
 
 _BLANKS = " \t\r\f\v"
@@ -30,8 +30,7 @@ def read_text(file: Location) -> str:
             refuse_special_file(file)
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        reason = getattr(error, "strerror", None) or error  # an OSError's, without the path once more
-        raise ManifestError(f"{file} cannot be read ({reason})") from error
+        raise ManifestError(f"{file} cannot be read ({reason_of(error)})") from error
     try:
         is_utf_16 = content.startswith(_UTF_16_MARKS)
         text = content.decode("utf-16") if is_utf_16 else content.decode("utf-8-sig", "surrogateescape")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.engine.prepare.settings import PrepareError
+from sce_video.errors import reason_of
 from sce_video.special_files import refuse_special_file
 
 
@@ -64,7 +65,9 @@ def _read_class_names(file: Path) -> list[str]:
         refuse_special_file(file)
         names = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise PrepareError(f"--classes {file} cannot be read ({error}); give a text file, one name a line") from error
+        raise PrepareError(
+            f"--classes {file} cannot be read ({reason_of(error)}); give a text file, one name a line"
+        ) from error
     if not names or "" in names or len(set(names)) < len(names):
         raise PrepareError(f"--classes {file} is empty or has an empty line or a name twice; give one name a line")
     return names

@@ -14,6 +14,7 @@ from sce_video.engine.prepare.notes import checked, read_json
 from sce_video.engine.prepare.settings import Check, Frames, PrepareError
 from sce_video.engine.prepare.target import Target, Written
 from sce_video.engine.prepare.workspace import Workspace, journal_files
+from sce_video.errors import reason_of
 from sce_video.runtime.files import write_text
 
 # Beside the output itself: the frames in it, and what those who read it later put before its name.
@@ -128,7 +129,7 @@ def read_plan(workspace: Workspace) -> Plan:
             require_inside("output", video.output)
         return Plan(videos, [_skipped(left) for left in notes["skipped"]])
     except (OSError, ValueError) as error:
-        raise PrepareError(f"{file} cannot be read ({error}); run without --finish first") from error
+        raise PrepareError(f"{file} cannot be read ({reason_of(error)}); run without --finish first") from error
 
 
 def _skipped(values: object) -> Skipped:

@@ -16,6 +16,7 @@ from sce_video.engine.prepare.naming import WORK_FOLDER
 from sce_video.engine.prepare.notes import checked, read_json
 from sce_video.engine.prepare.settings import ACTIONS, Action, PrepareError, action_name
 from sce_video.engine.prepare.target import require_plain_notes
+from sce_video.errors import reason_of
 from sce_video.runtime.files import write_json
 
 _SETTINGS = "settings.json"
@@ -151,7 +152,9 @@ def _read_settings(file: Path) -> dict[str, Any]:
     try:
         settings = read_json(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise PrepareError(f"{file} cannot be read ({error}); was {file.parent.parent} begun at all?") from error
+        raise PrepareError(
+            f"{file} cannot be read ({reason_of(error)}); was {file.parent.parent} begun at all?"
+        ) from error
     if not isinstance(settings, dict):
         raise PrepareError(f"{file} holds {type(settings).__name__}, no settings; give a new folder")
     return settings

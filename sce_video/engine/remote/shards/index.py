@@ -10,7 +10,7 @@ from sce_video.engine.remote.cache import disk_errors
 from sce_video.engine.remote.cache.locks import locked
 from sce_video.engine.remote.shards.read_tar import ShardVideo, read_tar
 from sce_video.engine.remote.transfer import FileFacts, file_facts, has_ranges, read_range
-from sce_video.errors import ManifestError
+from sce_video.errors import ManifestError, reason_of
 from sce_video.runtime.files import write_text
 from sce_video.special_files import refuse_special_file
 
@@ -101,4 +101,4 @@ def _read(shard: Location, facts: FileFacts) -> list[ShardVideo]:
     except RemoteError as error:
         raise ManifestError(str(error)) from error
     except OSError as error:
-        raise ManifestError(f"{shard} cannot be read ({error})") from error
+        raise ManifestError(f"{shard} cannot be read ({reason_of(error)})") from error
