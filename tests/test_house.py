@@ -18,15 +18,14 @@ FLOORS = [
     {"clips", "augment", "models", "methods", "optim", "zoo"},
     {"engine.remote"},
     {"data", "train", "evaluate", "report"},
-    {"build", "engine.prepare"},
+    {"build", "engine.prepare", "engine.doctor"},
     {"tasks"},
     {"launch"},
-    {"engine.doctor"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 GROUND = {"errors", "plain_text", "special_files"}  # the modules outside the rooms
-MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli", "engine.doctor"}
+MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli"}
 # By all rooms of the front together; `prepare` and `doctor` by none but `cli` and `tools/`.
 SEEN_OF_THE_ENGINE = {
     "cluster": {

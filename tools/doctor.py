@@ -5,8 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sce_video.engine.doctor.examine import examine, read_subject
-from sce_video.engine.doctor.finding import Finding
+from sce_video.cli.doctor.examine import examine
+from sce_video.cli.doctor.subject import read_subject
 from sce_video.launch.program import exit_code_of, local_path
 
 
@@ -25,14 +25,12 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
     arguments = parser.parse_intermixed_args()
     videos, overrides = _split(parser, arguments.words)
-    findings: list[Finding] = []
 
-    def run() -> None:
+    def run() -> int:
         subject = read_subject(videos, config_file=arguments.cfg, overrides=overrides, run_dir=arguments.run)
-        findings.extend(examine(subject, seconds=arguments.seconds, json_file=arguments.json))
+        return examine(subject, seconds=arguments.seconds, json_file=arguments.json, is_strict=arguments.strict)
 
-    code = exit_code_of(run)
-    return code or int(arguments.strict and any(finding.level == "problem" for finding in findings))
+    return exit_code_of(run)
 
 
 def _split(parser: argparse.ArgumentParser, words: list[str]) -> tuple[Path | None, list[str]]:

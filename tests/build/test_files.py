@@ -15,9 +15,9 @@ from fvcore.common.config import CfgNode
 from sce_video.build.clips import build_opener
 from sce_video.build.data import build_train_manifest
 from sce_video.build.files import build_videos, own_folder
+from sce_video.cli.doctor.subject import read_subject
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text, load_config
-from sce_video.engine.doctor.examine import read_subject
 from sce_video.engine.doctor.network import fetching
 from sce_video.engine.remote.cache import CacheError
 from sce_video.engine.remote.filesystem import MissingPackageError

@@ -1,1 +1,1 @@
-"""What limits this machine: facts are gathered in `examine`, each check is a function from facts to findings."""
+"""What limits this machine: measurements, and functions from numbers to findings; `cli/doctor` has the config."""

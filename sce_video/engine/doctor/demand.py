@@ -1,30 +1,23 @@
 """How many clips per second the training step takes when the loader never lets it wait."""
 
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
+from torch import Tensor
 
-from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate, make_views
+from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate
 from sce_video.augment.draw import draw_view
 from sce_video.augment.recipes import ViewRecipe
-from sce_video.build.data import build_recipes
-from sce_video.build.method import build_method
-from sce_video.build.optim import build_optimizer, build_schedules
 from sce_video.engine.doctor.finding import Finding
 from sce_video.errors import UserError
 from sce_video.report.curves import read_metrics
 from sce_video.runtime.seeds import generator_from
-from sce_video.train.precision import Precision
-from sce_video.train.step import pretrain_step
 
 _NUM_WARM_UP_STEPS = 2
-_MOST_VIDEOS_ON_CPU = 8
 _FACTORS_TRIED = (1, 2, 4, 8, 16)
 
 
@@ -53,59 +46,35 @@ def logged_demand(run_dir: Path) -> Demand:
     return Demand(median(settled), f"median of {len(settled)} lines of {file}, without the wait for data")
 
 
-def measured_demand(cfg: CfgNode, device: torch.device, *, seconds: float) -> tuple[Demand | None, int | None]:
-    """Steps of the config's model on made-up clips, and in how many parts the batch fits the memory.
+def in_parts_that_fit(
+    measure: Callable[[int], Demand], *, global_batch_size: int, given_parts: int
+) -> tuple[Demand | None, int | None]:
+    """The demand of steps, and in how many parts a batch fits the memory; None and None if in none of those tried.
 
-    None and None if it fits in none of those tried.
+    Args:
+        measure: steps on so many videos at a time.
     """
     for factor in _FACTORS_TRIED:
-        num_parts = cfg.TRAIN.ACCUMULATION_STEPS * factor
-        part_size = cfg.TRAIN.GLOBAL_BATCH_SIZE // num_parts
+        num_parts = given_parts * factor
+        part_size = global_batch_size // num_parts
         if part_size == 0:
             break
         try:
-            rate = _clips_per_second(cfg, device, part_size=part_size, seconds=seconds)
+            return measure(part_size), num_parts
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
-            continue
-        origin = f"measured: {cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
-        return Demand(rate, origin), num_parts
     return None, None
 
 
-def measured_on_cpu(cfg: CfgNode, *, seconds: float) -> Demand:
-    """The same on this machine's processors, in small parts: one step alone may take longer than `seconds`."""
-    device, part_size = torch.device("cpu"), cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
-    part_size = min(part_size, _MOST_VIDEOS_ON_CPU)
-    rate = _clips_per_second(cfg, device, part_size=part_size, seconds=seconds)
-    what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
-    return Demand(rate, f"measured on the CPU with {torch.get_num_threads()} threads: {what}")
+def clips_per_second(step: Callable[[], Tensor], *, num_clips: int, seconds: float, counts_slow_first: bool) -> float:
+    """Of steps on `num_clips` clips each, made for `seconds` after two of warm-up.
 
-
-def _clips_per_second(cfg: CfgNode, device: torch.device, *, part_size: int, seconds: float) -> float:
-    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights.
-
-    A first step that takes longer than `seconds` is the measurement.
+    `counts_slow_first`: a first step that takes longer than `seconds` is measured itself.
     """
-    recipes = build_recipes(cfg)
-    part = made_up_batch(
-        recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
-    )
-    model = build_method(cfg, steps_per_epoch=1).to(device).train()
-    step = partial(
-        pretrain_step,
-        [part],
-        build_schedules(cfg, 1, model).at(0),
-        replica=model,
-        optimizer=build_optimizer(cfg, model),
-        precision=Precision(cfg.TRAIN.PRECISION, device),
-        make_views=partial(make_views, recipes=recipes, device=device),
-    )
-    num_clips = part_size * len(recipes)
     for _ in range(_NUM_WARM_UP_STEPS):
         started = time.perf_counter()
         step().item()
-        if device.type == "cpu" and (took := time.perf_counter() - started) > seconds:
+        if counts_slow_first and (took := time.perf_counter() - started) > seconds:
             return num_clips / took
     started, num_steps = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:

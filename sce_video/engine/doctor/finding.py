@@ -28,7 +28,7 @@ class Section(NamedTuple):
     findings: Sequence[Finding]
 
 
-def refusal(topic: str, error: UserError, *, level: Level = "problem", otherwise: str = "mend that first") -> Finding:
+def refusal(topic: str, error: UserError, *, level: Level = "problem", otherwise: str = "fix that first") -> Finding:
     """The finding that an error of this package is: its lines end with "; way out", or `otherwise` is."""
     fact, _, way_out = str(error).rpartition("; ")
     return Finding(level, topic, fact, way_out) if fact else Finding(level, topic, way_out, otherwise)

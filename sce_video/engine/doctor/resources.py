@@ -4,14 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fvcore.common.config import CfgNode
-
-from sce_video.build.workers import build_num_workers
 from sce_video.engine.doctor.amounts import in_bytes, in_cores
 from sce_video.engine.doctor.finding import Finding
 from sce_video.engine.machine import Cores, Memory, Space
 
-_NUM_VIEWS = 2
 _FEW_CORES = 4
 # Of one loader process in the main one: its socket and what tells that it has ended. Each batch is one file as well.
 _FILES_PER_WORKER = 4
@@ -37,21 +33,6 @@ class LoaderNeeds:
     @property
     def total_bytes(self) -> int:
         return self.num_batches * self.batch_bytes
-
-
-def loader_needs(cfg: CfgNode, *, pinned: bool) -> LoaderNeeds:
-    """`pinned`: batches leave their files for pinned memory as they arrive, on the way to a GPU."""
-    clip_bytes = cfg.CLIP.NUM_FRAMES * 3 * cfg.CLIP.SIZE_PIXELS**2
-    # A clip that becomes frame differences travels with the frames after its own.
-    clips_per_view = 1 + cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY
-    batch = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
-    return LoaderNeeds(
-        num_workers=build_num_workers(cfg),
-        prefetch_batches=cfg.DATA.PREFETCH_BATCHES,
-        # Otherwise the parts of one step are there until those of the next have all come.
-        batches_in_hand=1 if pinned else 2 * cfg.TRAIN.ACCUMULATION_STEPS - 1,
-        batch_bytes=math.ceil(_NUM_VIEWS * batch * clip_bytes * clips_per_view),
-    )
 
 
 def usable_cores(cores: Cores, needs: LoaderNeeds) -> list[Finding]:

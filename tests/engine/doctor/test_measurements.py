@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from sce_video.engine.doctor.decode import DecodeSpeed, balance, decoding, measu
 from sce_video.engine.doctor.demand import (
     Demand,
     batch_fits,
+    clips_per_second,
+    in_parts_that_fit,
     logged_demand,
     made_up_batch,
-    measured_demand,
     training_step,
 )
 from sce_video.engine.doctor.disk import DiskSpeed, disk, first_of, measure_disk
@@ -177,43 +178,41 @@ def test_made_up_batches_are_like_the_loaders(motion_videos: Path) -> None:
             assert (one.shape, one.dtype) == (other.shape, other.dtype)
 
 
-def test_training_steps_are_measured_in_parts_of_the_batch() -> None:
-    cfg = load_config(CONFIG, [*SMALL.split(), "TRAIN.ACCUMULATION_STEPS", "2"])
-    found, num_parts = measured_demand(cfg, torch.device("cpu"), seconds=0.1)
-    assert num_parts == 2
-    assert found is not None
-    assert 0 < found.clips_per_second < 1e5
-    assert "4 made-up videos at a time" in found.origin
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(demand_module.time, "perf_counter", lambda: now[0])
+    return now
 
 
-def test_both_clips_of_every_video_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-
-    def step(*_: object, **__: object) -> torch.Tensor:
-        clock[0] += 0.5
+def step_of(clock: list[float], *, seconds: float) -> Callable[[], torch.Tensor]:
+    def step() -> torch.Tensor:
+        clock[0] += seconds
         return torch.zeros(())
 
-    monkeypatch.setattr(demand_module, "pretrain_step", step)
-    monkeypatch.setattr(demand_module.time, "perf_counter", lambda: clock[0])
-    found, _ = measured_demand(load_config(CONFIG, SMALL.split()), torch.device("cpu"), seconds=3.0)
-    assert found is not None
-    assert found.clips_per_second == 2 * 8 / 0.5
+    return step
+
+
+@pytest.mark.parametrize(("counts_slow_first", "num_made"), [(True, 1), (False, 3)])
+def test_steps_are_counted_for_a_while(clock: list[float], counts_slow_first: bool, num_made: int) -> None:
+    rest = {"num_clips": 16, "seconds": 3.0, "counts_slow_first": counts_slow_first}
+    assert clips_per_second(step_of(clock, seconds=0.5), **rest) == 16 / 0.5
+    assert clock == [0.5 * (2 + 6)]
+    clock[0] = 0.0
+    assert clips_per_second(step_of(clock, seconds=4.0), **rest) == 16 / 4
+    assert clock == [4.0 * num_made]
 
 
 @pytest.mark.parametrize(("largest_part", "num_parts"), [(8, 1), (3, 4), (1, 8), (0, None)])
-def test_a_full_gpu_gets_smaller_parts(
-    monkeypatch: pytest.MonkeyPatch, largest_part: int, num_parts: int | None
-) -> None:
-    def step(*_: object, part_size: int, seconds: float) -> float:
+def test_a_full_gpu_gets_smaller_parts(largest_part: int, num_parts: int | None) -> None:
+    def measure(part_size: int) -> Demand:
         if part_size > largest_part:
             raise torch.OutOfMemoryError
-        return 10.0
+        return Demand(10.0, f"{part_size} videos")
 
-    monkeypatch.setattr(demand_module, "_clips_per_second", step)
-    cfg = load_config(CONFIG, SMALL.split())
-    found, parts = measured_demand(cfg, torch.device("cpu"), seconds=0)
+    found, parts = in_parts_that_fit(measure, global_batch_size=8, given_parts=1)
     assert parts == num_parts
-    assert (found is None) == (num_parts is None)
+    assert found == (Demand(10.0, f"{8 // num_parts} videos") if num_parts else None)
     (finding,) = batch_fits(8, given_parts=1, fitting_parts=parts)
     assert finding.level == ("ok" if parts == 1 else "problem")
     assert f"TRAIN.ACCUMULATION_STEPS {parts}" in finding.way_out or parts in (1, None)

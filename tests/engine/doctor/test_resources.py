@@ -1,16 +1,13 @@
 """What a config's loader asks for against what there is; all numbers by hand."""
 
 import pytest
-from fvcore.common.config import CfgNode
 
-from sce_video.config.defaults import default_config
 from sce_video.engine.doctor.finding import Finding
 from sce_video.engine.doctor.resources import (
     LoaderNeeds,
     batches_in_memory,
     batches_in_shared_memory,
     busy_cores,
-    loader_needs,
     open_files,
     threads,
     usable_cores,
@@ -19,17 +16,6 @@ from sce_video.engine.machine import Cores, Memory, Space
 
 MIB, GIB = 2**20, 2**30
 EIGHT = Cores(machine=64, affinity=8, quota=None, slurm_task=None)
-# 2 views x 512 videos x 16 frames x 3 x 112 x 112 = 616,562,688 bytes = 588 MiB
-BATCH_512 = 616_562_688
-
-
-def config(**changes: object) -> CfgNode:
-    cfg = default_config()
-    settings = {"DATA.NUM_WORKERS": 2, "AUG.TEMPORAL_DIFFERENCE_PROBABILITY": 0.0}
-    for key, value in (settings | {key.replace("__", "."): value for key, value in changes.items()}).items():
-        section, name = key.split(".")
-        cfg[section][name] = value
-    return cfg
 
 
 def needs(**changes: int) -> LoaderNeeds:
@@ -44,31 +30,14 @@ def only(findings: list[Finding]) -> Finding:
     return finding
 
 
-def test_bytes_of_the_default_recipe() -> None:
-    found = loader_needs(config(), pinned=True)
-    assert found.batch_bytes == BATCH_512
-    assert found.num_batches == 5  # 2 workers x 2 ahead, and one on its way to the GPU
-    assert found.total_bytes == 3_082_813_440
-
-
-def test_accumulation_makes_batches_smaller_and_keeps_more_of_them() -> None:
-    found = loader_needs(config(TRAIN__ACCUMULATION_STEPS=4), pinned=False)
-    assert found.batch_bytes == BATCH_512 // 4
-    assert found.num_batches == 4 + 4 + 3  # ahead; the parts of one step; of the next but its last
-
-
-def test_frame_differences_take_their_successors_along() -> None:
-    assert loader_needs(config(AUG__TEMPORAL_DIFFERENCE_PROBABILITY=0.25), pinned=True).batch_bytes == 770_703_360
-
-
 def test_without_workers_nothing_is_shared() -> None:
-    found = loader_needs(config(DATA__NUM_WORKERS=0), pinned=False)
+    found = needs(num_workers=0)
     assert found.total_bytes == 0
     assert only(batches_in_shared_memory(found, Space(0, 0), is_used=True)).level == "ok"
 
 
 def test_dockers_64_mib_are_too_few() -> None:
-    found = only(batches_in_shared_memory(loader_needs(config(), pinned=True), Space(64 * MIB, 63 * MIB), is_used=True))
+    found = only(batches_in_shared_memory(needs(batch_bytes=588 * MIB), Space(64 * MIB, 63 * MIB), is_used=True))
     assert found.level == "problem"
     for number in ("63 MiB free of 64 MiB", "2.9 GiB", "2 workers x 2", "588 MiB each"):
         assert number in found.fact

@@ -1,0 +1,72 @@
+"""The training step of a config, made to be measured."""
+
+from functools import partial
+
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.augment.batch import make_views
+from sce_video.build.data import build_recipes
+from sce_video.build.method import build_method
+from sce_video.build.optim import build_optimizer, build_schedules
+from sce_video.cli.doctor.subject import Subject
+from sce_video.engine.doctor.demand import (
+    Demand,
+    batch_fits,
+    clips_per_second,
+    in_parts_that_fit,
+    made_up_batch,
+    training_step,
+)
+from sce_video.engine.doctor.finding import Finding, refusal
+from sce_video.errors import ConfigError
+from sce_video.launch.local import choose_device
+from sce_video.train.precision import Precision
+from sce_video.train.step import pretrain_step
+
+_MOST_VIDEOS_ON_CPU = 8
+
+
+def find_demand(subject: Subject, *, seconds: float) -> tuple[Demand | None, list[Finding]]:
+    """From the run that was given, else measured on the device of the config, else not known."""
+    cfg = subject.cfg
+    if subject.demand:
+        return subject.demand, training_step(subject.demand, "")
+    try:
+        device = choose_device(cfg)
+    except ConfigError as error:
+        findings = training_step(None, "no GPU here")
+        return None, [*findings, refusal("device", error)] if subject.config_file else findings
+    measure = partial(measured_demand, cfg, device, seconds=seconds)
+    batch, parts = cfg.TRAIN.GLOBAL_BATCH_SIZE, cfg.TRAIN.ACCUMULATION_STEPS
+    if device.type == "cuda":
+        demand, fitting = in_parts_that_fit(measure, global_batch_size=batch, given_parts=parts)
+        fits = batch_fits(batch, given_parts=parts, fitting_parts=fitting)
+        return demand, [*fits, *training_step(demand, "the batch does not fit")]
+    if subject.config_file:  # in small parts: one step alone may take longer than `seconds`
+        slow = measure(min(batch // parts, _MOST_VIDEOS_ON_CPU))
+        return slow, training_step(slow, "")
+    return None, training_step(None, "RUN.DEVICE is cpu" if torch.cuda.is_available() else "no GPU here")
+
+
+def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, seconds: float) -> Demand:
+    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights."""
+    recipes = build_recipes(cfg)
+    part = made_up_batch(
+        recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
+    )
+    model = build_method(cfg, steps_per_epoch=1).to(device).train()
+    step = partial(
+        pretrain_step,
+        [part],
+        build_schedules(cfg, 1, model).at(0),
+        replica=model,
+        optimizer=build_optimizer(cfg, model),
+        precision=Precision(cfg.TRAIN.PRECISION, device),
+        make_views=partial(make_views, recipes=recipes, device=device),
+    )
+    is_on_cpu = device.type == "cpu"
+    rate = clips_per_second(step, num_clips=part_size * len(recipes), seconds=seconds, counts_slow_first=is_on_cpu)
+    where = f" on the CPU with {torch.get_num_threads()} threads" if is_on_cpu else ""
+    what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
+    return Demand(rate, f"measured{where}: {what}")
