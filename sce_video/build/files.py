@@ -1,4 +1,4 @@
-"""Where videos that are not files of this machine are kept while they are used, from the config."""
+"""How videos are opened, and where those that are not files of this machine are kept meanwhile, from the config."""
 
 import os
 import stat
@@ -8,10 +8,31 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.clips.decoders import VideoOpener
+from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote.cache import CacheError, FileCache, disk_errors
 from sce_video.engine.remote.videos import VideoFiles
+from sce_video.errors import ConfigError
+
+
+def build_opener(cfg: CfgNode) -> VideoOpener:
+    """With DATA.DECODER, or pyav where that is still to be decided (auto).
+
+    Raises:
+        ConfigError: DATA.FRAMES_PATTERN is none.
+    """
+    try:
+        if cfg.DATA.FRAMES_PATTERN:
+            check_pattern(cfg.DATA.FRAMES_PATTERN)
+    except FrameNamesError as error:
+        raise ConfigError(f"DATA.FRAMES_PATTERN {error}") from error
+    return VideoOpener(
+        "pyav" if cfg.DATA.DECODER == "auto" else cfg.DATA.DECODER,
+        short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS,
+        frames_fps=cfg.DATA.FRAMES_FPS,
+        frames_pattern=cfg.DATA.FRAMES_PATTERN,
+    )
 
 
 def build_videos(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> ListedVideos:

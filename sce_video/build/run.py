@@ -9,7 +9,6 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import Optimizer
 
-from sce_video.build.clips import describe_decoder
 from sce_video.build.model import describe_input
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
@@ -80,7 +79,7 @@ def assemble_run(
             "config": config_text(cfg),
             "videos": manifest.digest(),
             "labels": "" if cfg.TASK == "pretrain" else manifest.labels_digest(),
-            **describe_decoder(opener),
+            **opener.describe(),
             "environment": environment(),
         },
         changed_keys=lambda text: named(keys_of_another_run(recorded_config(text), cfg)),

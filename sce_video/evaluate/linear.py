@@ -1,6 +1,6 @@
 """Linear probe on cached features: multinomial logistic regression, to its optimum."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,6 @@ from sce_video.errors import ConfigError
 from sce_video.evaluate.features import FeatureSet
 from sce_video.evaluate.metrics import Measured, classification_metrics, topk_accuracy
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.subsets import balanced_part
 
 _MAX_ITERATIONS, _MAX_EVALUATIONS = 1000, 4000
 
@@ -59,8 +58,7 @@ def linear_metrics(
     train: FeatureSet,
     *,
     weight_decays: Sequence[float],
-    held_out_share: float,
-    seed: int,
+    fitted_part: Callable[[Sequence[int]], Sequence[int]],
     device: torch.device,
 ) -> Measured:
     """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set.
@@ -70,7 +68,8 @@ def linear_metrics(
 
     Args:
         weight_decays: above 0, or separable classes have no optimum.
-        held_out_share: of the training rows of each class, in (0, 1); of two and more at least one.
+        fitted_part: labels of the training rows -> rows to fit on while the weight decay is chosen; where they are all
+            of a class of two or more rows, its last one is held out.
         device: where the probe is fitted.
     Raises:
         ConfigError: there are several weight decays, but no class has a row to hold out.
@@ -80,7 +79,7 @@ def linear_metrics(
     details: dict[str, Any] = {}
     weight_decay = weight_decays[0]
     if len(weight_decays) > 1:
-        kept, held_out = _divided(train, held_out_share=held_out_share, seed=seed)
+        kept, held_out = _divided(train, fitted_part)
         tried = [
             topk_accuracy(scores_of(held_out, kept, weight_decay=each), held_out.labels, k=1) for each in weight_decays
         ]
@@ -106,10 +105,10 @@ def _scores(
     return ((test.features - mean) / std).double() @ weights.T.cpu() + bias.cpu()
 
 
-def _divided(rows: FeatureSet, *, held_out_share: float, seed: int) -> tuple[FeatureSet, FeatureSet]:
+def _divided(rows: FeatureSet, fitted_part: Callable[[Sequence[int]], Sequence[int]]) -> tuple[FeatureSet, FeatureSet]:
     """Rows to fit on, of each class at least one, and those held out, of each class with two or more at least one."""
     kept = torch.zeros(len(rows.labels), dtype=torch.bool)
-    kept[balanced_part(rows.labels.tolist(), share=1 - held_out_share, seed=seed)] = True
+    kept[list(fitted_part(rows.labels.tolist()))] = True
     for label in rows.labels.unique():
         places = (rows.labels == label).nonzero().flatten()
         if len(places) > 1 and kept[places].all():

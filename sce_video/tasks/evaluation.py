@@ -9,7 +9,6 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
@@ -26,6 +25,7 @@ from sce_video.evaluate.features import (
 from sce_video.evaluate.metrics import Measured
 from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_neighbors, write_predictions
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.tasks.features import describe_views, features_home, features_of
 from sce_video.tasks.results import write_results
 
@@ -44,7 +44,7 @@ def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure, *, setti
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("evaluating %s on %s", weights, device)
     memory = features_home(cfg) / DECODER_FILE
-    opener = build_opener(cfg, train_manifest, memory=memory)
+    opener = choose_opener(cfg, train_manifest, memory=memory)
     features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
 
     def work() -> None:

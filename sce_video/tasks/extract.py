@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
@@ -21,6 +20,7 @@ from sce_video.evaluate.features import FeatureRows
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.tasks.features import describe_extraction, features_home, features_of
 
 
@@ -30,7 +30,7 @@ def extract_task(cfg: CfgNode, device: torch.device) -> Work:
     backbone, weights = build_evaluated_backbone(cfg)
     LOGGER.info("features of %s on %s", weights, device)
     memory = features_home(cfg) / DECODER_FILE
-    opener = build_opener(cfg, manifests["train"], memory=memory)
+    opener = choose_opener(cfg, manifests["train"], memory=memory)
     features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
 
     def work() -> None:

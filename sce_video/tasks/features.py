@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.clips import build_protocol, describe_decoder
+from sce_video.build.clips import build_protocol
 from sce_video.build.data import build_views_dataset
 from sce_video.build.files import build_videos
 from sce_video.build.workers import build_watch, build_workers
@@ -116,7 +116,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
     """How videos are seen and by what they are decoded."""
     return {
         **build_protocol(cfg)._asdict(),
-        **describe_decoder(opener),
+        **opener.describe(),
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "frames_fps": cfg.DATA.FRAMES_FPS,
         **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),

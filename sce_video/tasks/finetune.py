@@ -10,7 +10,6 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
@@ -25,6 +24,7 @@ from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
 from sce_video.models.classifier import Classifier
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.tasks.features import describe_views, features_of
 from sce_video.tasks.results import write_results
 from sce_video.train.loop import Run, train
@@ -54,7 +54,7 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
         dropout=dropout,
         num_trained_blocks=num_trained_blocks,
     )
-    opener = build_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    opener = choose_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     classifier = prepared(classifier, device)
     run = build_finetune_run(cfg, device, train_manifest, opener, classifier)
     step = resume(run)

@@ -6,6 +6,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.run import Work
+from sce_video.data.subsets import balanced_part
 from sce_video.evaluate.linear import linear_metrics
 from sce_video.tasks.evaluation import evaluate_task
 
@@ -14,8 +15,7 @@ def linear_features_task(cfg: CfgNode, device: torch.device) -> Work:
     measure = partial(
         linear_metrics,
         weight_decays=cfg.EVAL.LINEAR_WEIGHT_DECAYS,
-        held_out_share=cfg.EVAL.LINEAR_HELD_OUT_SHARE,
-        seed=cfg.RUN.SEED,
+        fitted_part=partial(balanced_part, share=1 - cfg.EVAL.LINEAR_HELD_OUT_SHARE, seed=cfg.RUN.SEED),
         device=device,
     )
     settings = {

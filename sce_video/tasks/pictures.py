@@ -1,6 +1,7 @@
 """The moving pictures of a page, from the videos of a run."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,9 +11,8 @@ from sce_video.augment.batch import collate, make_views
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.build.clips import build_protocol
 from sce_video.build.data import build_recipes, build_test_manifest, build_train_dataset, build_train_manifest
-from sce_video.build.files import build_videos
+from sce_video.build.files import build_opener, build_videos
 from sce_video.build.workers import build_watch, build_workers
-from sce_video.clips.decoders import VideoOpener
 from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
@@ -88,13 +88,7 @@ def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDatas
 
 def _videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
     """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
-    opener = VideoOpener(
-        "pyav",
-        short_side_pixels=cfg.DATA.SHORT_SIDE_PIXELS,
-        frames_fps=cfg.DATA.FRAMES_FPS,
-        frames_pattern=cfg.DATA.FRAMES_PATTERN,
-    )
-    return build_videos(cfg, manifest, opener)
+    return build_videos(cfg, manifest, replace(build_opener(cfg), decoder="pyav"))
 
 
 def _middle_clip(cfg: CfgNode, dataset: ViewsDataset, video: int) -> Strip | str:

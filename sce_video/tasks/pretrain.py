@@ -8,7 +8,6 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.clips import DECODER_FILE, build_opener, remember_decoder
 from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
@@ -18,6 +17,7 @@ from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.logging import LOGGER
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.train.loop import Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
@@ -52,7 +52,7 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
 def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
     manifest = build_train_manifest(cfg)
     recipes = build_recipes(cfg)
-    opener = build_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    opener = choose_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
     model = prepared(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)

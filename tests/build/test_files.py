@@ -12,7 +12,6 @@ import pytest
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.clips import build_opener
 from sce_video.build.data import build_train_manifest
 from sce_video.build.files import build_videos, own_folder
 from sce_video.cli.doctor.subject import read_subject
@@ -22,6 +21,7 @@ from sce_video.engine.doctor.network import fetching
 from sce_video.engine.remote.cache import CacheError
 from sce_video.engine.remote.filesystem import MissingPackageError
 from sce_video.launch.local import run_task
+from sce_video.tasks.decoder import choose_opener
 from tests.servers import HttpFolder, http_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def test_decoders_race_on_remote_videos(served: HttpFolder, tmp_path: Path, capl
     cfg = config(served.url, tmp_path, DATA__DECODER="auto")
     manifest = build_train_manifest(cfg)
     with caplog.at_level("INFO", logger="sce_video"):
-        build_opener(cfg, manifest)
+        choose_opener(cfg, manifest)
     assert re.search(r"DATA\.DECODER auto: \w+ \(.*pyav", caplog.text)
 
 

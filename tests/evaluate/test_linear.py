@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -6,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
+from sce_video.data.subsets import balanced_part
 from sce_video.errors import ConfigError
 from sce_video.evaluate import linear
 from sce_video.evaluate.linear import fit_linear
-from sce_video.runtime.subsets import balanced_part
 from tests.evaluate.sets import CPU, feature_set
 
 pytestmark = pytest.mark.rounding
@@ -21,7 +23,8 @@ def linear_metrics(test, test_labels, train, train_labels, *, weight_decay):
 
 def measured(test, test_labels, train, train_labels, weight_decays):
     sets = feature_set(test, test_labels), feature_set(train, train_labels)
-    return linear.linear_metrics(*sets, weight_decays=weight_decays, held_out_share=0.2, seed=3, device=CPU)
+    part = partial(balanced_part, share=0.8, seed=3)
+    return linear.linear_metrics(*sets, weight_decays=weight_decays, fitted_part=part, device=CPU)
 
 
 def classes(count, seed, num_classes=4, noise=2.0, dim=6):

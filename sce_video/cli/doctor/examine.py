@@ -3,15 +3,15 @@
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
 
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.clips import build_opener
 from sce_video.build.data import build_recipes, build_train_dataset
-from sce_video.build.files import build_videos
+from sce_video.build.files import build_opener, build_videos
 from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.cli.doctor.subject import Subject
 from sce_video.cli.doctor.training_step import find_demand
@@ -27,6 +27,7 @@ from sce_video.engine.doctor.network import fetching
 from sce_video.engine.machine import cores, gpu_driver, gpu_names, memory, shared_memory
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
+from sce_video.tasks.decoder import choose_opener
 
 
 def examine(subject: Subject, *, seconds: float, json_file: Path | None, is_strict: bool) -> int:
@@ -121,10 +122,7 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
 
 
 def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float) -> DecodeSpeed:
-    with_decoder = cfg.clone()
-    with_decoder.defrost()
-    with_decoder.DATA.DECODER = decoder
-    opened = build_videos(cfg, manifest, build_opener(with_decoder, manifest))
+    opened = build_videos(cfg, manifest, replace(build_opener(cfg), decoder=decoder))
     videos = WatchedVideos(opened, build_watch(cfg, manifest))
     return measure_decoding(build_train_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
 
@@ -139,6 +137,6 @@ def _chosen(
     elif any(speed.ended for speed in speeds.values()):  # auto would wait for it, twice
         speed = speeds["pyav"]
     else:
-        speed = speeds[build_opener(cfg, manifest).decoder]
+        speed = speeds[choose_opener(cfg, manifest).decoder]
         findings.append(Finding("ok", "DATA.DECODER", f"auto takes {speed.decoder} for these videos"))
     return speed if speed and speed.num_clips else None, findings

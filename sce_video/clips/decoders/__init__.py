@@ -79,6 +79,11 @@ class VideoOpener:
             frames_pattern=self.frames_pattern,
         )
 
+    def describe(self) -> dict[str, str]:
+        """Decoder and version, for every checkpoint and result; PyAV reads the containers that others are wrong on."""
+        record = {"decoder": self.decoder, "decoder_version": decoder_version(self.decoder)}
+        return record if self.decoder == "pyav" else {**record, "other_containers": f"pyav {decoder_version('pyav')}"}
+
 
 def open_video(
     path: str | os.PathLike[str],

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_video.runtime.subsets import balanced_part
+from sce_video.data.subsets import balanced_part
 
 LABELS = [0] * 100 + [1] * 50 + [2] * 3
 
