@@ -85,7 +85,8 @@ def publish(
         columns = list(dict.fromkeys(columns))
         print(text_table(columns, [[_cell(row.get(column)) for column in columns] for row in table]))
         print()
-    print(text_table(["ratio", "ours / peer"], [[name, f"{value:.2f}"] for name, value in ratios.items()]))
+    if ratios:
+        print(text_table(["ratio", "ours / peer"], [[name, f"{value:.2f}"] for name, value in ratios.items()]))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         record = {"ratios": dict(ratios), "rows": list(rows), **_made_with()}

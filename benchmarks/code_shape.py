@@ -1,0 +1,97 @@
+"""What the files of the package say without being run: lines, imports, who writes a word, repetition."""
+
+import ast
+import keyword
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PACKAGE = "sce_video"
+REPEATED_LINES = 6  # so many statements in a row that differ in their local names at most are a repetition
+_NAME = re.compile(r"(?<![.\w])[a-z_]\w*")
+
+
+def parsed_files(root: Path) -> dict[Path, ast.Module]:
+    return {file: ast.parse(file.read_text()) for file in sorted((root / PACKAGE).rglob("*.py"))}
+
+
+def lines_per_room(root: Path) -> dict[str, int]:
+    rooms: Counter[str] = Counter()
+    for file in sorted((root / PACKAGE).rglob("*.py")):
+        parts = file.relative_to(root / PACKAGE).parts
+        room = "/".join(parts[: 2 if parts[0] == "engine" and len(parts) > 2 else 1]) if len(parts) > 1 else "(ground)"
+        rooms[room] += len(file.read_text().splitlines())
+    return {**rooms, "all": rooms.total()}
+
+
+def import_closure(root: Path, entry: Path) -> set[Path]:
+    """The package's files that importing `entry` runs: what each names at its top, and the packages above that."""
+    found: set[Path] = set()
+    waiting = {entry}
+    while waiting:
+        file = waiting.pop()
+        found.add(file)
+        waiting |= set(_imported(root, ast.parse(file.read_text()))) - found
+    return {file for file in found if file.is_relative_to(root / PACKAGE)}
+
+
+def _imported(root: Path, tree: ast.Module) -> Iterator[Path]:
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1) if parts[0] == PACKAGE else ():
+                path = root.joinpath(*parts[:end])
+                yield from (file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file())
+
+
+def num_files_that_write(word: str, trees: Mapping[Path, ast.Module]) -> int:
+    """With a setting as `x.SECTION.NAME`, or with the word as a text of its own; what an error says does not count."""
+    return sum(any(_writes(node, word) for node in ast.walk(tree)) for tree in trees.values())
+
+
+def _writes(node: ast.AST, word: str) -> bool:
+    section, _, name = word.rpartition(".")
+    if isinstance(node, ast.Attribute) and node.attr == name and section:
+        return getattr(node.value, "attr", getattr(node.value, "id", "")) == section
+    return isinstance(node, ast.Constant) and node.value == word
+
+
+def longest_function(trees: Mapping[Path, ast.Module]) -> tuple[int, str]:
+    return max(
+        ((node.end_lineno or node.lineno) - node.lineno + 1, f"{file.stem}.{node.name}")
+        for file, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    )
+
+
+def longest_file(trees: Mapping[Path, ast.Module]) -> tuple[int, str]:
+    return max((len(file.read_text().splitlines()), file.name) for file in trees)
+
+
+def num_repeated_lines(trees: Mapping[Path, ast.Module]) -> int:
+    """Lines, laid out as Python itself does, in a row of `REPEATED_LINES` that stands somewhere else, too."""
+    rows: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
+    for file, tree in trees.items():
+        lines = _plain_lines(tree)
+        for start in range(len(lines) - REPEATED_LINES + 1):
+            rows[tuple(lines[start : start + REPEATED_LINES])].append((file, start))
+    starts = [where for places in rows.values() if len(places) > 1 for where in places]
+    return len({(file, start + offset) for file, start in starts for offset in range(REPEATED_LINES)})
+
+
+def _plain_lines(tree: ast.Module) -> list[str]:
+    """Without comments, docstrings and imports, all names but those of attributes alike; indented, as blocks differ."""
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    left_out = {ast.unparse(text) for text in texts if isinstance(text, ast.Constant)}
+    lines = [line for line in ast.unparse(tree).splitlines() if line.strip() and line.strip() not in left_out]
+    return [_NAME.sub(_nameless, line) for line in lines if not line.startswith(("import ", "from "))]
+
+
+def _nameless(name: re.Match[str]) -> str:
+    return name.group() if keyword.iskeyword(name.group()) else "_"
