@@ -7,12 +7,15 @@ INSTALLED := $(VENV)/installed
 # Threads that wait actively slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint types unit rounding clean
+.PHONY: demo test test-all lint types unit unit-all rounding coverage clean
 
 demo: $(INSTALLED)
 	$(RUN) tools/demo.py
 
 test: lint types unit
+
+# Every case of the families of which `test` has one of a kind, and two minutes for each reader that is fuzzed.
+test-all: lint types unit-all
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
@@ -22,12 +25,22 @@ types: $(INSTALLED)
 	$(RUN) -m mypy
 
 unit: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadgroup -m "not thorough"
+
+unit-all: $(INSTALLED)
+	OMP_NUM_THREADS=1 SCE_FUZZ_SECONDS=120 SCE_NUM_KILLS=12 $(RUN) -m pytest -n auto --dist loadgroup
 
 # Once more what could hang on a processor's rounding, as an old processor rounds, and on two threads.
 rounding: $(INSTALLED)
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem \
 		SCE_TEST_THREADS=2 $(RUN) -m pytest -m rounding
+
+# Lines and branches of each room that the tests of `unit` run, in whichever process.
+coverage: $(INSTALLED)
+	$(RUN) -m coverage erase
+	-OMP_NUM_THREADS=1 $(RUN) -m coverage run -m pytest -n auto --dist loadgroup -m "not thorough"
+	$(RUN) -m coverage combine --quiet
+	$(RUN) tests/coverage_of_rooms.py
 
 # Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
 $(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     quick = arguments.quick
     sizes = (200, 20_000) if quick else (20_000, 650_000)
     originals = find_videos(arguments.folder, num_videos=1 if quick else None)
-    rows, ratios = measure_retrieval(*sizes, num_compared=100 if quick else 1000, num_rounds=3)
+    rows, ratios = measure_retrieval(*sizes, num_compared=100 if quick else 1000, num_rounds=1 if quick else 3)
     with tempfile.TemporaryDirectory() as temporary:
         cache = arguments.cache or Path(temporary)
         files = {name: encode_all(originals, cache, name=name) for name in ENCODINGS}

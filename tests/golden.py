@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +106,15 @@ RUNS: dict[str, list[Mapping[str, Any]]] = {
 _OF_THE_STEP = ("step", "loss", "lr", "coeff", "temperature", "target_temperature", "ema_momentum")
 
 
-def golden_run(checkout: Path, folder: Path, *, videos: Path) -> dict[str, dict[str, Any]]:
+def golden_run(
+    checkout: Path, folder: Path, *, videos: Path, names: Iterable[str] = tuple(RUNS)
+) -> dict[str, dict[str, Any]]:
     """Run name -> its numbers and digests, with the code of a checkout.
 
     Args:
-        folder: an empty one, for lists and outputs.
+        folder: for lists and outputs; none of these runs has been there.
         videos: J-HMDB's, `shared/data/jhmdb/videos`.
+        names: of some runs; evaluations and finetuning begin with the weights of "ramps".
     Raises:
         AssertionError: a run failed; with what it said.
     """
@@ -119,8 +122,8 @@ def golden_run(checkout: Path, folder: Path, *, videos: Path) -> dict[str, dict[
     no_settings = folder / "empty.yaml"
     no_settings.write_text("{}\n")
     found = {}
-    for name, starts in RUNS.items():
-        for settings in starts:
+    for name in names:
+        for settings in RUNS[name]:
             overrides = {**data, **settings, "RUN.OUTPUT_DIR": folder / name}
             if settings["TASK"] == "pretrain":
                 del overrides["DATA.TEST"]

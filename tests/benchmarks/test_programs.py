@@ -28,6 +28,11 @@ def results_of(program: str, *arguments: object, json_file: Path) -> tuple[dict[
     return record["ratios"], record["rows"]
 
 
+@pytest.mark.parametrize("program", sorted(file.stem for file in (REPOSITORY / "benchmarks").glob("*.py")))
+def test_a_benchmark_finds_what_it_measures(benchmark_module: Callable[[str], ModuleType], program: str) -> None:
+    assert benchmark_module(program).__doc__
+
+
 @pytest.fixture
 def one_video(motion_videos: Path) -> Path:
     return next(iter(sorted(motion_videos.glob("test/*"))))
@@ -64,6 +69,7 @@ def test_loader(one_video: Path, tmp_path: Path) -> None:
     assert {row["what"] for row in rows} >= {"ours, 1 worker", "ours, 2 workers", "pytorchvideo, 1 worker"}
 
 
+@pytest.mark.thorough
 def test_evaluate(one_video: Path, tmp_path: Path) -> None:
     ratios, rows = results_of("evaluate", one_video, "--quick", json_file=tmp_path / "evaluate.json")
     assert {"views_original_vs_pytorchvideo", "retrieval_vs_scikit-learn"} <= ratios.keys()
@@ -104,7 +110,7 @@ def test_step(tmp_path: Path) -> None:
     assert step["clips_per_second"] == pytest.approx(2 * 2 / step["seconds"])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_remote(one_video: Path, tmp_path: Path) -> None:
     ratios, rows = results_of("remote", one_video, "--quick", json_file=tmp_path / "remote.json")
     assert {"http_files_cold_vs_local", "s3_shards_warm_vs_local", "http_cold_vs_simplecache"} <= ratios.keys()
@@ -112,6 +118,7 @@ def test_remote(one_video: Path, tmp_path: Path) -> None:
     assert all(row["min"] <= row["clips_per_s"] <= row["max"] for row in rows)
 
 
+@pytest.mark.thorough
 def test_scaling(one_video: Path, tmp_path: Path) -> None:
     """Bytes beside those worked out by hand: never speed."""
     ratios, rows = results_of("scaling", one_video, "--quick", json_file=tmp_path / "scaling.json")

@@ -36,7 +36,6 @@ def visible(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.slow
 def test_two_jobs_then_a_merge_equal_one_run(source: Path, tmp_path: Path) -> None:
     options = {"limits": LIMITS, "follow_outside": False, "retry_broken": False}
     jobs = submit_shards(source, tmp_path / "jobs", Transcode(), array=ARRAY, cluster="local", **options)

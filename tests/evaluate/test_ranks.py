@@ -74,7 +74,6 @@ def on_ranks(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
     return folders
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", ["knn", "retrieval", "linear_features"])
 def test_metrics_do_not_depend_on_the_number_of_ranks(on_ranks: list[Path], task: str) -> None:
     found = []
@@ -88,7 +87,6 @@ def test_metrics_do_not_depend_on_the_number_of_ranks(on_ranks: list[Path], task
     assert found[0][2] == found[1][2] == found[2][2]
 
 
-@pytest.mark.slow
 def test_every_video_is_extracted_once_on_any_number_of_ranks(on_ranks: list[Path]) -> None:
     found = []
     for folder in on_ranks:

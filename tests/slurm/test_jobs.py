@@ -20,7 +20,7 @@ from tests.slurm.conftest import slurm_local
 from tests.tools.test_run_net import SMALL
 
 # All on one worker: there is one cluster per machine.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.xdist_group("slurm")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_STEPS = 40 * 3
@@ -186,7 +186,11 @@ def assert_is(folder: Path, undisturbed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "said"), [(by_signal, "stopped by signal 12 after"), (by_preemption, "stopped by signal 15 after")]
+    ("happens", "said"),
+    [
+        (by_signal, "stopped by signal 12 after"),
+        pytest.param(by_preemption, "stopped by signal 15 after", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_batch_script_of_ones_own_comes_again(
     cluster: dict[str, str],
@@ -210,13 +214,13 @@ def test_a_batch_script_of_ones_own_comes_again(
 @pytest.mark.parametrize(
     ("happens", "said"),
     [
-        (by_the_time_limit, "stopped by signal 12 after"),
-        (by_hand, ""),
+        pytest.param(by_the_time_limit, "stopped by signal 12 after", marks=pytest.mark.thorough),
+        pytest.param(by_hand, "", marks=pytest.mark.thorough),
         (by_preemption, "stopped by signal 12 after"),  # which the job has asked for; this Slurm sends it then, too
         (by_a_killed_rank, r"rank 1 on \S+ has ended; the other processes stop"),
-        (by_a_killed_first_rank, ""),  # it has the log
+        pytest.param(by_a_killed_first_rank, "", marks=pytest.mark.thorough),  # it has the log
         (by_a_dead_node, r"rank 1 on \S+ has ended; the other processes stop"),
-        (by_a_dead_daemon, ""),
+        pytest.param(by_a_dead_daemon, "", marks=pytest.mark.thorough),
     ],
 )
 def test_a_job_of_two_nodes_ends_with_the_same_bits(
@@ -248,6 +252,7 @@ def test_somebodys_kill_ends_a_job_for_good(cluster: dict[str, str], motion_vide
     assert f"stopped by signal 15 after {steps()[-1]} steps" in (tmp_path / "run.log").read_text()
 
 
+@pytest.mark.thorough
 def test_one_task_of_an_array_comes_again_alone(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
     """That one which has the number of the whole array."""
     command = shlex.join([sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])

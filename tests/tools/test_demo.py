@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,15 +37,19 @@ def test_the_demo_leaves_table_results_and_curves(tmp_path: Path) -> None:
     assert "Nearest videos" in page
 
 
-def test_the_demo_reports_a_mistake_in_one_line(tmp_path: Path) -> None:
-    outcome = demo("--output", str(tmp_path / "out"), "TRAIN.EPOCHS", "2")
-    assert outcome.returncode == 2
-    assert outcome.stderr.strip() == ("error: command line: unknown key TRAIN.EPOCHS; did you mean TRAIN.NUM_EPOCHS?")
+def test_the_demo_reports_a_mistake_in_one_line(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool("demo", "--output", tmp_path / "out", "TRAIN.EPOCHS", "2") == 2
+    assert capsys.readouterr().err.strip() == (
+        "error: command line: unknown key TRAIN.EPOCHS; did you mean TRAIN.NUM_EPOCHS?"
+    )
 
 
-def test_the_demo_deletes_nothing_but_demos(tmp_path: Path) -> None:
+def test_the_demo_deletes_nothing_but_demos(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    outcome = demo("--output", str(tmp_path))
-    assert outcome.returncode == 2
-    assert "holds files that no demo wrote" in outcome.stderr
+    assert tool("demo", "--output", tmp_path) == 2
+    assert "holds files that no demo wrote" in capsys.readouterr().err
     assert (tmp_path / "thesis.tex").read_text() == "years of work"

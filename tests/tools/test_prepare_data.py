@@ -126,7 +126,6 @@ def test_labels_and_facts_of_the_outputs(source: Path, undisturbed: Path) -> Non
     assert (undisturbed / "classes.txt").read_text() == "class 0\nclass 1\n"
 
 
-@pytest.mark.slow
 def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undisturbed: Path, tmp_path: Path) -> None:
     output = tmp_path / "dst"
     arguments = ("--workers", 2, "--labels", "folders", "--", source, output)
@@ -214,7 +213,6 @@ def recorded_outputs(output: Path) -> set[str]:
     return names
 
 
-@pytest.mark.slow
 def test_a_killed_worker_and_a_hanging_one_cost_their_video_alone(source: Path, tmp_path: Path) -> None:
     output = tmp_path / "dst"
     program = start(source, output, "--workers", 2, "--timeout-seconds", 8)

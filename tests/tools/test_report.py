@@ -3,19 +3,23 @@
 import json
 import os
 import re
-import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from sce_video.config import load_config
+from sce_video.launch.local import run_task
 from tests.report.runs import NASTY, Node, parse, rows_of, table
 from tests.settings import used_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = REPOSITORY / "configs/demo_sce.yaml"
 SMALL = {
     "DATA.TEST": "test",
     "DATA.NUM_WORKERS": "0",
@@ -45,13 +49,11 @@ def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_net(videos: Path, output_dir: Path, **changes: str) -> None:
-    settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
+    """A run in this process, which has already imported everything."""
+    settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir), "RUN.DEVICE": "cpu"}
     settings |= {key.replace("__", "."): value for key, value in changes.items()}
-    arguments = used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
-    done = program("run_net.py", "--cfg", "configs/demo_sce.yaml", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    assert f"wrote {output_dir}/report.html" in done.stderr
+    run_task(load_config(CONFIG, used_overrides(CONFIG, settings)))
+    assert (output_dir / "report.html").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -80,16 +82,8 @@ def knn(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The program in this process, which has already imported everything."""
-    monkeypatch.chdir(REPOSITORY)
-
-    def run(*arguments: str | Path) -> int:
-        monkeypatch.setattr(sys, "argv", ["report.py", *map(str, arguments)])
-        exit_code: int = runpy.run_path("tools/report.py")["main"]()
-        return exit_code
-
-    return run
+def main(tool: Callable[..., int]) -> Callable[..., int]:
+    return partial(tool, "report")
 
 
 def read_page(file: Path) -> Node:
@@ -223,7 +217,7 @@ def test_a_training_run_shows_curves_and_views(videos: Path, tmp_path: Path) -> 
     page = read_page(tmp_path / "sce" / "report.html")
     assert [section.attributes["id"] for section in page.all("section")] == ["curves", "views", "origin"]
     assert len(pictures_of(page)[0]) == 4 * 2  # two views of four videos
-    assert "tools/run_net.py" in page.one("section", id="origin").one("pre", class_="wrapped").text
+    assert shlex.join(sys.argv) in page.one("section", id="origin").one("pre", class_="wrapped").text
     run_net(videos, tmp_path / "finetune", TASK="finetune", EVAL__CHECKPOINT=str(tmp_path / "sce"))
     page = read_page(tmp_path / "finetune" / "report.html")
     sections = [section.attributes["id"] for section in page.all("section")]

@@ -51,7 +51,6 @@ def final_state(folder: Path) -> dict[str, torch.Tensor]:
     return model
 
 
-@pytest.mark.slow
 def test_two_processes_pretrain_resume_to_the_bit_and_measure(motion_videos: Path, tmp_path: Path) -> None:
     changes = {"TRAIN__NUM_EPOCHS": "2", "TRAIN__LOG_EVERY_STEPS": "1"}
     done = on_two(motion_videos, tmp_path / "undisturbed", **changes)
@@ -109,7 +108,6 @@ def ranks_of(launcher: "subprocess.Popen[str]") -> list[int]:
     return sorted(map(int, Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()))
 
 
-@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None:
     """Which all processes get, and then once more from the one that has started them."""
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
@@ -123,8 +121,7 @@ def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None
     assert f"after {steps[0]} steps" in said
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("doomed", [0, 1])
+@pytest.mark.parametrize("doomed", [pytest.param(0, marks=pytest.mark.thorough), 1])
 def test_a_rank_that_is_killed_is_named_and_ends_all(motion_videos: Path, tmp_path: Path, doomed: int) -> None:
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
     ranks = ranks_of(process)
@@ -136,7 +133,6 @@ def test_a_rank_that_is_killed_is_named_and_ends_all(motion_videos: Path, tmp_pa
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
 
 
-@pytest.mark.slow
 def test_a_rank_that_is_killed_is_named_by_the_others_too(motion_videos: Path, tmp_path: Path) -> None:
     """Where nobody watches over the processes, as under srun."""
     with socket.socket() as free:
@@ -154,7 +150,6 @@ def test_a_rank_that_is_killed_is_named_by_the_others_too(motion_videos: Path, t
     assert "Traceback" not in said
 
 
-@pytest.mark.slow
 def test_processes_do_not_outlive_the_one_that_started_them(motion_videos: Path, tmp_path: Path) -> None:
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
     ranks = ranks_of(process)
@@ -165,7 +160,6 @@ def test_processes_do_not_outlive_the_one_that_started_them(motion_videos: Path,
     assert "stopped by signal 15 after" in process.stderr.read()
 
 
-@pytest.mark.slow
 def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     for name in ("train", "test"):
@@ -178,13 +172,20 @@ def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"TRAIN__GLOBAL_BATCH_SIZE": "7"}, "TRAIN.GLOBAL_BATCH_SIZE is 7; it must be a multiple of"),
+        pytest.param(
+            {"TRAIN__GLOBAL_BATCH_SIZE": "7"},
+            "TRAIN.GLOBAL_BATCH_SIZE is 7; it must be a multiple of",
+            marks=pytest.mark.thorough,
+        ),
         ({"TRAIN__GLOBAL_BATCH_SIZE": "2"}, "TRAIN.GLOBAL_BATCH_SIZE is 2; on a CPU batch norm needs 2 videos in each"),
-        ({"TRAIN__NUM_EPOCHS": "many"}, "TRAIN.NUM_EPOCHS is 'many'; a whole number was expected"),
+        pytest.param(
+            {"TRAIN__NUM_EPOCHS": "many"},
+            "TRAIN.NUM_EPOCHS is 'many'; a whole number was expected",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_mistake_is_one_line_whoever_notices(
@@ -198,7 +199,6 @@ def test_a_mistake_is_one_line_whoever_notices(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Path) -> None:
     first = long_run(motion_videos, tmp_path)
     done = on_two(motion_videos, tmp_path, TRAIN__NUM_EPOCHS="2000", TRAIN__CHECKPOINT_EVERY_EPOCHS="0")
@@ -210,7 +210,6 @@ def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Pa
     assert first.returncode == 128 + signal.SIGTERM, said
 
 
-@pytest.mark.slow
 def test_a_process_that_outlives_its_job_s_requeue_writes_no_more(motion_videos: Path, tmp_path: Path) -> None:
     """As where slurmd has died and the process has not: it is frozen while the job comes again."""
     old = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="0")

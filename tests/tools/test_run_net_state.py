@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tools.test_run_net import overrides, run_net
+from sce_video.config import load_config
+from sce_video.launch.local import run_task
+from tests.tools.test_run_net import REPOSITORY, overrides
 
+CONFIG = REPOSITORY / "configs/demo_sce.yaml"
 EVERY_STEP = {"TRAIN__CHECKPOINT_EVERY_STEPS": "1", "TRAIN__NUM_CHECKPOINTS_KEPT": "2", "TRAIN__LOG_EVERY_STEPS": "1"}
 
 
@@ -16,8 +19,7 @@ EVERY_STEP = {"TRAIN__CHECKPOINT_EVERY_STEPS": "1", "TRAIN__NUM_CHECKPOINTS_KEPT
 def stopped(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three steps after two, with a checkpoint of each."""
     folder = tmp_path_factory.mktemp("stopped")
-    started = run_net(*overrides(motion_videos, folder, TRAIN__STOP_AT_STEP="2", **EVERY_STEP))
-    assert started.returncode == 0, started.stderr
+    run_task(load_config(CONFIG, overrides(motion_videos, folder, TRAIN__STOP_AT_STEP="2", **EVERY_STEP)))
     return folder
 
 
@@ -67,15 +69,22 @@ BROKEN: list[tuple[Callable[[Path], None], int, str]] = [
 
 @pytest.mark.parametrize(("break_it", "code", "said"), BROKEN, ids=lambda value: getattr(value, "__name__", ""))
 def test_what_is_broken_is_passed_over_or_named(
-    stopped: Path, motion_videos: Path, tmp_path: Path, break_it: Callable[[Path], None], code: int, said: str
+    stopped: Path,
+    motion_videos: Path,
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    break_it: Callable[[Path], None],
+    code: int,
+    said: str,
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped, folder)
     break_it(folder)
     decoder = {"DATA__DECODER": "auto"} if break_it is spoil_memory else {}
-    done = run_net(*overrides(motion_videos, folder, **EVERY_STEP, **decoder))
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == (code == 2)
+    assert tool("run_net", "--cfg", CONFIG, *overrides(motion_videos, folder, **EVERY_STEP, **decoder)) == code
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
+    assert sum(line.startswith("error: ") for line in errors.splitlines()) == (code == 2)
     assert (folder / "backbone.safetensors").exists() == (code == 0)

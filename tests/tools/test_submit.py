@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,6 @@ def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path) -> None:
     """One job per split, then `run_net.py` with EVAL.SPLITS finds them done."""
     for part in ("train", "test"):
@@ -55,18 +55,14 @@ def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path
     assert list(of_all["splits"]) == ["1", "2"]
 
 
-def test_a_batch_script_is_shown_and_nothing_is_done(tmp_path: Path) -> None:
-    environ = {**os.environ, "PATH": str(tmp_path / "no Slurm, nor anything else")}
+def test_a_batch_script_is_shown_and_nothing_is_done(
+    tool: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "no Slurm, nor anything else"))
     what = ["--cfg", "configs/k400_sce.yaml", "RUN.OUTPUT_DIR", str(tmp_path / "a")]
     resources = ["--nodes", "2", "--gpus-per-node", "8", "--time", "1-00", "--partition", "gpu", "--dry-run"]
-    done = subprocess.run(
-        [sys.executable, "tools/submit.py", *resources, *what],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env=environ,
-    )
-    assert done.returncode == 0, done.stderr
+    assert tool("submit", *resources, *what) == 0
+    shown = capsys.readouterr().out
     for line in (
         "--nodes=2",
         "--ntasks-per-node=8",
@@ -75,9 +71,9 @@ def test_a_batch_script_is_shown_and_nothing_is_done(tmp_path: Path) -> None:
         "--signal=USR2@120",
         "--requeue",
     ):
-        assert f"#SBATCH {line}" in done.stdout
-    assert "srun" in done.stdout
-    assert "--array" not in done.stdout
+        assert f"#SBATCH {line}" in shown
+    assert "srun" in shown
+    assert "--array" not in shown
     assert not (tmp_path / "a").exists()
 
 
@@ -88,9 +84,16 @@ def test_a_batch_script_is_shown_and_nothing_is_done(tmp_path: Path) -> None:
         (["OPTIM.BASE_LRR", "0.1,0.2"], 2, "OPTIM.BASE_LRR"),
     ],
 )
-def test_a_dry_run_of_an_array(array: list[str], code: int, words: str, tmp_path: Path) -> None:
+def test_a_dry_run_of_an_array(
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    array: list[str],
+    code: int,
+    words: str,
+    tmp_path: Path,
+) -> None:
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "a")]
-    done = program("submit.py", "--dry-run", "--array", *array, "--cfg", "configs/k400_sce.yaml", *home)
-    assert done.returncode == code, done.stderr
-    assert words in (done.stderr if code else done.stdout)
+    assert tool("submit", "--dry-run", "--array", *array, "--cfg", "configs/k400_sce.yaml", *home) == code
+    shown = capsys.readouterr()
+    assert words in (shown.err if code else shown.out)
     assert not (tmp_path / "a").exists()

@@ -17,6 +17,11 @@ BROKEN = {
 }
 
 
+def one_of_broken(name: str) -> list:
+    """What a program does with its terminal stands in one place for all of them."""
+    return [pytest.param(each, marks=() if each == name else pytest.mark.thorough) for each in BROKEN]
+
+
 def run_broken(broken: str, tool: str, *arguments: str) -> int:
     """The exit code of a program with such a terminal."""
     command = shlex.join([sys.executable, f"tools/{tool}.py", *arguments])
@@ -47,7 +52,7 @@ def test_training_with_a_terminal_that_is_gone(trained: Path) -> None:
     assert_has_trained(trained)
 
 
-@pytest.mark.parametrize("broken", ["full", "closed"])
+@pytest.mark.parametrize("broken", [pytest.param("full", marks=pytest.mark.thorough), "closed"])
 def test_several_processes_train_without_a_terminal(motion_videos: Path, tmp_path: Path, broken: str) -> None:
     """Closed: what is opened first must not get the number of the terminal, into which libraries print."""
     cfg = ["--cfg", "configs/demo_sce.yaml", "--nproc", "2", *overrides(motion_videos, tmp_path, DATA__NUM_WORKERS="1")]
@@ -55,13 +60,13 @@ def test_several_processes_train_without_a_terminal(motion_videos: Path, tmp_pat
     assert_has_trained(tmp_path)
 
 
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", one_of_broken("full"))
 def test_a_mistake_has_its_exit_code(trained: Path, broken: str) -> None:
     cfg = ["--cfg", str(trained / "config.yaml"), "METHOD.TEMPERATURE", "0.2"]
     assert run_broken(broken, "run_net", *cfg) == 2
 
 
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", one_of_broken("gone"))
 def test_the_other_programs(trained: Path, motion_videos: Path, tmp_path: Path, broken: str) -> None:
     page = tmp_path / "page.html"
     assert run_broken(broken, "report", str(trained), "--output", str(page)) == 0

@@ -198,7 +198,10 @@ def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
     assert_same_to_the_bit(final_state(tmp_path), final_state(undisturbed))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGUSR2, *(pytest.param(each, marks=pytest.mark.thorough) for each in (signal.SIGTERM, signal.SIGINT))],
+)
 def test_a_signal_lets_the_step_finish_and_saves(
     undisturbed: Path, motion_videos: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -309,7 +312,7 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tm
     assert all(torch.isfinite(value).all() for value in tensors(newest["model"]).values())
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("num_workers", [pytest.param(0, marks=pytest.mark.thorough), 2])
 def test_the_full_recipe_resumes_to_the_bit(motion_videos: Path, tmp_path: Path, num_workers: int) -> None:
     """All ops of the recipe, a predictor, AdamW, in-batch keys and accumulation; stopped twice."""
     recipe: dict[str, object] = {

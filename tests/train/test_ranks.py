@@ -155,7 +155,6 @@ def on_ranks(num_ranks: int, name: str, folder: Path, **more: Any) -> list[dict[
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(num_ranks)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -181,7 +180,6 @@ def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Pat
     assert alone["losses"].unique().numel() == NUM_STEPS
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
     """A step on two, one on four, one on one."""
     alone = TRAININGS["queue"](0, 1)
