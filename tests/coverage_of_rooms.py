@@ -13,7 +13,7 @@ COUNTS = ("covered_lines", "num_statements", "covered_branches", "num_branches")
 
 def room_of(file: str) -> str:
     parts = Path(file).parts[:-1]
-    return "/".join(parts[1:3] if parts[1:2] == ("engine",) else parts[1:2])
+    return "/".join(parts[1:3] if parts[1:2] == ("engine",) else parts[1:2]) or "(ground)"
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from PIL import Image
 from torch import Tensor, nn
 
-from sce_video.build.clips import build_opener
+from sce_video.build.files import build_opener
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
@@ -32,7 +32,7 @@ class MeanColor(nn.Module):
 
 
 def mean_colors(cfg: CfgNode, manifest: Manifest, *, network: nn.Module | None = None) -> FeatureRows:
-    opener = build_opener(cfg, manifest)
+    opener = build_opener(cfg)
     return features_of(cfg, network or MeanColor(), CPU, opener, manifest, num_features=3, name="train")
 
 
@@ -100,7 +100,7 @@ def test_a_list_of_which_nothing_can_be_decoded(config: Callable[..., CfgNode], 
 def test_the_protocol_says_what_is_seen_of_which_videos(config: Callable[..., CfgNode], pictures: Path) -> None:
     cfg = config("knn", EVAL__NUM_CROPS=3, DATA__SHORT_SIDE_PIXELS=32)
     train, test = build_train_manifest(cfg), build_test_manifest(cfg)
-    said = describe_views(cfg, build_opener(cfg, train), train=train, test=test)
+    said = describe_views(cfg, build_opener(cfg), train=train, test=test)
     expected = {"num_clips": 1, "num_crops": 3, "size_pixels": 32, "num_frames": 1, "short_side_pixels": 32}
     assert expected.items() <= said.items()
     assert (said["source"], said["train"], said["test"]) == (
@@ -110,13 +110,13 @@ def test_the_protocol_says_what_is_seen_of_which_videos(config: Callable[..., Cf
     assert (said["train_videos"], said["test_videos"]) == (train.digest(), test.digest())
     assert (said["label_share"], said["seed"]) == (1.0, cfg.RUN.SEED)
     assert "split" not in said  # the list's name has no {split}
-    assert "frames_pattern" not in describe_extraction(cfg, build_opener(cfg, train))
+    assert "frames_pattern" not in describe_extraction(cfg, build_opener(cfg))
 
 
 def test_an_official_split_is_named_by_its_number(config: Callable[..., CfgNode]) -> None:
     lists = config("knn")
     train, test = build_train_manifest(lists), build_test_manifest(lists)
     cfg = config("knn", DATA__SOURCE="ucf101", DATA__SPLITS_DIR="splits", DATA__SPLIT=2)
-    said = describe_views(cfg, build_opener(lists, train), train=train, test=test)
+    said = describe_views(cfg, build_opener(lists), train=train, test=test)
     assert (said["source"], said["split"]) == ("ucf101", 2)
     assert "train_videos" not in said
