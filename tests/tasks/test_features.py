@@ -10,8 +10,8 @@ from fvcore.common.config import CfgNode
 from PIL import Image
 from torch import Tensor, nn
 
-from sce_video.build.files import build_opener
 from sce_video.build.data import build_test_manifest, build_train_manifest
+from sce_video.build.files import build_opener
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureRows
