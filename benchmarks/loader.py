@@ -31,9 +31,9 @@ from torchvision.transforms import RandomResizedCrop
 from videos import CLIP_SECONDS, NUM_CLIPS, NUM_FRAMES, ORIGINALS, encode_all, find_videos
 
 from sce_video.augment.crop import AreaCrop
-from sce_video.augment.recipes import ViewRecipe
+from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
-from sce_video.data.dataset import ClipFormat, TrainDataset
+from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
@@ -150,8 +150,8 @@ def ratios_of(seconds: dict[str, list[float]]) -> dict[str, float]:
 
 
 def our_dataset(videos: Videos) -> TrainDataset:
-    clip_format = ClipFormat(seconds=CLIP_SECONDS, num_frames=NUM_FRAMES, size_pixels=SIZE_PIXELS)
-    return TrainDataset(videos, recipes=[RECIPE] * NUM_CLIPS, clip_format=clip_format, seed=0)
+    view = ViewSpec(RECIPE, seconds=CLIP_SECONDS, num_frames=NUM_FRAMES, size_pixels=SIZE_PIXELS)
+    return TrainDataset(videos, views=[view] * NUM_CLIPS, seed=0)
 
 
 def our_loader(videos: Videos, *, num_workers: int) -> TrainLoader:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from sce_video.augment.batch import collate
@@ -111,9 +110,9 @@ def load_timed(
     with timed_conversion(clock):
         for requests in batches:
             with running(clock, "collate"):
-                memory = torch.empty(dataset.clips_shape(len(requests)), dtype=torch.uint8)
+                memory = dataset.memory_for(len(requests))
             with running(clock, "videos"):
-                videos = [dataset.load(request, memory[:, place]) for place, request in enumerate(requests)]
+                videos = list(map(dataset.load, requests, memory))
             with running(clock, "collate"):
                 batch = collate(videos)
             with running(clock, "transfer"):

@@ -6,8 +6,6 @@ import pytest
 import torch
 import yaml
 
-from sce_video.build.clips import FRAME_CHOICES, SPAN_SAMPLERS
-from sce_video.build.data import CROPS
 from sce_video.build.method import build_method
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import (
@@ -18,6 +16,7 @@ from sce_video.build.optim import (
     build_schedules,
 )
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.build.views import CROPS, FRAME_CHOICES, SPAN_SAMPLERS
 from sce_video.clips.decoders import DECODERS
 from sce_video.config import load_config
 from sce_video.config.defaults import SETTINGS, TRAINING_TASKS

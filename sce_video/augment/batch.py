@@ -9,7 +9,7 @@ from torch.utils.data import default_collate
 
 from sce_video.augment.apply import apply_view
 from sce_video.augment.draw import ViewParameters
-from sce_video.augment.recipes import ViewRecipe
+from sce_video.augment.recipes import ViewSpec
 from sce_video.errors import ManifestError
 
 
@@ -93,8 +93,8 @@ def _lies_at(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
     return is_one_memory and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes
 
 
-def make_views(batch: TrainBatch, *, recipes: Sequence[ViewRecipe], device: torch.device) -> list[Tensor]:
-    """V float tensors (B, C, T, H, W) on the device, each by its own recipe.
+def make_views(batch: TrainBatch, *, specs: Sequence[ViewSpec], device: torch.device) -> list[Tensor]:
+    """V float tensors (B, C, T, H, W) on the device, each of its own size and by its own recipe.
 
     Raises:
         ManifestError: the batch has no views: a video and all those chosen in its place failed.
@@ -107,7 +107,7 @@ def make_views(batch: TrainBatch, *, recipes: Sequence[ViewRecipe], device: torc
             view.clips.to(device, non_blocking=True).contiguous(),
             view.successors.to(device, non_blocking=True).contiguous(),
             view.parameters,
-            recipe,
+            spec.recipe,
         )
-        for view, recipe in zip(batch.views, recipes, strict=True)
+        for view, spec in zip(batch.views, specs, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Which ops with which strengths make a view."""
+"""What makes a view: a clip of which length and size, and which ops with which strengths."""
 
 from dataclasses import dataclass
 
@@ -35,3 +35,21 @@ class ViewRecipe:
         """
         brightness, contrast, saturation, hue = (self.color_strength * share for share in self.jitter_shares)
         return brightness, contrast, saturation, hue
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """One view of a video: `num_frames` of a clip that lasts `seconds` in the video, resized to a square.
+
+    A run has a list of them, global views first, then local ones; each may be of its own size.
+    """
+
+    recipe: ViewRecipe
+    seconds: float
+    num_frames: int
+    size_pixels: int
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, C) of its clip, of which each value is a byte."""
+        return self.num_frames, self.size_pixels, self.size_pixels, 3

@@ -1,15 +1,14 @@
-"""Manifests, recipes, data sets and loaders from the config."""
+"""Manifests, data sets and loaders from the config."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.augment.crop import AreaCrop, RandomCrop, ShortSideCrop
-from sce_video.augment.recipes import ViewRecipe
-from sce_video.build.clips import build_clip_format, build_protocol
+from sce_video.augment.recipes import ViewSpec
 from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.build.views import build_clip_sampling, build_protocol
 from sce_video.build.workers import build_scout, build_watch, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, say_repeated
@@ -50,38 +49,10 @@ def _checked(cfg: CfgNode, manifest: Manifest, max_missing_share: float | None) 
     return manifest
 
 
-def build_recipes(cfg: CfgNode) -> list[ViewRecipe]:
-    """The recipes of view 1 and view 2."""
-    return [
-        ViewRecipe(
-            temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
-            crop=CROPS[cfg.AUG.CROP](cfg),
-            jitter_probability=cfg.AUG.JITTER_PROBABILITY,
-            color_strength=cfg.AUG.COLOR_STRENGTH,
-            jitter_shares=tuple(cfg.AUG.JITTER_SHARES),
-            grayscale_probability=cfg.AUG.GRAYSCALE_PROBABILITY,
-            blur_probability=blur,
-            blur_kernel_pixels=cfg.AUG.BLUR_KERNEL_PIXELS,
-            blur_sigma_pixels=tuple(cfg.AUG.BLUR_SIGMA_PIXELS),
-            solarize_probability=solarize,
-            flip_probability=cfg.AUG.FLIP_PROBABILITY,
-            mean=tuple(cfg.AUG.MEAN),
-            std=tuple(cfg.AUG.STD),
-        )
-        for blur, solarize in zip(cfg.AUG.BLUR_PROBABILITIES, cfg.AUG.SOLARIZE_PROBABILITIES, strict=True)
-    ]
-
-
-CROPS: dict[str, Callable[[CfgNode], RandomCrop]] = {
-    "area": lambda cfg: AreaCrop(tuple(cfg.AUG.CROP_AREA), tuple(cfg.AUG.CROP_ASPECT)),
-    "short_side": lambda cfg: ShortSideCrop(tuple(cfg.AUG.CROP_SHORT_SIDE_PIXELS), cfg.CLIP.SIZE_PIXELS),
-}
-
-
 def build_train_loader(
-    cfg: CfgNode, videos: ListedVideos, recipes: list[ViewRecipe], device: torch.device
+    cfg: CfgNode, videos: ListedVideos, views: Sequence[ViewSpec], device: torch.device
 ) -> TrainLoader:
-    _require_long_enough(cfg, videos)
+    _require_long_enough(cfg, videos, views)
     slice_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
     if num_ranks() > 1 and device.type == "cpu" and slice_of_rank < 2:
         raise ConfigError(
@@ -90,7 +61,7 @@ def build_train_loader(
         )
     workers = build_workers(cfg, build_watch(cfg, videos.manifest), device)
     return TrainLoader(
-        build_train_dataset(cfg, WatchedVideos(videos, workers.watch), recipes),
+        build_train_dataset(cfg, WatchedVideos(videos, workers.watch), views),
         workers=workers,
         global_batch_size=cfg.TRAIN.GLOBAL_BATCH_SIZE,
         accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
@@ -100,31 +71,32 @@ def build_train_loader(
     )
 
 
-def build_train_dataset(cfg: CfgNode, videos: Videos, recipes: list[ViewRecipe]) -> TrainDataset:
-    return TrainDataset(videos, recipes=recipes, clip_format=build_clip_format(cfg), seed=cfg.RUN.SEED)
+def build_train_dataset(cfg: CfgNode, videos: Videos, views: Sequence[ViewSpec]) -> TrainDataset:
+    return TrainDataset(videos, views=views, sampling=build_clip_sampling(cfg), seed=cfg.RUN.SEED)
 
 
 def build_views_dataset(cfg: CfgNode, videos: ListedVideos, watch: Watch) -> ViewsDataset:
     return ViewsDataset(WatchedVideos(videos, watch), protocol=build_protocol(cfg))
 
 
-def _require_long_enough(cfg: CfgNode, videos: ListedVideos) -> None:
-    """Refuse clips longer than the videos: both views would always be the same frames."""
+def _require_long_enough(cfg: CfgNode, videos: ListedVideos, views: Sequence[ViewSpec]) -> None:
+    """Refuse clips longer than the videos: all such views would always be the same frames."""
     watch = build_watch(cfg, videos.manifest)
     looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
     measure = partial(_length_of, WatchedVideos(videos, watch))
     lengths = [length for length in build_scout(cfg, watch).results(measure, looked_at) if length is not None]
-    if cfg.CLIP.NUM_FRAMES == 1 or not lengths:
+    moving = [view for view in views if view.num_frames > 1]
+    if not moving or not lengths:
         return
     if all(num_frames == 1 for _, num_frames in lengths):
         raise ConfigError(
-            f"CLIP.NUM_FRAMES is {cfg.CLIP.NUM_FRAMES}, but the {len(lengths)} videos looked at in "
+            f"CLIP.NUM_FRAMES is {moving[0].num_frames}, but the {len(lengths)} videos looked at in "
             f"{videos.manifest.origin} are single images; give CLIP.NUM_FRAMES 1"
         )
-    longest = max(seconds for seconds, _ in lengths)
-    if longest < cfg.CLIP.SECONDS:
+    longest, wanted = max(seconds for seconds, _ in lengths), max(view.seconds for view in moving)
+    if longest < wanted:
         raise ConfigError(
-            f"CLIP.SECONDS is {cfg.CLIP.SECONDS}, but the longest of {len(lengths)} videos looked at in "
+            f"CLIP.SECONDS is {wanted}, but the longest of {len(lengths)} videos looked at in "
             f"{videos.manifest.origin} lasts {longest:.2f} s; give a shorter clip"
         )
 

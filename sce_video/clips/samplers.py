@@ -108,6 +108,20 @@ def decreasing_distance_pair(
     return _placed(clip_seconds, latest, first=first, distance=distance, position=position)
 
 
+def pair_then_independent(
+    video_seconds: float, clip_seconds: Sequence[float], *, pair: SpanSampler, generators: Sequence[torch.Generator]
+) -> list[ClipSpan]:
+    """The first two spans, those of the global views, by `pair`; each of the others by itself, uniform.
+
+    Raises:
+        ValueError: fewer than two views, and as `pair`.
+    """
+    return [
+        *pair(video_seconds, clip_seconds[:2], generators=generators[:2]),
+        *independent_spans(video_seconds, clip_seconds[2:], generators=generators[2:]),
+    ]
+
+
 def random_clip_seconds(
     clip_seconds: float, *, video_seconds: float, speeds: Sequence[float], jitter: float, generator: torch.Generator
 ) -> float:

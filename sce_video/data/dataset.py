@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from sce_video.augment.batch import ClipForView, Failure, VideoClips
 from sce_video.augment.crop import CropBox
 from sce_video.augment.draw import ViewParameters, draw_view
-from sce_video.augment.recipes import ViewRecipe
+from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
 from sce_video.clips.frames import Positions, difference_pairs, frame_indices, frame_times, uniform_positions
 from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
@@ -30,16 +30,13 @@ class VideoRequest(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ClipFormat:
-    """How clips are taken from a video.
+class ClipSampling:
+    """How the clips of all views are taken from a video.
 
-    `seconds` long in the video, or longer by one of the `speeds` and a random factor (see `random_clip_seconds`);
-    `num_frames` kept of each, those that `positions` of the view's generator chooses; resized to a square.
+    They lie where `spans` says, are as long as their views or longer by one of the `speeds` and a random factor (see
+    `random_clip_seconds`), and keep the frames that `positions` of the view's generator chooses.
     """
 
-    seconds: float
-    num_frames: int
-    size_pixels: int
     spans: SpanSampler = independent_spans
     speeds: tuple[float, ...] = (1.0,)
     duration_jitter: float = 0.0
@@ -56,32 +53,35 @@ class _PlannedClip(NamedTuple):
 
 
 class TrainDataset(Dataset[VideoClips]):
-    """One random clip per recipe from each video, all decoded in one pass over the file.
+    """One random clip per view from each video, all decoded in one pass over the file.
 
     A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported. When all ten
     that were tried fail, the reports are all there is: an error raised in a loader process would reach the user as a
     traceback.
     """
 
-    def __init__(self, videos: Videos, *, recipes: Sequence[ViewRecipe], clip_format: ClipFormat, seed: int) -> None:
+    def __init__(
+        self, videos: Videos, *, views: Sequence[ViewSpec], seed: int, sampling: ClipSampling = ClipSampling()
+    ) -> None:
         self._videos = videos
-        self._recipes = tuple(recipes)
-        self._format = clip_format
+        self._views = tuple(views)
+        self._sampling = sampling
         self._seed = seed
 
     def __len__(self) -> int:
         return len(self._videos)
 
     def __getitem__(self, request: VideoRequest) -> VideoClips:
-        return self.load(request, torch.empty(self.clips_shape(1), dtype=torch.uint8)[:, 0])
+        (memory,) = self.memory_for(1)
+        return self.load(request, memory)
 
-    def clips_shape(self, num_videos: int) -> tuple[int, ...]:
-        """(V, B, T, H, W, C) of the clips of so many videos."""
-        size = self._format.size_pixels
-        return len(self._recipes), num_videos, self._format.num_frames, size, size, 3
+    def memory_for(self, num_videos: int) -> list[list[Tensor]]:
+        """For each video room for its V clips, uint8 (T, H, W, C); those of a view lie side by side."""
+        of_views = [torch.empty(num_videos, *view.clip_shape, dtype=torch.uint8).unbind() for view in self._views]
+        return [list(of_video) for of_video in zip(*of_views, strict=True)]
 
-    def load(self, request: VideoRequest, memory: Tensor) -> VideoClips:
-        """One video, whose clips are written into `memory`, uint8 (V, T, H, W, C)."""
+    def load(self, request: VideoRequest, memory: Sequence[Tensor]) -> VideoClips:
+        """One video, whose clips are written into `memory`, as `memory_for` gives it."""
         failures: list[Failure] = []
         video = request.video
         for attempt in range(_TRIES):
@@ -96,16 +96,16 @@ class TrainDataset(Dataset[VideoClips]):
         generator = generator_from(self._seed, "replacement", request.epoch, request.video, attempt)
         return int(torch.randint(len(self), (), generator=generator).item())
 
-    def _clips(self, video: int, request: VideoRequest, memory: Tensor) -> tuple[ClipForView, ...]:
+    def _clips(self, video: int, request: VideoRequest, memory: Sequence[Tensor]) -> tuple[ClipForView, ...]:
         generators = [
-            generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._recipes))
+            generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._views))
         ]
         with self._videos.open(video) as opened:
             about = opened.metadata
             spans = self._spans(about.duration_seconds, generators)
             plans = [
-                self._plan(about, span, recipe, generator)
-                for span, recipe, generator in zip(spans, self._recipes, generators, strict=True)
+                self._plan(about, span, view, generator)
+                for span, view, generator in zip(spans, self._views, generators, strict=True)
             ]
             requests = [CropRequest(frame_times(plan.kept + plan.following, fps=about.fps), plan.box) for plan in plans]
             crops = opened.crops_at(requests)
@@ -114,28 +114,26 @@ class TrainDataset(Dataset[VideoClips]):
     def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
         seconds = [
             random_clip_seconds(
-                self._format.seconds,
+                view.seconds,
                 video_seconds=video_seconds,
-                speeds=self._format.speeds,
-                jitter=self._format.duration_jitter,
+                speeds=self._sampling.speeds,
+                jitter=self._sampling.duration_jitter,
                 generator=generator,
             )
-            for generator in generators
+            for view, generator in zip(self._views, generators, strict=True)
         ]
-        return self._format.spans(video_seconds, seconds, generators=generators)
+        return self._sampling.spans(video_seconds, seconds, generators=generators)
 
-    def _plan(
-        self, about: VideoMetadata, span: ClipSpan, recipe: ViewRecipe, generator: torch.Generator
-    ) -> _PlannedClip:
-        parameters = draw_view(recipe, generator=generator)
-        box = recipe.crop.draw(about.height, about.width, generator=generator)
+    def _plan(self, about: VideoMetadata, span: ClipSpan, view: ViewSpec, generator: torch.Generator) -> _PlannedClip:
+        parameters = draw_view(view.recipe, generator=generator)
+        box = view.recipe.crop.draw(about.height, about.width, generator=generator)
         choose = difference_pairs if parameters.temporal_difference else _without_following
         kept, following = choose(
             span,
             fps=about.fps,
             num_video_frames=about.num_frames,
-            num_frames=self._format.num_frames,
-            positions=self._format.positions(generator),
+            num_frames=view.num_frames,
+            positions=self._sampling.positions(generator),
         )
         return _PlannedClip(kept, following, box, parameters)
 

@@ -88,7 +88,6 @@ class TrainLoader:
         return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 
     def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
-        memory = torch.empty(self._dataset.clips_shape(len(requests)), dtype=torch.uint8)
-        videos = [self._dataset.load(request, memory[:, place]) for place, request in enumerate(requests)]
+        videos = list(map(self._dataset.load, requests, self._dataset.memory_for(len(requests))))
         self.workers.watch.begin_between()  # the last video is not to blame for what comes now
         return collate(videos)

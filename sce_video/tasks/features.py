@@ -10,9 +10,9 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.clips import build_protocol
 from sce_video.build.data import build_views_dataset
 from sce_video.build.files import build_videos
+from sce_video.build.views import build_protocol
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.defaults import SPLIT_MARK

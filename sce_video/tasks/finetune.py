@@ -10,11 +10,12 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.data import build_recipes, build_test_manifest, build_train_loader, build_train_manifest
+from sce_video.build.data import build_test_manifest, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
+from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
 from sce_video.data.manifest import Manifest
@@ -121,8 +122,8 @@ def _test(
 def build_finetune_run(
     cfg: CfgNode, device: torch.device, manifest: Manifest, opener: VideoOpener, classifier: Classifier
 ) -> Run:
-    recipes = build_recipes(cfg)[:1]
-    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
+    views = build_views(cfg)[:1]
+    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
     optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, device)
     replica = replica_of(classifier, device)
     supervision = Supervision(
@@ -141,7 +142,7 @@ def build_finetune_run(
             replica=replica,
             optimizer=optimizer,
             precision=precision,
-            make_views=partial(make_views, recipes=recipes, device=device),
+            make_views=partial(make_views, specs=views, device=device),
             supervision=supervision,
         )
 

@@ -8,10 +8,10 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import collate, make_views
-from sce_video.augment.recipes import ViewRecipe
-from sce_video.build.clips import build_protocol
-from sce_video.build.data import build_recipes, build_test_manifest, build_train_dataset, build_train_manifest
+from sce_video.augment.recipes import ViewRecipe, ViewSpec
+from sce_video.build.data import build_test_manifest, build_train_dataset, build_train_manifest
 from sce_video.build.files import build_opener, build_videos
+from sce_video.build.views import build_protocol, build_views
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
@@ -109,25 +109,25 @@ def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
         manifest = build_train_manifest(cfg)
     except UserError as error:
         return [], [f"The views cannot be shown: {error}"]
-    recipes = build_recipes(cfg) if cfg.TASK == "pretrain" else build_recipes(cfg)[:1]
+    views = build_views(cfg) if cfg.TASK == "pretrain" else build_views(cfg)[:1]
     watch = build_watch(cfg, manifest)
-    dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), watch), recipes)
+    dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), watch), views)
     num_previewed = min(_NUM_PREVIEWED, len(manifest))
     chosen = [i * len(manifest) // num_previewed for i in range(num_previewed)]
-    preview = partial(_preview, cfg, dataset, manifest, recipes)
+    preview = partial(_preview, dataset, manifest, views)
     made = list(build_workers(cfg, watch, _CPU).results(preview, chosen))
     return [each for each in made if isinstance(each, Preview)], [each for each in made if isinstance(each, str)]
 
 
-def _preview(
-    cfg: CfgNode, dataset: TrainDataset, manifest: Manifest, recipes: list[ViewRecipe], video: int
-) -> Preview | str:
+def _preview(dataset: TrainDataset, manifest: Manifest, specs: Sequence[ViewSpec], video: int) -> Preview | str:
     clips = dataset[VideoRequest(epoch=0, video=video)]
     if not clips.views:
         return f"No view of {manifest.shown_paths[video]}: {clips.failures[0].reason}"
-    views = make_views(collate([clips]), recipes=recipes, device=_CPU)
-    show = partial(make_strip, seconds=cfg.CLIP.SECONDS, short_side_pixels=_VIEW_PIXELS, most_frames=_MOST_VIEW_FRAMES)
-    strips = tuple(show(shown_view(view[0], recipe)) for view, recipe in zip(views, recipes, strict=True))
+    views = make_views(collate([clips]), specs=specs, device=_CPU)
+    show = partial(make_strip, short_side_pixels=_VIEW_PIXELS, most_frames=_MOST_VIEW_FRAMES)
+    strips = tuple(
+        show(shown_view(view[0], spec.recipe), seconds=spec.seconds) for view, spec in zip(views, specs, strict=True)
+    )
     return Preview(manifest.shown_paths[clips.video], strips)
 
 

@@ -8,12 +8,13 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.data import build_recipes, build_train_loader, build_train_manifest
+from sce_video.build.data import build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
 from sce_video.build.model import describe_input
 from sce_video.build.optim import build_optimizer, build_schedules
 from sce_video.build.run import Work, assemble_run, build_precision, prepared
+from sce_video.build.views import build_views
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.logging import LOGGER
@@ -51,9 +52,9 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
 
 def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
     manifest = build_train_manifest(cfg)
-    recipes = build_recipes(cfg)
+    views = build_views(cfg)
     opener = choose_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), recipes, device)
+    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
     model = prepared(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
@@ -65,7 +66,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
             replica=replica,
             optimizer=optimizer,
             precision=precision,
-            make_views=partial(make_views, recipes=recipes, device=device),
+            make_views=partial(make_views, specs=views, device=device),
         )
 
     return assemble_run(

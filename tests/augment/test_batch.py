@@ -14,11 +14,16 @@ from sce_video.augment.batch import (
     make_views,
 )
 from sce_video.augment.draw import ViewParameters, draw_view
+from sce_video.augment.recipes import ViewSpec
 from sce_video.errors import ManifestError
 
 FRAMES = (2, 3, 6, 4)  # (T, C, H, W)
 DIFFERENT = ((False, True), (True, False), (False, True), (True, True))  # by video, for its two views
 FAILURES = [Failure(9, "nine.mp4: broken"), Failure(8, "eight.mp4: broken")]
+
+
+def specs_of(*recipes):
+    return [ViewSpec(recipe, seconds=1.0, num_frames=2, size_pixels=6) for recipe in recipes]
 
 
 def clip_for_view(recipe, video, view, *, different):
@@ -144,7 +149,7 @@ def test_views_are_made_each_by_its_own_recipe(recipe, samples):
         for sample in samples
     ]
     recipes = [replace(recipe, mean=(0.0,) * 3, std=(1.0,) * 3), replace(recipe, mean=(0.5,) * 3, std=(0.25,) * 3)]
-    views = make_views(collate(plain), recipes=recipes, device=torch.device("cpu"))
+    views = make_views(collate(plain), specs=specs_of(*recipes), device=torch.device("cpu"))
     assert [(view.shape, view.dtype) for view in views] == [((4, 3, 2, 6, 4), torch.float32)] * 2
     for video in range(4):  # flat frames, so it does not matter which ones are flipped
         first, second = 10 * video / 255, ((10 * video + 1) / 255 - 0.5) / 0.25
@@ -159,7 +164,7 @@ def test_frame_differences_reach_their_videos(recipe, samples):
         for sample in samples
     ]
     raw = replace(recipe, mean=(0.0,) * 3, std=(1.0,) * 3)
-    first, second = make_views(collate(only_differences), recipes=[raw, raw], device=torch.device("cpu"))
+    first, second = make_views(collate(only_differences), specs=specs_of(raw, raw), device=torch.device("cpu"))
     difference = (1 - 100 / 255) / 2  # every successor is 100 brighter than its clip
     expected = {0: [0.0, difference, 20 / 255, difference], 1: [difference, 11 / 255, difference, difference]}
     torch.testing.assert_close(first[:, 0, 0, 0, 0], torch.tensor(expected[0]), rtol=0, atol=2e-4)
@@ -168,7 +173,7 @@ def test_frame_differences_reach_their_videos(recipe, samples):
 
 def test_a_recipe_for_each_view(recipe, samples):
     with pytest.raises(ValueError, match="shorter"):
-        make_views(collate(samples), recipes=[recipe], device=torch.device("cpu"))
+        make_views(collate(samples), specs=specs_of(recipe), device=torch.device("cpu"))
 
 
 def test_a_video_without_clips_leaves_only_the_reports(recipe, samples):
@@ -176,4 +181,4 @@ def test_a_video_without_clips_leaves_only_the_reports(recipe, samples):
     assert batch.views == []
     assert batch.failures == [*FAILURES, Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")]
     with pytest.raises(ManifestError, match="all those chosen in its place cannot be decoded: .*six.mp4: broken"):
-        make_views(batch, recipes=[recipe, recipe], device=torch.device("cpu"))
+        make_views(batch, specs=specs_of(recipe, recipe), device=torch.device("cpu"))

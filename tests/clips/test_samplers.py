@@ -15,6 +15,7 @@ from sce_video.clips.samplers import (
     half_overlapping_spans,
     independent_spans,
     one_random_span,
+    pair_then_independent,
     random_clip_seconds,
 )
 from sce_video.clips.span import ClipSpan
@@ -410,6 +411,17 @@ def test_distance_bounds_must_be_in_order(bounds):
 def test_the_power_must_be_positive(power):
     with pytest.raises(ValueError, match=f"power is {power}; it must be a positive number"):
         decreasing_distance_pair(10.0, (2.0, 2.0), power=power, generators=[_generator(0)])
+
+
+def test_the_first_two_of_more_views_are_a_pair():
+    pair = partial(bounded_distance_pair, min_distance_seconds=3.0, max_distance_seconds=4.0)
+    lengths = (2.0, 2.5, 0.5, 1.0)
+    spans = pair_then_independent(10.0, lengths, pair=pair, generators=[_generator(seed) for seed in range(4)])
+    assert spans[:2] == pair(10.0, lengths[:2], generators=[_generator(0), _generator(1)])
+    assert spans[2] == one_random_span(10.0, 0.5, generator=_generator(2))
+    assert spans[3] == one_random_span(10.0, 1.0, generator=_generator(3))
+    with pytest.raises(ValueError, match="1 clips are asked for; a pair of spans is for two views"):
+        pair_then_independent(10.0, (2.0,), pair=pair, generators=[_generator(0)])
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,25 @@
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sce_video.augment.batch import VideoClips
 from sce_video.augment.crop import AreaCrop
-from sce_video.augment.recipes import ViewRecipe
-from sce_video.clips.decoders import VideoOpener, open_video
+from sce_video.augment.recipes import ViewRecipe, ViewSpec
+from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import jittered_positions, strided_positions
 from sce_video.clips.span import ClipSpan
-from sce_video.data.dataset import ClipFormat, TrainDataset, VideoRequest
+from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
 
-FORMAT = ClipFormat(seconds=0.5, num_frames=4, size_pixels=32)
+SAMPLING = ClipSampling()
+Frames = tuple[VideoMetadata, Callable[[torch.Tensor], int]]
 
 
 def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> ViewRecipe:
@@ -38,15 +40,30 @@ def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> Vi
     )
 
 
+def spec(*, seconds: float = 0.5, num_frames: int = 4, size_pixels: int = 32, **options: Any) -> ViewSpec:
+    return ViewSpec(recipe(**options), seconds=seconds, num_frames=num_frames, size_pixels=size_pixels)
+
+
 @pytest.fixture
 def dataset(motion_videos: Path) -> Callable[..., TrainDataset]:
-    def make(*, seed: int = 0, clip_format: ClipFormat = FORMAT, **options: object) -> TrainDataset:
-        manifest = read_folder(motion_videos, "train")
-        recipes = [recipe(**options), recipe(**options)]  # type: ignore[arg-type]
-        videos = ListedVideos(manifest, VideoOpener("pyav"))
-        return TrainDataset(videos, recipes=recipes, clip_format=clip_format, seed=seed)
+    def make(*, seed: int = 0, sampling: ClipSampling = SAMPLING, **options: Any) -> TrainDataset:
+        videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+        return TrainDataset(videos, views=[spec(**options)] * 2, sampling=sampling, seed=seed)
 
     return make
+
+
+@pytest.fixture
+def frames_of_first(motion_videos: Path) -> Frames:
+    """The first video's metadata, and which of its frames a whole, unscaled one is."""
+    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+        about = video.metadata
+        frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)]).float()
+
+    def number_of(frame: torch.Tensor) -> int:
+        return int((frames - frame.float()).abs().mean(dim=(1, 2, 3)).argmin())
+
+    return about, number_of
 
 
 def same(first: VideoClips, second: VideoClips) -> bool:
@@ -76,13 +93,52 @@ def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> 
     assert not torch.equal(first.parameters.jitter_factors, second.parameters.jitter_factors)
 
 
+def test_views_of_their_own_size(motion_videos: Path) -> None:
+    """Global views are the same bits with and without local ones; a local one is shorter, and whole frames tell it."""
+    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    global_views = [spec(num_frames=16, size_pixels=112, temporal_difference=0.5)] * 2
+    local_views = [spec(seconds=0.25, num_frames=8, size_pixels=64)] * 4
+    alone = TrainDataset(videos, views=global_views, seed=0)
+    together = TrainDataset(videos, views=[*global_views, *local_views], seed=0)
+    for video in range(4):
+        all_six = together[VideoRequest(1, video)].views
+        assert [tuple(view.clip.shape) for view in all_six] == [(16, 3, 112, 112)] * 2 + [(8, 3, 64, 64)] * 4
+        assert len({view.clip.numpy().tobytes() for view in all_six}) == 6
+        for with_others, one in zip(all_six[:2], alone[VideoRequest(1, video)].views, strict=True):
+            assert torch.equal(with_others.clip, one.clip)
+            assert (with_others.successors is None) == (one.successors is None)
+            assert one.successors is None or torch.equal(with_others.successors, one.successors)
+            assert all(map(torch.equal, with_others.parameters, one.parameters))
+
+
+def test_a_local_view_is_as_long_as_it_says(motion_videos: Path, frames_of_first: Frames) -> None:
+    """16 frames per second: 0.5 s go from frame i to i + 7, 0.25 s from i to i + 3."""
+    about, number_of = frames_of_first
+    views = [
+        spec(seconds=seconds, size_pixels=about.height, whole_frame=True) for seconds in (0.5, 0.5, 0.25, 0.25, 0.25)
+    ]
+    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    for epoch in range(3):
+        clips = [view.clip for view in TrainDataset(videos, views=views, seed=0)[VideoRequest(epoch, 0)].views]
+        assert [number_of(clip[-1]) - number_of(clip[0]) for clip in clips] == [7, 7, 3, 3, 3]
+
+
+def test_memory_is_that_of_the_views(motion_videos: Path) -> None:
+    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    views = [*[spec(num_frames=16, size_pixels=112)] * 2, *[spec(num_frames=8, size_pixels=64)] * 4]
+    memory = TrainDataset(videos, views=views, seed=0).memory_for(5)
+    assert [sum(clip.nbytes for clip in of_video) for of_video in memory] == [1_597_440] * 5
+    blocks = {clip.untyped_storage().data_ptr(): clip.untyped_storage().nbytes() for clip in chain(*memory)}
+    assert sorted(blocks.values()) == [5 * 98_304] * 4 + [5 * 602_112] * 2
+
+
 def test_starts_cover_the_video_uniformly(dataset: Callable[..., TrainDataset], motion_videos: Path) -> None:
     """Whole, unscaled frames tell which frame of the video a clip begins with."""
     with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
     side = about.height
-    videos = dataset(whole_frame=True, clip_format=ClipFormat(seconds=0.5, num_frames=1, size_pixels=side))
+    videos = dataset(whole_frame=True, num_frames=1, size_pixels=side)
     starts = []
     for epoch in range(60):
         for view in videos[VideoRequest(epoch, 0)].views:
@@ -105,11 +161,8 @@ def test_frame_differences_bring_the_next_native_frame(
     with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
-    whole = dataset(
-        temporal_difference=1.0,
-        whole_frame=True,
-        clip_format=ClipFormat(seconds=0.5, num_frames=4, size_pixels=about.height),
-    )[VideoRequest(0, 0)].views[0]
+    videos = dataset(temporal_difference=1.0, whole_frame=True, size_pixels=about.height)
+    whole = videos[VideoRequest(0, 0)].views[0]
     assert whole.successors is not None
     for kept, following in zip(whole.clip, whole.successors, strict=True):
         index = int((frames.float() - kept.float()).abs().mean(dim=(1, 2, 3)).argmin())
@@ -118,26 +171,14 @@ def test_frame_differences_bring_the_next_native_frame(
 
 
 @pytest.fixture
-def indices_of(dataset: Callable[..., TrainDataset], motion_videos: Path) -> Callable[..., list[list[list[int]]]]:
-    """Clip format options -> for some epochs and both views, which frames of the first video are in the clip."""
-    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
-        about = video.metadata
-        frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)]).float()
+def indices_of(dataset: Callable[..., TrainDataset], frames_of_first: Frames) -> Callable[..., list[list[list[int]]]]:
+    """Options of the sampling -> for some epochs and both views, which frames of the first video are in the clip."""
+    about, number_of = frames_of_first
 
-    def number(frame: torch.Tensor) -> int:
-        return int((frames - frame.float()).abs().mean(dim=(1, 2, 3)).argmin())
-
-    def get(**options: object) -> list[list[list[int]]]:
-        side = {"size_pixels": about.height}
-        videos = dataset(whole_frame=True, clip_format=replace(FORMAT, **side, **options))  # type: ignore[arg-type]
+    def get(**options: Any) -> list[list[list[int]]]:
+        videos = dataset(whole_frame=True, size_pixels=about.height, sampling=ClipSampling(**options))
         samples = [videos[VideoRequest(epoch, 0)] for epoch in range(12)]
-        return [
-            [
-                [int((frames - frame.float()).abs().mean(dim=(1, 2, 3)).argmin()) for frame in view.clip]
-                for view in views
-            ]
-            for _, views, _ in samples
-        ]
+        return [[list(map(number_of, view.clip)) for view in views] for _, views, _ in samples]
 
     return get
 
@@ -176,7 +217,7 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
     paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
     manifest = Manifest(root=Path("/"), paths=paths, labels=None, origin="list")
-    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0)
+    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), views=[spec()], seed=0)
     sample = videos[VideoRequest(0, 0)]
     assert sample.failures[0].video == 0
     assert "broken.mp4" in sample.failures[0].reason
@@ -192,7 +233,7 @@ def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> 
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
     manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
-    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), recipes=[recipe()], clip_format=FORMAT, seed=0)
+    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), views=[spec()], seed=0)
     clips = videos[VideoRequest(0, 0)]
     assert clips.views == ()
     assert len(clips.failures) == 10

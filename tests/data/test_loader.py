@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.augment.batch import TrainBatch
+from sce_video.augment.batch import TrainBatch, make_views
+from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.dataset import ClipFormat, TrainDataset
+from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
@@ -17,16 +18,18 @@ from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError, ManifestError
-from tests.data.test_dataset import recipe
+from tests.data.test_dataset import spec
 from tests.deadly import DeadlyVideos, processes_begun_here
 
 NUM_VIDEOS = 24  # 3 per class, see motion_videos
+VIEWS = (spec(num_frames=2, temporal_difference=0.3),) * 2
 
 
 def loader(
     motion_videos: Path,
     *,
     batch: int,
+    views: Sequence[ViewSpec] = VIEWS,
     accumulation_steps: int = 1,
     num_workers: int = 0,
     seed: int = 0,
@@ -37,8 +40,7 @@ def loader(
     watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.path)
     dataset = TrainDataset(
         WatchedVideos(DeadlyVideos(ListedVideos(manifest, VideoOpener("pyav")), deadly), watch),
-        recipes=[recipe(temporal_difference=0.3), recipe(temporal_difference=0.3)],
-        clip_format=ClipFormat(seconds=0.5, num_frames=2, size_pixels=32),
+        views=views,
         seed=seed,
     )
     return TrainLoader(
@@ -81,6 +83,25 @@ def test_any_step_can_be_the_first(motion_videos: Path, num_workers: int) -> Non
     for (epoch, parts), (epoch_again, parts_again) in zip(whole[2:], rest, strict=True):
         assert epoch == epoch_again
         assert equal(parts[0], parts_again[0])
+
+
+def test_global_and_local_views_of_their_own_size(motion_videos: Path) -> None:
+    """The same bits from this process and from workers, without a copy between decoder and batch."""
+    size = {"temporal_difference": 0.3}
+    views = [
+        *[spec(num_frames=16, size_pixels=112, **size)] * 2,
+        *[spec(seconds=0.25, num_frames=8, size_pixels=64)] * 4,
+    ]
+    _, (batch,) = next(loader(motion_videos, batch=6, views=views).batches_from(1, num_steps=2))
+    _, (from_worker,) = next(loader(motion_videos, batch=6, views=views, num_workers=2).batches_from(1, num_steps=2))
+    assert equal(batch, from_worker)
+    shapes = [tuple(view.clips.shape) for view in batch.views]
+    assert shapes == [(6, 16, 3, 112, 112)] * 2 + [(6, 8, 3, 64, 64)] * 4
+    assert sum(view.clips.untyped_storage().nbytes() for view in batch.views) == 6 * 1_597_440
+    _, (alone,) = next(loader(motion_videos, batch=6, views=views[:2]).batches_from(1, num_steps=2))
+    assert all(map(torch.equal, tensors(batch), tensors(alone)))
+    seen = [tuple(view.shape) for view in make_views(batch, specs=views, device=torch.device("cpu"))]
+    assert seen == [(6, 3, 16, 112, 112)] * 2 + [(6, 3, 8, 64, 64)] * 4
 
 
 def test_parts_make_up_the_batch(motion_videos: Path) -> None:

@@ -8,14 +8,14 @@ import pytest
 from torch import Tensor
 
 from sce_video.clips.decoders import DecodeError, PixelVideo, VideoDecoder, VideoOpener, Videos
-from sce_video.data.dataset import ClipFormat, TrainDataset, VideoRequest
+from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import StoppedError, UserError
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset
-from tests.data.test_dataset import recipe
+from tests.data.test_dataset import spec
 
 
 def test_lost_videos_count_as_broken(motion_videos: Path) -> None:
@@ -80,8 +80,7 @@ def test_whatever_is_raised_while_a_video_is_read_is_its_failure(where: str, err
     evaluated = ViewsDataset(videos, protocol=PROTOCOL)[1]
     assert evaluated.failure is not None
     assert evaluated.failure.startswith(reason)
-    clip_format = ClipFormat(seconds=0.2, num_frames=2, size_pixels=32)
-    clips = TrainDataset(videos, recipes=[recipe()], clip_format=clip_format, seed=0)[VideoRequest(0, 1)]
+    clips = TrainDataset(videos, views=[spec(seconds=0.2, num_frames=2)], seed=0)[VideoRequest(0, 1)]
     assert clips.failures[0].reason.startswith(reason)
     assert clips.views == ()
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.data import build_recipes
+from sce_video.build.views import build_views
 from sce_video.config import load_config
 from sce_video.report.run_folder import Neighbor, Query, RunFiles
 from sce_video.tasks.pictures import build_pictures, choose_shown, shown_view
@@ -22,14 +22,14 @@ def config(videos: Path, *overrides: str):
 
 
 def test_a_view_becomes_the_clip_it_was(motion_videos: Path) -> None:
-    recipe = build_recipes(config(motion_videos))[0]
+    recipe = build_views(config(motion_videos))[0].recipe
     clips = torch.randint(256, (1, 2, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     view = plain_view(clips, mean=recipe.mean, std=recipe.std)[0]
     assert torch.equal(shown_view(view, recipe), clips[0])
 
 
 def test_views_out_of_range_do_not_wrap_round(motion_videos: Path) -> None:
-    recipe = build_recipes(config(motion_videos))[0]
+    recipe = build_views(config(motion_videos))[0].recipe
     view = torch.full((3, 1, 1, 1), 9.0)
     assert shown_view(view, recipe).flatten().tolist() == [255] * 3
     assert shown_view(-view, recipe).flatten().tolist() == [0] * 3

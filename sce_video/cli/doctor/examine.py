@@ -10,8 +10,10 @@ from resource import RLIMIT_NOFILE, getrlimit
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.data import build_recipes, build_train_dataset
+from sce_video.augment.recipes import ViewSpec
+from sce_video.build.data import build_train_dataset
 from sce_video.build.files import build_opener, build_videos
+from sce_video.build.views import build_views
 from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.cli.doctor.subject import Subject
 from sce_video.cli.doctor.training_step import find_demand
@@ -19,7 +21,7 @@ from sce_video.clips.decoders import VideoOpener
 from sce_video.data.manifest import Manifest
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.doctor import resources, slurm, versions
-from sce_video.engine.doctor.decode import DecodeSpeed, balance, decoding, measure_decoding
+from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
 from sce_video.engine.doctor.demand import Demand
 from sce_video.engine.doctor.disk import disk, measure_disk
 from sce_video.engine.doctor.finding import Finding, Section, section_text, summary_text
@@ -65,7 +67,7 @@ def _sections(subject: Subject, seconds: float) -> Iterator[Section]:
 
 def _resources(cfg: CfgNode) -> list[Finding]:
     pinned = torch.cuda.is_available() and cfg.RUN.DEVICE != "cpu"
-    counted, needs = cores(), loader_needs(cfg, pinned=pinned)
+    counted, needs = cores(), loader_needs(cfg, build_views(cfg), pinned=pinned)
     return [
         *resources.usable_cores(counted, needs),
         *resources.busy_cores(os.getloadavg()[0], counted),
@@ -76,18 +78,18 @@ def _resources(cfg: CfgNode) -> list[Finding]:
     ]
 
 
-def loader_needs(cfg: CfgNode, *, pinned: bool) -> resources.LoaderNeeds:
+def loader_needs(cfg: CfgNode, views: Sequence[ViewSpec], *, pinned: bool) -> resources.LoaderNeeds:
     """`pinned`: batches leave their files for pinned memory as they arrive, on the way to a GPU."""
-    clip_bytes = cfg.CLIP.NUM_FRAMES * 3 * cfg.CLIP.SIZE_PIXELS**2
     # A clip that becomes frame differences travels with the frames after its own.
-    clips_per_video = sum(1 + recipe.temporal_difference_probability for recipe in build_recipes(cfg))
+    clips_per_view = [1 + view.recipe.temporal_difference_probability for view in views]
+    video_bytes = sum(math.prod(view.clip_shape) * clips for view, clips in zip(views, clips_per_view, strict=True))
     batch = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
     return resources.LoaderNeeds(
         num_workers=build_num_workers(cfg),
         prefetch_batches=cfg.DATA.PREFETCH_BATCHES,
         # Otherwise the parts of one step are there until those of the next have all come.
         batches_in_hand=1 if pinned else 2 * cfg.TRAIN.ACCUMULATION_STEPS - 1,
-        batch_bytes=math.ceil(batch * clip_bytes * clips_per_video),
+        batch_bytes=math.ceil(batch * video_bytes),
     )
 
 
@@ -108,11 +110,11 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
     fetched = fetching(build_videos(cfg, manifest, VideoOpener("pyav")), seconds=seconds)
     speeds = {name: _decode_speed(cfg, manifest, name, seconds) for name in loaded}
     chosen, reason = _chosen(cfg, manifest, speeds)
-    taken = f"2 clips of {cfg.CLIP.NUM_FRAMES} frames over {cfg.CLIP.SECONDS:g} s of each"
-    findings = [Finding("ok", "videos", f"{manifest.origin}; {taken}")]
+    views = build_views(cfg)
+    findings = [Finding("ok", "videos", f"{manifest.origin}; {clips_of_each(views)}")]
     findings += fetched
     if read:
-        findings += disk(read, 2 / chosen.clips_per_second if chosen else None)
+        findings += disk(read, len(views) / chosen.clips_per_second if chosen else None)
     for speed in speeds.values():
         findings += decoding(speed, [str(file) for file in files])
     findings += reason
@@ -124,7 +126,7 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
 def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float) -> DecodeSpeed:
     opened = build_videos(cfg, manifest, replace(build_opener(cfg), decoder=decoder))
     videos = WatchedVideos(opened, build_watch(cfg, manifest))
-    return measure_decoding(build_train_dataset(cfg, videos, build_recipes(cfg)), decoder=decoder, seconds=seconds)
+    return measure_decoding(build_train_dataset(cfg, videos, build_views(cfg)), decoder=decoder, seconds=seconds)
 
 
 def _chosen(

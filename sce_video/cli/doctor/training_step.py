@@ -6,9 +6,9 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import make_views
-from sce_video.build.data import build_recipes
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
+from sce_video.build.views import build_views
 from sce_video.cli.doctor.subject import Subject
 from sce_video.engine.doctor.demand import (
     Demand,
@@ -51,10 +51,8 @@ def find_demand(subject: Subject, *, seconds: float) -> tuple[Demand | None, lis
 
 def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, seconds: float) -> Demand:
     """Of steps of one part each, from uint8 clips in this process's memory to the updated weights."""
-    recipes = build_recipes(cfg)
-    part = made_up_batch(
-        recipes, num_videos=part_size, num_frames=cfg.CLIP.NUM_FRAMES, size_pixels=cfg.CLIP.SIZE_PIXELS
-    )
+    views = build_views(cfg)
+    part = made_up_batch(views, num_videos=part_size)
     model = build_method(cfg, steps_per_epoch=1).to(device).train()
     step = partial(
         pretrain_step,
@@ -63,10 +61,10 @@ def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, secon
         replica=model,
         optimizer=build_optimizer(cfg, model),
         precision=Precision(cfg.TRAIN.PRECISION, device),
-        make_views=partial(make_views, recipes=recipes, device=device),
+        make_views=partial(make_views, specs=views, device=device),
     )
     is_on_cpu = device.type == "cpu"
-    rate = clips_per_second(step, num_clips=part_size * len(recipes), seconds=seconds, counts_slow_first=is_on_cpu)
+    rate = clips_per_second(step, num_clips=part_size * len(views), seconds=seconds, counts_slow_first=is_on_cpu)
     where = f" on the CPU with {torch.get_num_threads()} threads" if is_on_cpu else ""
     what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
     return Demand(rate, f"measured{where}: {what}")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from sce_video.augment.recipes import ViewSpec
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.engine.doctor.demand import Demand
 from sce_video.engine.doctor.disk import first_of
@@ -24,7 +26,7 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass
 class DecodeSpeed:
-    """What one loader process does with one thread: open, decode, crop and resize two clips of each video.
+    """What one loader process does with one thread: open, decode, crop and resize the clips of each video.
 
     `seconds` are those that the clips took. `failures` maps the place of a video to the cause; another one was decoded
     in its place, as in training. `ended` says how the process ended early, which was on `last_video`.
@@ -111,6 +113,13 @@ def _follow(
             speed.num_clips += report.num_clips
             speed.seconds += report.seconds
         num_reports += 1
+
+
+def clips_of_each(views: Sequence[ViewSpec]) -> str:
+    """What is decoded of each video, in words."""
+    alike = Counter((view.num_frames, view.seconds) for view in views)
+    clips = [f"{count} clips of {frames} frames over {length:g} s" for (frames, length), count in alike.items()]
+    return f"{', '.join(clips)} of each"
 
 
 def decoding(speed: DecodeSpeed, names: Sequence[str]) -> list[Finding]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sce_video.augment.batch import ClipForView, TrainBatch, VideoClips, collate
 from sce_video.augment.draw import draw_view
-from sce_video.augment.recipes import ViewRecipe
+from sce_video.augment.recipes import ViewSpec
 from sce_video.engine.doctor.finding import Finding
 from sce_video.errors import UserError
 from sce_video.report.curves import read_metrics
@@ -83,16 +83,17 @@ def clips_per_second(step: Callable[[], Tensor], *, num_clips: int, seconds: flo
     return num_steps * num_clips / (time.perf_counter() - started)
 
 
-def made_up_batch(recipes: Sequence[ViewRecipe], *, num_videos: int, num_frames: int, size_pixels: int) -> TrainBatch:
-    """A batch as the loader gives it: clips of noise, parameters drawn by the recipes."""
+def made_up_batch(views: Sequence[ViewSpec], *, num_videos: int) -> TrainBatch:
+    """A batch as the loader gives it: clips of noise, the same for all videos, and drawn parameters."""
     generator = generator_from("doctor")
-    noise = torch.randint(256, (num_frames, 3, size_pixels, size_pixels), dtype=torch.uint8, generator=generator)
+    noises = [torch.randint(256, view.clip_shape, dtype=torch.uint8, generator=generator) for view in views]
 
-    def clip(recipe: ViewRecipe) -> ClipForView:
-        parameters = draw_view(recipe, generator=generator)
-        return ClipForView(noise, noise.flip(0) if parameters.temporal_difference else None, parameters)
+    def clip(view: ViewSpec, noise: Tensor) -> ClipForView:
+        parameters = draw_view(view.recipe, generator=generator)
+        frames = noise.movedim(-1, 1)  # (T, C, H, W)
+        return ClipForView(frames, frames.flip(0) if parameters.temporal_difference else None, parameters)
 
-    return collate([VideoClips(video, tuple(map(clip, recipes)), []) for video in range(num_videos)])
+    return collate([VideoClips(video, tuple(map(clip, views, noises)), []) for video in range(num_videos)])
 
 
 def training_step(demand: Demand | None, why_not: str) -> list[Finding]:

@@ -1,9 +1,13 @@
 """What a config's loader asks for; all numbers by hand."""
 
+from dataclasses import replace
+
 from fvcore.common.config import CfgNode
 
+from sce_video.build.views import build_views
 from sce_video.cli.doctor.examine import loader_needs
 from sce_video.config.defaults import default_config
+from sce_video.engine.doctor.resources import LoaderNeeds
 
 # 2 views x 512 videos x 16 frames x 3 x 112 x 112 = 616,562,688 bytes
 BATCH_512 = 616_562_688
@@ -18,18 +22,29 @@ def config(**changes: object) -> CfgNode:
     return cfg
 
 
+def needs_of(cfg: CfgNode, *, pinned: bool) -> LoaderNeeds:
+    return loader_needs(cfg, build_views(cfg), pinned=pinned)
+
+
 def test_bytes_of_the_default_recipe() -> None:
-    found = loader_needs(config(), pinned=True)
+    found = needs_of(config(), pinned=True)
     assert found.batch_bytes == BATCH_512
     assert found.num_batches == 5  # 2 workers x 2 ahead, and one on its way to the GPU
     assert found.total_bytes == 3_082_813_440
 
 
+def test_every_view_has_its_own_size() -> None:
+    """2 x 16 x 112 x 112 x 3 = 1,204,224 bytes of global and 4 x 8 x 64 x 64 x 3 = 393,216 of local views a video."""
+    global_views = build_views(config())
+    local = replace(global_views[0], seconds=0.64, num_frames=8, size_pixels=64)
+    assert loader_needs(config(), [*global_views, *[local] * 4], pinned=True).batch_bytes == 512 * 1_597_440
+
+
 def test_accumulation_makes_batches_smaller_and_keeps_more_of_them() -> None:
-    found = loader_needs(config(TRAIN__ACCUMULATION_STEPS=4), pinned=False)
+    found = needs_of(config(TRAIN__ACCUMULATION_STEPS=4), pinned=False)
     assert found.batch_bytes == BATCH_512 // 4
     assert found.num_batches == 4 + 4 + 3  # ahead; the parts of one step; of the next but its last
 
 
 def test_frame_differences_take_their_successors_along() -> None:
-    assert loader_needs(config(AUG__TEMPORAL_DIFFERENCE_PROBABILITY=0.25), pinned=True).batch_bytes == 770_703_360
+    assert needs_of(config(AUG__TEMPORAL_DIFFERENCE_PROBABILITY=0.25), pinned=True).batch_bytes == 770_703_360

@@ -6,19 +6,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from sce_video.build.data import build_recipes, build_train_dataset, build_train_loader, build_train_manifest
+from sce_video.build.data import build_train_dataset, build_train_loader, build_train_manifest
+from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos
 from sce_video.config import load_config
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.doctor import demand as demand_module
-from sce_video.engine.doctor.decode import DecodeSpeed, balance, decoding, measure_decoding
+from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
 from sce_video.engine.doctor.demand import (
     Demand,
     batch_fits,
@@ -39,7 +40,7 @@ MIB = 2**20
 
 def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 20.0) -> DecodeSpeed:
     cfg = load_config(CONFIG, SMALL.split())
-    dataset = build_train_dataset(cfg, videos, build_recipes(cfg))
+    dataset = build_train_dataset(cfg, videos, build_views(cfg))
     return measure_decoding(dataset, decoder="pyav", seconds=seconds, patience_seconds=patience_seconds)
 
 
@@ -165,14 +166,23 @@ def test_a_run_without_speeds_is_refused(tmp_path: Path) -> None:
         logged_demand(tmp_path / "nowhere")
 
 
+def test_which_clips_are_taken_in_words() -> None:
+    views = build_views(load_config(CONFIG, SMALL.split()))
+    assert clips_of_each(views) == "2 clips of 2 frames over 0.5 s of each"
+    local = replace(views[0], seconds=0.25, num_frames=4)
+    expected = "2 clips of 2 frames over 0.5 s, 3 clips of 4 frames over 0.25 s of each"
+    assert clips_of_each([*views, *[local] * 3]) == expected
+
+
 def test_made_up_batches_are_like_the_loaders(motion_videos: Path) -> None:
     settings = f"{SMALL} DATA.ROOT {motion_videos} AUG.TEMPORAL_DIFFERENCE_PROBABILITY 1.0"
     cfg = load_config(CONFIG, settings.split())
-    recipes = build_recipes(cfg)
+    global_views = build_views(cfg)
+    views = [*global_views, replace(global_views[0], seconds=0.25, num_frames=3, size_pixels=16)]
     videos = ListedVideos(build_train_manifest(cfg), VideoOpener("pyav"))
-    loader = build_train_loader(cfg, videos, recipes, torch.device("cpu"))
+    loader = build_train_loader(cfg, videos, views, torch.device("cpu"))
     _, (real,) = next(iter(loader.batches_from(0, num_steps=1)))
-    made_up = made_up_batch(recipes, num_videos=8, num_frames=2, size_pixels=32)
+    made_up = made_up_batch(views, num_videos=8)
     for ours, theirs in zip(made_up.views, real.views, strict=True):
         for one, other in zip((*ours[:2], *ours[2]), (*theirs[:2], *theirs[2]), strict=True):
             assert (one.shape, one.dtype) == (other.shape, other.dtype)

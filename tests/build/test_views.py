@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.build.clips import build_clip_format, build_protocol
+from sce_video.build.views import build_clip_sampling, build_protocol, build_views
 from sce_video.config import load_config
 from sce_video.errors import ConfigError
 
@@ -13,13 +13,22 @@ def config(tmp_path: Path, *overrides: object):
     return load_config(tmp_path / "run.yaml", [str(value) for value in overrides])
 
 
+def test_two_global_views_that_differ_in_blur_and_solarization(tmp_path: Path) -> None:
+    """The paper's: view 1 always blurred and never solarized, view 2 in a tenth and a fifth of the cases."""
+    sizes = ("CLIP.SECONDS", 2.56, "CLIP.NUM_FRAMES", 8, "CLIP.SIZE_PIXELS", 224)
+    first, second = build_views(config(tmp_path, *sizes))
+    assert [(view.seconds, view.num_frames, view.size_pixels) for view in (first, second)] == [(2.56, 8, 224)] * 2
+    assert (first.recipe.blur_probability, first.recipe.solarize_probability) == (1.0, 0.0)
+    assert (second.recipe.blur_probability, second.recipe.solarize_probability) == (0.1, 0.2)
+
+
 def starts(cfg, video_seconds: float) -> list[tuple[float, float]]:
-    clip_format = build_clip_format(cfg)
+    sampling = build_clip_sampling(cfg)
     found = []
     for seed in range(50):
         generators = [torch.Generator().manual_seed(2 * seed + view) for view in range(2)]
-        lengths = [clip_format.seconds * clip_format.speeds[0]] * 2
-        first, second = clip_format.spans(video_seconds, lengths, generators=generators)
+        lengths = [cfg.CLIP.SECONDS * sampling.speeds[0]] * 2
+        first, second = sampling.spans(video_seconds, lengths, generators=generators)
         found.append((first.start_seconds, second.start_seconds))
     return found
 
@@ -37,13 +46,13 @@ def test_pairs_of_clips(tmp_path: Path) -> None:
 
 def test_which_frames_are_kept(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    uniform = build_clip_format(config(tmp_path)).positions(generator)
+    uniform = build_clip_sampling(config(tmp_path)).positions(generator)
     assert uniform(10, 4) == [0, 3, 6, 9]
     strided = config(tmp_path, "CLIP.FRAME_CHOICE", "strided", "CLIP.FRAME_STRIDE", 2)
-    assert build_clip_format(strided).positions(generator)(10, 4) == [0, 2, 4, 6]
+    assert build_clip_sampling(strided).positions(generator)(10, 4) == [0, 2, 4, 6]
     assert build_protocol(strided).frame_stride == 2
     jittered = config(tmp_path, "CLIP.FRAME_CHOICE", "jittered")
-    draws = {tuple(build_clip_format(jittered).positions(generator)(40, 4)) for _ in range(20)}
+    draws = {tuple(build_clip_sampling(jittered).positions(generator)(40, 4)) for _ in range(20)}
     assert len(draws) > 10
     assert all(10 * i <= frame < 10 * (i + 1) for draw in draws for i, frame in enumerate(draw))
     assert build_protocol(jittered).frame_stride == 0  # nothing random in evaluation
