@@ -13,18 +13,19 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sce_video"
 FLOORS = [
     {"engine"},
     {"engine.cluster"},
-    {"runtime", "config"},
+    {"runtime"},
     {"engine.pool"},
     {"clips", "augment", "models", "methods", "optim", "zoo"},
     {"engine.remote"},
     {"data", "train", "evaluate", "report"},
+    {"config"},
     {"build", "engine.prepare", "engine.doctor"},
     {"tasks"},
     {"launch"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"errors", "plain_text", "special_files"}  # the modules outside the rooms
+GROUND = {"errors", "paths", "plain_text", "special_files", "urls"}  # the modules outside the rooms
 MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli"}
 # By all rooms of the front together; `prepare` and `doctor` by none but `cli` and `tools/`.
 SEEN_OF_THE_ENGINE = {

@@ -14,7 +14,7 @@ from sce_video.launch.requeue import leave_job
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/defaults.py lists every key")
+    parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/sections/ lists every key")
     parser.add_argument("--nproc", type=int, metavar="N", help="processes on this machine (default: one per GPU)")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
     arguments = parser.parse_args()

@@ -14,7 +14,7 @@ from sce_video.launch.submit import Resources, batch_script, describe, minutes_o
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/defaults.py lists every key")
+    parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/sections/ lists every key")
     parser.add_argument("--nodes", type=int, default=1, metavar="N")
     parser.add_argument("--gpus-per-node", type=int, default=1, metavar="N", help="one task each; 0: one task, no GPU")
     parser.add_argument("--cpus-per-task", type=int, default=8, metavar="N", help="%(default)s")

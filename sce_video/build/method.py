@@ -1,81 +1,55 @@
 """The pretraining method from the config."""
 
-from collections.abc import Callable
+from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from sce_video.config.settings import takes
 from sce_video.methods.base import Method, Scheduled
-from sce_video.methods.byol import BYOL
-from sce_video.methods.moco_v3 import MoCoV3
-from sce_video.methods.sce import SCE
-from sce_video.methods.simclr import SimCLR
+from sce_video.methods.table import METHODS
 from sce_video.models.backbones import make_backbone
 from sce_video.models.heads import mlp
-from sce_video.models.pooled import PooledBackbone
 from sce_video.optim.schedules import EMAMomentum, Ramp
 
 
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
-    return METHODS[cfg.METHOD.NAME](cfg, steps_per_epoch)
-
-
-def build_sce(cfg: CfgNode, steps_per_epoch: int) -> SCE:
-    return SCE(
-        **_branches(cfg),
-        embedding_dim=cfg.MODEL.PROJECTOR_DIMS[-1],
-        queue_length=cfg.METHOD.QUEUE_LENGTH,
-        in_batch_keys=cfg.METHOD.IN_BATCH_KEYS,
-        scheduled={
-            "coeff": _ramp(cfg, "COEFF", steps_per_epoch),
-            "temperature": _ramp(cfg, "TEMPERATURE", steps_per_epoch),
-            "target_temperature": _ramp(cfg, "TARGET_TEMPERATURE", steps_per_epoch),
-            "ema_momentum": EMAMomentum(cfg.METHOD.EMA_MOMENTUM),
-        },
+    """The method with what its constructor takes: networks, how its scalars move, and its settings of METHOD."""
+    method = METHODS[cfg.METHOD.NAME]
+    wanted = takes(method)
+    return method(
+        **_networks(cfg, wanted),
+        scheduled={name: _scheduled(cfg, name, steps_per_epoch) for name in method.SCALARS},
+        **{name: cfg.METHOD[name.upper()] for name in wanted if name.upper() in cfg.METHOD},
     )
 
 
-def build_moco_v3(cfg: CfgNode, steps_per_epoch: int) -> MoCoV3:
-    temperature, momentum = _ramp(cfg, "TEMPERATURE", steps_per_epoch), EMAMomentum(cfg.METHOD.EMA_MOMENTUM)
-    return MoCoV3(**_branches(cfg), scheduled={"temperature": temperature, "ema_momentum": momentum})
-
-
-def build_byol(cfg: CfgNode, _: int) -> BYOL:
-    return BYOL(**_branches(cfg), scheduled={"ema_momentum": EMAMomentum(cfg.METHOD.EMA_MOMENTUM)})
-
-
-def build_simclr(cfg: CfgNode, steps_per_epoch: int) -> SimCLR:
+def _networks(cfg: CfgNode, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Those that a method wants, in the order in which the first weights are drawn, and the embedding's dimension."""
     backbone = make_backbone(cfg.MODEL.BACKBONE)
-    temperature = _ramp(cfg, "TEMPERATURE", steps_per_epoch)
-    return SimCLR(backbone=backbone, projector=_projector(cfg, backbone), scheduled={"temperature": temperature})
+    embedding_dim = cfg.MODEL.PROJECTOR_DIMS[-1]
+    networks = {
+        "backbone": backbone,
+        "predictor": _predictor(cfg, embedding_dim) if "predictor" in wanted else None,
+        "projector": mlp([backbone.feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=True),
+        "embedding_dim": embedding_dim,
+    }
+    return {name: each for name, each in networks.items() if name in wanted}
 
 
-def _branches(cfg: CfgNode) -> dict[str, nn.Module]:
-    """What a method with a momentum branch is made of, in the order in which the first weights are drawn."""
-    backbone = make_backbone(cfg.MODEL.BACKBONE)
-    embedding_dim, hidden_dim = cfg.MODEL.PROJECTOR_DIMS[-1], cfg.MODEL.PREDICTOR_HIDDEN_DIM
-    predictor = mlp([embedding_dim, hidden_dim, embedding_dim], last_norm=False) if hidden_dim else nn.Identity()
-    return {"backbone": backbone, "predictor": predictor, "projector": _projector(cfg, backbone)}
+def _predictor(cfg: CfgNode, embedding_dim: int) -> nn.Module:
+    hidden_dim = cfg.MODEL.PREDICTOR_HIDDEN_DIM
+    return mlp([embedding_dim, hidden_dim, embedding_dim], last_norm=False) if hidden_dim else nn.Identity()
 
 
-def _projector(cfg: CfgNode, backbone: PooledBackbone) -> nn.Module:
-    return mlp([backbone.feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=True)
-
-
-def _ramp(cfg: CfgNode, name: str, steps_per_epoch: int) -> Scheduled:
-    method = cfg.METHOD
+def _scheduled(cfg: CfgNode, name: str, steps_per_epoch: int) -> Scheduled:
+    """How METHOD.NAME moves: the EMA momentum by its cosine, everything else by its ramp."""
+    method, key = cfg.METHOD, name.upper()
+    if name == "ema_momentum":
+        return EMAMomentum(method[key])
     return Ramp(
-        start=method[f"{name}_START"],
-        end=method[name],
-        ramp_steps=method[f"{name}_WARMUP_EPOCHS"] * steps_per_epoch,
-        shape=method[f"{name}_WARMUP_SHAPE"],
+        start=method[f"{key}_START"],
+        end=method[key],
+        ramp_steps=method[f"{key}_WARMUP_EPOCHS"] * steps_per_epoch,
+        shape=method[f"{key}_WARMUP_SHAPE"],
     )
-
-
-# (config, steps of an epoch) -> method
-METHODS: dict[str, Callable[[CfgNode, int], Method]] = {
-    "sce": build_sce,
-    "moco_v3": build_moco_v3,
-    "byol": build_byol,
-    "simclr": build_simclr,
-}

@@ -1,35 +1,34 @@
 """Optimiser, schedules and plan from the config."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 
+from sce_video.config.settings import takes
 from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups
-from sce_video.optim.lars import LARS
 from sce_video.optim.schedules import LearningRate
+from sce_video.optim.table import OPTIMIZERS
 from sce_video.train.plan import Plan, Schedules
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     """The optimiser; its learning rate is set anew at every step."""
-    # LARS excludes biases and norms by itself.
     groups: list[Any] = (
         [parameter for parameter in model.parameters() if parameter.requires_grad]
-        if cfg.OPTIM.NAME == "lars"
+        if "weight_decay" in takes(OPTIMIZERS[cfg.OPTIM.NAME])
         else decay_groups(model, **_decay(cfg))
     )
-    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, groups)
+    return _optimizer(cfg, groups)
 
 
 def build_finetune_optimizer(cfg: CfgNode, classifier: Classifier) -> Optimizer:
     """The same with layer-wise learning rates."""
     groups = layer_groups(classifier.layers, layer_decay=cfg.OPTIM.LAYER_DECAY, **_decay(cfg))
-    return OPTIMIZERS[cfg.OPTIM.NAME](cfg, [group for group in groups if group["params"]])
+    return _optimizer(cfg, [group for group in groups if group["params"]])
 
 
 def _decay(cfg: CfgNode) -> dict[str, Any]:
@@ -39,19 +38,9 @@ def _decay(cfg: CfgNode) -> dict[str, Any]:
     }
 
 
-def _lars(cfg: CfgNode, groups: list[Any]) -> Optimizer:
-    return LARS(groups, lr=0.0, sgd_momentum=cfg.OPTIM.SGD_MOMENTUM, weight_decay=cfg.OPTIM.WEIGHT_DECAY)
-
-
-def _sgd(cfg: CfgNode, groups: list[Any]) -> Optimizer:
-    return SGD(groups, lr=0.0, momentum=cfg.OPTIM.SGD_MOMENTUM)
-
-
-def _adamw(cfg: CfgNode, groups: list[Any]) -> Optimizer:
-    return AdamW(groups, lr=0.0)
-
-
-OPTIMIZERS: dict[str, Callable[[CfgNode, list[Any]], Optimizer]] = {"lars": _lars, "sgd": _sgd, "adamw": _adamw}
+def _optimizer(cfg: CfgNode, groups: list[Any]) -> Optimizer:
+    optimizer = OPTIMIZERS[cfg.OPTIM.NAME]
+    return optimizer(groups, **{name: cfg.OPTIM[name.upper()] for name in takes(optimizer)})
 
 
 def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = None) -> Schedules:

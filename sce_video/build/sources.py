@@ -7,7 +7,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.build.files import build_index_folder
-from sce_video.config.defaults import SPLIT_MARK
+from sce_video.config.sections.data import SPLIT_MARK
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources import (
     ClassNames,

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from sce_video.config.defaults import MEASURING_TASKS, SOURCES_WITH_TWO_LISTS, SPLIT_MARK, TRAINING_TASKS
-from sce_video.config.remote import check_remote, check_secrets
+from sce_video.config.defaults import SETTINGS
+from sce_video.config.remote import check_remote
+from sce_video.config.sections.data import SOURCES_WITH_TWO_LISTS, SPLIT_MARK
+from sce_video.config.sections.task import MEASURING_TASKS, TRAINING_TASKS
 from sce_video.config.uses import get
 from sce_video.config.values import shown
 from sce_video.errors import ConfigError
+from sce_video.methods.table import METHODS
 
-# Keys without which a source has nothing to read.
+# of Source: keys without which one has nothing to read.
 _NEEDED_KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("list", "shards"), ("DATA.TRAIN",)),
     "kinetics": ("DATA.ROOT", "DATA.TRAIN"),
@@ -33,7 +36,6 @@ def check_config(cfg: CfgNode) -> None:
     Args:
         cfg: each value within its own bounds, what is not used at its default.
     """
-    check_secrets(cfg)  # first: what the others say shows values
     _check_training(cfg)
     _check_views(cfg)
     _check_data(cfg)
@@ -46,18 +48,16 @@ def _check_training(cfg: CfgNode) -> None:
             "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
             "give one of them"
         )
-    has_predictor = cfg.METHOD.NAME != "byol" or cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0
-    _require(has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", "METHOD.NAME byol needs a predictor, or it collapses")
+    method = cfg.METHOD.NAME
+    has_predictor = cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0 or not METHODS[method].NEEDS_PREDICTOR
+    _require(
+        has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", f"METHOD.NAME {method} needs a predictor, or it collapses"
+    )
     parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
     _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
     _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")
     epochs = cfg.TRAIN.NUM_EPOCHS
-    for key in (
-        "OPTIM.WARMUP_EPOCHS",
-        "METHOD.COEFF_WARMUP_EPOCHS",
-        "METHOD.TEMPERATURE_WARMUP_EPOCHS",
-        "METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS",
-    ):
+    for key in (key for key in SETTINGS if key.endswith("WARMUP_EPOCHS")):
         _require(get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
     final, base = cfg.OPTIM.FINAL_LR, cfg.OPTIM.BASE_LR
     _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")

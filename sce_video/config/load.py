@@ -10,12 +10,12 @@ from fvcore.common.config import CfgNode
 
 from sce_video.config.check import check_config
 from sce_video.config.defaults import SETTINGS, default_config
-from sce_video.config.paths import expanded
 from sce_video.config.settings import refused_text
 from sce_video.config.uses import get, put, reset_unused, used_keys, why_unused
 from sce_video.config.values import read_value, shown
 from sce_video.config.yaml_file import flattened, parse_yaml, read_yaml
 from sce_video.errors import ConfigError
+from sce_video.paths import expanded
 
 _BASE_KEY = "_BASE_"
 _MOST_BASES = 10
@@ -181,4 +181,4 @@ def _suggestion(key: str) -> str:
     wanted = key.upper()[:100]
     namesakes = [name for name in SETTINGS if name.split(".")[-1] == wanted.split(".")[-1]]  # section wrong or missing
     near = difflib.get_close_matches(wanted, namesakes or SETTINGS, n=1, cutoff=0.0 if namesakes else 0.5)
-    return f"; did you mean {near[0]}?" if near else "; sce_video/config/defaults.py lists all keys"
+    return f"; did you mean {near[0]}?" if near else "; sce_video/config/sections/ lists all keys"

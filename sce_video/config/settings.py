@@ -1,15 +1,23 @@
 """How a setting is declared: its default, what values it may have and which configs use it, at once."""
 
+import inspect
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
+
+from sce_video.urls import holds_secret, is_url
 
 _MOST_CHARACTERS = 4096  # of a text: the longest path there is
 _MOST_VALUES = 1000  # of a list
 # Controls, line ends and lone surrogates (bytes of a command line that are no text).
 _NOT_IN_TEXTS = ("Cc", "Cs", "Zl", "Zp")
+
+_NO_SECRETS = (
+    "a password or values behind its ? would be saved beside the results: put each, all of it, into an environment "
+    "variable and write ${NAME} in its place"
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Setting:
         conditions: all must hold, or nothing reads the setting.
         is_path: a text in which `~` and `$NAME` stand for folders.
         choices: the few values there are, if so.
+        is_free: a run may go on with another value; None is what its section says.
     """
 
     default: Any
@@ -37,21 +46,25 @@ class Setting:
     conditions: tuple[When, ...] = ()
     is_path: bool = False
     choices: tuple[Any, ...] = ()
+    is_free: bool | None = None
 
 
 class Section(SimpleNamespace):
     """Settings below one name; its conditions are those of all of them."""
 
-    def __init__(self, *conditions: When) -> None:
+    def __init__(self, *conditions: When, is_free: bool = False) -> None:
         super().__init__()
-        self.__dict__["conditions"] = conditions
+        self._conditions, self._is_free = conditions, is_free
 
     def settings(self) -> dict[str, Setting]:
-        declared = {name: each for name, each in vars(self).items() if name != "conditions"}
         return {
-            name: replace(each, conditions=(*self.conditions, *each.conditions))
-            for name, each in declared.items()
-            if not isinstance(each, Section)
+            name: replace(
+                each,
+                conditions=(*self._conditions, *each.conditions),
+                is_free=self._is_free if each.is_free is None else each.is_free,
+            )
+            for name, each in vars(self).items()
+            if isinstance(each, Setting)
         }
 
 
@@ -64,6 +77,27 @@ def when(key: str, *values: Any) -> When:
 def when_above_zero(key: str) -> When:
     """The setting `key`, or a value of its list, is above 0."""
     return When((key,), lambda value: any(each > 0 for each in _listed(value)), f"{key} above 0")
+
+
+def when_taken(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
+    """The setting `key` chooses one of those pieces that take an argument `name`."""
+    return when(key, *(each for each, piece in pieces.items() if name in takes(piece)))
+
+
+def takes(piece: Callable[..., Any]) -> tuple[str, ...]:
+    """The settings of a function or class: its keyword-only arguments, called like keys of the config."""
+    parameters = inspect.signature(piece).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+def free(setting: Setting) -> Setting:
+    """One that a run may go on with another value of; any other change would make its saved config a lie."""
+    return replace(setting, is_free=True)
+
+
+def fixed(setting: Setting) -> Setting:
+    """One that it may not, in a section where it may."""
+    return replace(setting, is_free=False)
 
 
 def choice(default: Any, *values: Any, conditions: Sequence[When] = ()) -> Setting:
@@ -81,8 +115,22 @@ def text(default: str, *conditions: When) -> Setting:
 
 
 def path(default: str, *conditions: When) -> Setting:
-    """A file or folder, or the URL of one; `~` and `$NAME` at load become what they stand for."""
-    return Setting(default, refused_text, conditions, is_path=True)
+    """A file or folder of this machine; `~` and `$NAME` at load become what they stand for."""
+
+    def refusal(value: str) -> str:
+        return refused_text(value) or ("it must be a local path" if is_url(value) else "")
+
+    return Setting(default, refusal, conditions, is_path=True)
+
+
+def path_or_url(default: str, *conditions: When) -> Setting:
+    """The same, or the URL of one."""
+
+    def refusal(value: str) -> str:
+        chained = is_url(value) and "::" in value
+        return refused_text(value) or ("chained URLs are not read: name the files themselves" if chained else "")
+
+    return Setting(default, refusal, conditions, is_path=True)
 
 
 def number(
@@ -141,7 +189,9 @@ def refused_text(value: str) -> str:
     if len(value) > _MOST_CHARACTERS:
         return f"it must have at most {_MOST_CHARACTERS} characters"
     found = next((each for each in value if unicodedata.category(each) in _NOT_IN_TEXTS), None)
-    return "" if found is None else f"take the control character {found!r} out"
+    if found is not None:
+        return f"take the control character {found!r} out"
+    return _NO_SECRETS if holds_secret(value) else ""
 
 
 def _shown_bound(inclusive: str, closed: float | None, exclusive: str, opened: float | None) -> str:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sce_video.config.paths import expanded
 from sce_video.config.settings import Setting
-from sce_video.config.urls import masked, masked_url
 from sce_video.errors import ConfigError
+from sce_video.paths import expanded
+from sce_video.urls import masked, masked_url
 
 # Neither YAML's nor Python's further forms: `010` is ten, `1:30`, `0x10` and `1_000` are no numbers.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")

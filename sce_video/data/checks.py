@@ -8,12 +8,12 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from sce_video.config.urls import is_url
 from sce_video.data.find_file import find_file
 from sce_video.data.manifest import Manifest, PackedTexts, shown
 from sce_video.engine.remote import RefusedError, RemoteError, RemotePath
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
+from sce_video.urls import is_url
 
 # A few are looked for first; where one is missing so many more, spread over the list, as can be asked in the time.
 _FEW, _MANY = 64, 2048

@@ -12,11 +12,11 @@ from typing import overload
 
 import numpy as np
 
-from sce_video.config.urls import is_url, masked, masked_url
 from sce_video.data.find_file import find_file
 from sce_video.data.subsets import balanced_part
 from sce_video.engine.remote import Location, RemotePath, location
 from sce_video.errors import ManifestError
+from sce_video.urls import is_url, masked, masked_url
 
 _NUM_STAMPED = 32
 # A classifier has a row for each: more are a mistake, such as a number of bytes read as a label.

@@ -89,6 +89,10 @@ def mean_of_crops(features: Tensor, *, num_crops: int) -> Tensor:
     return features.unflatten(0, (-1, num_crops)).mean(dim=1)
 
 
+# Of what a query or an answer is: by EVAL.RETRIEVAL_LEVEL.
+POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
+
+
 @dataclass(frozen=True)
 class FeatureExtractor:
     """Runs a backbone, in eval mode and float32, over all views of videos.

@@ -32,8 +32,8 @@ def knn_metrics(
     query: FeatureSet,
     bank: FeatureSet,
     *,
-    nums_neighbors: Sequence[int],
-    temperatures: Sequence[float],
+    knn_num_neighbors: Sequence[int],
+    knn_temperatures: Sequence[float],
     device: torch.device,
     search: Search = torch_search,
 ) -> Measured:
@@ -42,12 +42,12 @@ def knn_metrics(
     Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
     """
     num_classes = int(max(query.labels.max(), bank.labels.max())) + 1
-    if max(nums_neighbors) > len(bank.labels):
-        LOGGER.warning("kNN with %d neighbors: all %d training videos vote", max(nums_neighbors), len(bank.labels))
-    similarities, rows = nearest(query.features, bank.features, k=max(nums_neighbors), device=device, search=search)
+    if max(knn_num_neighbors) > len(bank.labels):
+        LOGGER.warning("kNN with %d neighbors: all %d training videos vote", max(knn_num_neighbors), len(bank.labels))
+    similarities, rows = nearest(query.features, bank.features, k=max(knn_num_neighbors), device=device, search=search)
     neighbor_labels = bank.labels[rows]
     sweep, first_votes = [], None
-    for num_neighbors, temperature in product(nums_neighbors, temperatures):
+    for num_neighbors, temperature in product(knn_num_neighbors, knn_temperatures):
         votes = knn_votes(
             similarities,
             neighbor_labels,

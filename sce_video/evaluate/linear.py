@@ -57,8 +57,10 @@ def linear_metrics(
     test: FeatureSet,
     train: FeatureSet,
     *,
-    weight_decays: Sequence[float],
-    fitted_part: Callable[[Sequence[int]], Sequence[int]],
+    linear_weight_decays: Sequence[float],
+    linear_held_out_share: float,
+    balanced_part: Callable[..., Sequence[int]],
+    seed: int,
     device: torch.device,
 ) -> Measured:
     """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set.
@@ -67,9 +69,9 @@ def linear_metrics(
     probe is then fitted on all of them. Test rows have no say in it.
 
     Args:
-        weight_decays: above 0, or separable classes have no optimum.
-        fitted_part: labels of the training rows -> rows to fit on while the weight decay is chosen; where they are all
-            of a class of two or more rows, its last one is held out.
+        linear_weight_decays: above 0, or separable classes have no optimum.
+        linear_held_out_share: of the training rows of each class, in (0, 1); of two and more at least one.
+        balanced_part: (labels, share=, seed=) -> a random part of the rows, of each class the same share.
         device: where the probe is fitted.
     Raises:
         ConfigError: there are several weight decays, but no class has a row to hold out.
@@ -77,15 +79,19 @@ def linear_metrics(
     num_classes = int(max(test.labels.max(), train.labels.max())) + 1
     scores_of = partial(_scores, num_classes=num_classes, device=device)
     details: dict[str, Any] = {}
-    weight_decay = weight_decays[0]
-    if len(weight_decays) > 1:
-        kept, held_out = _divided(train, fitted_part)
+    weight_decay = linear_weight_decays[0]
+    if len(linear_weight_decays) > 1:
+        fitted = balanced_part(train.labels.tolist(), share=1 - linear_held_out_share, seed=seed)
+        kept, held_out = _divided(train, fitted)
         tried = [
-            topk_accuracy(scores_of(held_out, kept, weight_decay=each), held_out.labels, k=1) for each in weight_decays
+            topk_accuracy(scores_of(held_out, kept, weight_decay=each), held_out.labels, k=1)
+            for each in linear_weight_decays
         ]
-        weight_decay = weight_decays[max(range(len(tried)), key=tried.__getitem__)]
-        details["held_out_top1"] = dict(zip(map(str, weight_decays), tried, strict=True))
-        LOGGER.info("weight decay %g is best on held-out training videos, of %s", weight_decay, list(weight_decays))
+        weight_decay = linear_weight_decays[max(range(len(tried)), key=tried.__getitem__)]
+        details["held_out_top1"] = dict(zip(map(str, linear_weight_decays), tried, strict=True))
+        LOGGER.info(
+            "weight decay %g is best on held-out training videos, of %s", weight_decay, list(linear_weight_decays)
+        )
     scores = scores_of(test, train, weight_decay=weight_decay)
     metrics = classification_metrics(scores, test.labels, name="linear_features")
     return Measured(metrics, {"weight_decay": weight_decay, **details}, scores=scores.softmax(dim=1))
@@ -105,10 +111,10 @@ def _scores(
     return ((test.features - mean) / std).double() @ weights.T.cpu() + bias.cpu()
 
 
-def _divided(rows: FeatureSet, fitted_part: Callable[[Sequence[int]], Sequence[int]]) -> tuple[FeatureSet, FeatureSet]:
+def _divided(rows: FeatureSet, fitted: Sequence[int]) -> tuple[FeatureSet, FeatureSet]:
     """Rows to fit on, of each class at least one, and those held out, of each class with two or more at least one."""
     kept = torch.zeros(len(rows.labels), dtype=torch.bool)
-    kept[list(fitted_part(rows.labels.tolist()))] = True
+    kept[list(fitted)] = True
     for label in rows.labels.unique():
         places = (rows.labels == label).nonzero().flatten()
         if len(places) > 1 and kept[places].all():

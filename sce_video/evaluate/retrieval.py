@@ -13,26 +13,26 @@ def retrieval_metrics(
     query: FeatureSet,
     bank: FeatureSet,
     *,
-    ranks: Sequence[int],
-    center_features: bool,
+    retrieval_ranks: Sequence[int],
+    retrieval_center_features: bool,
     device: torch.device,
     search: Search = torch_search,
 ) -> Measured:
-    """R@k for every k of `ranks`, in [0, 1].
+    """R@k for every k of `retrieval_ranks`, in [0, 1].
 
     Args:
-        center_features: query and bank each lose their own mean first, as in SCE's reference code.
+        retrieval_center_features: query and bank each lose their own mean first, as in SCE's reference code.
     """
-    origins = (query.features.mean(dim=0), bank.features.mean(dim=0)) if center_features else (None, None)
+    origins = (query.features.mean(dim=0), bank.features.mean(dim=0)) if retrieval_center_features else (None, None)
     similarities, rows = nearest(
         query.features,
         bank.features,
-        k=max(ranks),
+        k=max(retrieval_ranks),
         query_origin=origins[0],
         bank_origin=origins[1],
         device=device,
         search=search,
     )
-    answers = bank.labels[rows]  # (queries, max(ranks))
-    metrics = {f"retrieval_r{k}": recall_at(answers, query.labels, k=k) for k in ranks}
+    answers = bank.labels[rows]  # (queries, max(retrieval_ranks))
+    metrics = {f"retrieval_r{k}": recall_at(answers, query.labels, k=k) for k in retrieval_ranks}
     return Measured(metrics, {}, neighbors=(similarities, rows))

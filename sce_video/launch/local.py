@@ -10,8 +10,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.config import config_text, flat_config, load_config, saved_config
-from sce_video.config.defaults import TRAINING_TASKS
 from sce_video.config.same_run import keys_of_another_run, named
+from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
 from sce_video.engine.cluster.env import is_placed, job_in, place_in
 from sce_video.engine.cluster.joined_ranks import joined_ranks

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from sce_video.config.paths import expanded
-from sce_video.config.urls import is_url, masked
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.errors import LOST_A_PEER, ConfigError, PeerLostError, StoppedError, UserError
+from sce_video.paths import expanded
 from sce_video.plain_text import shown
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.terminal import make_terminal_best_effort
+from sce_video.urls import is_url, masked
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:

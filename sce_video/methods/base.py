@@ -21,7 +21,8 @@ class Method(nn.Module, ABC):
     """A pretraining method. The loop knows nothing else of it.
 
     `backbone` is the part that is kept and evaluated. `SCALARS` names the scalars that the method wants at every step;
-    they arrive as `at`, and are logged.
+    they arrive as `at`, and are logged. The constructor's arguments, all by keyword, are `scheduled`, the networks
+    (`backbone`, `projector`, `predictor`), `embedding_dim` and settings called like their keys of METHOD, as it wants.
 
     Args:
         scheduled: how each of them moves.
@@ -30,6 +31,7 @@ class Method(nn.Module, ABC):
     """
 
     SCALARS: ClassVar[tuple[str, ...]] = ()
+    NEEDS_PREDICTOR: ClassVar[bool] = False
     backbone: nn.Module
 
     def __init__(self, *, scheduled: Mapping[str, Scheduled]) -> None:

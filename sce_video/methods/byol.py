@@ -15,6 +15,7 @@ class BYOL(MomentumMethod):
     """
 
     SCALARS: ClassVar = ("ema_momentum",)
+    NEEDS_PREDICTOR: ClassVar = True
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
         """The mean over the videos of the squared distances of query and key, in [0, 8].

@@ -1,12 +1,13 @@
 """Similarity Contrastive Estimation: the whole step on one screen (arXiv:2111.14585, 2212.11187)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
+from sce_video.methods.base import Scheduled
 from sce_video.methods.losses import sce_loss, sce_loss_in_batch
 from sce_video.methods.momentum import MomentumMethod
 from sce_video.methods.queue import KeyQueue
@@ -22,13 +23,23 @@ class SCE(MomentumMethod):
         embedding_dim: D.
         queue_length: K >= 0 past keys.
         in_batch_keys: also contrast with the other keys of the batch.
-        branches: as `MomentumMethod` takes them.
+        backbone, projector, predictor, scheduled: as `MomentumMethod` takes them.
     """
 
     SCALARS: ClassVar = ("coeff", "temperature", "target_temperature", "ema_momentum")
 
-    def __init__(self, *, embedding_dim: int, queue_length: int, in_batch_keys: bool, **branches: Any) -> None:
-        super().__init__(**branches)
+    def __init__(
+        self,
+        *,
+        backbone: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        scheduled: Mapping[str, Scheduled],
+        embedding_dim: int,
+        queue_length: int,
+        in_batch_keys: bool,
+    ) -> None:
+        super().__init__(backbone=backbone, projector=projector, predictor=predictor, scheduled=scheduled)
         self.queue = KeyQueue(queue_length, embedding_dim)
         self.in_batch_keys = in_batch_keys
         self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this optimiser step, one pair per accumulated part

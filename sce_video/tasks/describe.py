@@ -7,12 +7,12 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config import config_text
-from sce_video.config.defaults import SPLIT_MARK
-from sce_video.config.urls import masked
+from sce_video.config.sections.data import SPLIT_MARK
 from sce_video.config.uses import get, used_keys
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_export, read_features
 from sce_video.evaluate.features import features_digest
+from sce_video.evaluate.table import EVALUATIONS
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.report.feature_map import FeatureMap, make_feature_map
 from sce_video.report.reported import ReportedRun
@@ -21,9 +21,7 @@ from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.features import features_folder
 from sce_video.tasks.pictures import build_pictures, choose_shown
-
-# Elsewhere `features/` holds the probabilities of classes.
-_TASKS_ON_FEATURES = ("knn", "retrieval", "linear_features")
+from sce_video.urls import masked
 
 
 def build_reported_runs(runs: Sequence[CfgNode], *, names: Sequence[str]) -> list[ReportedRun]:
@@ -81,7 +79,8 @@ def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
     try:
         if cfg.TASK == "extract":
             return _map_of_extracted(files.folder)
-        return _map_of_answered(cfg, files) if cfg.TASK in _TASKS_ON_FEATURES else None
+        # Elsewhere `features/` holds the probabilities of classes.
+        return _map_of_answered(cfg, files) if cfg.TASK in EVALUATIONS else None
     except UserError as error:
         LOGGER.warning("no map of the features: %s", error)
         return None

@@ -12,7 +12,7 @@ from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.defaults import SOURCES_WITH_TWO_LISTS
+from sce_video.config.sections.data import SOURCES_WITH_TWO_LISTS
 from sce_video.data.manifest import Manifest
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.feature_files import export

@@ -1,6 +1,5 @@
 """Features of the videos of a list, and what they depend on in words."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,17 @@ from sce_video.build.files import build_videos
 from sce_video.build.views import build_protocol
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.defaults import SPLIT_MARK
+from sce_video.config.sections.data import SPLIT_MARK
 from sce_video.data.manifest import Manifest
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import (
+    POOLS,
     FeatureExtractor,
     FeatureRows,
-    mean_of_crops,
-    mean_of_views,
 )
 from sce_video.evaluate.views import spatial_crops
 from sce_video.models.weights import weights_digest
-
-_POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
 
 
 def features_of(
@@ -51,7 +47,7 @@ def features_of(
         backbone,
         build_views_dataset(cfg, build_videos(cfg, manifest, opener), watch),
         make_views=partial(_views_of, cfg),
-        pool=partial(_POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
+        pool=partial(POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
         workers=build_workers(cfg, watch, device),
         device=device,
     )
@@ -107,6 +103,7 @@ def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: Manifest, test: 
     return {
         **describe_extraction(cfg, opener),
         **_videos(cfg, train=train, test=test),
+        **({"retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL} if cfg.TASK == "retrieval" else {}),
         "label_share": cfg.EVAL.LABEL_SHARE,
         "seed": cfg.RUN.SEED,
     }

@@ -13,7 +13,7 @@ from sce_video.build.data import build_test_manifest, build_train_dataset, build
 from sce_video.build.files import build_opener, build_videos
 from sce_video.build.views import build_protocol, build_views
 from sce_video.build.workers import build_watch, build_workers
-from sce_video.config.defaults import TRAINING_TASKS
+from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.manifest import Manifest
 from sce_video.data.videos import ListedVideos

@@ -10,19 +10,16 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.run import Work
+from sce_video.evaluate.table import EVALUATIONS
+from sce_video.tasks.evaluation import evaluate_task
 from sce_video.tasks.extract import extract_task
 from sce_video.tasks.finetune import finetune_task, linear_task
-from sce_video.tasks.knn import knn_task
-from sce_video.tasks.linear_features import linear_features_task
 from sce_video.tasks.pretrain import pretrain_task
-from sce_video.tasks.retrieval import retrieval_task
 
 TASKS: dict[str, Callable[[CfgNode, torch.device], Work]] = {
     "pretrain": pretrain_task,
     "finetune": finetune_task,
     "linear": linear_task,
-    "linear_features": linear_features_task,
-    "knn": knn_task,
-    "retrieval": retrieval_task,
+    **dict.fromkeys(EVALUATIONS, evaluate_task),
     "extract": extract_task,
 }

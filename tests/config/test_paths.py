@@ -7,7 +7,6 @@ import pytest
 
 from sce_video.config import config_text, load_config
 from sce_video.config.defaults import SETTINGS
-from sce_video.config.paths import expanded
 from sce_video.errors import ConfigError
 
 Write = Callable[..., Path]
@@ -18,28 +17,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOME": "/home/ada", "DATA_DIR": "/mnt/data", "NESTED": "$DATA_DIR/x", "TILDE": "~/x"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("NOWHERE", raising=False)
-
-
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("~", "/home/ada"),
-        ("~/runs/x", "/home/ada/runs/x"),
-        ("$DATA_DIR", "/mnt/data"),
-        ("${DATA_DIR}/k400", "/mnt/data/k400"),
-        ("/a/$DATA_DIR/b", "/a//mnt/data/b"),
-        ("$TILDE", "/home/ada/x"),
-        ("./~/x", "./~/x"),
-        ("a~", "a~"),
-        ("100$", "100$"),
-        ("$5", "$5"),
-        ("train{split}.txt", "train{split}.txt"),
-        ("", ""),
-        ("https://me:${DATA_DIR}@host/~x", "https://me:${DATA_DIR}@host/~x"),
-    ],
-)
-def test_expanded(text: str, path: str) -> None:
-    assert expanded(text) == path
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from sce_video.data.subsets import balanced_part
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
@@ -136,7 +137,8 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
     dataset = [flat_views(video, 10 * video) for video in range(6)]
     features = extract(dataset, [0, 0, 0, 1, 1, 1])
     assert not features.features.requires_grad
-    result = linear_metrics(features, features, weight_decays=[1e-3], fitted_part=list, device=torch.device("cpu"))
+    settings = {"linear_weight_decays": [1e-3], "linear_held_out_share": 0.2, "seed": 0}
+    result = linear_metrics(features, features, **settings, balanced_part=balanced_part, device=torch.device("cpu"))
     assert result.metrics["linear_features_top1"] == 1.0
 
 

@@ -20,7 +20,7 @@ def knn_metrics(query, query_labels, bank, bank_labels, *, num_neighbors, temper
 
 def measured(query, query_labels, bank, bank_labels, nums_neighbors, temperatures):
     sets = feature_set(query, query_labels), feature_set(bank, bank_labels)
-    return knn.knn_metrics(*sets, nums_neighbors=nums_neighbors, temperatures=temperatures, device=CPU)
+    return knn.knn_metrics(*sets, knn_num_neighbors=nums_neighbors, knn_temperatures=temperatures, device=CPU)
 
 
 def knn_votes(query, bank, bank_labels, *, num_neighbors, **settings):

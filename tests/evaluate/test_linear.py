@@ -1,5 +1,3 @@
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -23,8 +21,8 @@ def linear_metrics(test, test_labels, train, train_labels, *, weight_decay):
 
 def measured(test, test_labels, train, train_labels, weight_decays):
     sets = feature_set(test, test_labels), feature_set(train, train_labels)
-    part = partial(balanced_part, share=0.8, seed=3)
-    return linear.linear_metrics(*sets, weight_decays=weight_decays, fitted_part=part, device=CPU)
+    settings = {"linear_weight_decays": weight_decays, "linear_held_out_share": 0.2, "seed": 3}
+    return linear.linear_metrics(*sets, **settings, balanced_part=balanced_part, device=CPU)
 
 
 def classes(count, seed, num_classes=4, noise=2.0, dim=6):

@@ -4,10 +4,9 @@ import sys
 import pytest
 import torch
 
-from sce_video.config.defaults import SETTINGS
 from sce_video.errors import UserError
 from sce_video.evaluate import neighbors
-from sce_video.evaluate.neighbors import SEARCHES, load_faiss_search, nearest
+from sce_video.evaluate.neighbors import load_faiss_search, nearest
 
 pytestmark = pytest.mark.rounding
 
@@ -96,7 +95,3 @@ def test_a_missing_faiss_is_said_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UserError, match=r"faiss cannot be loaded .*; pip install faiss-cpu, or use EVAL\.SEARCH torch"):
         load_faiss_search()
-
-
-def test_the_config_offers_every_search():
-    assert set(SETTINGS["EVAL.SEARCH"].choices) == set(SEARCHES)

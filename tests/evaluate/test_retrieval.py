@@ -8,8 +8,9 @@ from tests.evaluate.sets import CPU, feature_set
 pytestmark = pytest.mark.rounding
 
 
-def retrieval_metrics(query, query_labels, bank, bank_labels, **settings):
+def retrieval_metrics(query, query_labels, bank, bank_labels, *, ranks, center_features):
     sets = feature_set(query, query_labels), feature_set(bank, bank_labels)
+    settings = {"retrieval_ranks": ranks, "retrieval_center_features": center_features}
     return retrieval.retrieval_metrics(*sets, device=CPU, **settings).metrics
 
 

@@ -5,7 +5,6 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from sce_video.config.urls import is_url, masked
 from sce_video.data.manifest import Manifest
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
 from sce_video.engine.remote import Location, location
@@ -13,6 +12,7 @@ from sce_video.engine.remote.shards import BRACES, Member, ShardIndex, expand_br
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.progress import progress_bar
+from sce_video.urls import is_url, masked
 
 # Servers answer slowly, not seldom: what is waited for takes no core.
 _NUM_THREADS = 16

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sce_video.config.urls import is_url, masked
 from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError, reason_of
 from sce_video.special_files import refuse_special_file
+from sce_video.urls import is_url, masked
 
 _BLANKS = " \t\r\f\v"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")

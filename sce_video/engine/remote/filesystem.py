@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sce_video.config.urls import masked
 from sce_video.errors import UserError
+from sce_video.urls import masked
 
 # Without an answer, or between two pieces of one.
 _CONNECT_SECONDS, _SILENCE_SECONDS = 15.0, 30.0

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from sce_video.config.urls import is_url, masked_url
 from sce_video.engine.remote import transfer
 from sce_video.engine.remote.retry import RemoteError
+from sce_video.urls import is_url, masked_url
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 

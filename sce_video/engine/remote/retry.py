@@ -10,9 +10,9 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from sce_video.config.urls import masked
 from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
+from sce_video.urls import masked
 
 Value = TypeVar("Value")
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_video.config.urls import holds_secret, is_url, masked, masked_url
+from sce_video.urls import holds_secret, is_url, masked, masked_url
 
 
 def test_what_is_a_url() -> None:

@@ -1,0 +1,25 @@
+"""OPTIM: what moves the weights."""
+
+from sce_video.config.sections.bounds import MOST_EPOCHS
+from sce_video.config.sections.task import FINETUNING, TRAINING
+from sce_video.config.settings import Section, choice, flag, number, share, takes, when, when_taken
+from sce_video.optim.table import OPTIMIZERS
+
+_DECAYS_IN_GROUPS = when(
+    "OPTIM.NAME", *(name for name, each in OPTIMIZERS.items() if "weight_decay" not in takes(each))
+)
+
+OPTIM = Section(TRAINING)
+OPTIM.NAME = choice("lars", *OPTIMIZERS)
+# Peak learning rate for 256 videos; the rate used is BASE_LR * GLOBAL_BATCH_SIZE / 256.
+OPTIM.BASE_LR = number(2.4, least=0, most=1e38)
+# Epochs of linear warm-up; then a cosine to FINAL_LR, for 256 videos too (SCE: 0; supervised on K200: 0.01, of 0.4).
+OPTIM.WARMUP_EPOCHS = number(35, least=0, most=MOST_EPOCHS)
+OPTIM.FINAL_LR = number(0.0, least=0, most=1_000_000)
+# Momentum of LARS and SGD.
+OPTIM.SGD_MOMENTUM = share(0.9, when_taken("OPTIM.NAME", OPTIMIZERS, "sgd_momentum"))
+# LARS never applies it to norms and biases; sgd and adamw do if DECAYS_NORMS_AND_BIASES (SCE's code on labels: yes).
+OPTIM.WEIGHT_DECAY = number(1e-6, least=0, most=1000)
+OPTIM.DECAYS_NORMS_AND_BIASES = flag(False, _DECAYS_IN_GROUPS)
+# Finetuning: a block's learning rate is that of the one after it times this; 1 is the same for all.
+OPTIM.LAYER_DECAY = number(1.0, FINETUNING, above=0, most=1)

@@ -1,0 +1,20 @@
+"""What to do, and what other settings depend on in it."""
+
+from sce_video.config.settings import choice, when
+from sce_video.evaluate.table import EVALUATIONS
+
+TRAINING_TASKS = ("pretrain", "finetune", "linear")
+# Those with a number for an answer, which need labels.
+MEASURING_TASKS = ("finetune", "linear", *EVALUATIONS)
+_TASKS = (*TRAINING_TASKS, *EVALUATIONS, "extract")
+
+# pretrain; finetune (all weights, on labels), linear (a classifier on the frozen backbone, on augmented clips);
+# linear_features, knn, retrieval (on cached features), extract (these features alone).
+TASK = choice("pretrain", *_TASKS)
+
+PRETRAINING = when("TASK", "pretrain")
+FINETUNING = when("TASK", "finetune")
+TRAINING = when("TASK", *TRAINING_TASKS)
+MEASURING = when("TASK", *MEASURING_TASKS)
+AFTER_PRETRAINING = when("TASK", *_TASKS[1:])
+ON_FEATURES = when("TASK", *EVALUATIONS, "extract")
