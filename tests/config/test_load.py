@@ -178,7 +178,7 @@ def test_an_unknown_key_names_its_nearest_neighbour(config_file: Write, key: str
 def test_a_key_like_no_other_points_to_the_list(config_file: Write) -> None:
     message = refusal(config_file("XYZ: {QQQQ: 1}"))
     assert "unknown key XYZ.QQQQ;" in message
-    assert "defaults.py" in message
+    assert "config/sections" in message
 
 
 @pytest.mark.parametrize("value", ["", "3", "[1, 2]"])

@@ -1,0 +1,36 @@
+"""How a setting is declared: who uses it is asked of the pieces that take it, by name."""
+
+from sce_video.config.settings import Section, fixed, flag, free, number, takes, when_taken
+
+
+class Piece:
+    def __init__(self, data: int, *, width: int) -> None: ...
+
+
+class Heir(Piece):
+    pass
+
+
+def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_: int) -> None: ...
+
+
+def test_a_piece_takes_what_is_by_keyword_alone() -> None:
+    assert takes(Piece) == takes(Heir) == ("width",)
+    assert takes(function) == ("depth", "width")
+
+
+def test_a_setting_is_used_by_the_pieces_that_take_it() -> None:
+    pieces = {"a": Piece, "b": function, "c": lambda data: None}
+    condition = when_taken("X.NAME", pieces, "width")
+    assert condition.words == "X.NAME a or b"
+    assert [condition.holds(name) for name in pieces] == [True, True, False]
+    assert when_taken("X.NAME", pieces, "depth").words == "X.NAME b"
+
+
+def test_what_may_change_in_a_run_is_said_by_the_setting_or_else_by_its_section() -> None:
+    section = Section(is_free=True)
+    section.A, section.B = flag(False), fixed(flag(False))
+    assert [section.settings()[name].is_free for name in "AB"] == [True, False]
+    section = Section()
+    section.A, section.B = number(1, least=0), free(number(1, least=0))
+    assert [section.settings()[name].is_free for name in "AB"] == [False, True]
