@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from sce_video.tasks.retrieval import retrieval_task
 
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_features
 from sce_video.report.reported import ReportedRun
 from sce_video.tasks.describe import build_reported_runs, describe_runs
 from sce_video.tasks.extract import extract_task
-from sce_video.tasks.retrieval import retrieval_task
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from fvcore.common.config import CfgNode
-
 from sce_video.tasks.knn import knn_task
 
 CPU = torch.device("cpu")

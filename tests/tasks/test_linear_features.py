@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from sce_video.tasks.linear_features import linear_features_task
 
 from sce_video.errors import ConfigError
-from sce_video.tasks.linear_features import linear_features_task
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from sce_video.tasks.retrieval import retrieval_task
 
 from sce_video.report.run_folder import read_run
-from sce_video.tasks.retrieval import retrieval_task
 
 CPU = torch.device("cpu")
 
