@@ -1,6 +1,6 @@
 """Evaluation on frozen features: of test videos against those of training videos."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,8 @@ from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.settings import takes
 from sce_video.data.checks import require_comparable
 from sce_video.data.manifest import Manifest
-from sce_video.data.subsets import balanced_part
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.features import (
     FeatureRows,
@@ -25,9 +23,7 @@ from sce_video.evaluate.features import (
     labeled,
 )
 from sce_video.evaluate.metrics import Measured
-from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_neighbors, write_predictions
-from sce_video.evaluate.table import EVALUATIONS
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.tasks.features import describe_views, features_home, features_of
@@ -37,9 +33,12 @@ from sce_video.tasks.results import write_results
 Measure = Callable[[FeatureSet, FeatureSet], Measured]
 
 
-def evaluate_task(cfg: CfgNode, device: torch.device) -> Work:
-    """Extract features of training and test videos, measure, write `results.json`, print the table."""
-    measure = build_measure(cfg, device)
+def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure, *, settings: Mapping[str, Any]) -> Work:
+    """Extract features of training and test videos, measure, write `results.json`, print the table.
+
+    Args:
+        settings: what the metrics depend on beside the views and the videos, for `protocol`.
+    """
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
     backbone, weights = build_evaluated_backbone(cfg)
@@ -50,27 +49,9 @@ def evaluate_task(cfg: CfgNode, device: torch.device) -> Work:
 
     def work() -> None:
         remember_decoder(cfg, opener.decoder, videos=train_manifest.digest(), memory=memory)
-        _evaluate(cfg, measure, features, opener, train_manifest, test_manifest, weights=weights)
+        _evaluate(cfg, measure, features, opener, train_manifest, test_manifest, settings=settings, weights=weights)
 
     return work
-
-
-def build_measure(cfg: CfgNode, device: torch.device) -> Measure:
-    """What EVALUATIONS has for the task, with what it wants: settings of EVAL, device, seed, search, `balanced_part`.
-
-    Raises:
-        UserError: what EVAL.SEARCH chooses is not installed.
-    """
-    evaluation = EVALUATIONS[cfg.TASK]
-    offered = {"device": device, "seed": cfg.RUN.SEED, "balanced_part": balanced_part, **_settings(cfg)}
-    if "search" in offered:
-        offered["search"] = SEARCHES[cfg.EVAL.SEARCH]()
-    return partial(evaluation, **{name: offered[name] for name in takes(evaluation)})
-
-
-def _settings(cfg: CfgNode) -> dict[str, Any]:
-    """What the metrics depend on beside the views and the videos."""
-    return {name: cfg.EVAL[name.upper()] for name in takes(EVALUATIONS[cfg.TASK]) if name.upper() in cfg.EVAL}
 
 
 def _evaluate(
@@ -81,6 +62,7 @@ def _evaluate(
     train_manifest: Manifest,
     test_manifest: Manifest,
     *,
+    settings: Mapping[str, Any],
     weights: str,
 ) -> None:
     train, test = (
@@ -92,7 +74,7 @@ def _evaluate(
         _write_records(
             Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.shown_paths, train_manifest.shown_paths
         )
-    protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **_settings(cfg)}
+    protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **settings}
     write_results(
         cfg,
         measured.metrics,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from fvcore.common.config import CfgNode
-from sce_video.tasks.retrieval import retrieval_task
 
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_features
 from sce_video.report.reported import ReportedRun
 from sce_video.tasks.describe import build_reported_runs, describe_runs
 from sce_video.tasks.extract import extract_task
+from sce_video.tasks.on_features import on_features_task
 
 CPU = torch.device("cpu")
 
@@ -50,7 +50,7 @@ def test_pretraining_is_named_by_its_training_list(config: Callable[..., CfgNode
 
 def test_a_retrieval_with_pictures_and_a_map(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     cfg = config("retrieval", EVAL__RETRIEVAL_RANKS="1")
-    retrieval_task(cfg, CPU)()
+    on_features_task(cfg, CPU)()
     run = reported(cfg)
     assert (run.name, run.task) == ("ours", "retrieval")
     assert run.settings["EVAL.RETRIEVAL_RANKS"] == "[1]"
@@ -66,7 +66,7 @@ def test_no_map_of_features_that_the_numbers_are_not_of(
     config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cfg = config("retrieval", EVAL__RETRIEVAL_RANKS="1")
-    retrieval_task(cfg, CPU)()
+    on_features_task(cfg, CPU)()
     rows = read_features(tmp_path / "run" / "features" / "test")
     assert rows is not None
     results = json.loads((tmp_path / "run" / "results.json").read_text())

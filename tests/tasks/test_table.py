@@ -1,4 +1,4 @@
-"""The tasks that can be asked for; tests/test_configs.py holds that they are the choices of TASK."""
+"""The tasks that can be asked for: each value that TASK may have."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,15 @@ import pytest
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.config.defaults import SETTINGS
 from sce_video.errors import UserError
 from sce_video.tasks.table import TASKS
 
 CPU = torch.device("cpu")
+
+
+def test_every_choice_of_the_config_is_a_task() -> None:
+    assert list(SETTINGS["TASK"].choices) == list(TASKS)
 
 
 @pytest.mark.parametrize("task", TASKS)
