@@ -154,6 +154,25 @@ def test_what_takes_a_path_takes_a_text(room: str) -> None:
     assert paths_that_take_no_text("def read(file: Path, name: str) -> None: ...") == ["read(file: Path)"]
 
 
+# The rooms in which each file has a test file of its name; elsewhere a file may be held by the tests of what it serves.
+MIRRORED = ("build", "tasks")
+NOT_MIRRORED = {
+    "build/method.py",  # tests/test_configs.py builds each config's, tests/methods/test_baselines.py each method
+    "build/model.py",  # tests/test_configs.py, tests/tasks/test_pretrain.py and test_finetune.py
+}
+
+
+def unmirrored(files: Sequence[Path], tests: Path) -> set[str]:
+    names = (file.relative_to(PACKAGE) for file in files if file.name != "__init__.py")
+    return {str(name) for name in names if not (tests / name.parent / f"test_{name.name}").is_file()}
+
+
+def test_tests_mirror_the_rooms() -> None:
+    files = [file for file in FILES if room_of(file) in MIRRORED]
+    assert unmirrored(files, Path(__file__).parent) == NOT_MIRRORED
+    assert unmirrored([PACKAGE / "tasks" / "new.py"], Path(__file__).parent) == {"tasks/new.py"}
+
+
 def test_the_version_stands_in_one_place() -> None:
     setup = configparser.ConfigParser()
     setup.read(PACKAGE.parent / "setup.cfg")

@@ -1,0 +1,75 @@
+"""What the runs that train have in common: the record that stands in every checkpoint, norms, precision."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from sce_video.build.run import build_precision, prepared
+from sce_video.config import load_config
+from sce_video.config.same_run import recorded_config
+from sce_video.tasks.pretrain import build_pretrain_run
+from sce_video.train.loop import Run
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
+CPU = torch.device("cpu")
+
+
+def config(videos: Path, output_dir: Path, *overrides: str) -> CfgNode:
+    places = ["DATA.ROOT", str(videos), "RUN.OUTPUT_DIR", str(output_dir), "DATA.NUM_WORKERS", "0"]
+    small = ["CLIP.SECONDS", "0.5", "CLIP.NUM_FRAMES", "2", "METHOD.QUEUE_LENGTH", "8", "TRAIN.GLOBAL_BATCH_SIZE", "8"]
+    return load_config(CONFIG, shared=[*places, *small, *overrides])
+
+
+@pytest.fixture(scope="module")
+def run(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    output_dir = tmp_path_factory.mktemp("run")
+    return build_pretrain_run(config(motion_videos, output_dir, "TRAIN.NUM_CHECKPOINTS_KEPT", "2"), CPU)
+
+
+def test_batch_norm_stays_as_it_is_off_a_gpu() -> None:
+    norm = nn.BatchNorm3d(2)
+    assert type(prepared(nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
+
+
+@pytest.mark.usefixtures("second_process")
+def test_batch_norm_of_several_gpus_is_over_all_of_them() -> None:
+    """On the meta device in a GPU's place: nothing is computed."""
+
+    class Elsewhere(nn.BatchNorm3d):
+        def to(self, *_: object) -> "Elsewhere":
+            return self
+
+    assert isinstance(prepared(Elsewhere(2), torch.device("cuda")), nn.SyncBatchNorm)
+    assert type(prepared(nn.BatchNorm3d(2), CPU)) is nn.BatchNorm3d
+
+
+def test_the_precision_is_the_config_s() -> None:
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        cfg = load_config(CONFIG, ["TRAIN.PRECISION", name])
+        with build_precision(cfg, CPU).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is dtype
+
+
+def test_a_checkpoint_s_record_tells_which_run_it_is_of(run: Run, motion_videos: Path) -> None:
+    record = run.record
+    assert (record["backbone"], record["decoder"]) == ("r2plus1d_mini", "pyav")
+    assert record["labels"] == ""  # pretraining uses none
+    assert recorded_config(record["config"])["METHOD.QUEUE_LENGTH"] == 8
+    assert len(record["videos"]) == 64
+    assert record["environment"]["torch"]
+    assert run.num_epochs_of(record["config"]) == 34
+
+
+def test_what_another_run_has_otherwise_is_named(run: Run, motion_videos: Path, tmp_path: Path) -> None:
+    other = build_pretrain_run(config(motion_videos, tmp_path, "METHOD.TEMPERATURE", "0.3", "RUN.SEED", "7"), CPU)
+    assert run.changed_keys(run.record["config"]) == ""
+    assert run.changed_keys(other.record["config"]) == "METHOD.TEMPERATURE, RUN.SEED"
+
+
+def test_folders_and_names_are_the_config_s(run: Run) -> None:
+    assert run.checkpoints.folder == run.output_dir / "checkpoints"
+    assert run.plan.steps_per_epoch == run.loader.steps_per_epoch == 3  # 24 videos
+    assert str(run.name_video(0)).endswith(".mp4")
