@@ -1,11 +1,9 @@
 """The program as a user runs it: a page at the end of every run, the same again from its files, mistakes in a line."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -36,16 +34,6 @@ SMALL = {
     "EVAL.LOCAL_BATCH_SIZE": "32",
     "EVAL.RETRIEVAL_RANKS": "1,5",
 }
-
-
-def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, f"tools/{name}", *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-    )
 
 
 def run_net(videos: Path, output_dir: Path, **changes: str) -> None:
@@ -251,14 +239,13 @@ def test_splits_side_by_side_with_their_mean(main: Callable[..., int], videos: P
     assert (run / "report.html").read_bytes() == before
 
 
-def test_a_page_that_cannot_be_written_does_not_fail_the_run(videos: Path, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_does_not_fail_the_run(
+    tool: Callable[..., int], videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "knn" / "report.html").mkdir(parents=True)
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(tmp_path / "knn"), "TASK": "knn"}
-    done = program(
-        "run_net.py", "--cfg", "configs/demo_sce.yaml", *used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
-    )
-    assert done.returncode == 0, done.stderr
-    assert "no report.html: " in done.stderr
+    assert tool("run_net", "--cfg", CONFIG, *used_overrides(CONFIG, settings)) == 0
+    assert "no report.html: " in capsys.readouterr().err
     assert (tmp_path / "knn" / "results.json").is_file()
 
 
@@ -293,9 +280,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert message.format(**places) in shown.err
 
 
-def test_help_and_no_arguments(tmp_path: Path) -> None:
-    assert program("report.py", "--help").returncode == 0
-    nothing = program("report.py")
-    assert nothing.returncode == 2
-    assert "RUN" in nothing.stderr
-    assert "Traceback" not in nothing.stderr
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2)])
+def test_help_and_no_arguments(
+    main: Callable[..., int], capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(*arguments)
+    assert ended.value.code == code
+    shown = capsys.readouterr()
+    assert "RUN" in (shown.err if code else shown.out)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,89 +89,52 @@ MISTAKES = {
 }
 
 
-# Imports once, then one process for each: what a start costs is mostly the import of torch.
-FORKING = """
-import json, os, sys
-sys.path.insert(0, "tools")
-import run_net
-for arguments, said in json.load(sys.stdin):
-    if os.fork() == 0:
-        os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY), 2)
-        sys.argv = ["run_net.py", "--cfg", "configs/demo_sce.yaml", *arguments]
-        sys.exit(run_net.main())
-    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-"""
-
-
 def task_of(arguments: list[str]) -> str:
     return arguments[arguments.index("TASK") + 1] if "TASK" in arguments else "pretrain"
 
 
-@pytest.fixture(scope="module")
-def mistaken(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, Path]]:
-    """Exit code of each mistake, what it says, and the folder that it was to make a run in."""
-    folders = {mistake: tmp_path_factory.mktemp("mistake") for mistake in MISTAKES}
-    said = {mistake: tmp_path_factory.mktemp("said") / "stderr" for mistake in MISTAKES}
-    starts = [
-        (
-            [*overrides(motion_videos, folders[mistake] / "deep" / "run", TASK=task_of(arguments)), *arguments],
-            str(said[mistake]),
-        )
-        for mistake, (arguments, _) in MISTAKES.items()
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING],
-        input=json.dumps(starts),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert done.returncode == 0, done.stderr
-    codes = map(int, done.stdout.split())
-    return {
-        mistake: (code, said[mistake].read_text(), folders[mistake])
-        for mistake, code in zip(MISTAKES, codes, strict=True)
-    }
+@pytest.fixture
+def refused(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one line that the program says of these arguments, with exit code 2 and no traceback."""
+
+    def run(*arguments: str, config: Path = REPOSITORY / "configs/demo_sce.yaml") -> str:
+        assert tool("run_net", "--cfg", config, *arguments) == 2
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
+        return error
+
+    return run
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(mistaken: dict[str, tuple[int, str, Path]], mistake: str) -> None:
-    code, said, folder = mistaken[mistake]
-    assert code == 2
-    errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert MISTAKES[mistake][1] in errors[0]
-    assert "Traceback" not in said
-    assert list(folder.iterdir()) == []  # no folder, log or config of a start that is refused
+def test_a_mistake_is_one_line_and_exit_code_2(
+    refused: Callable[..., str], motion_videos: Path, tmp_path: Path, mistake: str
+) -> None:
+    arguments, message = MISTAKES[mistake]
+    run = tmp_path / "deep" / "run"
+    assert message in refused(*overrides(motion_videos, run, TASK=task_of(arguments)), *arguments)
+    assert list(tmp_path.iterdir()) == []  # no folder, log or config of a start that is refused
 
 
-def test_a_folder_of_broken_videos_is_one_line_with_their_names(tmp_path: Path) -> None:
+def test_a_folder_of_broken_videos_is_one_line_with_their_names(refused: Callable[..., str], tmp_path: Path) -> None:
     for i in range(24):
         (tmp_path / f"{i}.mp4").write_bytes(b"<html>404 not found</html>")
     source = {"DATA__SOURCE": "folder", "DATA__TRAIN": ".", "DATA__NUM_WORKERS": "2"}
-    outcome = run_net(*overrides(tmp_path, tmp_path / "run", **source))
-    assert outcome.returncode == 2
-    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "of 24 videos cannot be decoded, more than DATA.MAX_FAILED_SHARE 0.05 allows" in errors[0]
-    assert "Traceback" not in outcome.stderr
-    assert errors[0] in (tmp_path / "run" / "run.log").read_text()
+    error = refused(*overrides(tmp_path, tmp_path / "run", **source))
+    assert "of 24 videos cannot be decoded, more than DATA.MAX_FAILED_SHARE 0.05 allows" in error
+    assert error in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(motion_videos: Path, tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_made_is_named(
+    refused: Callable[..., str], motion_videos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    outcome = run_net(*overrides(motion_videos, tmp_path / "file" / "run"))
-    assert outcome.returncode == 2
-    assert outcome.stderr.startswith("error: ")
-    assert str(tmp_path / "file") in outcome.stderr
-    assert "Traceback" not in outcome.stderr
+    assert str(tmp_path / "file") in refused(*overrides(motion_videos, tmp_path / "file" / "run"))
 
 
-def test_a_missing_config_is_named(tmp_path: Path) -> None:
-    outcome = run_net(config=str(tmp_path / "no.yaml"))
-    assert outcome.returncode == 2
-    assert outcome.stderr.strip() == f"error: config {tmp_path / 'no.yaml'} does not exist"
+def test_a_missing_config_is_named(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert refused(config=tmp_path / "no.yaml") == f"error: config {tmp_path / 'no.yaml'} does not exist"
 
 
 def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path) -> None:

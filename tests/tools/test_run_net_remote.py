@@ -1,11 +1,8 @@
 """The program on real videos behind servers: the same losses, to the bit, as on local files."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,21 +35,8 @@ def overrides(output_dir: Path, **changes: str) -> list[str]:
     return used_overrides(REPOSITORY / CONFIG, settings)
 
 
-def run_program(output_dir: Path, *, environment: Mapping[str, str], **changes: str) -> str:
-    """What the program says."""
-    done = subprocess.run(
-        [sys.executable, "tools/run_net.py", "--cfg", CONFIG, *overrides(output_dir, **changes)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
 def run_here(output_dir: Path, **changes: str) -> None:
-    """The same in this process, which has its libraries loaded."""
+    """In this process, which has its libraries loaded."""
     run_task(load_config(REPOSITORY / CONFIG, overrides(output_dir, **changes)))
 
 
@@ -101,15 +85,22 @@ def faulty(served: Served) -> Iterator[HttpFolder]:
         yield state
 
 
-def test_http_with_faults(served: Served, local_losses: list[float], faulty: HttpFolder, tmp_path: Path) -> None:
+def test_http_with_faults(
+    served: Served,
+    local_losses: list[float],
+    faulty: HttpFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PASSWORD", SECRET)
     faulty.faults = {served.names[0]: deque(["drop"]), served.names[1]: deque(["short", "429"])}
     url = faulty.url.replace("http://", "http://me:${HTTP_PASSWORD}@")
     places = {"DATA__ROOT": url, "DATA__TRAIN": f"{url}/train.txt"}
-    said = run_program(tmp_path / "run", environment={"HTTP_PASSWORD": SECRET}, **places)
+    run_here(tmp_path / "run", **places)
     assert losses(tmp_path / "run") == local_losses
     # One fault and the whole, or two and the whole; the second epoch is from the cache.
     assert [faulty.gets()[name] for name in served.names] == [2, 3, 2, 2, 2, 2, 2, 2]
-    assert "replaced" not in said
+    assert "replaced" not in (tmp_path / "run" / "run.log").read_text()
     written = [file for file in (tmp_path / "run").rglob("*") if file.is_file()]
     assert written
     assert not any(SECRET.encode() in file.read_bytes() for file in written)

@@ -1,9 +1,6 @@
 """tools/submit.py without Slurm: in processes of this machine, or only shown."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,17 +14,9 @@ from tests.tools.test_run_net import SMALL
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, f"tools/{name}", *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-    )
-
-
-def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path) -> None:
+def test_an_array_over_splits_and_their_mean(
+    tool: Callable[..., int], motion_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One job per split, then `run_net.py` with EVAL.SPLITS finds them done."""
     for part in ("train", "test"):
         paths = sorted(path.relative_to(motion_videos) for path in (motion_videos / part).rglob("*.mp4"))
@@ -39,16 +28,14 @@ def test_an_array_over_splits_and_their_mean(motion_videos: Path, tmp_path: Path
     settings |= {"DATA.TRAIN": f"{tmp_path}/train{{split}}.txt", "DATA.TEST": f"{tmp_path}/test{{split}}.txt"}
     settings |= {"RUN.OUTPUT_DIR": str(output_dir)}
     arguments = ["--cfg", "configs/demo_sce.yaml", *used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)]
-    done = program("submit.py", "--local", "--gpus-per-node", "0", "--array", "DATA.SPLIT", "1,2", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "submitted 2 jobs: " in done.stdout
+    assert tool("submit", "--local", "--gpus-per-node", "0", "--array", "DATA.SPLIT", "1,2", *arguments) == 0
+    assert "submitted 2 jobs: " in capsys.readouterr().out
     results = [output_dir / f"split_{split}" / "results.json" for split in (1, 2)]
     until = time.monotonic() + 120
     while not all(file.is_file() for file in results) or list(output_dir.rglob(CLAIM_FILE)):  # they have ended
         assert time.monotonic() < until, [file.read_text() for file in output_dir.rglob("*log.err")]
         time.sleep(0.2)
-    done = program("run_net.py", *arguments, "EVAL.SPLITS", "1,2")
-    assert done.returncode == 0, done.stderr
+    assert tool("run_net", *arguments, "EVAL.SPLITS", "1,2") == 0
     each = [json.loads(file.read_text())["metrics"]["knn_top1"] for file in results]
     of_all = json.loads((output_dir / "results.json").read_text())
     assert of_all["metrics"]["knn_top1"] == pytest.approx(sum(each) / 2)
