@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sce_video.engine.cluster.collectives import connect, meet
+from sce_video.engine.cluster.collectives import connect, rendezvous
 
 State = dict[str, Any]
 _BYTES_RECEIVED = 128  # where Linux's struct tcp_info has tcpi_bytes_received (linux/tcp.h), 64 bits
@@ -89,7 +89,7 @@ def _serve(pipe: Connection, rank: int, num_ranks: int, port: int, core: int) ->
         os.sched_setaffinity(0, {core})
     torch.manual_seed(rank)
     if num_ranks > 1:
-        store = meet(rank=rank, num_ranks=num_ranks, address="127.0.0.1", port=port)
+        store = rendezvous(rank=rank, num_ranks=num_ranks, address="127.0.0.1", port=port)
         connect(store, rank=rank, num_ranks=num_ranks, on_gpu=False)
     state: State = {}
     parent = os.getppid()

@@ -1,4 +1,4 @@
-"""The errors that are a user's to mend: one clear line, exit code 2, no traceback.
+"""Errors that the user can fix: one clear line, exit code 2, no traceback.
 
 Outside the rooms, below every floor: each room raises its own kind, `tools/` catches them all.
 """
@@ -21,14 +21,14 @@ class CheckpointError(UserError):
 
 
 class StoppedError(Exception):
-    """A signal asked the run to stop; it has saved, and the same command goes on from there.
+    """A signal asked the run to stop; it has saved, and the same command resumes it.
 
     Not a mistake of anybody's: the exit code is 128 + the signal. `step` is how many were made, where it trains.
     """
 
     def __init__(self, signal_number: int, *, step: int | None = None) -> None:
-        after = "; what was finished is kept, and" if step is None else f" after {step} steps;"
-        super().__init__(f"stopped by signal {signal_number}{after} the same command goes on from there")
+        after = "; what was finished is kept" if step is None else f" after {step} steps"
+        super().__init__(f"stopped by signal {signal_number}{after}; rerun to resume")
         self.signal_number = signal_number
         self.step = step
 

@@ -4,8 +4,8 @@
 import argparse
 import sys
 
+from sce_video.launch.pages import write_reports
 from sce_video.launch.program import exit_code_of, local_path
-from sce_video.launch.report import write_reports
 
 
 def main() -> int:

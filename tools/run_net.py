@@ -7,9 +7,9 @@ One process per GPU by itself; under torchrun or srun as one of the processes th
 import argparse
 import sys
 
+from sce_video.engine.cluster.requeue import leave_job
 from sce_video.launch.local import run_config
 from sce_video.launch.program import exit_code_of
-from sce_video.launch.requeue import leave_job
 
 
 def main() -> int:

@@ -11,10 +11,10 @@ from submitit.helpers import DelayedSubmission
 
 from sce_video.engine.prepare.labels import Labels
 from sce_video.engine.prepare.own_reports import require_own_reports
-from sce_video.engine.prepare.plan import Plan, make_plan, read_plan, write_plan
-from sce_video.engine.prepare.report import renamed
 from sce_video.engine.prepare.run import Limits, work_through, write_results
 from sce_video.engine.prepare.settings import Action, PrepareError, check_range
+from sce_video.engine.prepare.summary import renamed
+from sce_video.engine.prepare.worklist import Worklist, make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import Workspace, begin, locked, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
 from sce_video.launch.program import say
@@ -54,7 +54,7 @@ class PrepareShard:
         with locked(workspace, shared=True):
             work_through(
                 workspace,
-                read_plan(workspace),
+                read_worklist(workspace),
                 limits=self.limits,
                 shard=shard,
                 num_shards=self.num_shards,
@@ -84,11 +84,11 @@ def prepare_here(
     """
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        plan = _plan(workspace, follow_outside=follow_outside)
-        classes = _classes(plan, labels)  # a folder that is no class shows before the long work, not after it
-        _begin(workspace, plan)
-        work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
-        return _write_results(workspace, plan, classes)
+        worklist = _worklist(workspace, follow_outside=follow_outside)
+        classes = _classes(worklist, labels)  # a folder that is no class shows before the long work, not after it
+        _begin(workspace, worklist)
+        work_through(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
+        return _write_results(workspace, worklist, classes)
 
 
 def submit_shards(
@@ -105,16 +105,16 @@ def submit_shards(
     """Submit an array of jobs that share the videos among them; does not wait for them.
 
     Args:
-        cluster: submitit's name of the place; only tests give another: "local" starts the jobs on this machine.
+        cluster: submitit's; only tests give another: "local" starts the jobs on this machine.
     Raises:
         UserError: the folders or settings cannot be used, or there is no Slurm here.
     """
     require_plain({"the target": str(Path(output_dir).absolute()), "Python": sys.executable})
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        plan = _plan(workspace, follow_outside=follow_outside)
+        worklist = _worklist(workspace, follow_outside=follow_outside)
         executor = _executor(workspace, cluster)
-        _begin(workspace, plan)
+        _begin(workspace, worklist)
     executor.update_parameters(
         name="prepare_data",
         timeout_min=array.time_minutes,
@@ -136,24 +136,24 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels
     """
     workspace = open_workspace(source_dir, output_dir, action)
     with locked(workspace, shared=False):
-        plan = read_plan(workspace)
-        return _write_results(workspace, plan, _classes(plan, labels))
+        worklist = read_worklist(workspace)
+        return _write_results(workspace, worklist, _classes(worklist, labels))
 
 
-def _plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
+def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     """What is to be done; whatever is odd about it is said before the work, in a line each."""
     require_own_reports(workspace)
-    plan = make_plan(workspace, follow_outside=follow_outside)
-    if not plan.videos and not plan.skipped:
+    worklist = make_worklist(workspace, follow_outside=follow_outside)
+    if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
-    if plan.left_out:
-        say(f"{_such_as(plan.left_out)} are no records of finished videos; what they were of is done again")
-    if plan.skipped:
-        say(f"skipped, see report.txt: {_such_as([f'{left.source} {left.reason}' for left in plan.skipped])}")
-    names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in plan.videos)]
+    if worklist.left_out:
+        say(f"{_such_as(worklist.left_out)} are no records of finished videos; what they were of is done again")
+    if worklist.skipped:
+        say(f"skipped, see report.txt: {_such_as([f'{left.source} {left.reason}' for left in worklist.skipped])}")
+    names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in worklist.videos)]
     if names:
         say(f"outputs with another name, see report.txt: {_such_as(names)}")
-    return plan
+    return worklist
 
 
 def _executor(workspace: Workspace, cluster: str) -> submitit.AutoExecutor:
@@ -163,10 +163,10 @@ def _executor(workspace: Workspace, cluster: str) -> submitit.AutoExecutor:
         raise PrepareError(f"--slurm: {error}; submit from a machine of the cluster, or leave --slurm out") from error
 
 
-def _begin(workspace: Workspace, plan: Plan) -> None:
+def _begin(workspace: Workspace, worklist: Worklist) -> None:
     """Nothing is written before; whatever can be refused was looked at."""
     begin(workspace)
-    write_plan(workspace, plan)
+    write_worklist(workspace, worklist)
 
 
 def _such_as(lines: Sequence[str]) -> str:
@@ -174,12 +174,12 @@ def _such_as(lines: Sequence[str]) -> str:
     return shown(lines[0]) + more
 
 
-def _classes(plan: Plan, labels: Labels) -> list[str] | None:
-    return labels.classes_of([video.source for video in plan.videos])
+def _classes(worklist: Worklist, labels: Labels) -> list[str] | None:
+    return labels.classes_of([video.source for video in worklist.videos])
 
 
-def _write_results(workspace: Workspace, plan: Plan, classes: list[str] | None) -> str:
-    counts = write_results(workspace, plan, classes=classes)["counts"]
+def _write_results(workspace: Workspace, worklist: Worklist, classes: list[str] | None) -> str:
+    counts = write_results(workspace, worklist, classes=classes)["counts"]
     more = [("left_out", "left out"), ("incomplete", "done lack frames")]
     return (
         f"done: {counts['done']} of {counts['found']} videos, {counts['broken']} broken, {counts['too_short']} too "

@@ -13,13 +13,15 @@ from sce_video.config import config_text, flat_config, load_config, saved_config
 from sce_video.config.same_run import keys_of_another_run, named
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
-from sce_video.engine.cluster.env import is_placed, job_in, place_in
+from sce_video.engine.cluster.env import is_under_torchrun, rank_from_env, slurm_job
 from sce_video.engine.cluster.joined_ranks import joined_ranks
 from sce_video.engine.cluster.local_ranks import start_ranks
-from sce_video.engine.cluster.run_lock import InUseError, Owner, claimed, claimed_by
+from sce_video.engine.cluster.requeue import leave_after_failure
+from sce_video.engine.cluster.run_lock import InUseError, LockOwner, hold_run_lock, share_run_lock
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.report import report_ended_run
-from sce_video.launch.requeue import leave_after_loss
+from sce_video.launch.pages import report_ended_run
+from sce_video.launch.program import say
+from sce_video.launch.progress import is_worth_a_requeue
 from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
@@ -41,9 +43,9 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
         UserError: see `run_task`.
     """
     cfg = load_config(file, overrides)
-    is_one_of_several = place_in() is not None
+    is_one_of_several = rank_from_env() is not None
     if num_processes is None:
-        is_alone = is_one_of_several or is_placed() or cfg.RUN.DEVICE == "cpu"
+        is_alone = is_one_of_several or is_under_torchrun() or cfg.RUN.DEVICE == "cpu"
         num_processes = 1 if is_alone else max(1, torch.cuda.device_count())
     if num_processes < 1:
         raise UserError(f"--nproc is {num_processes}; it must be at least 1")
@@ -58,8 +60,9 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one of the processes that another program has started, or as the only one."""
-    on_lost = partial(leave_after_loss, output_dir=Path(cfg.RUN.OUTPUT_DIR))
-    with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_lost=on_lost):
+    may_requeue = partial(is_worth_a_requeue, Path(cfg.RUN.OUTPUT_DIR))
+    on_failure = partial(leave_after_failure, say=say, may_requeue=may_requeue)
+    with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_failure=on_failure):
         run_task(cfg)
 
 
@@ -75,7 +78,7 @@ def run_task(cfg: CfgNode) -> None:
     device = choose_device(cfg)
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     _refuse_foreign_folder(cfg, output_dir)
-    with _claimed_by_all(output_dir), _logged(output_dir):
+    with _locked_for_all_ranks(output_dir), _logged(output_dir):
         seed_everything(cfg.RUN.SEED)
         work = TASKS[cfg.TASK](cfg, device)
         log_to(output_dir)
@@ -107,24 +110,24 @@ def _logged(output_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _claimed_by_all(output_dir: Path) -> Iterator[None]:
-    """The main process owns the folder, for all ranks; if it cannot, all say so.
+def _locked_for_all_ranks(output_dir: Path) -> Iterator[None]:
+    """The main process locks the folder, for all ranks; if it cannot, all say so.
 
     Raises:
         InUseError: another run has it.
     """
-    owner: Owner | str = ""
-    with ExitStack() as claim:
+    owner: LockOwner | str = ""
+    with ExitStack() as lock:
         if is_main_process():
             try:
-                owner = claim.enter_context(claimed(output_dir, **job_in()))
+                owner = lock.enter_context(hold_run_lock(output_dir, **slurm_job()))
             except InUseError as error:
                 owner = str(error)
         owner = all_gathered(owner)[0]
         if isinstance(owner, str):
             raise InUseError(owner)
         if not is_main_process():
-            claim.enter_context(claimed_by(owner, output_dir))
+            lock.enter_context(share_run_lock(owner, output_dir))
         yield
 
 

@@ -17,7 +17,7 @@ from sce_video.urls import is_url, masked
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
-    """Run `action`: its own code or 0, 2 something that the user can mend (one line says what), 128 + a signal.
+    """Run `action`: its own code or 0, 2 something that the user can fix (one line says what), 128 + a signal.
 
     1 is a fault of the program; its traceback stands in the run's log, too.
     """
@@ -38,7 +38,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
     except KeyboardInterrupt:
-        say("stopped; what was finished is kept, and the same command goes on from there")
+        say("stopped; what was finished is kept; rerun to resume")
         return 130
     except Exception as error:  # the border: nothing ends a run without a word in its log
         if not LOGGER.handlers:

@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from sce_video.config import changed_config
 from sce_video.engine.cluster.collectives import is_main_process, wait_for_all
 from sce_video.errors import ConfigError
-from sce_video.launch.report import report_ended_splits
+from sce_video.launch.pages import report_ended_splits
 from sce_video.report.run_folder import read_results
 from sce_video.report.table import text_table
 from sce_video.runtime.environment import environment
@@ -30,8 +30,8 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
     folders = {split: output_dir / f"split_{split}" for split in cfg.EVAL.SPLITS}
     for split, folder in folders.items():
         features = f"{cfg.EVAL.FEATURES_DIR}/split_{split}" if cfg.EVAL.FEATURES_DIR else ""
-        places = {"RUN.OUTPUT_DIR": str(folder), "EVAL.FEATURES_DIR": features}
-        run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], **places}))
+        folders_of_split = {"RUN.OUTPUT_DIR": str(folder), "EVAL.FEATURES_DIR": features}
+        run(changed_config(cfg, {"DATA.SPLIT": split, "EVAL.SPLITS": [0], **folders_of_split}))
         wait_for_all()
     set_up_logging(output_dir)
     unfinished = [split for split, folder in folders.items() if not (folder / "results.json").is_file()]

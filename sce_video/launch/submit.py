@@ -20,11 +20,11 @@ from submitit.helpers import DelayedSubmission
 
 import sce_video
 from sce_video.config import config_text, load_config
+from sce_video.engine.cluster.requeue import leave_job
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.batch_text import require_parameter_names, require_plain
 from sce_video.launch.local import run_joined
 from sce_video.launch.program import exit_code_of
-from sce_video.launch.requeue import leave_job
 from sce_video.runtime.environment import COMMIT_FILE, commit
 from sce_video.runtime.files import write_text
 
@@ -79,7 +79,7 @@ class SubmittedRun:
             sys.exit(code)
 
     def checkpoint(self) -> DelayedSubmission:
-        """What is called when the job comes again."""
+        """What is called when the job is requeued."""
         return DelayedSubmission(self)
 
 
@@ -280,7 +280,7 @@ def _parameters(resources: Resources, code: Path, *, name: str) -> dict[str, Any
         "slurm_signal_delay_s": resources.signal_delay_seconds,
         "slurm_setup": [f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
         # srun takes the cores over from sbatch no more (since Slurm 22.05). When one task has ended the others end by
-        # themselves: srun would kill those that see to it that the job comes again.
+        # themselves: srun would kill those that requeue the job.
         "slurm_srun_args": [f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=0"],
         "slurm_additional_parameters": {"requeue": True, **resources.more},
     }

@@ -7,30 +7,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sce_video.engine.cluster.run_lock import own_suffix, require_claim
+from sce_video.engine.cluster.run_lock import require_run_lock, run_lock_suffix
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
 
-    The temporary name is that of this run's claim, if it has one (`engine.cluster.run_lock`): whoever takes over
-    deletes it. Without a claim it is always the same, so what a kill leaves behind is written over by the next attempt.
+    The temporary name is that of this run's lock, if it holds one (`engine.cluster.run_lock`): whoever takes over
+    deletes it. Without a lock it is always the same, so what a kill leaves behind is written over by the next attempt.
 
     Raises:
         InUseError: another process has taken over the folder of this one; `path` is what it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}{own_suffix()}.partial")
+    partial = path.with_name(f".{path.name}{run_lock_suffix()}.partial")
     try:
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        require_claim()
+        require_run_lock()
         try:
             partial.replace(path)
         except FileNotFoundError:
-            require_claim()  # taken over between these two lines
+            require_run_lock()  # taken over between these two lines
             raise
     finally:
         partial.unlink(missing_ok=True)

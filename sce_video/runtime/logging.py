@@ -13,7 +13,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from sce_video.engine.cluster.collectives import is_main_process, rank
-from sce_video.engine.cluster.run_lock import require_claim
+from sce_video.engine.cluster.run_lock import require_run_lock
 from sce_video.plain_text import masked, shown
 from sce_video.runtime.files import write_text
 from sce_video.special_files import refuse_special_file
@@ -116,7 +116,7 @@ class MetricsLog:
 
     Args:
         folder: gets `metrics.jsonl` and `tensorboard/`.
-        start_step: lines of an interrupted run at or past this step are dropped, since they come again.
+        start_step: lines of an interrupted run at or past this step are dropped, since they are made again.
     """
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
@@ -136,7 +136,7 @@ class MetricsLog:
     def write(self, step: int, scalars: dict[str, float]) -> None:
         if self._file is None:
             return
-        require_claim()
+        require_run_lock()
         try:
             self._file.write(json.dumps({"step": step, **scalars}) + "\n")
             self._file.flush()  # what a full disk does not take is tried again with the next line

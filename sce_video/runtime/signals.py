@@ -44,7 +44,7 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._place = 0  # in `_ASKING`, from 1
+        self._priority = 0  # 1 + index in `_ASKING`
         self._first_seconds = 0.0
         self._before: dict[int, Any] = {}
 
@@ -61,13 +61,13 @@ class StopSignals:
 
     def agreed(self) -> int:
         """The signal that one of the ranks has received, the same on all of them; 0 if there is none."""
-        place = largest_of_ranks(self._place)
-        return int(_ASKING[place - 1]) if place else 0
+        priority = largest_of_ranks(self._priority)
+        return int(_ASKING[priority - 1]) if priority else 0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._place == 0:
+        if self._priority == 0:
             self._first_seconds = now
         elif number == signal.SIGINT and now - self._first_seconds > _SECONDS_OF_ONE:
             raise KeyboardInterrupt
-        self._place = max(self._place, 1 + _ASKING.index(signal.Signals(number)))
+        self._priority = max(self._priority, 1 + _ASKING.index(signal.Signals(number)))

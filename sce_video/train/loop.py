@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from sce_video.augment.batch import Failure, TrainBatch
-from sce_video.engine.cluster.collectives import all_gathered, num_ranks, on_all_ranks, take_over_buffers
+from sce_video.engine.cluster.collectives import all_gathered, broadcast_buffers, num_ranks, on_all_ranks
 from sce_video.errors import CheckpointError, NonFiniteLossError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER, MetricsLog
@@ -119,7 +119,7 @@ def train(run: Run, *, step: int) -> bool:
                 raise StoppedError(stopped_by, step=step)
         if stopped_by := signals.agreed():  # it came while the last step was saved
             raise StoppedError(stopped_by, step=step)
-    take_over_buffers(run.model)
+    broadcast_buffers(run.model)
     if plan.last_step < plan.num_steps:
         LOGGER.info("stopped at TRAIN.STOP_AT_STEP %d of %d steps", plan.last_step, plan.num_steps)
     return plan.last_step == plan.num_steps
@@ -179,5 +179,5 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
         return
     line = f"the checkpoint of step {step} cannot be written ({problem}); older ones are kept"
     if is_last or run.plan.stops_if_not_saved:
-        raise CheckpointError(f"{line}; mend that, and the same command goes on from there")
+        raise CheckpointError(f"{line}; fix this and rerun to resume")
     LOGGER.error("%s, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False", line)

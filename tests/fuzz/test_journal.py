@@ -11,8 +11,8 @@ import pytest
 
 from sce_video.engine.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
 from sce_video.engine.prepare.own_reports import require_own_reports
-from sce_video.engine.prepare.plan import make_plan, read_plan, write_plan
 from sce_video.engine.prepare.settings import PrepareError, Transcode
+from sce_video.engine.prepare.worklist import make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import Workspace, begin, open_workspace, reopen_workspace
 
 ODD_VALUES: list[Any] = [
@@ -40,10 +40,10 @@ def workspace(tmp_path: Path) -> Workspace:
         (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "src" / name).write_bytes(b"x")
     made = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
-    plan = make_plan(made, follow_outside=False)
-    write_plan(made, plan)
+    worklist = make_worklist(made, follow_outside=False)
+    write_worklist(made, worklist)
     with Journal(made.journal_file(0)) as journal:
-        for number, video in enumerate(plan.videos):
+        for number, video in enumerate(worklist.videos):
             journal.write(Record.of(video, DONE if number else BROKEN, bytes=number, fps=25.0))
     return made
 
@@ -106,9 +106,11 @@ def check_all(workspace: Workspace) -> None:
     assert all("shard-0000.jsonl line " in line and line.isprintable() for line in left_out)
     for record in records:
         check_types(record)
-    for video in [*read_plan(workspace).videos, *make_plan(workspace, follow_outside=False).videos]:
+    for video in [*read_worklist(workspace).videos, *make_worklist(workspace, follow_outside=False).videos]:
         check_types(video)
-    believed_records(records, make_plan(workspace, follow_outside=False).videos, workspace.output_dir, workspace.action)
+    believed_records(
+        records, make_worklist(workspace, follow_outside=False).videos, workspace.output_dir, workspace.action
+    )
     reopened = reopen_workspace(workspace.output_dir)
     check_types(reopened.action)
     open_workspace(workspace.source_dir, workspace.output_dir, workspace.action)

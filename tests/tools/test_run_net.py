@@ -154,7 +154,7 @@ def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path
     process.send_signal(signal.SIGUSR2)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGUSR2
-    assert "stopped by signal 12; what was finished is kept, and the same command goes on from there" in said
+    assert "stopped by signal 12; what was finished is kept; rerun to resume" in said
     assert "Traceback" not in said
 
 

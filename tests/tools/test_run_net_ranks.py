@@ -203,7 +203,7 @@ def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Pa
 
 
 def test_a_process_that_outlives_its_job_s_requeue_writes_no_more(motion_videos: Path, tmp_path: Path) -> None:
-    """As where slurmd has died and the process has not: it is frozen while the job comes again."""
+    """As where slurmd has died and the process has not: it is frozen while the job is requeued."""
     old = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="0")
     old.send_signal(signal.SIGSTOP)
     (tmp_path / "metrics.jsonl").rename(tmp_path / "metrics_of_the_old.jsonl")

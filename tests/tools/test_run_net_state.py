@@ -1,4 +1,4 @@
-"""Whatever is broken in a run's folder: the run goes on from what is good, or one line says what is to be mended."""
+"""Whatever is broken in a run's folder: the run goes on from what is good, or one line says what to fix."""
 
 import shutil
 from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.cluster.run_lock import CLAIM_FILE
+from sce_video.engine.cluster.run_lock import LOCK_FILE
 from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL
 
@@ -32,7 +32,7 @@ def test_an_array_over_splits_and_their_mean(
     assert "submitted 2 jobs: " in capsys.readouterr().out
     results = [output_dir / f"split_{split}" / "results.json" for split in (1, 2)]
     until = time.monotonic() + 120
-    while not all(file.is_file() for file in results) or list(output_dir.rglob(CLAIM_FILE)):  # they have ended
+    while not all(file.is_file() for file in results) or list(output_dir.rglob(LOCK_FILE)):  # they have ended
         assert time.monotonic() < until, [file.read_text() for file in output_dir.rglob("*log.err")]
         time.sleep(0.2)
     assert tool("run_net", *arguments, "EVAL.SPLITS", "1,2") == 0

@@ -164,7 +164,9 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(
 
 def test_or_the_run_if_that_is_wished(undisturbed: Path, motion_videos: Path, small_disk: Path) -> None:
     cfg = config(motion_videos, small_disk, TRAIN__STOPS_IF_NOT_SAVED=True)
-    with pytest.raises(CheckpointError, match="the checkpoint of step 8 cannot be written .* the same command goes on"):
+    with pytest.raises(
+        CheckpointError, match="the checkpoint of step 8 cannot be written .*; fix this and rerun to resume"
+    ):
         run_with_full_disk(cfg, small_disk, steps=range(5, 13))
     (small_disk / "ballast").unlink()
     assert [path.name for path in (small_disk / "checkpoints").iterdir()] == ["step_00000004.pt"]

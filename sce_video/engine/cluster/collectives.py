@@ -17,37 +17,37 @@ _control: Any = None
 # A rank may wait for others that evaluate more, or read from a slower disk; the failure detector tells of dead ones.
 _TIMEOUT = timedelta(hours=6)
 # Until all have started: hundreds of processes import torch from one disk.
-_MEETING_TIMEOUT = timedelta(minutes=10)
+_RENDEZVOUS_TIMEOUT = timedelta(minutes=10)
 
 
-def meet(*, rank: int, num_ranks: int, address: str, port: int) -> "dist.Store":
-    """Where all ranks of the run leave word for each other.
+def rendezvous(*, rank: int, num_ranks: int, address: str, port: int) -> "dist.Store":
+    """The key-value store of all ranks of the run, once all have come.
 
     Raises:
         UserError: not all come within ten minutes, or there is no way to the address.
     """
     host = f"[{address}]" if ":" in address else address  # IPv6
     try:
-        rendezvous = dist.rendezvous(f"tcp://{host}:{port}", rank, num_ranks, timeout=_MEETING_TIMEOUT)
-        store, _, _ = next(iter(rendezvous))
+        connections = dist.rendezvous(f"tcp://{host}:{port}", rank, num_ranks, timeout=_RENDEZVOUS_TIMEOUT)
+        store, _, _ = next(iter(connections))
     except (dist.DistError, TimeoutError) as error:
         raise UserError(
-            f"rank {rank} cannot meet all {num_ranks} ranks at {host}:{port} ({' '.join(str(error).split())[:200]}); "
+            f"rank {rank} does not find all {num_ranks} ranks at {host}:{port} ({' '.join(str(error).split())[:200]}); "
             f"if one of them has not started, its own log says why"
         ) from error
     return store
 
 
 def connect(store: "dist.Store", *, rank: int, num_ranks: int, on_gpu: bool) -> None:
-    """From here on the ranks talk to each other: GPUs through NCCL, processors through gloo."""
+    """Make the default process group: NCCL between GPUs, gloo between processors."""
     global _control
-    meeting: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks, "timeout": _TIMEOUT}
+    group: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks, "timeout": _TIMEOUT}
     if on_gpu:
         device = torch.device("cuda", torch.cuda.current_device())
-        dist.init_process_group("nccl", device_id=device, **meeting)
+        dist.init_process_group("nccl", device_id=device, **group)
         _control = dist.new_group(backend="gloo", timeout=_TIMEOUT)
     else:
-        dist.init_process_group("gloo", **meeting)
+        dist.init_process_group("gloo", **group)
 
 
 def disconnect() -> None:
@@ -144,7 +144,7 @@ def largest_of_ranks(value: int) -> int:
     return int(largest)
 
 
-def take_over_buffers(module: nn.Module) -> None:
+def broadcast_buffers(module: nn.Module) -> None:
     """Give every rank the main process's buffers: where batch norm is not synchronised, running statistics differ."""
     if num_ranks() > 1:
         for buffer in module.buffers():

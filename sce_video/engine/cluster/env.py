@@ -1,4 +1,4 @@
-"""Which of all processes of a run this one is, as the environment of torchrun, submitit or Slurm says."""
+"""Rank and address of the run, from the environment that torchrun, submitit or Slurm sets."""
 
 import hashlib
 import os
@@ -13,8 +13,8 @@ _OF_ONE_START = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which of all processes this one is, and where they meet."""
+class RankEnv:
+    """This process among those of the run; `address` and `port` are where rank 0 listens."""
 
     rank: int
     local_rank: int
@@ -23,16 +23,16 @@ class Place:
     port: int
 
 
-def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
+def rank_from_env(environ: Mapping[str, str] = os.environ) -> RankEnv | None:
     """What torchrun (or `start_ranks`), submitit or Slurm says of this process; None where it is the only one.
 
     Raises:
         UserError: a variable is missing or no number.
     """
-    if is_placed(environ):
+    if is_under_torchrun(environ):
         if _number(environ, "WORLD_SIZE") == 1:
             return None
-        return Place(
+        return RankEnv(
             rank=_number(environ, "RANK"),
             local_rank=_number(environ, "LOCAL_RANK"),
             num_ranks=_number(environ, "WORLD_SIZE"),
@@ -40,7 +40,7 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             port=_number(environ, "MASTER_PORT"),
         )
     if environ.get("SUBMITIT_EXECUTOR") == "local" and _number(environ, "SUBMITIT_LOCAL_NTASKS") > 1:
-        return Place(
+        return RankEnv(
             rank=_number(environ, "SUBMITIT_LOCAL_GLOBALID"),
             local_rank=_number(environ, "SUBMITIT_LOCAL_LOCALID"),
             num_ranks=_number(environ, "SUBMITIT_LOCAL_NTASKS"),
@@ -48,38 +48,36 @@ def place_in(environ: Mapping[str, str] = os.environ) -> Place | None:
             port=_port_of(environ.get("SUBMITIT_LOCAL_JOB_ID", "")),
         )
     if "SLURM_PROCID" in environ and "SLURM_STEP_NUM_TASKS" in environ and _number(environ, "SLURM_STEP_NUM_TASKS") > 1:
-        return Place(
+        return RankEnv(
             rank=_number(environ, "SLURM_PROCID"),
             local_rank=_number(environ, "SLURM_LOCALID"),
             num_ranks=_number(environ, "SLURM_STEP_NUM_TASKS"),
             address=first_host(_text(environ, "SLURM_STEP_NODELIST")),
-            port=_port_of(
-                ".".join(environ.get(f"SLURM_{name}", "") for name in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
-            ),
+            port=_port_of(".".join(environ.get(name, "") for name in _OF_ONE_START)),
         )
     return None
 
 
-def is_placed(environ: Mapping[str, str] = os.environ) -> bool:
+def is_under_torchrun(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether torchrun (or `start_ranks`) has started this process: then it is the only one here, or one of several."""
     return "RANK" in environ and "WORLD_SIZE" in environ
 
 
-class Job(TypedDict):
+class SlurmJob(TypedDict):
     """What Slurm says of the job that this process belongs to."""
 
     job: str
     restart: int
 
 
-def job_in(environ: Mapping[str, str] = os.environ) -> Job:
-    """Its number, and how often it was requeued; "" and 0 outside of Slurm."""
+def slurm_job(environ: Mapping[str, str] = os.environ) -> SlurmJob:
+    """Its id, and how often it was requeued; "" and 0 outside of Slurm."""
     job = environ.get("SLURM_JOB_ID", "")
-    return Job(job=job, restart=int(environ.get("SLURM_RESTART_COUNT", "0")) if job else 0)
+    return SlurmJob(job=job, restart=int(environ.get("SLURM_RESTART_COUNT", "0")) if job else 0)
 
 
 def _port_of(job: str) -> int:
-    """The same for all tasks of a job; another one for the next job on these nodes, or when it comes again.
+    """The same for all tasks of a job; another one for the next job on these nodes, or when it is requeued.
 
     Below 32768, where Linux begins to give ports to whoever asks for any.
     """

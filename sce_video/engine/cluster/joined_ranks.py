@@ -1,4 +1,4 @@
-"""The processes of one run, connected: what ends one of them ends all, and is said on all."""
+"""Process group and failure detector of a run: what ends one of its processes ends all, and is said on all."""
 
 import re
 import socket
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-from sce_video.engine.cluster.collectives import connect, disconnect, meet
-from sce_video.engine.cluster.env import place_in
-from sce_video.engine.cluster.failure_detector import PeerWatch, Verdict, watch_peers
+from sce_video.engine.cluster.collectives import connect, disconnect, rendezvous
+from sce_video.engine.cluster.env import rank_from_env
+from sce_video.engine.cluster.failure_detector import FailureDetector, PeerFailure, detect_failures
 from sce_video.engine.cluster.local_ranks import end_with_launcher
 from sce_video.errors import PeerLostError, StoppedError, UserError
 
@@ -21,29 +21,29 @@ _LOST_PEER = re.compile(r"onnection (closed|reset|refused)|roken pipe|remote pro
 
 
 @contextmanager
-def joined_ranks(device: str, *, on_lost: Callable[[Verdict], None]) -> Iterator[None]:
+def joined_ranks(device: str, *, on_failure: Callable[[PeerFailure], None]) -> Iterator[None]:
     """Inside it torch.distributed connects all processes of the run, if there are several.
 
     Args:
         device: RUN.DEVICE; unless it is cpu, each process takes its own GPU where there are any.
-        on_lost: called in another thread when one of the others has ended; it ends this process.
+        on_failure: called in another thread when one of the others has ended; it ends this process.
     """
-    place = place_in()
-    if place is None:
+    env = rank_from_env()
+    if env is None:
         yield
         return
     end_with_launcher()
-    rank, num_ranks, address = place.rank, place.num_ranks, place.address
-    store = meet(rank=rank, num_ranks=num_ranks, address=address, port=place.port)
-    peers = watch_peers(store, rank=rank, num_ranks=num_ranks, address=address, on_lost=on_lost)
-    with _last_words(peers, is_first=rank == 0):
+    rank, num_ranks, address = env.rank, env.num_ranks, env.address
+    store = rendezvous(rank=rank, num_ranks=num_ranks, address=address, port=env.port)
+    detector = detect_failures(store, rank=rank, num_ranks=num_ranks, address=address, on_failure=on_failure)
+    with _telling_the_others(detector, is_first=rank == 0):
         on_gpu = device != "cpu" and torch.cuda.is_available()
         require_same_device(store, rank=rank, on_gpu=on_gpu)
         if on_gpu:
-            torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
+            torch.cuda.set_device(env.local_rank % torch.cuda.device_count())
         connect(store, rank=rank, num_ranks=num_ranks, on_gpu=on_gpu)
         yield
-    peers.close()
+    detector.close()
     disconnect()  # else the end of the process does it: before that the others would fail first
 
 
@@ -60,30 +60,30 @@ def require_same_device(store: "dist.Store", *, rank: int, on_gpu: bool) -> None
 
 
 @contextmanager
-def _last_words(peers: PeerWatch, *, is_first: bool) -> Iterator[None]:
+def _telling_the_others(detector: FailureDetector, *, is_first: bool) -> Iterator[None]:
     """Tell the others what ends this process."""
     try:
         yield
     except StoppedError as stop:
         if stop.step is None:  # perhaps this process alone
-            peers.fail(f"stopped by signal {stop.signal_number}")
+            detector.fail(f"stopped by signal {stop.signal_number}")
         else:  # all have agreed on it
-            peers.close()
+            detector.close()
         raise
     except (UserError, OSError) as error:
         # Mostly that of all ranks: the main process says so first, and the others are ended before they do.
         time.sleep(0.0 if is_first else _SECONDS_BEHIND)
-        peers.fail(str(error))
+        detector.fail(str(error))
         raise
     except RuntimeError as error:
         if isinstance(error, dist.DistNetworkError | dist.DistStoreError) or _LOST_PEER.search(str(error)):
-            peers.wait(_SECONDS_TO_NAME)  # by then `on_lost` has ended this process
-            peers.fail("lost another process")
+            detector.wait(_SECONDS_TO_NAME)  # by then `on_failure` has ended this process
+            detector.fail("lost another process")
             raise PeerLostError(
                 f"another process of the run has ended ({' '.join(str(error).split())[:200]})"
             ) from error
-        peers.fail(f"{type(error).__name__}: {error}")
+        detector.fail(f"{type(error).__name__}: {error}")
         raise
     except BaseException as error:
-        peers.fail(f"{type(error).__name__}: {error}")
+        detector.fail(f"{type(error).__name__}: {error}")
         raise

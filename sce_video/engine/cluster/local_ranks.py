@@ -66,13 +66,13 @@ def _first_failure(processes: Sequence["subprocess.Popen[bytes]"], log: Path | N
     until = float("inf")
     while True:
         codes = [process.poll() for process in processes]
-        failed = [(code, place) for place, code in enumerate(codes) if code]
+        failed = [(code, rank) for rank, code in enumerate(codes) if code]
         if any(code == LOST_A_PEER for code in codes):
             until = min(until, time.monotonic() + _GRACE_SECONDS)  # for the one that they have lost to end
         if failed and (min(failed)[0] != LOST_A_PEER or time.monotonic() > until):
-            code, place = min(failed)
+            code, rank = min(failed)
             if code < 0:
-                _say(f"error: rank {place} was ended by signal {-code}; the others are stopped", log)
+                _say(f"error: rank {rank} was ended by signal {-code}; the others are stopped", log)
             return code if code > 0 else 128 - code
         if all(code == 0 for code in codes):
             return 0

@@ -1,7 +1,7 @@
-"""One run at a time in a folder, on whatever machines; one that was believed dead finds itself locked out.
+"""Cross-host lock of an output folder, with heartbeat, takeover and fencing: one run at a time writes there.
 
-A file in the folder names its owner, who touches it every few seconds. Whoever takes over writes another name and then
-deletes the owner's unfinished files: what the old one has not renamed by now it cannot rename any more.
+A file in the folder names the owner, who touches it every few seconds. Whoever takes over writes another name and then
+deletes the old owner's unfinished files: what that one has not renamed by now, it cannot rename any more.
 """
 
 import errno
@@ -23,12 +23,12 @@ from sce_video.errors import UserError
 
 LOGGER = logging.getLogger("sce_video")
 
-CLAIM_FILE = ".owner.json"
-_BEAT_SECONDS = 5.0
-# Without a sign of life: the owner may be starved, its file system slow.
-_PATIENCE_SECONDS = 30.0
+LOCK_FILE = ".owner.json"
+_HEARTBEAT_SECONDS = 5.0
+# Without a heartbeat: the owner may be starved, its file system slow.
+_TIMEOUT_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
-# Between two looks a claim can be given up and made anew, but not so often.
+# Between two looks a lock can be released and taken anew, but not so often.
 _MOST_LOOKS = 100
 _MOST_BYTES = 4096
 
@@ -41,7 +41,7 @@ _TOKEN = re.compile("[0-9a-f]{1,64}")
 
 
 @dataclass(frozen=True)
-class Owner:
+class LockOwner:
     """A process; `job` and `restart` are Slurm's, "" and 0 elsewhere. `machine` is one name space of process ids."""
 
     token: str
@@ -65,22 +65,22 @@ class Owner:
         return f"process {self.pid}{of_job} on {self.host}"
 
 
-class Claim:
-    """A folder that is a process's own until `release`, or until another process takes it over."""
+class RunLock:
+    """Of a folder, held until `release`, or until another process takes it over."""
 
-    def __init__(self, folder: Path, owner: Owner) -> None:
-        self._file = folder / CLAIM_FILE
+    def __init__(self, folder: Path, owner: LockOwner) -> None:
+        self._file = folder / LOCK_FILE
         self.owner = owner
         self._is_over = threading.Event()
 
     def keep(self) -> None:
-        threading.Thread(target=self._beat, name="claim", daemon=True).start()
+        threading.Thread(target=self._beat, name="run lock", daemon=True).start()
 
     def require(self) -> None:
         """Raises InUseError if another process has taken over."""
         found = _read(self._file)
         if found is None or found.token != self.owner.token:
-            by = f"taken over by {found}" if found else f"given up (its {CLAIM_FILE} is gone or cannot be read)"
+            by = f"taken over by {found}" if found else f"given up (its {LOCK_FILE} is gone or cannot be read)"
             raise InUseError(f"{self._file.parent} was {by}; this process writes no more")
 
     def release(self) -> None:
@@ -90,7 +90,7 @@ class Claim:
             self._file.unlink()
 
     def _beat(self) -> None:
-        while not self._is_over.wait(_BEAT_SECONDS):
+        while not self._is_over.wait(_HEARTBEAT_SECONDS):
             with suppress(OSError):
                 found = _read(self._file)
                 if found is not None and found.token != self.owner.token:
@@ -98,23 +98,23 @@ class Claim:
                 os.utime(self._file)
 
 
-_held: Claim | None = None
+_held: RunLock | None = None
 
 
-def own_suffix() -> str:
-    """Tells this run's unfinished files from those of others; "" without a claim."""
+def run_lock_suffix() -> str:
+    """Of the names of this run's unfinished files; "" without a lock."""
     return f".{_held.owner.token}" if _held else ""
 
 
-def require_claim() -> None:
-    """Raises InUseError if this run had a folder and another one has taken it over."""
+def require_run_lock() -> None:
+    """Raises InUseError if this run held a lock and another one has taken it over."""
     if _held is not None:
         _held.require()
 
 
 @contextmanager
-def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]:
-    """Inside it the folder is this process's alone, and of those that it tells (`claimed_by`).
+def hold_run_lock(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[LockOwner]:
+    """Lock a folder for this process, and for the others of its run (`share_run_lock`).
 
     Args:
         job, restart: of Slurm: a later start of the same job takes over from an earlier one at once.
@@ -124,7 +124,7 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]
         InUseError: a living process has it; that takes half a minute to find out of other machines' processes.
     """
     global _held
-    owner = Owner(
+    owner = LockOwner(
         token=secrets.token_hex(8),
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -134,8 +134,8 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]
         restart=restart,
     )
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    _take(folder, owner)
-    _held = Claim(folder, owner)
+    _acquire(folder, owner)
+    _held = RunLock(folder, owner)
     _held.keep()
     try:
         yield owner
@@ -148,18 +148,18 @@ def claimed(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[Owner]
 
 
 @contextmanager
-def claimed_by(owner: Owner, folder: Path) -> Iterator[None]:
-    """Inside it this process writes as long as `owner`, the first of its run, has the folder."""
+def share_run_lock(owner: LockOwner, folder: Path) -> Iterator[None]:
+    """Inside it this process writes as long as `owner`, the first of its run, holds the lock."""
     global _held
-    _held = Claim(folder, owner)
+    _held = RunLock(folder, owner)
     try:
         yield
     finally:
         _held = None
 
 
-def _take(folder: Path, owner: Owner) -> None:
-    file = folder / CLAIM_FILE
+def _acquire(folder: Path, owner: LockOwner) -> None:
+    file = folder / LOCK_FILE
     for _ in range(_MOST_LOOKS):
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -180,17 +180,17 @@ def _take(folder: Path, owner: Owner) -> None:
     raise InUseError(f"{file} comes and goes: other processes want the folder, too; wait for their end")
 
 
-def _take_over(folder: Path, before: Owner | None, owner: Owner) -> None:
-    mine = folder / f"{CLAIM_FILE}.{owner.token}"
+def _take_over(folder: Path, before: LockOwner | None, owner: LockOwner) -> None:
+    mine = folder / f"{LOCK_FILE}.{owner.token}"
     mine.write_text(json.dumps(asdict(owner)))
-    mine.replace(folder / CLAIM_FILE)
+    mine.replace(folder / LOCK_FILE)
     if before is not None:
         for unfinished in folder.rglob(".*.partial"):
             if unfinished.name.endswith(f".{before.token}.partial"):
                 unfinished.unlink(missing_ok=True)
 
 
-def _is_known_to_be_over(folder: Path, before: Owner, owner: Owner) -> bool:
+def _is_known_to_be_over(folder: Path, before: LockOwner, owner: LockOwner) -> bool:
     """Whether the process that has the folder is dead, or has no right to it any more; False if that is not known.
 
     Raises:
@@ -208,27 +208,27 @@ def _is_known_to_be_over(folder: Path, before: Owner, owner: Owner) -> bool:
     return True
 
 
-def _is_silent(folder: Path, before: Owner | None) -> bool:
+def _is_silent(folder: Path, before: LockOwner | None) -> bool:
     """Whether the owner is dead; False if its file has gone.
 
     Raises:
         InUseError: it lives.
     """
-    belongs_to = f"belongs to {before}" if before else f"belongs to somebody ({CLAIM_FILE} does not say whom)"
-    LOGGER.warning("%s %s; waiting for %d s to see whether it lives", folder, belongs_to, _PATIENCE_SECONDS)
-    first = _time_of(folder / CLAIM_FILE)
-    until = time.monotonic() + _PATIENCE_SECONDS
+    belongs_to = f"belongs to {before}" if before else f"belongs to somebody ({LOCK_FILE} does not say whom)"
+    LOGGER.warning("%s %s; waiting for %d s to see whether it lives", folder, belongs_to, _TIMEOUT_SECONDS)
+    first = _time_of(folder / LOCK_FILE)
+    until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
         time.sleep(_LOOK_SECONDS)
-        now = _time_of(folder / CLAIM_FILE)
+        now = _time_of(folder / LOCK_FILE)
         if now is None:
             return False
         if now != first:
-            raise _in_use(folder, _read(folder / CLAIM_FILE) or before)
+            raise _in_use(folder, _read(folder / LOCK_FILE) or before)
     return True
 
 
-def _in_use(folder: Path, owner: Owner | None) -> InUseError:
+def _in_use(folder: Path, owner: LockOwner | None) -> InUseError:
     return InUseError(
         f"{folder} is in use by {owner or 'another process'}; wait for its end, or choose another RUN.OUTPUT_DIR"
     )
@@ -275,11 +275,11 @@ def _time_of(file: Path) -> int | None:
         return None
 
 
-def _read(file: Path) -> Owner | None:
+def _read(file: Path) -> LockOwner | None:
     """None for a file that is not there, or does not hold what an owner writes."""
     try:
         with _opened(file) as descriptor:
-            return Owner(**json.loads(os.read(descriptor, _MOST_BYTES)))
+            return LockOwner(**json.loads(os.read(descriptor, _MOST_BYTES)))
     except Exception:  # the border: whatever is raised while it is read
         return None
 

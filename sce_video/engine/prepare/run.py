@@ -23,10 +23,10 @@ from sce_video.engine.prepare.journal import (
 from sce_video.engine.prepare.labels import class_names_text, folder_labels
 from sce_video.engine.prepare.one_video import Job, prepare_video
 from sce_video.engine.prepare.own_reports import write_own_reports
-from sce_video.engine.prepare.plan import Plan, written_outputs
-from sce_video.engine.prepare.report import make_report, manifest_text, report_text
 from sce_video.engine.prepare.settings import Check, PrepareError, check_range
+from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
 from sce_video.engine.prepare.target import TakenError, Written, publish, require_place
+from sce_video.engine.prepare.worklist import Worklist, written_outputs
 from sce_video.engine.prepare.workspace import Workspace, journal_files, partial_folder
 from sce_video.runtime.progress import progress_bar
 
@@ -56,7 +56,7 @@ class Limits:
 
 
 def work_through(
-    workspace: Workspace, plan: Plan, *, limits: Limits, shard: int, num_shards: int, retry_broken: bool
+    workspace: Workspace, worklist: Worklist, *, limits: Limits, shard: int, num_shards: int, retry_broken: bool
 ) -> None:
     """Prepare what is not done of every `num_shards`-th video, from the `shard`-th on.
 
@@ -65,7 +65,7 @@ def work_through(
     Raises:
         OSError: outputs cannot be written.
     """
-    videos = plan.videos[shard::num_shards]
+    videos = worklist.videos[shard::num_shards]
     records = list(read_journals(journal_files(workspace)))
     waiting = _not_done(workspace, videos, records, retry_broken=retry_broken)
     progress = progress_bar(total=len(videos), initial=len(videos) - len(waiting), description="prepare", unit="videos")
@@ -175,7 +175,7 @@ def _believed(workspace: Workspace, videos: Sequence[Planned]) -> dict[str, Reco
     return believed_records(records, videos, workspace.output_dir, workspace.action)
 
 
-def write_results(workspace: Workspace, plan: Plan, *, classes: Sequence[str] | None) -> dict[str, Any]:
+def write_results(workspace: Workspace, worklist: Worklist, *, classes: Sequence[str] | None) -> dict[str, Any]:
     """Write `manifest.tsv`, `report.json`, `report.txt` and `classes.txt`; returns what stands in the report.
 
     Args:
@@ -183,16 +183,16 @@ def write_results(workspace: Workspace, plan: Plan, *, classes: Sequence[str] | 
     Raises:
         PrepareError: videos that are not done yet, or one that lies in none of these folders.
     """
-    believed = _believed(workspace, plan.videos)
-    missing = [video.source for video in plan.videos if video.source not in believed]
+    believed = _believed(workspace, worklist.videos)
+    missing = [video.source for video in worklist.videos if video.source not in believed]
     if missing:
         raise PrepareError(
-            f"{len(missing)} of {len(plan.videos)} videos are not done yet, such as {missing[0]}; "
+            f"{len(missing)} of {len(worklist.videos)} videos are not done yet, such as {missing[0]}; "
             "run again without --finish, or wait for the Slurm jobs"
         )
-    labels = None if classes is None else folder_labels([video.source for video in plan.videos], classes)
+    labels = None if classes is None else folder_labels([video.source for video in worklist.videos], classes)
     records = list(believed.values())
-    report = make_report(workspace, records, plan.skipped, classes)
+    report = make_report(workspace, records, worklist.skipped, classes)
     texts = {
         "manifest.tsv": manifest_text([record for record in records if record.status == DONE], labels),
         "classes.txt": None if classes is None else class_names_text(classes),

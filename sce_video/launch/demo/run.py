@@ -12,7 +12,7 @@ from sce_video.config.uses import why_unused
 from sce_video.errors import ConfigError
 from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.launch.local import run_task
-from sce_video.launch.report import write_reports
+from sce_video.launch.pages import write_reports
 from sce_video.models.weights import BACKBONE_FILE
 from sce_video.report.curves import plot_curves, read_metrics
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
@@ -52,8 +52,8 @@ def run_demo(
     weights = output_dir / "pretrain" / BACKBONE_FILE
 
     def config(file: Path, folder: str, *more: str) -> CfgNode:
-        places = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
-        return load_config(file, [*places, "RUN.SEED", str(seed), *more], shared=overrides)
+        folders = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
+        return load_config(file, [*folders, "RUN.SEED", str(seed), *more], shared=overrides)
 
     def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
         shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]

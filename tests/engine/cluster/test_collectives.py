@@ -18,8 +18,8 @@ from sce_video.engine.cluster.collectives import (
     is_distributed,
     is_main_process,
     largest_of_ranks,
-    meet,
     rank,
+    rendezvous,
 )
 from sce_video.errors import UserError
 
@@ -67,7 +67,7 @@ def test_alone_it_is_ones_own() -> None:
 
 
 def meet_on(rank: int, address: str, port: int, folder: str) -> None:
-    store = meet(rank=rank, num_ranks=2, address=address, port=port)
+    store = rendezvous(rank=rank, num_ranks=2, address=address, port=port)
     connect(store, rank=rank, num_ranks=2, on_gpu=False)
     (Path(folder) / str(rank)).write_text("".join(all_gathered(str(rank))))
     disconnect()
@@ -90,19 +90,19 @@ def test_ranks_meet(tmp_path: Path, address: str) -> None:
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_rank_that_nobody_comes_to_says_so(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sce_video.engine.cluster.collectives._MEETING_TIMEOUT", timedelta(seconds=1.5))
+    monkeypatch.setattr("sce_video.engine.cluster.collectives._RENDEZVOUS_TIMEOUT", timedelta(seconds=1.5))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(UserError, match=rf"rank {rank} cannot meet all 3 ranks at 127.0.0.1:{port} \(.*imed out"):
-        meet(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
+    with pytest.raises(UserError, match=rf"rank {rank} does not find all 3 ranks at 127.0.0.1:{port} \(.*imed out"):
+        rendezvous(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
 
 
 def test_a_door_that_is_taken_is_no_late_rank() -> None:
     with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=r"rank 0 cannot meet all 2 ranks at 127.0.0.1:\d+ \(.*already in use"):
-            meet(rank=0, num_ranks=2, address="127.0.0.1", port=port)
+        with pytest.raises(UserError, match=r"rank 0 does not find all 2 ranks at 127.0.0.1:\d+ \(.*already in use"):
+            rendezvous(rank=0, num_ranks=2, address="127.0.0.1", port=port)
 
 
 def gradient_on(rank: int, folder: str) -> None:

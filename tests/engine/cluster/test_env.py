@@ -2,7 +2,7 @@
 
 import pytest
 
-from sce_video.engine.cluster.env import Place, first_host, place_in
+from sce_video.engine.cluster.env import RankEnv, first_host, rank_from_env
 from sce_video.errors import UserError
 
 TORCHRUN = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
@@ -22,35 +22,35 @@ SRUN = {
 )
 def test_one_process_is_nowhere(environ: dict[str, str]) -> None:
     """An allocation without srun, or with one task, too; and torchrun's only process in a task of several."""
-    assert place_in(environ) is None
+    assert rank_from_env(environ) is None
 
 
 def test_torchrun() -> None:
-    assert place_in(TORCHRUN) == Place(rank=3, local_rank=1, num_ranks=4, address="node1", port=29500)
+    assert rank_from_env(TORCHRUN) == RankEnv(rank=3, local_rank=1, num_ranks=4, address="node1", port=29500)
 
 
 def test_srun() -> None:
-    place = place_in(SRUN)
-    assert place is not None
-    assert (place.rank, place.local_rank, place.num_ranks, place.address) == (2, 0, 4, "gpu007")
-    other_task, other_job = place_in({**SRUN, "SLURM_PROCID": "3"}), place_in({**SRUN, "SLURM_JOB_ID": "78"})
+    env = rank_from_env(SRUN)
+    assert env is not None
+    assert (env.rank, env.local_rank, env.num_ranks, env.address) == (2, 0, 4, "gpu007")
+    other_task, other_job = rank_from_env({**SRUN, "SLURM_PROCID": "3"}), rank_from_env({**SRUN, "SLURM_JOB_ID": "78"})
     assert other_task is not None
     assert other_job is not None
-    assert place.port == other_task.port
-    assert place.port != other_job.port
-    assert 20000 <= place.port < 32768  # above Linux gives ports to whoever asks for any
+    assert env.port == other_task.port
+    assert env.port != other_job.port
+    assert 20000 <= env.port < 32768  # above Linux gives ports to whoever asks for any
 
 
 def test_torchrun_inside_of_srun_is_torchruns() -> None:
-    assert place_in({**SRUN, **TORCHRUN}) == place_in(TORCHRUN)
+    assert rank_from_env({**SRUN, **TORCHRUN}) == rank_from_env(TORCHRUN)
 
 
 @pytest.mark.parametrize("missing", ["LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
 def test_half_an_environment_is_named(missing: str) -> None:
     with pytest.raises(UserError, match=f"the environment variable {missing} is not set"):
-        place_in({name: value for name, value in TORCHRUN.items() if name != missing})
+        rank_from_env({name: value for name, value in TORCHRUN.items() if name != missing})
     with pytest.raises(UserError, match="LOCAL_RANK is 'x'; a number was expected"):
-        place_in({**TORCHRUN, "LOCAL_RANK": "x"})
+        rank_from_env({**TORCHRUN, "LOCAL_RANK": "x"})
 
 
 @pytest.mark.parametrize(

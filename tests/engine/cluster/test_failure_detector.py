@@ -13,19 +13,19 @@ import pytest
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
-from sce_video.engine.cluster.collectives import meet
-from sce_video.engine.cluster.failure_detector import Peer, PeerWatch, Verdict, watch_peers
+from sce_video.engine.cluster.collectives import rendezvous
+from sce_video.engine.cluster.failure_detector import FailureDetector, Peer, PeerFailure, detect_failures
 from sce_video.errors import UserError
 
 NUM_RANKS = 3
 DOOMED = 2
 
 
-def die(watch: PeerWatch, folder: Path) -> None:
+def die(detector: FailureDetector, folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_and_leave_a_child(watch: PeerWatch, folder: Path) -> None:
+def die_and_leave_a_child(detector: FailureDetector, folder: Path) -> None:
     """As loader processes, which are forked and live a moment longer."""
     child = os.fork()
     if child == 0:
@@ -35,17 +35,17 @@ def die_and_leave_a_child(watch: PeerWatch, folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fall_silent(watch: PeerWatch, folder: Path) -> None:
+def fall_silent(detector: FailureDetector, folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def fail(watch: PeerWatch, folder: Path) -> None:
-    watch.fail("the disk\nis full")
+def fail(detector: FailureDetector, folder: Path) -> None:
+    detector.fail("the disk\nis full")
     os._exit(2)
 
 
-def leave(watch: PeerWatch, folder: Path) -> None:
-    watch.close()
+def leave(detector: FailureDetector, folder: Path) -> None:
+    detector.close()
     os._exit(0)
 
 
@@ -57,25 +57,25 @@ def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
     here = Path(folder)
     (here / f"{rank}.pid").write_text(str(os.getpid()))
 
-    def note(verdict: Verdict) -> None:
-        (here / f"{rank}.txt").write_text(f"{int(verdict.is_error)} {verdict.line}")
+    def note(failure: PeerFailure) -> None:
+        (here / f"{rank}.txt").write_text(f"{int(failure.is_error)} {failure.line}")
         os._exit(0)
 
-    watch = watch_peers(
+    detector = detect_failures(
         dist.FileStore(f"{folder}/store", NUM_RANKS),
         rank=rank,
         num_ranks=NUM_RANKS,
         address="127.0.0.1",
-        on_lost=note,
-        beat_seconds=float(os.environ.get("SCE_TEST_BEAT_SECONDS", "4")),
+        on_failure=note,
+        heartbeat_seconds=float(os.environ.get("SCE_TEST_BEAT_SECONDS", "4")),
     )
     if rank == doomed:
-        ENDS[end](watch, here)
+        ENDS[end](detector, here)
     time.sleep(3 if end == "leaves" else 60)
     os._exit(0)
 
 
-def verdicts(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
+def failures(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
     """What each of the others hears; those that hear nothing are missing."""
     context = multiprocessing.start_processes(
         on_rank, args=(end, doomed, str(tmp_path)), nprocs=NUM_RANKS, join=False, start_method="fork"
@@ -100,7 +100,7 @@ def test_all_others_hear_which_has_ended(
     monkeypatch.setattr("sce_video.engine.cluster.failure_detector._SECONDS_BEHIND_ERROR", 0.5)
     monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "60")  # no silence is noticed
     expected = said.format(name=f"rank {doomed} on {socket.gethostname()}")
-    assert verdicts(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
+    assert failures(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
     if end == "child":
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
@@ -110,23 +110,23 @@ def test_one_that_is_silent_has_ended(tmp_path: Path, doomed: int, monkeypatch: 
     """A dead node closes no connection."""
     monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "0.2")
     name = f"rank {doomed} on {socket.gethostname()}"
-    heard = verdicts(tmp_path, "silent", doomed)
+    heard = failures(tmp_path, "silent", doomed)
     assert set(heard.values()) == {f"0 {name} gives no sign of life"}
     assert len(heard) == NUM_RANKS - 1
 
 
 @pytest.mark.parametrize("doomed", [0, DOOMED])
 def test_one_that_has_done_its_work_is_not_missed(tmp_path: Path, doomed: int) -> None:
-    assert verdicts(tmp_path, "leaves", doomed) == {}
+    assert failures(tmp_path, "leaves", doomed) == {}
 
 
 def test_a_paused_process_blames_nobody() -> None:
-    """After Ctrl-Z and fg the others' signs of life of that time are there, or come again as often as before."""
+    """After Ctrl-Z and fg the others' heartbeats of that time are there, or come as often as before."""
     code = (
-        "import socket, time\nfrom sce_video.engine.cluster.failure_detector import Peer, PeerWatch\n"
+        "import socket, time\nfrom sce_video.engine.cluster.failure_detector import Peer, FailureDetector\n"
         "ours, theirs = socket.socketpair()\nours.setblocking(False)\ntheirs.setblocking(False)\n"
-        "here = PeerWatch([Peer('there', ours)], name='here', on_lost=print, beat_seconds=0.05)\n"
-        "there = PeerWatch([Peer('here', theirs)], name='there', on_lost=print, beat_seconds=0.05)\n"
+        "here = FailureDetector([Peer('there', ours)], name='here', on_failure=print, heartbeat_seconds=0.05)\n"
+        "there = FailureDetector([Peer('here', theirs)], name='there', on_failure=print, heartbeat_seconds=0.05)\n"
         "print('up', flush=True)\ntime.sleep(4)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -142,14 +142,15 @@ def test_a_paused_process_blames_nobody() -> None:
 def test_a_peer_that_talks_nonsense_is_no_end() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    heard: list[Verdict] = []
-    watch = PeerWatch([Peer("rank 1 on x", ours)], name="rank 0 on y", on_lost=heard.append, beat_seconds=4)
+    heard: list[PeerFailure] = []
+    peers = [Peer("rank 1 on x", ours)]
+    detector = FailureDetector(peers, name="rank 0 on y", on_failure=heard.append, heartbeat_seconds=4)
     theirs.sendall(b"\xff\xfe nonsense\n\n\nbeat\nlo")
     time.sleep(0.2)
     assert heard == []
     theirs.sendall(b"st rank 7 on z has ended\n")
-    watch.wait(60)
-    assert heard == [Verdict("rank 7 on z has ended", is_error=False)]
+    detector.wait(60)
+    assert heard == [PeerFailure("rank 7 on z has ended", is_error=False)]
     theirs.close()
 
 
@@ -158,26 +159,27 @@ def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: 
     monkeypatch.setattr("sce_video.engine.cluster.failure_detector._SECONDS_BEHIND_ERROR", 3.0)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    heard: list[Verdict] = []
-    watch = PeerWatch([Peer("rank 1 on x", ours)], name="rank 0 on y", on_lost=heard.append, beat_seconds=4)
+    heard: list[PeerFailure] = []
+    peers = [Peer("rank 1 on x", ours)]
+    detector = FailureDetector(peers, name="rank 0 on y", on_failure=heard.append, heartbeat_seconds=4)
     theirs.sendall(b"failed rank 1 on x: stopped by signal 15\n")
     time.sleep(0.3)
-    watch.fail("stopped by signal 15")
-    watch.wait(60)
+    detector.fail("stopped by signal 15")
+    detector.wait(60)
     assert heard == []
     theirs.close()
 
 
 def come_without_the_last(rank: int, port: int, folder: str) -> None:
     try:
-        store = meet(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
-        watch_peers(store, rank=rank, num_ranks=3, address="127.0.0.1", on_lost=lambda _: None)
+        store = rendezvous(rank=rank, num_ranks=3, address="127.0.0.1", port=port)
+        detect_failures(store, rank=rank, num_ranks=3, address="127.0.0.1", on_failure=lambda _: None)
     except UserError as error:
         (Path(folder) / str(rank)).write_text(str(error))
 
 
 def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sce_video.engine.cluster.collectives._MEETING_TIMEOUT", timedelta(seconds=3))
+    monkeypatch.setattr("sce_video.engine.cluster.collectives._RENDEZVOUS_TIMEOUT", timedelta(seconds=3))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -185,6 +187,6 @@ def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pyt
         come_without_the_last, args=(port, str(tmp_path)), nprocs=2, join=True, start_method="fork"
     )
     first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
-    assert "rank 0 cannot meet all 3 ranks" in first
+    assert "rank 0 does not find all 3 ranks" in first
     assert "2/3 clients joined" in first
     assert second == "rank 1 has not met all 3 ranks, and rank 0 has ended; its log says why"

@@ -1,4 +1,4 @@
-"""Two real processes that meet; what one says of its end, and what the other hears."""
+"""Two real processes, connected; what one says of its end, and what the other hears."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from sce_video.engine.cluster.collectives import all_gathered
-from sce_video.engine.cluster.failure_detector import Verdict
+from sce_video.engine.cluster.failure_detector import PeerFailure
 from sce_video.engine.cluster.joined_ranks import joined_ranks, require_same_device
 from sce_video.errors import StoppedError, UserError
 
@@ -19,12 +19,12 @@ def on_rank(rank: int, port: int, step: int | None, folder: str) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
-    def note(verdict: Verdict) -> None:
-        Path(folder, str(rank)).write_text(f"{int(verdict.is_error)} {verdict.line}")
+    def note(failure: PeerFailure) -> None:
+        Path(folder, str(rank)).write_text(f"{int(failure.is_error)} {failure.line}")
         os._exit(0)
 
     try:
-        with joined_ranks("cpu", on_lost=note):
+        with joined_ranks("cpu", on_failure=note):
             all_gathered("here")
             if rank == 1:
                 raise StoppedError(15, step=step)

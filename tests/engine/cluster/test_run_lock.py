@@ -13,15 +13,22 @@ from pathlib import Path
 import pytest
 
 from sce_video.engine.cluster import run_lock
-from sce_video.engine.cluster.run_lock import CLAIM_FILE, InUseError, Owner, claimed, claimed_by, require_claim
+from sce_video.engine.cluster.run_lock import (
+    LOCK_FILE,
+    InUseError,
+    LockOwner,
+    hold_run_lock,
+    require_run_lock,
+    share_run_lock,
+)
 from sce_video.runtime import files
 from sce_video.runtime.files import atomic_path, write_text
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sce_video.engine.cluster.run_lock import claimed
-with claimed(Path(sys.argv[1]), job=sys.argv[2], restart=int(sys.argv[3])):
+from sce_video.engine.cluster.run_lock import hold_run_lock
+with hold_run_lock(Path(sys.argv[1]), job=sys.argv[2], restart=int(sys.argv[3])):
     print("has it", flush=True)
     time.sleep(60)
 """
@@ -37,7 +44,7 @@ def holders() -> Iterator[list["subprocess.Popen[str]"]]:
 
 
 def hold(folder: Path, holders: list["subprocess.Popen[str]"], *, job: str = "", restart: int = 0) -> int:
-    """Another process that has claimed the folder; its number."""
+    """Another process that has locked the folder; its number."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder), job, str(restart)], stdout=subprocess.PIPE, text=True
     )
@@ -55,21 +62,21 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def leave_claim_of(folder: Path, **changes: object) -> Owner:
-    """The claim of a process of another machine."""
+def leave_lock_of(folder: Path, **changes: object) -> LockOwner:
+    """The lock of a process of another machine."""
     facts = {"token": "ab12", "host": "far", "pid": 7, "started": "99", "machine": "other", "job": "", "restart": 0}
-    owner = Owner(**{**facts, **changes})  # type: ignore[arg-type]
-    (folder / CLAIM_FILE).write_text(json.dumps(asdict(owner)))
+    owner = LockOwner(**{**facts, **changes})  # type: ignore[arg-type]
+    (folder / LOCK_FILE).write_text(json.dumps(asdict(owner)))
     return owner
 
 
 def test_one_after_the_other(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for _ in range(2):
-        with claimed(folder):
-            assert [path.name for path in folder.iterdir()] == [CLAIM_FILE]
+        with hold_run_lock(folder):
+            assert [path.name for path in folder.iterdir()] == [LOCK_FILE]
             write_text(folder / "a.txt", "text")
-            assert sorted(path.name for path in folder.iterdir()) == [CLAIM_FILE, "a.txt"]
+            assert sorted(path.name for path in folder.iterdir()) == [LOCK_FILE, "a.txt"]
         assert [path.name for path in folder.iterdir()] == ["a.txt"]
         (folder / "a.txt").unlink()
 
@@ -77,15 +84,15 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 def test_of_a_start_that_wrote_nothing_no_folder_stays(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path / "mine", tmp_path / "a" / "b" / "c"):
-        with claimed(folder):
-            assert [path.name for path in folder.iterdir()] == [CLAIM_FILE]
+        with hold_run_lock(folder):
+            assert [path.name for path in folder.iterdir()] == [LOCK_FILE]
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "link to a file", "link to nothing", "pipe"])
-def test_what_is_no_claim_is_named_at_once(tmp_path: Path, kind: str) -> None:
+def test_what_is_no_lock_is_named_at_once(tmp_path: Path, kind: str) -> None:
     """Nothing waits for it, and it is left as it is."""
-    file, elsewhere = tmp_path / CLAIM_FILE, tmp_path / "elsewhere"
+    file, elsewhere = tmp_path / LOCK_FILE, tmp_path / "elsewhere"
     if kind == "folder":
         file.mkdir()
     elif kind == "pipe":
@@ -97,7 +104,7 @@ def test_what_is_no_claim_is_named_at_once(tmp_path: Path, kind: str) -> None:
     before = file.lstat()
     with (
         pytest.raises(InUseError, match=r"\.owner\.json, which .* cannot be read .* remove it"),
-        claimed(tmp_path),
+        hold_run_lock(tmp_path),
     ):
         pass
     assert file.lstat() == before
@@ -121,33 +128,36 @@ STRANGE = [
 def test_nothing_is_believed_of_a_strange_owner_and_nothing_deleted(
     tmp_path: Path, strange: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_lock, "_PATIENCE_SECONDS", 0.6)
+    monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 0.6)
     facts = {"token": "ab12", "host": "far", "pid": 7, "started": "99", "machine": "other", "job": "", "restart": 0}
-    (tmp_path / CLAIM_FILE).write_text(json.dumps({**facts, **strange}))
+    (tmp_path / LOCK_FILE).write_text(json.dumps({**facts, **strange}))
     others = [tmp_path / name for name in (".a.other.partial", ".a.partial", ".a..partial", ".a.ab12.partial")]
     for path in others:
         path.touch()
-    with claimed(tmp_path):
+    with hold_run_lock(tmp_path):
         assert all(path.exists() for path in others)
 
 
 @pytest.fixture
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether an owner lives is known without a look at its signs of life."""
-    monkeypatch.setattr(run_lock, "_is_silent", lambda *_: pytest.fail("waits for signs of life"))
+    monkeypatch.setattr(run_lock, "_is_silent", lambda *_: pytest.fail("waits for a heartbeat"))
 
 
 @pytest.mark.usefixtures("nobody_waits")
 def test_a_living_process_is_named_at_once(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     number = hold(tmp_path, holders)
-    with pytest.raises(InUseError, match=rf"is in use by process {number} on .*; wait for its end"), claimed(tmp_path):
+    with (
+        pytest.raises(InUseError, match=rf"is in use by process {number} on .*; wait for its end"),
+        hold_run_lock(tmp_path),
+    ):
         pass
-    assert json.loads((tmp_path / CLAIM_FILE).read_text())["pid"] == number
+    assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == number
 
 
 @pytest.mark.usefixtures("nobody_waits")
 @pytest.mark.parametrize("is_waited_for", [True, False])
-def test_a_dead_process_has_no_claim(
+def test_a_dead_process_has_no_lock(
     tmp_path: Path, holders: list["subprocess.Popen[str]"], is_waited_for: bool
 ) -> None:
     """Nor has one whose parent has not looked yet."""
@@ -157,31 +167,31 @@ def test_a_dead_process_has_no_claim(
         holders[0].wait()
     else:
         wait_until(lambda: ") Z " in Path(f"/proc/{number}/stat").read_text())
-    with claimed(tmp_path):
+    with hold_run_lock(tmp_path):
         pass
 
 
 def test_a_number_that_came_again_is_another_process(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
-    with claimed(tmp_path):
-        facts = json.loads((tmp_path / CLAIM_FILE).read_text())
+    with hold_run_lock(tmp_path):
+        facts = json.loads((tmp_path / LOCK_FILE).read_text())
     number = hold(tmp_path / "elsewhere", holders)  # of a process that did not start when this one did
-    leave_claim_of(tmp_path, **{**facts, "pid": number})
-    with claimed(tmp_path):
+    leave_lock_of(tmp_path, **{**facts, "pid": number})
+    with hold_run_lock(tmp_path):
         pass
 
 
 def test_a_sign_of_life_from_another_machine(tmp_path: Path) -> None:
-    leave_claim_of(tmp_path)
+    leave_lock_of(tmp_path)
     is_over = threading.Event()
 
     def live() -> None:
         while not is_over.wait(0.5):
-            os.utime(tmp_path / CLAIM_FILE)
+            os.utime(tmp_path / LOCK_FILE)
 
     owner = threading.Thread(target=live)
     owner.start()
     try:
-        with pytest.raises(InUseError, match="is in use by process 7 on far"), claimed(tmp_path):
+        with pytest.raises(InUseError, match="is in use by process 7 on far"), hold_run_lock(tmp_path):
             pass
     finally:
         is_over.set()
@@ -189,60 +199,63 @@ def test_a_sign_of_life_from_another_machine(tmp_path: Path) -> None:
 
 
 def test_silence_from_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_lock, "_PATIENCE_SECONDS", 1.5)
-    before = leave_claim_of(tmp_path)
+    monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 1.5)
+    before = leave_lock_of(tmp_path)
     (tmp_path / "deep").mkdir()
     left = [tmp_path / f".a.{before.token}.partial", tmp_path / "deep" / f".b.{before.token}.partial"]
     others = [tmp_path / ".a.other.partial", tmp_path / ".a.partial"]
     for path in left + others:
         path.touch()
-    with claimed(tmp_path):
+    with hold_run_lock(tmp_path):
         assert not any(path.exists() for path in left)
         assert all(path.exists() for path in others)
 
 
 def test_an_owner_that_ends_meanwhile(tmp_path: Path) -> None:
-    leave_claim_of(tmp_path)
-    threading.Timer(1.0, (tmp_path / CLAIM_FILE).unlink).start()
-    with claimed(tmp_path):
+    leave_lock_of(tmp_path)
+    threading.Timer(1.0, (tmp_path / LOCK_FILE).unlink).start()
+    with hold_run_lock(tmp_path):
         pass
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"token": "x"'])
-def test_a_torn_claim_is_one_of_another_machine(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_lock, "_PATIENCE_SECONDS", 0.6)
-    (tmp_path / CLAIM_FILE).write_text(content)
-    with claimed(tmp_path):
-        require_claim()
+def test_a_torn_lock_is_one_of_another_machine(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 0.6)
+    (tmp_path / LOCK_FILE).write_text(content)
+    with hold_run_lock(tmp_path):
+        require_run_lock()
 
 
 def test_the_owner_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.1)
-    with claimed(tmp_path):
-        before = (tmp_path / CLAIM_FILE).stat().st_mtime_ns
-        wait_until(lambda: (tmp_path / CLAIM_FILE).stat().st_mtime_ns > before)
+    monkeypatch.setattr(run_lock, "_HEARTBEAT_SECONDS", 0.1)
+    with hold_run_lock(tmp_path):
+        before = (tmp_path / LOCK_FILE).stat().st_mtime_ns
+        wait_until(lambda: (tmp_path / LOCK_FILE).stat().st_mtime_ns > before)
 
 
 def test_a_later_start_of_a_job_locks_the_earlier_one_out(
     tmp_path: Path, holders: list["subprocess.Popen[str]"]
 ) -> None:
     path = tmp_path / "step.pt"
-    with claimed(tmp_path, job="7", restart=1):
+    with hold_run_lock(tmp_path, job="7", restart=1):
         write_text(path, "of the first")
         hold(tmp_path, holders, job="7", restart=2)
         with pytest.raises(InUseError, match="was taken over by process .* of job 7"):
             write_text(path, "of the first, late")
         with pytest.raises(InUseError, match="this process writes no more"):
-            require_claim()
+            require_run_lock()
     assert path.read_text() == "of the first"
-    assert (tmp_path / CLAIM_FILE).is_file()  # the second one's: it was not given up with the first
-    with pytest.raises(InUseError, match="by a later start of job 7"), claimed(tmp_path, job="7", restart=1):
+    assert (tmp_path / LOCK_FILE).is_file()  # the second one's: it was not given up with the first
+    with pytest.raises(InUseError, match="by a later start of job 7"), hold_run_lock(tmp_path, job="7", restart=1):
         pass
 
 
 def test_another_job_does_not(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     number = hold(tmp_path, holders, job="7", restart=0)
-    with pytest.raises(InUseError, match=f"in use by process {number} of job 7"), claimed(tmp_path, job="8", restart=3):
+    with (
+        pytest.raises(InUseError, match=f"in use by process {number} of job 7"),
+        hold_run_lock(tmp_path, job="8", restart=3),
+    ):
         pass
 
 
@@ -251,15 +264,15 @@ def test_taken_over_between_the_last_look_and_the_new_name(
 ) -> None:
     """A process may be frozen anywhere."""
     path = tmp_path / "step.pt"
-    look = files.require_claim
+    look = files.require_run_lock
 
     def look_and_freeze() -> None:
         look()
         if not holders:
             hold(tmp_path, holders, job="7", restart=1)
 
-    monkeypatch.setattr(files, "require_claim", look_and_freeze)
-    with claimed(tmp_path, job="7"), pytest.raises(InUseError, match="taken over"), atomic_path(path) as partial:
+    monkeypatch.setattr(files, "require_run_lock", look_and_freeze)
+    with hold_run_lock(tmp_path, job="7"), pytest.raises(InUseError, match="taken over"), atomic_path(path) as partial:
         partial.write_text("late")
     assert not path.exists()
 
@@ -267,25 +280,25 @@ def test_taken_over_between_the_last_look_and_the_new_name(
 def test_a_frozen_writer_does_not_put_its_name_on_the_files_of_the_next(tmp_path: Path) -> None:
     names = []
     for restart in (0, 1):
-        with claimed(tmp_path, job="7", restart=restart), atomic_path(tmp_path / "step.pt") as partial:
+        with hold_run_lock(tmp_path, job="7", restart=restart), atomic_path(tmp_path / "step.pt") as partial:
             partial.touch()
             names.append(partial.name)
     assert len(set(names)) == 2
 
 
-def test_without_a_claim_nothing_is_asked(tmp_path: Path) -> None:
-    leave_claim_of(tmp_path)
-    require_claim()
+def test_without_a_lock_nothing_is_asked(tmp_path: Path) -> None:
+    leave_lock_of(tmp_path)
+    require_run_lock()
     write_text(tmp_path / "a.txt", "text")
 
 
 def test_the_other_ranks_of_a_run_are_locked_out_with_it(tmp_path: Path) -> None:
-    owner = leave_claim_of(tmp_path, job="7", restart=0)
+    owner = leave_lock_of(tmp_path, job="7", restart=0)
     features = tmp_path / "features" / "part_1.npz"
-    with claimed_by(owner, tmp_path):
+    with share_run_lock(owner, tmp_path):
         write_text(features, "old")
-        leave_claim_of(tmp_path, job="7", restart=1, token="cd34", pid=8)
+        leave_lock_of(tmp_path, job="7", restart=1, token="cd34", pid=8)
         with pytest.raises(InUseError, match="taken over by process 8"):
             write_text(features, "of one that was believed dead")
     assert features.read_text() == "old"
-    require_claim()
+    require_run_lock()

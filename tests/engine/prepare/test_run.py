@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from sce_video.engine.prepare.plan import make_plan
 from sce_video.engine.prepare.run import Limits, work_through, write_results
 from sce_video.engine.prepare.settings import Action, Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.worklist import make_worklist
 from sce_video.engine.prepare.workspace import begin, open_workspace
 
 LIMITS = Limits(num_workers=2, timeout_seconds=120, memory_gib=3)
@@ -34,9 +34,9 @@ def source(write_video, tmp_path: Path) -> Path:
 def run(source: Path, tmp_path: Path) -> Callable[..., dict]:
     def go(action: Action, *, classes: list[str] | None = None, retry_broken: bool = False) -> dict:
         workspace = begin(open_workspace(source, tmp_path / "dst", action))
-        plan = make_plan(workspace, follow_outside=False)
-        work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
-        return write_results(workspace, plan, classes=classes)
+        worklist = make_worklist(workspace, follow_outside=False)
+        work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
+        return write_results(workspace, worklist, classes=classes)
 
     return go
 
@@ -117,15 +117,15 @@ def test_shards_do_all_videos_between_them_and_only_then_can_be_merged(run, sour
     whole = run(Transcode())
     expected = manifest(tmp_path / "dst")
     workspace = begin(open_workspace(source, tmp_path / "sharded", Transcode()))
-    plan = make_plan(workspace, follow_outside=False)
+    worklist = make_worklist(workspace, follow_outside=False)
     for shard in range(3):
         with pytest.raises(PrepareError, match="videos are not done yet, such as"):
-            write_results(workspace, plan, classes=None)
-        work_through(workspace, plan, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
-    assert write_results(workspace, plan, classes=None) == whole
+            write_results(workspace, worklist, classes=None)
+        work_through(workspace, worklist, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
+    assert write_results(workspace, worklist, classes=None) == whole
     assert manifest(tmp_path / "sharded") == expected
     records = [json.loads(line) for file in workspace.notes_dir.glob("*.jsonl") for line in file.open()]
-    assert sorted(record["source"] for record in records) == sorted(video.source for video in plan.videos)
+    assert sorted(record["source"] for record in records) == sorted(video.source for video in worklist.videos)
 
 
 def test_a_source_is_never_touched(run, source: Path) -> None:
@@ -141,9 +141,9 @@ def test_a_source_is_never_touched(run, source: Path) -> None:
 def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_path: Path, action: Action) -> None:
     """Only what PyAV cannot decode is broken."""
     workspace = begin(open_workspace(shared_data / "odd", tmp_path / "-dst", action))
-    plan = make_plan(workspace, follow_outside=False)
-    work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, plan, classes=None)
+    worklist = make_worklist(workspace, follow_outside=False)
+    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    report = write_results(workspace, worklist, classes=None)
     with (shared_data / "odd" / "MANIFEST.tsv").open(newline="") as file:
         known = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
     good = {name for name, row in known.items() if not row["pyav_error"] and row["decoded"] not in ("", "0")}
@@ -189,11 +189,11 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode(short_side_pixels=0)))
-    plan = make_plan(workspace, follow_outside=False)
+    worklist = make_worklist(workspace, follow_outside=False)
 
     def run(limits: Limits) -> dict:
-        work_through(workspace, plan, limits=limits, shard=0, num_shards=1, retry_broken=False)
-        return write_results(workspace, plan, classes=None)
+        work_through(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=False)
+        return write_results(workspace, worklist, classes=None)
 
     report = run(Limits(num_workers=1, memory_gib=1))
     assert report["broken"] == []
@@ -214,9 +214,9 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", action))
-    plan = make_plan(workspace, follow_outside=False)
-    work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, plan, classes=None)
+    worklist = make_worklist(workspace, follow_outside=False)
+    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    report = write_results(workspace, worklist, classes=None)
     assert (report["counts"]["incomplete"], report["totals"]["num_frames_lost"]) == (0, 0)
     every = [*range(30), *range(20)]
     if isinstance(action, Check):
@@ -229,9 +229,9 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
 def test_frames_that_are_not_written_are_counted_and_named(write_video, tmp_path: Path) -> None:
     write_video(tmp_path / "src" / "stuck.mkv", [*range(10), *[9 + i / 1000 for i in range(1, 4)], *range(10, 20)])
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
-    plan = make_plan(workspace, follow_outside=False)
-    work_through(workspace, plan, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, plan, classes=None)
+    worklist = make_worklist(workspace, follow_outside=False)
+    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    report = write_results(workspace, worklist, classes=None)
     lost = report["totals"]["num_frames_lost"]
     assert lost == 23 - report["totals"]["num_frames"] > 0
     assert report["incomplete"] == [{"path": "stuck.mkv", "reason": f"{lost} of 23 frames have no time of their own"}]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.prepare.plan import make_plan, read_plan, write_plan
 from sce_video.engine.prepare.settings import Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.worklist import make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import (
     begin,
     check_folders,
@@ -151,19 +151,19 @@ def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tm
 def test_plans_come_back_and_keep_names(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     with pytest.raises(PrepareError, match=r"plan.json cannot be read"):
-        read_plan(workspace)
+        read_worklist(workspace)
     (source / "gone.mp4").symlink_to("nowhere")
-    plan = make_plan(workspace, follow_outside=False)
-    assert [(video.source, video.size, video.output) for video in plan.videos] == [("a.avi", 1, "a.mp4")]
-    assert [left.source for left in plan.skipped] == ["gone.mp4"]
-    write_plan(workspace, plan)
-    assert read_plan(workspace) == plan
+    worklist = make_worklist(workspace, follow_outside=False)
+    assert [(video.source, video.size, video.output) for video in worklist.videos] == [("a.avi", 1, "a.mp4")]
+    assert [left.source for left in worklist.skipped] == ["gone.mp4"]
+    write_worklist(workspace, worklist)
+    assert read_worklist(workspace) == worklist
     assert json.loads((workspace.notes_dir / "settings.json").read_text())["action"] == "transcode"
 
 
 def test_a_check_lists_sources_by_their_own_names(source: Path, tmp_path: Path) -> None:
-    plan = make_plan(open_workspace(source, tmp_path / "dst", Check()), follow_outside=False)
-    assert [video.output for video in plan.videos] == ["a.avi"]
+    worklist = make_worklist(open_workspace(source, tmp_path / "dst", Check()), follow_outside=False)
+    assert [video.output for video in worklist.videos] == ["a.avi"]
 
 
 @pytest.mark.parametrize(
@@ -207,4 +207,4 @@ def test_a_damaged_plan_is_one_line_that_names_the_file(source: Path, tmp_path: 
     workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
     (workspace.notes_dir / "plan.json").write_bytes(content)
     with pytest.raises(PrepareError, match=r"plan.json cannot be read \(.*run without --finish"):
-        read_plan(workspace)
+        read_worklist(workspace)

@@ -1,38 +1,28 @@
-"""What a job does after it was asked to stop and has saved, or has lost one of its processes."""
+"""How a process of a Slurm job ends so that the job is requeued: after a signal, after the loss of another process."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from sce_video.engine.cluster.env import job_in, place_in
-from sce_video.engine.cluster.failure_detector import Verdict
+from sce_video.engine.cluster.env import rank_from_env, slurm_job
+from sce_video.engine.cluster.failure_detector import PeerFailure
 from sce_video.engine.cluster.local_ranks import LAUNCHER
 from sce_video.errors import LOST_A_PEER
-from sce_video.launch.program import say
-from sce_video.runtime.checkpoints import newest_below
-from sce_video.runtime.files import write_json
-from sce_video.special_files import read_small_file
 
 _MOST_REQUEUES = 100
-# In a row, after the loss of a process, without a new checkpoint.
-_MOST_WITHOUT_PROGRESS = 3
 # Slurm ends a job that waits here; one that it forgets ends by itself.
 _MOST_SECONDS = 600.0
 # One process of those that are left asks for the requeue; should it be gone too, the next rank does.
 _SECONDS_PER_RANK, _MOST_SECONDS_BEHIND = 2.0, 20.0
 # Slurm's numbers of steps that are no srun's: interactive, batch script, and others.
 _FIRST_SPECIAL_STEP = 0xFFFFFF00
-_RECORD = "requeues.json"
-_MOST_RECORD_BYTES = 2**16
 
 
 def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
@@ -57,46 +47,35 @@ def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
             handler(asked, None)  # the first task's ends the process
         elif in_slurm and _rank(environ) == 0 and not _requeued(environ):
             return code
-    if in_slurm and (asked == signal.SIGUSR2 or (asked == signal.SIGTERM and not _goes_on(environ))):
+    if in_slurm and (asked == signal.SIGUSR2 or (asked == signal.SIGTERM and not _outlives_signal(environ))):
         _wait_for_slurm(environ)
     return code
 
 
-def leave_after_loss(verdict: Verdict, output_dir: Path, environ: Mapping[str, str] = os.environ) -> NoReturn:
+def leave_after_failure(
+    failure: PeerFailure,
+    *,
+    say: Callable[[str], None],
+    may_requeue: Callable[[], bool],
+    environ: Mapping[str, str] = os.environ,
+) -> NoReturn:
     """End this process, from whatever thread, since another one of the run has ended.
 
-    A job of Slurm comes again by `scontrol requeue`: at most 100 times, and not after three in a row that have left no
-    new checkpoint. Not if the other one has said why: it would say so again. And not where a job only happens to be
-    around a run, which `run_net.py --nproc` or `submit.py --local` has started in it.
+    A job of Slurm is requeued by `scontrol requeue`, at most 100 times. Not if the other one has said why: it would say
+    so again. And not where a job only happens to be around a run, which `run_net.py --nproc` or `submit.py --local` has
+    started in it.
+
+    Args:
+        may_requeue: asked before that.
     """
     try:
-        say(f"error: {verdict.line}; the other processes stop")
-        if not verdict.is_error and _is_task_of_job(environ):
+        say(f"error: {failure.line}; the other processes stop")
+        if not failure.is_error and _is_task_of_job(environ):
             time.sleep(min(_SECONDS_PER_RANK * _rank(environ), _MOST_SECONDS_BEHIND))
-            if may_come_again(output_dir, environ) and _requeued(environ):
+            if may_requeue() and _requeued(environ):
                 _wait_for_slurm(environ)
     finally:
         os._exit(LOST_A_PEER)
-
-
-def may_come_again(output_dir: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a job that has lost a process had progress of late; the first that asks keeps it for the others."""
-    file, job = output_dir / _RECORD, job_in(environ)
-    before: dict[str, Any] = {"restart": None, "checkpoint": None, "without_progress": 0}
-    with suppress(Exception):  # the border: a record that cannot be read is none
-        kept = {**before, **json.loads(read_small_file(file, most_bytes=_MOST_RECORD_BYTES))}
-        if kept.get("job") == job["job"] and type(kept["without_progress"]) is int:
-            before = kept
-    in_vain: int = before["without_progress"]
-    if job["restart"] != before["restart"]:
-        with suppress(OSError):  # a full disk; 100 requeues are the bound then
-            newest = newest_below(output_dir)
-            in_vain = in_vain + 1 if newest == before["checkpoint"] else 0
-            write_json(file, {**job, "checkpoint": newest, "without_progress": in_vain})
-        if in_vain >= _MOST_WITHOUT_PROGRESS:
-            losses = f"{in_vain + 1} times without a new checkpoint in between"
-            say(f"the job has lost a process {losses}; it is not requeued")
-    return in_vain < _MOST_WITHOUT_PROGRESS
 
 
 def _is_task_of_job(environ: Mapping[str, str]) -> bool:
@@ -107,12 +86,12 @@ def _is_task_of_job(environ: Mapping[str, str]) -> bool:
 
 
 def _requeued(environ: Mapping[str, str]) -> bool:
-    """Whether the job will come again: by itself already, or asked to here."""
-    job, restart = _number_of_job(environ), job_in(environ)["restart"]
+    """Whether the job is requeued: by itself already, or asked to here."""
+    job, restart = _job_id(environ), slurm_job(environ)["restart"]
     if _has_left(job, restart):
         return True
     if restart >= _MOST_REQUEUES:
-        print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again if it shall go on", file=sys.stderr)
+        print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again to continue", file=sys.stderr)
         return False
     try:
         subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=True)
@@ -124,14 +103,14 @@ def _requeued(environ: Mapping[str, str]) -> bool:
 
 
 def _has_left(job: str, restart: int) -> bool:
-    """Whether the queue has the job back already: a process that outlives its start must not end the next one."""
+    """Whether the job is back in the queue already: a process that outlives its start must not end the next one."""
     shown = _shown(job)
     return shown != "" and ("JobState=RUNNING" not in shown or f"Restarts={restart} " not in shown)
 
 
-def _goes_on(environ: Mapping[str, str]) -> bool:
+def _outlives_signal(environ: Mapping[str, str]) -> bool:
     """Whether Slurm has not sent the signal: it ends a job soon after; False if that is not known."""
-    shown = _shown(_number_of_job(environ))
+    shown = _shown(_job_id(environ))
     found = re.search(r" EndTime=(\S+)", shown)
     if found is None or "JobState=RUNNING" not in shown:
         return False
@@ -148,17 +127,17 @@ def _shown(job: str) -> str:
         return ""
 
 
-def _number_of_job(environ: Mapping[str, str]) -> str:
+def _job_id(environ: Mapping[str, str]) -> str:
     """For scontrol: one task of each array has the number of the whole array as its SLURM_JOB_ID."""
     task = [environ.get(f"SLURM_ARRAY_{name}", "") for name in ("JOB_ID", "TASK_ID")]
     return "_".join(task) if all(task) else environ["SLURM_JOB_ID"]
 
 
 def _wait_for_slurm(environ: Mapping[str, str]) -> None:
-    print(f"waiting for Slurm to end job {_number_of_job(environ)}", file=sys.stderr)
+    print(f"waiting for Slurm to end job {_job_id(environ)}", file=sys.stderr)
     time.sleep(_MOST_SECONDS)
 
 
 def _rank(environ: Mapping[str, str]) -> int:
-    place = place_in(environ)
-    return 0 if place is None else place.rank
+    env = rank_from_env(environ)
+    return 0 if env is None else env.rank

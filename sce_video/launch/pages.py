@@ -73,8 +73,8 @@ def _configs_of(folder: Path) -> list[CfgNode]:
 
 
 def _refuse_twice(runs: Sequence[CfgNode]) -> None:
-    places = [Path(cfg.RUN.OUTPUT_DIR).resolve() for cfg in runs]
-    twice = [place for place in places if places.count(place) > 1]
+    resolved = [Path(cfg.RUN.OUTPUT_DIR).resolve() for cfg in runs]
+    twice = [folder for folder in resolved if resolved.count(folder) > 1]
     if twice:
         raise UserError(f"{twice[0]} is given twice; compare a run with another one")
 

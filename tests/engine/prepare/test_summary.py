@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sce_video.engine.prepare.journal import BROKEN, DONE, LEFT, SHORT, Planned, Record
 from sce_video.engine.prepare.listing import Skipped
-from sce_video.engine.prepare.report import make_report, manifest_text, report_text
 from sce_video.engine.prepare.settings import Transcode
+from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
 from sce_video.engine.prepare.workspace import Workspace
 
 FACTS = {"duration_seconds": 1.5, "fps": 30000 / 1001, "height": 256, "width": 340, "num_frames": 45, "bytes": 999}

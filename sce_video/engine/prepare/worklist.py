@@ -22,7 +22,7 @@ _SPARE_PATH_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Plan:
+class Worklist:
     """What a source folder held when it was last listed.
 
     Args:
@@ -34,7 +34,7 @@ class Plan:
     left_out: Sequence[str] = dataclasses.field(default=(), compare=False)
 
 
-def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
+def make_worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     """List the source folder; outputs keep the names of an earlier listing. Nothing is written."""
     found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
     left_out: list[str] = []
@@ -44,14 +44,14 @@ def make_plan(workspace: Workspace, *, follow_outside: bool) -> Plan:
     else:
         outputs, without_place = _outputs(workspace, [video.source for video in found], records)
         skipped = sorted([*skipped, *without_place], key=lambda left: left.source)
-    return Plan(_planned(found, outputs), skipped, left_out)
+    return Worklist(_planned(found, outputs), skipped, left_out)
 
 
-def write_plan(workspace: Workspace, plan: Plan) -> None:
-    """Note it down for `read_plan`."""
+def write_worklist(workspace: Workspace, worklist: Worklist) -> None:
+    """Note it down for `read_worklist`."""
     notes = {
-        "videos": list(map(dataclasses.asdict, plan.videos)),
-        "skipped": list(map(dataclasses.asdict, plan.skipped)),
+        "videos": list(map(dataclasses.asdict, worklist.videos)),
+        "skipped": list(map(dataclasses.asdict, worklist.skipped)),
     }
     write_text(workspace.notes_dir / "plan.json", json.dumps(notes))
 
@@ -112,8 +112,8 @@ def _limit(folder: Path, name: str, usual: int) -> int:
     return max(limit, 64) if limit > 0 else usual
 
 
-def read_plan(workspace: Workspace) -> Plan:
-    """The plan of the last listing.
+def read_worklist(workspace: Workspace) -> Worklist:
+    """The worklist of the last listing.
 
     Raises:
         PrepareError: there is none, or it is damaged.
@@ -127,7 +127,7 @@ def read_plan(workspace: Workspace) -> Plan:
         for video in videos:
             require_inside("source", video.source)
             require_inside("output", video.output)
-        return Plan(videos, [_skipped(left) for left in notes["skipped"]])
+        return Worklist(videos, [_skipped(left) for left in notes["skipped"]])
     except (OSError, ValueError) as error:
         raise PrepareError(f"{file} cannot be read ({reason_of(error)}); run without --finish first") from error
 
