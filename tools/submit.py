@@ -8,8 +8,9 @@ after preemption and when a node dies: it resumes from its newest checkpoint. do
 import argparse
 import sys
 
+from sce_video.cli.submit import minutes_of, parse_parameters, submit_run
 from sce_video.launch.program import exit_code_of
-from sce_video.launch.submit import Resources, batch_script, describe, minutes_of, parse_array, submit
+from sce_video.launch.submit import Resources
 
 
 def main() -> int:
@@ -26,8 +27,8 @@ def main() -> int:
     )
     parser.add_argument("--array", nargs=2, metavar=("KEY", "V1,V2,..."), help="one job per value, in OUTPUT_DIR/key_V")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--local", action="store_true", help="in processes of this machine, without Slurm")
-    how.add_argument("--dry-run", action="store_true", help="show the batch script")
+    for name, words in (("local", "in processes of this machine, without Slurm"), ("dry-run", "show the batch script")):
+        how.add_argument(f"--{name}", dest="how", action="store_const", const=name, default="slurm", help=words)
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
     arguments = parser.parse_args()
 
@@ -39,14 +40,10 @@ def main() -> int:
             minutes=minutes_of(arguments.time),
             partition=arguments.partition,
             signal_delay_seconds=arguments.signal_delay,
-            more={name: value if sign else True for name, sign, value in (t.partition("=") for t in arguments.sbatch)},
+            more=parse_parameters(arguments.sbatch),
         )
-        array = parse_array(arguments.array) if arguments.array else None
-        if arguments.dry_run:
-            print(batch_script(arguments.cfg, arguments.overrides, resources=resources, array=array))
-            return
-        cluster = "local" if arguments.local else "slurm"
-        print(describe(submit(arguments.cfg, arguments.overrides, resources=resources, array=array, cluster=cluster)))
+        array, how = arguments.array, arguments.how
+        print(submit_run(arguments.cfg, arguments.overrides, resources=resources, array=array, how=how))
 
     return exit_code_of(run)
 

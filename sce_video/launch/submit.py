@@ -1,7 +1,6 @@
 """A run as a job of a Slurm cluster, through submitit."""
 
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -21,7 +20,7 @@ from submitit.helpers import DelayedSubmission
 import sce_video
 from sce_video.config import config_text, load_config
 from sce_video.engine.cluster.requeue import leave_job
-from sce_video.errors import ConfigError, UserError
+from sce_video.errors import UserError
 from sce_video.launch.batch_text import require_parameter_names, require_plain
 from sce_video.launch.local import run_joined
 from sce_video.launch.program import exit_code_of
@@ -185,24 +184,6 @@ def describe(jobs: Sequence[submitit.Job]) -> str:
     )
 
 
-def minutes_of(text: str) -> int:
-    """Slurm's forms of a time: minutes, H:MM:SS, D-HH:MM:SS, D-HH; rounded up.
-
-    Raises:
-        UserError: it is none.
-    """
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
-    if found is None:
-        raise UserError(f"--time is {text!r}; give minutes, HH:MM:SS or D-HH:MM:SS")
-    days, first, second, third = found.groups()
-    if days is None and second is None:
-        return int(first)
-    if days is None and third is None:  # MM:SS
-        return int(first) + (int(second) > 0)
-    hours = 24 * int(days or 0) + int(first)
-    return 60 * hours + int(second or 0) + (int(third or 0) > 0)
-
-
 def _configs(file: str | Path, overrides: Sequence[str], array: tuple[str, Sequence[str]] | None) -> list[CfgNode]:
     if array is None:
         return [load_config(file, overrides)]
@@ -300,15 +281,3 @@ def _importing_from(code: Path) -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before[1]
-
-
-def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """`KEY V1,V2,...` of the command line.
-
-    Raises:
-        ConfigError: a value is given twice.
-    """
-    key, values = words[0], words[1].split(",")
-    if len(set(values)) < len(values):
-        raise ConfigError(f"--array {key} {words[1]}: a value is given twice; each has a folder of its own")
-    return key, values

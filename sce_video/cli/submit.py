@@ -1,0 +1,59 @@
+"""Submit a run, or show what would be submitted: texts of the command line become numbers."""
+
+import re
+from collections.abc import Sequence
+
+from sce_video.errors import ConfigError, UserError
+from sce_video.launch.submit import Resources, batch_script, describe, submit
+
+
+def submit_run(
+    file: str, overrides: Sequence[str], *, resources: Resources, array: Sequence[str] | None, how: str
+) -> str:
+    """What to print of it: ids and logs, or the batch script.
+
+    Args:
+        array: `KEY V1,V2,...` of the command line.
+        how: "slurm", "local" or "dry-run".
+    Raises:
+        UserError: see `submit`.
+    """
+    values = parse_array(array) if array else None
+    if how == "dry-run":
+        return batch_script(file, overrides, resources=resources, array=values)
+    return describe(submit(file, overrides, resources=resources, array=values, cluster=how))
+
+
+def parse_parameters(texts: Sequence[str]) -> dict[str, str | bool]:
+    """`NAME=VALUE` or `NAME` of sbatch."""
+    return {name: value if sign else True for name, sign, value in (text.partition("=") for text in texts)}
+
+
+def minutes_of(text: str) -> int:
+    """Slurm's forms of a time: minutes, H:MM:SS, D-HH:MM:SS, D-HH; rounded up.
+
+    Raises:
+        UserError: it is none.
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
+    if found is None:
+        raise UserError(f"--time is {text!r}; give minutes, HH:MM:SS or D-HH:MM:SS")
+    days, first, second, third = found.groups()
+    if days is None and second is None:
+        return int(first)
+    if days is None and third is None:  # MM:SS
+        return int(first) + (int(second) > 0)
+    hours = 24 * int(days or 0) + int(first)
+    return 60 * hours + int(second or 0) + (int(third or 0) > 0)
+
+
+def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """`KEY V1,V2,...` of the command line.
+
+    Raises:
+        ConfigError: a value is given twice.
+    """
+    key, values = words[0], words[1].split(",")
+    if len(set(values)) < len(values):
+        raise ConfigError(f"--array {key} {words[1]}: a value is given twice; each has a folder of its own")
+    return key, values
