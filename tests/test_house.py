@@ -33,7 +33,7 @@ SEEN_OF_THE_ENGINE = {
         *("rank", "num_ranks", "num_local_ranks", "is_main_process", "wait_for_all"),
         *("all_gathered", "gathered_rows", "gathered_rows_with_gradient"),
         *("mean_over_ranks", "largest_of_ranks", "on_all_ranks", "broadcast_buffers"),
-        *("joined_ranks", "start_ranks", "LAUNCHER", "rank_from_env", "is_under_torchrun", "slurm_job"),
+        *("joined_ranks", "start_ranks", "rank_from_env", "is_under_torchrun", "slurm_job"),
         *("leave_job", "leave_after_failure"),
         *("hold_run_lock", "share_run_lock", "require_run_lock", "run_lock_suffix", "InUseError", "LockOwner"),
     },
