@@ -189,4 +189,4 @@ def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pyt
     first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
     assert "rank 0 does not find all 3 ranks" in first
     assert "2/3 clients joined" in first
-    assert second == "rank 1 has not met all 3 ranks, and rank 0 has ended; its log says why"
+    assert second == "rank 1 has not found all 3 ranks, and rank 0 has ended; its log says why"
