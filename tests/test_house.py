@@ -176,7 +176,7 @@ TESTED_BY = {
     "evaluate/table.py": "tasks/test_on_features.py",
     "launch/demo/run.py": "tools/test_demo.py",
     "launch/local.py": "launch/test_program.py",
-    "launch/report.py": "tools/test_report.py",
+    "launch/pages.py": "tools/test_report.py",
     "methods": "methods/test_baselines.py",
     "models": "models/test_backbones.py",
     "optim/table.py": "build/test_optim.py",
