@@ -4,6 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 
+# One more than cores: some tests, Slurm's above all, wait most of their time.
+TESTERS := $(shell expr $$(nproc) + 1)
+
 # Threads that wait actively slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
@@ -25,10 +28,10 @@ types: $(INSTALLED)
 	$(RUN) -m mypy
 
 unit: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadgroup -m "not thorough"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(TESTERS) --dist loadgroup -m "not thorough"
 
 unit-all: $(INSTALLED)
-	OMP_NUM_THREADS=1 SCE_FUZZ_SECONDS=120 SCE_NUM_KILLS=12 $(RUN) -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 SCE_FUZZ_SECONDS=120 SCE_NUM_KILLS=12 $(RUN) -m pytest -n $(TESTERS) --dist loadgroup
 
 # Once more what could hang on a processor's rounding, as an old processor rounds, and on two threads.
 rounding: $(INSTALLED)
@@ -38,7 +41,7 @@ rounding: $(INSTALLED)
 # Lines and branches of each room that the tests of `unit` run, in whichever process.
 coverage: $(INSTALLED)
 	$(RUN) -m coverage erase
-	-OMP_NUM_THREADS=1 $(RUN) -m coverage run -m pytest -n auto --dist loadgroup -m "not thorough"
+	-OMP_NUM_THREADS=1 $(RUN) -m coverage run -m pytest -n $(TESTERS) --dist loadgroup -m "not thorough"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) tests/coverage_of_rooms.py
 
