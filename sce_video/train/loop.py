@@ -18,9 +18,9 @@ from sce_video.runtime.logging import LOGGER, MetricsLog
 from sce_video.runtime.meters import ThroughputMeter
 from sce_video.runtime.progress import progress_bar
 from sce_video.runtime.signals import StopSignals
+from sce_video.train.pending_losses import PendingLosses
 from sce_video.train.plan import Plan, Rates, Schedules
 from sce_video.train.precision import Precision
-from sce_video.train.watch import LossWatch
 
 
 class Loader(Protocol):
@@ -84,7 +84,7 @@ def train(run: Run, *, step: int) -> bool:
         StoppedError: a signal came; the step was finished and saved.
     """
     plan = run.plan
-    watch, meter = LossWatch(run.name_video), ThroughputMeter()
+    pending, meter = PendingLosses(run.name_video), ThroughputMeter()
     run.model.train()
     with (
         StopSignals() as signals,
@@ -99,7 +99,7 @@ def train(run: Run, *, step: int) -> bool:
                 run.failures.record(failures)
             rates = run.schedules.at(step)
             loss = run.take_step(parts, rates, step=step)
-            watch.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
+            pending.add(step, loss, lr=rates.lr, videos=[video for part in parts for video in part.videos])
             meter.add_clips(num_ranks() * sum(len(part.videos) * len(part.views) for part in parts))
             step += 1
             bar.update()
@@ -108,7 +108,7 @@ def train(run: Run, *, step: int) -> bool:
             if plan.should_log(step) or should_save:  # only here does the loop wait for the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
                 failures = []
-                scalars = _scalars(watch.mean(), epoch, rates, meter, run)
+                scalars = _scalars(pending.mean(), epoch, rates, meter, run)
                 log.write(step - 1, scalars)
                 _show(bar, scalars)
                 meter.reset()

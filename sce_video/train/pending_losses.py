@@ -18,7 +18,7 @@ class _Step(NamedTuple):
     videos: list[int]
 
 
-class LossWatch:
+class PendingLosses:
     """Holds the losses since the last look, so that only a look waits for the device, and for the other ranks.
 
     Args:
