@@ -161,7 +161,6 @@ TESTED_BY = {
     "build/method.py": "methods/test_baselines.py",
     "build/model.py": "tasks/test_finetune.py",
     "clips/decoders": "clips/decoders/test_frames_at.py",  # each decoder on each kind of file
-    "clips/sizes.py": "evaluate/test_views.py",
     "clips/span.py": "clips/test_samplers.py",
     "clips/suffixes.py": "data/sources/test_tree.py",
     "config/defaults.py": "config/test_settings.py",
@@ -172,7 +171,6 @@ TESTED_BY = {
     "engine/doctor": "engine/doctor/test_measurements.py",
     "engine/prepare": "engine/prepare/test_one_video.py",
     "engine/remote": "engine/remote/test_transfer.py",
-    "errors.py": "launch/test_program.py",
     "evaluate/table.py": "tasks/test_on_features.py",
     "launch/demo/run.py": "tools/test_demo.py",
     "launch/local.py": "launch/test_program.py",
@@ -181,7 +179,6 @@ TESTED_BY = {
     "models": "models/test_backbones.py",
     "optim/table.py": "build/test_optim.py",
     "report": "report/test_page.py",  # the sections of a page
-    "runtime/archives.py": "fuzz/test_state_files.py",
     "runtime/terminal.py": "tools/test_terminal.py",
     "train/resume.py": "train/test_loop.py",
 }
