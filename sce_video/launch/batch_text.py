@@ -1,4 +1,4 @@
-"""What may stand in a batch script: nothing that a user or a config writes adds a line to it."""
+"""Checks of texts that go into a batch script: nothing that a user or a config writes adds a line to it."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Run a config's task in this process."""
+"""Run a config's task: in this process, in several that are started here, or as one of those that others started."""
 
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A run as a job of a Slurm cluster, through submitit."""
+"""Submit a run as a job of a Slurm cluster, through submitit."""
 
 import os
 import shlex
@@ -35,7 +35,7 @@ _DEAF_AT_FIRST = """bash -c 'trap "" USR2 TERM; exec "$0" "$@"'"""
 
 @dataclass(frozen=True)
 class Resources:
-    """What is asked of Slurm; `gpus_per_node` 0 is one task per node, on its processors."""
+    """Resources of a job; `gpus_per_node` 0 is one task per node, on its processors."""
 
     nodes: int
     gpus_per_node: int

@@ -1,4 +1,4 @@
-"""Several processes on this machine, started, watched and ended together."""
+"""Ranks of one machine: started, followed and ended together."""
 
 import os
 import signal

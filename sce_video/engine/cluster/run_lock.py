@@ -42,7 +42,7 @@ _TOKEN = re.compile("[0-9a-f]{1,64}")
 
 @dataclass(frozen=True)
 class LockOwner:
-    """A process; `job` and `restart` are Slurm's, "" and 0 elsewhere. `machine` is one name space of process ids."""
+    """The process that holds a lock; `job` and `restart` are Slurm's, "" and 0 elsewhere, `machine` a pid namespace."""
 
     token: str
     host: str
@@ -66,7 +66,7 @@ class LockOwner:
 
 
 class RunLock:
-    """Of a folder, held until `release`, or until another process takes it over."""
+    """The lock of a folder, held until `release`, or until another process takes it over."""
 
     def __init__(self, folder: Path, owner: LockOwner) -> None:
         self._file = folder / LOCK_FILE
@@ -102,7 +102,7 @@ _held: RunLock | None = None
 
 
 def run_lock_suffix() -> str:
-    """Of the names of this run's unfinished files; "" without a lock."""
+    """The last part of the names of this run's unfinished files; "" without a lock."""
     return f".{_held.owner.token}" if _held else ""
 
 

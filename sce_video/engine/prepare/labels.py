@@ -46,7 +46,7 @@ class Labels:
 
 
 def folder_labels(sources: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Source -> place of its first folder in `classes`, which must name it.
+    """Source -> index of its first folder in `classes`, which must name it.
 
     Raises:
         PrepareError: a video that lies in no folder.

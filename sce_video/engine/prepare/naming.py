@@ -1,4 +1,4 @@
-"""What outputs are called: no two the same, none too long for the disk, none in the place of something else."""
+"""Names of outputs: no two the same, none too long for the disk, none that a foreign file has."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ def name_outputs(
         suffix: ".mp4", or "" where outputs are folders.
         earlier: names given in an earlier run; they stay where that is possible.
         max_name_bytes: of the last part; in the others there is nothing to be done.
-        is_free: whether the output folder has nothing else in a place.
+        is_free: whether nothing foreign in the output folder has a name.
     """
     in_order = sorted(sources, key=lambda source: (PurePosixPath(source).suffix != suffix, source))
     placed = _in_free_folders(in_order)

@@ -24,7 +24,7 @@ def require_own_reports(workspace: Workspace) -> None:
         path = workspace.output_dir / name
         if os.path.lexists(path) and not _is_own(path, digests.get(name, [])):
             raise PrepareError(
-                f"{path} was not written by prepare_data.py, or was changed since; move it away, its place is needed"
+                f"{path} was not written by prepare_data.py, or was changed since; move it away, its name is needed"
             )
 
 

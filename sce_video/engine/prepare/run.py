@@ -1,4 +1,4 @@
-"""The order of things: list, work through what is not done, write down what came of it."""
+"""Work through a list of videos, as far as they are not done, and write manifest and reports."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ from sce_video.engine.prepare.one_video import Job, prepare_video
 from sce_video.engine.prepare.own_reports import write_own_reports
 from sce_video.engine.prepare.settings import Check, PrepareError, check_range
 from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
-from sce_video.engine.prepare.target import TakenError, Written, publish, require_place
+from sce_video.engine.prepare.target import TakenError, Written, publish, require_free_name
 from sce_video.engine.prepare.worklist import Worklist, written_outputs
 from sce_video.engine.prepare.workspace import Workspace, journal_files, partial_folder
 from sce_video.runtime.progress import progress_bar
@@ -144,7 +144,7 @@ def _write_down(
         journal.write(record)
         return
     try:
-        require_place(workspace.output_dir, record.output, written.get(record.output, ()))
+        require_free_name(workspace.output_dir, record.output, written.get(record.output, ()))
         journal.write(record)
         _publish(workspace, job, record)
     except TakenError as error:

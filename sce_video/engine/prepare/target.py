@@ -27,7 +27,7 @@ class Written(NamedTuple):
 
 
 class TakenError(Exception):
-    """The place of an output holds something foreign; the message says what, relative to the output folder."""
+    """Something foreign has the name of an output; the message says what, relative to the output folder."""
 
 
 class Target:
@@ -104,7 +104,7 @@ def _holds_frames_alone(folder: Path) -> bool:
         )
 
 
-def require_place(output_dir: Path, name: str, written: Collection[Written]) -> None:
+def require_free_name(output_dir: Path, name: str, written: Collection[Written]) -> None:
     """Look once more, just before an output gets its name.
 
     Args:
@@ -126,7 +126,7 @@ def require_place(output_dir: Path, name: str, written: Collection[Written]) -> 
 
 
 def publish(partial: Path, output_dir: Path, name: str) -> None:
-    """Give a finished output its name, in place of an older one; `require_place` comes first.
+    """Give a finished output its name, instead of an older one; `require_free_name` comes first.
 
     Raises:
         OSError: it cannot have it.

@@ -1,4 +1,4 @@
-"""Which videos are to be done, and under which names: a list, noted down for other processes."""
+"""Worklist: the videos to be done and the names of their outputs, kept in `plan.json` for other processes."""
 
 import dataclasses
 import json
@@ -42,8 +42,8 @@ def make_worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     if isinstance(workspace.action, Check):
         outputs = {video.source: video.source for video in found}
     else:
-        outputs, without_place = _outputs(workspace, [video.source for video in found], records)
-        skipped = sorted([*skipped, *without_place], key=lambda left: left.source)
+        outputs, without_name = _outputs(workspace, [video.source for video in found], records)
+        skipped = sorted([*skipped, *without_name], key=lambda left: left.source)
     return Worklist(_planned(found, outputs), skipped, left_out)
 
 
@@ -67,7 +67,7 @@ def _planned(found: Sequence[Found], outputs: Mapping[str, str]) -> list[Planned
 def _outputs(
     workspace: Workspace, sources: Sequence[str], records: Sequence[Record]
 ) -> tuple[dict[str, str], list[Skipped]]:
-    """Source -> output, and the sources that no place can be found for."""
+    """Source -> output, and the sources that get no name."""
     folder = workspace.output_dir
     max_name_bytes, max_path_bytes = _limit(folder, "PC_NAME_MAX", 255), _limit(folder, "PC_PATH_MAX", 4096)
     target = Target(folder, written_outputs(records))
@@ -78,7 +78,7 @@ def _outputs(
         max_name_bytes=max_name_bytes,
         is_free=target.is_free,
     )
-    outputs, without_place = {}, []
+    outputs, without_name = {}, []
     for source, name in names.items():
         parent = PurePosixPath(name).parent
         reason = target.blocked(str(parent))
@@ -91,8 +91,8 @@ def _outputs(
         if reason is None:
             outputs[source] = name
         else:
-            without_place.append(Skipped(source, reason))
-    return outputs, without_place
+            without_name.append(Skipped(source, reason))
+    return outputs, without_name
 
 
 def written_outputs(records: Sequence[Record]) -> dict[str, set[Written]]:

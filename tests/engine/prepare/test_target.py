@@ -19,7 +19,7 @@ from sce_video.engine.prepare.target import (
     blocked_by,
     is_as_written,
     publish,
-    require_place,
+    require_free_name,
 )
 from sce_video.engine.prepare.workspace import begin, check_folders, locked, open_workspace, reopen_workspace
 
@@ -61,28 +61,28 @@ def outputs(report: dict) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("action", [Transcode(), Frames()])
 @pytest.mark.parametrize("kind", ["file", "folder", "empty folder", "link", "dangling link"])
-def test_a_foreign_thing_in_the_place_of_an_output(prepare, tmp_path, action: Action, kind: str) -> None:
+def test_a_foreign_thing_under_the_name_of_an_output(prepare, tmp_path, action: Action, kind: str) -> None:
     name = "a" if isinstance(action, Frames) else "a.mp4"
-    place = begun(tmp_path, action) / "walk" / name
-    place.parent.mkdir()
+    path = begun(tmp_path, action) / "walk" / name
+    path.parent.mkdir()
     elsewhere = tmp_path / "elsewhere"
     if kind == "file":
-        place.write_bytes(FOREIGN)
+        path.write_bytes(FOREIGN)
     elif kind.endswith("folder"):
-        place.mkdir()
+        path.mkdir()
         if kind == "folder":
-            (place / "000000.jpg").write_bytes(FOREIGN)
+            (path / "000000.jpg").write_bytes(FOREIGN)
     else:
-        place.symlink_to(elsewhere)
+        path.symlink_to(elsewhere)
         if kind == "link":
             elsewhere.write_bytes(FOREIGN)
-    before = contents(place.parent), place.is_symlink()
+    before = contents(path.parent), path.is_symlink()
     report = prepare(action)
     other = "walk/a.avi" if isinstance(action, Frames) else "walk/a.avi.mp4"
     assert outputs(report) == ([] if other == "walk/a.avi" else [("walk/a.avi", other)])
     assert (tmp_path / "dst" / other).exists()
-    after = {path: content for path, content in contents(place.parent).items() if not path.startswith("a.avi")}
-    assert (after, place.is_symlink()) == before
+    after = {path: content for path, content in contents(path.parent).items() if not path.startswith("a.avi")}
+    assert (after, path.is_symlink()) == before
     assert elsewhere.exists() == (kind == "link")
     assert prepare(action) == report  # and nothing is done twice
 
@@ -93,7 +93,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def test_what_somebody_put_in_the_place_of_an_output_later(prepare, tmp_path) -> None:
+def test_what_somebody_put_under_the_name_of_an_output_later(prepare, tmp_path) -> None:
     prepare()
     (tmp_path / "dst" / "walk" / "a.mp4").write_bytes(FOREIGN)
     report = prepare()
@@ -123,13 +123,13 @@ def test_a_note_in_a_folder_of_frames_stays(prepare, write_video, tmp_path) -> N
 
 
 @pytest.mark.parametrize("kind", ["file", "link out", "link that leads nowhere"])
-def test_a_foreign_thing_in_the_place_of_a_folder(prepare, tmp_path, capfd, kind: str) -> None:
-    place = begun(tmp_path, Transcode()) / "walk"
+def test_a_foreign_thing_under_the_name_of_a_folder(prepare, tmp_path, capfd, kind: str) -> None:
+    path = begun(tmp_path, Transcode()) / "walk"
     (tmp_path / "elsewhere").mkdir()
     if kind == "file":
-        place.write_bytes(FOREIGN)
+        path.write_bytes(FOREIGN)
     else:
-        place.symlink_to(tmp_path / ("elsewhere" if kind == "link out" else "nowhere"))
+        path.symlink_to(tmp_path / ("elsewhere" if kind == "link out" else "nowhere"))
     report = prepare()
     words = "no folder" if kind == "file" else "a link"
     assert report["skipped"] == [
@@ -138,23 +138,23 @@ def test_a_foreign_thing_in_the_place_of_a_folder(prepare, tmp_path, capfd, kind
     assert f"skipped, see report.txt: walk/a.avi walk is {words}" in capfd.readouterr().err
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert not (tmp_path / "nowhere").exists()
-    assert kind != "file" or place.read_bytes() == FOREIGN
+    assert kind != "file" or path.read_bytes() == FOREIGN
 
 
 @pytest.mark.parametrize("name", ["manifest.tsv", "report.json", "report.txt", "classes.txt"])
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_a_foreign_report_is_refused_before_the_work(prepare, tmp_path, name: str, kind: str) -> None:
-    place = begun(tmp_path, Transcode()) / name
+    path = begun(tmp_path, Transcode()) / name
     if kind == "file":
-        place.write_bytes(FOREIGN)
+        path.write_bytes(FOREIGN)
     elif kind == "folder":
-        place.mkdir()
+        path.mkdir()
     else:
-        place.symlink_to(tmp_path / "nowhere")
+        path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(PrepareError, match=f"{name} was not written by prepare_data.py.*move it away"):
         prepare()
     assert not (tmp_path / "dst" / "walk").exists()
-    assert kind != "file" or place.read_bytes() == FOREIGN
+    assert kind != "file" or path.read_bytes() == FOREIGN
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -223,13 +223,13 @@ def test_a_path_too_long_for_the_disk_is_skipped(prepare, write_video, tmp_path,
 def test_the_last_look_before_an_output_gets_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"1234")
     ours = Written(4, "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4", 1)  # sha256sum
-    require_place(tmp_path, "a.mp4", {ours})
-    require_place(tmp_path, "b/c.mp4", set())
+    require_free_name(tmp_path, "a.mp4", {ours})
+    require_free_name(tmp_path, "b/c.mp4", set())
     for others in (set(), {Written(4, "0" * 64, 1)}):
         with pytest.raises(TakenError, match=r"a.mp4 in the output folder holds something"):
-            require_place(tmp_path, "a.mp4", others)
+            require_free_name(tmp_path, "a.mp4", others)
     with pytest.raises(TakenError, match=r"a.mp4 is no folder in the output folder"):
-        require_place(tmp_path, "a.mp4/b.mp4", set())
+        require_free_name(tmp_path, "a.mp4/b.mp4", set())
 
 
 def test_nothing_is_made_through_a_link(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_nothing_is_made_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "dst" / "class").symlink_to(tmp_path / "elsewhere")
     assert blocked_by(tmp_path / "dst", "class/deep") == "class is a link"
     with pytest.raises(TakenError, match="class is a link in the output folder"):
-        require_place(tmp_path / "dst", "class/deep/a.mp4", set())
+        require_free_name(tmp_path / "dst", "class/deep/a.mp4", set())
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
