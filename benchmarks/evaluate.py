@@ -33,8 +33,7 @@ from videos import CLIP_SECONDS, NUM_FRAMES, ORIGINAL, ORIGINALS, encode_all, fi
 from sce_video.clips.decoders import VideoOpener, open_video
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import listed_files
 from sce_video.engine.pool.workers import keep_freed_memory
 from sce_video.evaluate.neighbors import load_faiss_search, nearest
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
@@ -121,8 +120,8 @@ def one_video(views_of: ViewsOf, videos: Sequence[Path]) -> Callable[[], float]:
 
 
 def ours(videos: Sequence[Path]) -> ViewsOf:
-    manifest = Manifest(Path("/"), [str(video) for video in videos], None, "benchmark")
-    dataset = ViewsDataset(ListedVideos(manifest, VideoOpener("pyav")), protocol=PROTOCOL)
+    manifest = listed_files(Path("/"), [str(video) for video in videos], None, "benchmark")
+    dataset = ViewsDataset(manifest.opened_by(VideoOpener("pyav")), protocol=PROTOCOL)
     numbers = {video: number for number, video in enumerate(videos)}
     return lambda video: spatial_crops(dataset[numbers[video]].clips, num_crops=NUM_CROPS)
 

@@ -22,8 +22,8 @@ from statistics import median
 from harness import Row, alternate, new_parser, publish, speed_ratio
 from pytorchvideo.data.labeled_video_paths import LabeledVideoPaths
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_list
+from sce_video.data.videos import ListedVideos
 
 NUM_WORKERS = 4
 NUM_CLASSES = 700
@@ -60,7 +60,7 @@ def write_list(file: Path, num_videos: int) -> None:
             lines.write(f"train/some class name {label}/{name}_{start:06d}_{start + 10:06d}.mp4 {label}\n")
 
 
-def load_ours(list_file: Path) -> Manifest:
+def load_ours(list_file: Path) -> ListedVideos:
     return read_list(list_file, list_file.parent)
 
 
@@ -68,7 +68,7 @@ def load_pytorchvideo(list_file: Path) -> LabeledVideoPaths:
     return LabeledVideoPaths.from_csv(str(list_file))
 
 
-def entries_of_ours(manifest: Manifest) -> Iterable[object]:
+def entries_of_ours(manifest: ListedVideos) -> Iterable[object]:
     labels = manifest.require_labels()
     return ((manifest.paths[video], labels[video]) for video in range(len(manifest)))
 

@@ -27,9 +27,8 @@ from servers import http_server, s3_server
 from videos import NUM_CLIPS, ORIGINALS, encode_all, find_videos
 
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos, open_video
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_shards
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
 from sce_video.engine.remote import location
 from sce_video.engine.remote.cache import FileCache
 from sce_video.engine.remote.videos import VideoFiles
@@ -117,18 +116,18 @@ def both(name: str, cache: Path, make: Callable[[Path], Videos]) -> dict[str, Ca
     return {f"{name}, cold": cold, f"{name}, warm": warm}
 
 
-def listed(root: str, names: list[str], cache: Path) -> ListedVideos:
-    return with_cache(Manifest(location(root), names, None, root), cache)
+def listed(root: str, names: list[str], cache: Path) -> StoredVideos:
+    return with_cache(listed_files(location(root), names, None, root), cache)
 
 
-def in_shards(root: str, cache: Path) -> ListedVideos:
+def in_shards(root: str, cache: Path) -> StoredVideos:
     return with_cache(read_shards(SHARDS, location(root), index_folder=cache.parent / "index"), cache)
 
 
-def with_cache(manifest: Manifest, cache: Path) -> ListedVideos:
+def with_cache(manifest: ListedVideos, cache: Path) -> StoredVideos:
     files = FileCache(cache, limit_bytes=CACHE_BYTES)
     files.prepare()
-    return ListedVideos(manifest, VideoOpener(DECODER), VideoFiles(files))
+    return manifest.opened_by(VideoOpener(DECODER), lambda: VideoFiles(files))
 
 
 def simply_cached(url: str, names: list[str], cache: Path) -> SimpleCached:

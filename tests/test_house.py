@@ -40,7 +40,7 @@ SEEN_OF_THE_ENGINE = {
     "pool": {"Workers", "Watch"},
     "remote": {
         *("Location", "location", "RemotePath", "relative_folder", "listed_files", "RemoteError", "RefusedError"),
-        *("VideoFiles", "FileCache", "CacheError", "disk_errors"),
+        *("VideoFiles", "Fetchable", "whole_file", "shard_member", "FileCache", "CacheError", "disk_errors"),
         *("Member", "member_path", "ShardIndex", "read_index", "expand_braces", "BRACES"),
     },
     "machine": {"available_cores"},

@@ -14,8 +14,7 @@ from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, say_repeated
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import is_main_process, num_ranks, rank
 from sce_video.engine.pool.watchdog import Watch
@@ -25,7 +24,7 @@ from sce_video.evaluate.views import ViewsDataset
 _NUM_PROBED = 8
 
 
-def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> Manifest:
+def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> ListedVideos:
     """The training videos, or the part of them that EVAL.LABEL_SHARE leaves.
 
     Args:
@@ -36,12 +35,12 @@ def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None
     return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
-def build_test_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> Manifest:
+def build_test_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> ListedVideos:
     """The test videos; `max_missing_share` as for the training videos."""
     return _checked(cfg, TEST_SOURCES[cfg.DATA.SOURCE](cfg), max_missing_share)
 
 
-def _checked(cfg: CfgNode, manifest: Manifest, max_missing_share: float | None) -> Manifest:
+def _checked(cfg: CfgNode, manifest: ListedVideos, max_missing_share: float | None) -> ListedVideos:
     most = cfg.DATA.MAX_FAILED_SHARE if max_missing_share is None else max_missing_share
     require_files(manifest, max_missing_share=most)
     if is_main_process():
@@ -50,7 +49,7 @@ def _checked(cfg: CfgNode, manifest: Manifest, max_missing_share: float | None) 
 
 
 def build_train_loader(
-    cfg: CfgNode, videos: ListedVideos, views: Sequence[ViewSpec], device: torch.device
+    cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec], device: torch.device
 ) -> TrainLoader:
     _require_long_enough(cfg, videos, views)
     slice_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
@@ -59,7 +58,7 @@ def build_train_loader(
             f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos in each part"
             f" on each of the {num_ranks()} ranks"
         )
-    workers = build_workers(cfg, build_watch(cfg, videos.manifest), device)
+    workers = build_workers(cfg, build_watch(cfg, videos.listed), device)
     return TrainLoader(
         build_train_dataset(cfg, WatchedVideos(videos, workers.watch), views),
         workers=workers,
@@ -75,13 +74,13 @@ def build_train_dataset(cfg: CfgNode, videos: Videos, views: Sequence[ViewSpec])
     return TrainDataset(videos, views=views, sampling=build_clip_sampling(cfg), seed=cfg.RUN.SEED)
 
 
-def build_views_dataset(cfg: CfgNode, videos: ListedVideos, watch: Watch) -> ViewsDataset:
+def build_views_dataset(cfg: CfgNode, videos: StoredVideos, watch: Watch) -> ViewsDataset:
     return ViewsDataset(WatchedVideos(videos, watch), protocol=build_protocol(cfg))
 
 
-def _require_long_enough(cfg: CfgNode, videos: ListedVideos, views: Sequence[ViewSpec]) -> None:
+def _require_long_enough(cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec]) -> None:
     """Refuse clips longer than the videos: all such views would always be the same frames."""
-    watch = build_watch(cfg, videos.manifest)
+    watch = build_watch(cfg, videos.listed)
     looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
     measure = partial(_length_of, WatchedVideos(videos, watch))
     lengths = [length for length in build_scout(cfg, watch).results(measure, looked_at) if length is not None]
@@ -91,13 +90,13 @@ def _require_long_enough(cfg: CfgNode, videos: ListedVideos, views: Sequence[Vie
     if all(num_frames == 1 for _, num_frames in lengths):
         raise ConfigError(
             f"CLIP.NUM_FRAMES is {moving[0].num_frames}, but the {len(lengths)} videos looked at in "
-            f"{videos.manifest.origin} are single images; give CLIP.NUM_FRAMES 1"
+            f"{videos.listed.origin} are single images; give CLIP.NUM_FRAMES 1"
         )
     longest, wanted = max(seconds for seconds, _ in lengths), max(view.seconds for view in moving)
     if longest < wanted:
         raise ConfigError(
             f"CLIP.SECONDS is {wanted}, but the longest of {len(lengths)} videos looked at in "
-            f"{videos.manifest.origin} lasts {longest:.2f} s; give a shorter clip"
+            f"{videos.listed.origin} lasts {longest:.2f} s; give a shorter clip"
         )
 
 

@@ -3,14 +3,14 @@
 import os
 import stat
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
 from sce_video.clips.decoders import VideoOpener
 from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.engine.remote.cache import CacheError, FileCache, disk_errors
 from sce_video.engine.remote.videos import VideoFiles
 from sce_video.errors import ConfigError
@@ -35,17 +35,20 @@ def build_opener(cfg: CfgNode) -> VideoOpener:
     )
 
 
-def build_videos(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> ListedVideos:
+def build_videos(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> StoredVideos:
     """The videos of a list, remote ones by way of the cache.
 
     Raises:
         CacheError: there are such, and DATA.CACHE_DIR cannot be used.
     """
-    if not manifest.is_any_fetched:
-        return ListedVideos(manifest, opener)
+    return listed.opened_by(opener, partial(build_video_files, cfg))
+
+
+def build_video_files(cfg: CfgNode) -> VideoFiles:
+    """Raises CacheError: DATA.CACHE_DIR cannot be used."""
     cache = FileCache(_cache_folder(cfg), limit_bytes=int(cfg.DATA.CACHE_GB * 1e9))
     cache.prepare()
-    return ListedVideos(manifest, opener, VideoFiles(cache))
+    return VideoFiles(cache)
 
 
 def build_index_folder(cfg: CfgNode) -> Path:

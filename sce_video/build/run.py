@@ -16,7 +16,7 @@ from sce_video.config import config_text
 from sce_video.config.same_run import keys_of_another_run, named, recorded_config
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.norms import norm_numbers
 from sce_video.models.weights import CHECKPOINTS_DIR
@@ -48,7 +48,7 @@ def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
 
 def assemble_run(
     cfg: CfgNode,
-    manifest: Manifest,
+    listed: ListedVideos,
     opener: VideoOpener,
     loader: TrainLoader,
     *,
@@ -66,8 +66,8 @@ def assemble_run(
         precision=precision,
         loader=loader,
         take_step=take_step,
-        failures=FailureLog(manifest, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, watch=loader.workers.watch),
-        name_video=manifest.path,
+        failures=FailureLog(listed, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, watch=loader.workers.watch),
+        name_video=listed.name,
         schedules=schedules,
         plan=build_plan(cfg, loader.steps_per_epoch),
         checkpoints=CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=cfg.TRAIN.NUM_CHECKPOINTS_KEPT),
@@ -77,8 +77,8 @@ def assemble_run(
             "network_input": describe_input(cfg),
             "batch_norm": str(norm_numbers(model.get_submodule("backbone"))),
             "config": config_text(cfg),
-            "videos": manifest.digest(),
-            "labels": "" if cfg.TASK == "pretrain" else manifest.labels_digest(),
+            "videos": listed.digest(),
+            "labels": "" if cfg.TASK == "pretrain" else listed.labels_digest(),
             **opener.describe(),
             "environment": environment(),
         },

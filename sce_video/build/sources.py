@@ -8,7 +8,6 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.files import build_index_folder
 from sce_video.config.sections.data import SPLIT_MARK
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import (
     ClassNames,
     class_folders,
@@ -29,6 +28,7 @@ from sce_video.data.sources import (
     read_stl10,
     read_ucf101,
 )
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
 
 _MINI_KINETICS_TRAIN, _MINI_KINETICS_TEST = "train_ytid_list.txt", "val_ytid_list.txt"
@@ -51,7 +51,7 @@ def _list(cfg: CfgNode, name: str) -> Location:
     return location(name.replace(SPLIT_MARK, str(cfg.DATA.SPLIT)))
 
 
-def _read_list(cfg: CfgNode, name: str, class_names: ClassNames = dict) -> Manifest:
+def _read_list(cfg: CfgNode, name: str, class_names: ClassNames = dict) -> ListedVideos:
     return read_list(_list(cfg, name), _root(cfg), columns=cfg.DATA.LIST_COLUMNS, class_names=class_names)
 
 
@@ -64,15 +64,15 @@ def _train_classes(cfg: CfgNode) -> list[str]:
     return class_folders(_root(cfg), cfg.DATA.TRAIN)
 
 
-def _ucf101(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+def _ucf101(cfg: CfgNode) -> tuple[ListedVideos, ListedVideos]:
     return read_ucf101(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
 
 
-def _hmdb51(cfg: CfgNode) -> tuple[Manifest, Manifest]:
+def _hmdb51(cfg: CfgNode) -> tuple[ListedVideos, ListedVideos]:
     return read_hmdb51(_root(cfg), _splits(cfg), cfg.DATA.SPLIT)
 
 
-def _shards(cfg: CfgNode, pattern: str, class_names: ClassNames = dict) -> Manifest:
+def _shards(cfg: CfgNode, pattern: str, class_names: ClassNames = dict) -> ListedVideos:
     return read_shards(pattern, _root(cfg), index_folder=build_index_folder(cfg), class_names=class_names)
 
 
@@ -81,12 +81,12 @@ def _shard_classes(cfg: CfgNode) -> Mapping[int, str] | None:
     return _shards(cfg, cfg.DATA.TRAIN).class_names if cfg.DATA.TRAIN else None
 
 
-def _kinetics(cfg: CfgNode, table: str) -> Manifest:
+def _kinetics(cfg: CfgNode, table: str) -> ListedVideos:
     class_names = read_annotations(location(cfg.DATA.TRAIN)).class_names
     return read_kinetics(read_annotations(location(table)), _root(cfg), class_names=class_names)
 
 
-def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
+def _kinetics200(cfg: CfgNode, table: str, ids: str) -> ListedVideos:
     """Mini-Kinetics: of Kinetics-400's tables, the videos in its two lists."""
     train_ids = read_ids(_splits(cfg) / _MINI_KINETICS_TRAIN)
     class_names = read_annotations(location(cfg.DATA.TRAIN), only_ids=train_ids).class_names
@@ -94,7 +94,7 @@ def _kinetics200(cfg: CfgNode, table: str, ids: str) -> Manifest:
     return read_kinetics(chosen, _root(cfg), class_names=class_names)
 
 
-TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+TRAIN_SOURCES: dict[str, Callable[[CfgNode], ListedVideos]] = {
     "list": lambda cfg: _read_list(cfg, cfg.DATA.TRAIN),
     "shards": lambda cfg: _shards(cfg, cfg.DATA.TRAIN),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TRAIN),
@@ -111,7 +111,7 @@ TRAIN_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
     "cifar100": lambda cfg: read_cifar100(_folder(cfg), "train"),
     "stl10": lambda cfg: read_stl10(_folder(cfg), cfg.DATA.TRAIN),
 }
-TEST_SOURCES: dict[str, Callable[[CfgNode], Manifest]] = {
+TEST_SOURCES: dict[str, Callable[[CfgNode], ListedVideos]] = {
     "list": lambda cfg: _read_list(cfg, cfg.DATA.TEST, partial(_listed_classes, cfg)),
     "shards": lambda cfg: _shards(cfg, cfg.DATA.TEST, partial(_shard_classes, cfg)),
     "kinetics": lambda cfg: _kinetics(cfg, cfg.DATA.TEST),

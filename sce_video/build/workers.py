@@ -3,15 +3,15 @@
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_local_ranks
 from sce_video.engine.machine import available_cores
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 
 
-def build_watch(cfg: CfgNode, manifest: Manifest) -> Watch:
-    return Watch(len(manifest), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=manifest.path)
+def build_watch(cfg: CfgNode, listed: ListedVideos) -> Watch:
+    return Watch(len(listed), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=listed.name)
 
 
 def build_workers(cfg: CfgNode, watch: Watch, device: torch.device) -> Workers:

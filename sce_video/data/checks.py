@@ -3,14 +3,13 @@
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 
-from sce_video.data.find_file import find_file
-from sce_video.data.manifest import Manifest, PackedTexts, shown
-from sce_video.engine.remote import RefusedError, RemoteError, RemotePath
+from sce_video.data.manifest import Manifest, shown
+from sce_video.data.videos import ListedVideos
+from sce_video.engine.remote import RemoteError
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 from sce_video.urls import is_url
@@ -25,26 +24,24 @@ _FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
 _LEAST_FRAMES, _NUM_JUDGED = 8, 8
 
 
-def require_files(manifest: Manifest, *, max_missing_share: float = 1.0) -> None:
+def require_files(listed: ListedVideos, *, max_missing_share: float = 1.0) -> None:
     """Catch a wrong root, or a list of other videos, at once instead of as a long row of broken videos.
 
     Raises:
         ManifestError: none of the videos looked at exists, or too many do not; a server does not say.
     """
-    if manifest.pixels is not None or manifest.versions is not None:  # a shard's videos were found in it
-        return
-    few, many = (_FEW_REMOTE, _MANY_REMOTE) if manifest.is_any_fetched else (_FEW, _MANY)
-    missing, num_asked = _missing(manifest, _spread(len(manifest), few))
+    few, many = (_FEW_REMOTE, _MANY_REMOTE) if listed.storage.is_remote else (_FEW, _MANY)
+    missing, num_asked = _missing(listed, _spread(len(listed), few))
     if missing and many > few:
-        missing, num_asked = _missing(manifest, _spread(len(manifest), many))
+        missing, num_asked = _missing(listed, _spread(len(listed), many))
     if not missing:
         return
     video, said = min(missing.items())
-    asked = f"{num_asked} videos" if num_asked == len(manifest) else f"{num_asked} videos looked at"
-    example = f"for example {said or manifest.path(video)}" + (f" ({manifest.where(video)})" if manifest.lines else "")
+    asked = f"{num_asked} videos" if num_asked == len(listed) else f"{num_asked} videos looked at"
+    example = f"for example {said or listed.name(video)}" + (f" ({listed.where(video)})" if listed.lines else "")
     if len(missing) == num_asked:
-        raise ManifestError(f"{manifest.origin}: none of the {asked} exists, {example}; check DATA.ROOT")
-    counted = f"{manifest.origin}: {len(missing)} of the {asked} do not exist, {example}"
+        raise ManifestError(f"{listed.origin}: none of the {asked} exists, {example}; check DATA.ROOT")
+    counted = f"{listed.origin}: {len(missing)} of the {asked} do not exist, {example}"
     if len(missing) > max_missing_share * num_asked:
         raise ManifestError(f"{counted}; DATA.MAX_FAILED_SHARE {max_missing_share} allows fewer")
     LOGGER.warning("%s", counted)
@@ -52,7 +49,6 @@ def require_files(manifest: Manifest, *, max_missing_share: float = 1.0) -> None
 
 def say_repeated(manifest: Manifest) -> None:
     """Warn of videos that a list has twice, with different labels above all."""
-    assert isinstance(manifest.paths, PackedTexts)
     joined = manifest.paths.joined
     is_plain = b"./" not in joined and b"//" not in joined
     if is_plain and len(set(joined.split(b"\n"))) == len(manifest):
@@ -93,7 +89,7 @@ def _spread(num_videos: int, most: int) -> list[int]:
     return videos
 
 
-def _missing(manifest: Manifest, videos: Sequence[int]) -> tuple[dict[int, str], int]:
+def _missing(listed: ListedVideos, videos: Sequence[int]) -> tuple[dict[int, str], int]:
     """Those that do not exist, with what a server says of each, "" for nothing; and how many there was time to ask for.
 
     Raises:
@@ -103,8 +99,8 @@ def _missing(manifest: Manifest, videos: Sequence[int]) -> tuple[dict[int, str],
     missing: dict[int, str] = {}
     num_asked = 0
     # Servers are asked for several at a time. Threads, since what is waited for takes no core.
-    with ThreadPool(_NUM_THREADS if manifest.is_any_fetched else 1) as pool:
-        for video, said in pool.imap(partial(_asked, manifest), videos):
+    with ThreadPool(_NUM_THREADS if listed.storage.is_remote else 1) as pool:
+        for video, said in pool.imap(partial(_asked, listed), videos):
             num_asked += 1
             if said is not None:
                 missing[video] = said
@@ -113,17 +109,11 @@ def _missing(manifest: Manifest, videos: Sequence[int]) -> tuple[dict[int, str],
     return missing, num_asked
 
 
-def _asked(manifest: Manifest, video: int) -> tuple[int, str | None]:
-    """None for one that exists. Over a network it must be there by its very name."""
-    path = manifest.path(video)
-    if isinstance(path, Path):
-        return video, None if find_file(str(path)) else ""
+def _asked(listed: ListedVideos, video: int) -> tuple[int, str | None]:
     try:
-        return video, None if path.exists() else ""
-    except RefusedError as error:  # S3 also forbids what is not there to those who may not list
-        return video, str(error)
+        return video, listed.storage.why_missing(listed.paths[video])
     except RemoteError as error:
-        raise ManifestError(f"{manifest.origin}: {error}") from error
+        raise ManifestError(f"{listed.origin}: {error}") from error
 
 
 def _require_classes(train: Manifest) -> None:
@@ -134,14 +124,14 @@ def _require_classes(train: Manifest) -> None:
     if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
         raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
     is_sparse = 2 * len(set(labels)) < high + 1
-    if train.has_guessed_labels and len(train) >= _NUM_JUDGED and min(labels) >= _LEAST_FRAMES and is_sparse:
+    if train.label_kind == "guessed" and len(train) >= _NUM_JUDGED and min(labels) >= _LEAST_FRAMES and is_sparse:
         raise ManifestError(
             f"{at}, and none is below {min(labels)}: are these numbers of frames? Say what they are with "
             "DATA.LIST_COLUMNS path,label or path,num_frames"
         )
 
 
-def require_comparable(train: Manifest, test: Manifest) -> None:
+def require_comparable(train: ListedVideos, test: ListedVideos) -> None:
     """Refuse pairs that give meaningless numbers, before hours go into them.
 
     Raises:
@@ -156,17 +146,17 @@ def require_comparable(train: Manifest, test: Manifest) -> None:
             f"{test.origin} has the label {unseen[0]}, which no video of {train.origin} has; do both count from 0, "
             "and are these labels, not numbers of frames?"
         )
-    tested = set(_full_paths(test))
-    shared = {path: video for video, path in enumerate(_full_paths(train)) if path in tested}
+    tested = set(test.storage.full_paths(test.paths))
+    shared = {path: video for video, path in enumerate(train.storage.full_paths(train.paths)) if path in tested}
     if shared:
-        example = train.path(shared[min(shared)])
+        example = train.name(shared[min(shared)])
         raise ManifestError(f"{len(shared)} videos are in both {train.origin} and {test.origin}, such as {example}")
 
 
 def _require_same_names(train: Manifest, test: Manifest) -> None:
     """A label is the same class in both."""
     for one, other in ((train, test), (test, train)):
-        if one.has_own_order and other.class_names is None:
+        if one.label_kind == "named" and other.class_names is None:
             raise ManifestError(
                 f"{one.origin} has names as labels and {other.origin} numbers, and nothing says what these stand for; "
                 "put a classes.txt (one name a line, the first is label 0) beside each"
@@ -178,11 +168,3 @@ def _require_same_names(train: Manifest, test: Manifest) -> None:
                 f"label {label} is {tested[label]!r} in {test.origin} and {names[label]!r} in {train.origin}; "
                 "number the classes alike"
             )
-
-
-def _full_paths(manifest: Manifest) -> Iterator[str]:
-    """Paths that are equal where `a//b` and `./a/b` are; as str, since 650,000 Path objects take long to make."""
-    root = str(manifest.root)
-    if isinstance(manifest.root, RemotePath):
-        return (f"{root}/{os.path.normpath(path)}" for path in manifest.paths)
-    return (os.path.normpath(os.path.join(root, path)) for path in manifest.paths)

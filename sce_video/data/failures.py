@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sce_video.augment.batch import Failure
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import all_gathered
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import ManifestError
@@ -18,13 +18,13 @@ class FailureLog:
     """Collects the videos of a run that could not be used.
 
     Args:
-        max_failed_share: of the manifest's videos, in [0, 1].
+        max_failed_share: of the listed videos, in [0, 1].
         watch: of the loader processes; its lost videos are kept in checkpoints, so that a resumed run does not lose
             processes to them again.
     """
 
-    def __init__(self, manifest: Manifest, *, max_failed_share: float, watch: Watch) -> None:
-        self._manifest = manifest
+    def __init__(self, listed: ListedVideos, *, max_failed_share: float, watch: Watch) -> None:
+        self._listed = listed
         self._max_failed_share = max_failed_share
         self._watch = watch
         self._failed: set[int] = set()
@@ -45,14 +45,14 @@ class FailureLog:
                 self._failed.add(failure.video)
                 self._first_reason = self._first_reason or failure.reason
                 self._say(failure.reason)
-        if len(self._failed) > self._max_failed_share * len(self._manifest):
+        if len(self._failed) > self._max_failed_share * len(self._listed):
             first = sorted(self._failed)[:_NUM_NAMED]
-            names = ", ".join(str(self._manifest.path(video)) for video in first)
+            names = ", ".join(self._listed.name(video) for video in first)
             if len(self._failed) > len(first):
                 names += f" and {len(self._failed) - len(first)} more, each named in {RUN_LOG}"
             why = f" (the first: {self._first_reason})" if self._first_reason else ""
             raise ManifestError(
-                f"{len(self._failed)} of {len(self._manifest)} videos cannot be decoded, more than "
+                f"{len(self._failed)} of {len(self._listed)} videos cannot be decoded, more than "
                 f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
             )
 
@@ -70,7 +70,7 @@ class FailureLog:
         """Raises ValueError if there are not so many videos; nothing has changed then."""
         lost, signals = state.get("lost", []), state.get("lost_by_signal", [])  # older checkpoints know of none
         by_signal = dict(zip(lost, signals, strict=True))
-        if not all(type(video) is int and 0 <= video < len(self._manifest) for video in (*state["failed"], *lost)):
+        if not all(type(video) is int and 0 <= video < len(self._listed) for video in (*state["failed"], *lost)):
             raise ValueError("a failed video is none of the list")
         if not all(type(number) is int and 0 <= number < _MOST_SIGNALS for number in signals):
             raise ValueError("a video was lost by no signal")

@@ -1,24 +1,17 @@
 """A list of videos, with or without labels, in arrays: large lists load quickly and loader processes share them."""
 
 import hashlib
-import os
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from pathlib import Path
-from typing import overload
+from typing import Literal, TypeVar, overload
 
-import numpy as np
-
-from sce_video.data.find_file import find_file
 from sce_video.data.subsets import balanced_part
-from sce_video.engine.remote import Location, RemotePath, location
 from sce_video.errors import ManifestError
 from sce_video.urls import is_url, masked, masked_url
 
-_NUM_STAMPED = 32
 # A classifier has a row for each: more are a mistake, such as a number of bytes read as a label.
 _MOST_CLASSES = 1_000_000
 NO_LABEL = -1
@@ -65,19 +58,19 @@ class PackedTexts(Sequence[str]):
         return self._joined[self._starts[place] : self._starts[place + 1] - 1].decode(*_ENCODING)
 
 
+# What says that the numbers are labels: the list ("stated"), nobody ("guessed": they only stand behind the paths), or
+# the sorted order of names ("named"), in which another list may number them otherwise.
+LabelKind = Literal["stated", "guessed", "named"]
+AnyManifest = TypeVar("AnyManifest", bound="Manifest")
+
+
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """Videos in a fixed order; a video's number is its place here.
+    """Videos in a fixed order, with or without labels; a video's number is its index here.
 
-    `paths` (relative to `root`) and `labels` may be given as any sequence and are kept as arrays. `labels` is parallel
-    to `paths`, or None for videos without labels. `origin` is the file or folder that was read, for messages.
-    `pixels`, uint8 (number of videos, H, W, C), holds the videos themselves where they are small images without a file
-    each; a path is then only a name. `versions` is given where the videos are in shards: of each shard, by its path,
-    what tells that it was written anew; a path is then that of a member (see `sce_video.engine.remote.shards`).
-    `lines` is parallel to `paths` where these stand in the lines of one file. `class_names` are those that are known,
-    by label.
-    `has_guessed_labels`: that the numbers behind the paths are labels, nobody has said. `has_own_order`: labels are
-    names, which nothing numbers but their own sorted order.
+    `labels` is parallel to `paths`, or None for videos without labels. `origin` is the file or folder that was read,
+    for messages. `lines` is parallel to `paths` where these stand in the lines of one file. `class_names` are those
+    that are known, by label.
 
     A label of -1 means that there is none, for tasks that use none.
 
@@ -85,31 +78,21 @@ class Manifest:
         ManifestError: no videos, a label below -1 or beyond a million, a control character in a path.
     """
 
-    root: Location
-    paths: Sequence[str]
+    paths: PackedTexts
     labels: Sequence[int] | None
     origin: str
-    pixels: np.ndarray | None = None
-    versions: Mapping[str, str] | None = None
     lines: Sequence[int] | None = None
     class_names: Mapping[int, str] | None = None
-    has_guessed_labels: bool = False
-    has_own_order: bool = False
+    label_kind: LabelKind = "stated"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", location(self.root))  # a text is welcome
-        if not isinstance(self.paths, PackedTexts):
-            object.__setattr__(self, "paths", PackedTexts(self.paths))
         if not self.paths:
             raise ManifestError(f"{self.origin} lists no videos")
-        for name, parallel in (("labels", self.labels), ("pixels", self.pixels)):
-            if parallel is not None and len(parallel) != len(self):
-                raise ValueError(f"{self.origin}: {len(self)} videos, but {len(parallel)} {name}")
         _require_plain_names(self)
-        if isinstance(self.lines, list):
-            object.__setattr__(self, "lines", array("q", self.lines))
         if self.labels is not None:
-            _require_range(self)
+            if len(self.labels) != len(self):
+                raise ValueError(f"{self.origin}: {len(self)} videos, but {len(self.labels)} labels")
+            _require_range(self, self.labels)
             object.__setattr__(self, "labels", array("q", self.labels))
 
     def __len__(self) -> int:
@@ -121,76 +104,37 @@ class Manifest:
 
     def digest(self) -> str:
         """Identifies the videos and their order, wherever the root is."""
-        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
         return hashlib.sha256(self.paths.joined).hexdigest()
 
     def labels_digest(self) -> str:
         """Identifies the labels, those of `require_labels`."""
         return hashlib.sha256(array("q", self.require_labels()).tobytes()).hexdigest()
 
-    def content_digest(self) -> str:
-        """Tells whether files were written anew: from the sizes and times of a few of them, the versions of shards.
+    def part(self: AnyManifest, videos: Sequence[int], *, origin: str) -> AnyManifest:
+        """The list of these videos alone."""
+        return replace(
+            self,
+            paths=PackedTexts(self.paths[video] for video in videos),
+            labels=None if self.labels is None else [self.labels[video] for video in videos],
+            origin=origin,
+            lines=None if self.lines is None else array("q", (self.lines[video] for video in videos)),
+        )
 
-        Of remote files nothing is asked: like their local copies they are taken to be what they were.
-        """
-        looked_at = range(0, len(self), max(1, len(self) // _NUM_STAMPED)) if self.pixels is None else ()
-        facts: Sequence[object] = [
-            (video, *_size_and_time(self.file(video))) for video in looked_at if isinstance(self.path(video), Path)
-        ]
-        if self.versions is not None:
-            facts = sorted(self.versions.items())
-        return hashlib.sha256(repr(facts).encode()).hexdigest()
-
-    def balanced_part(self, *, share: float, seed: int) -> "Manifest":
+    def balanced_part(self: AnyManifest, *, share: float, seed: int) -> AnyManifest:
         """The list of a random part of the videos, of every class the same share (see `balanced_part`).
 
         Raises:
             ManifestError: there are no labels.
         """
-        labels = self.require_labels()
-        chosen = balanced_part(labels, share=share, seed=seed)
-        return replace(
-            self,
-            paths=PackedTexts(self.paths[video] for video in chosen),
-            labels=[labels[video] for video in chosen],
-            origin=f"{100 * share:g} % of {self.origin}",
-            pixels=None if self.pixels is None else self.pixels[chosen],
-            lines=None if self.lines is None else array("q", (self.lines[video] for video in chosen)),
-        )
-
-    def path(self, video: int) -> Location:
-        """Of a member of a shard it is only a name."""
-        path = self.paths[video]
-        return RemotePath("", path) if is_url(path) else self.root / path
-
-    def file(self, video: int) -> str:
-        """The file or folder of a video on this machine; its name may end otherwise than the list says.
-
-        Lists of data sets name .avi files of which there are prepared .mp4 files or folders of frames. What is not
-        there at all is named as it is listed.
-        """
-        # Texts, no Path: pathlib keeps every name it has seen, 15 MB in each loader process for Kinetics.
-        path = os.path.join(str(self.root), self.paths[video])
-        return find_file(path) or path
+        chosen = balanced_part(self.require_labels(), share=share, seed=seed)
+        return self.part(chosen, origin=f"{100 * share:g} % of {self.origin}")
 
     @property
     def shown_paths(self) -> Sequence[str]:
         """`paths` for logs and results: URLs in a list without user and query."""
-        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
-        return (
-            PackedTexts(masked_url(path) if is_url(path) else path for path in self.paths)
-            if b"://" in self.paths.joined
-            else self.paths
-        )
-
-    def is_fetched(self, video: int) -> bool:
-        """Whether the video is no file of this machine that can be opened where it lies."""
-        return self.versions is not None or isinstance(self.root, RemotePath) or is_url(self.paths[video])
-
-    @property
-    def is_any_fetched(self) -> bool:
-        assert isinstance(self.paths, PackedTexts)  # __post_init__ saw to it
-        return self.versions is not None or isinstance(self.root, RemotePath) or b"://" in self.paths.joined
+        if b"://" not in self.paths.joined:
+            return self.paths
+        return PackedTexts(masked_url(path) if is_url(path) else path for path in self.paths)
 
     def require_labels(self) -> Sequence[int]:
         """The labels, one for each video.
@@ -211,17 +155,17 @@ class Manifest:
         return self.labels
 
 
+def packed_lines(lines: Sequence[int] | None) -> Sequence[int] | None:
+    """Numbers of lines in little memory. Most lists have a video in every line: then a range says it all."""
+    if not lines:
+        return None
+    is_range = lines[-1] - lines[0] == len(lines) - 1
+    return range(lines[0], lines[-1] + 1) if is_range else array("q", lines)
+
+
 def shown(path: str) -> str:
     """A path for messages, which are one line: without secrets and escapes, and no longer than paths are."""
     return repr(masked(path[:_MOST_SHOWN]))
-
-
-def _size_and_time(path: str) -> tuple[int, int]:
-    try:
-        about = os.stat(path)
-    except OSError:
-        return 0, 0
-    return about.st_size, about.st_mtime_ns
 
 
 def _require_plain_names(manifest: Manifest) -> None:
@@ -233,7 +177,6 @@ def _require_plain_names(manifest: Manifest) -> None:
     for name in (manifest.class_names or {}).values():
         if _CONTROL.search(name):
             raise ManifestError(f"{manifest.origin}: the class {shown(name)} has a control character in its name")
-    assert isinstance(manifest.paths, PackedTexts)  # __post_init__ saw to it
     joined = manifest.paths.joined
     # The newlines between two paths are none of a path's.
     num_controls = len(joined) - len(joined.translate(None, _CONTROLS))
@@ -244,9 +187,7 @@ def _require_plain_names(manifest: Manifest) -> None:
             raise ManifestError(f"{manifest.where(video)}: {shown(path)} has a control character in it; rename it")
 
 
-def _require_range(manifest: Manifest) -> None:
-    labels = manifest.labels
-    assert labels is not None
+def _require_range(manifest: Manifest, labels: Sequence[int]) -> None:
     low, high = min(labels), max(labels)
     if low < NO_LABEL or high >= _MOST_CLASSES:
         wrong = low if low < NO_LABEL else high

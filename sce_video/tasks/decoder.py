@@ -14,7 +14,7 @@ from sce_video.clips.decoders import VideoDecoder, VideoMetadata, VideoOpener, V
 from sce_video.clips.decoders.choice import CANDIDATES, DecoderChoice, choose_decoder
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
 from sce_video.errors import ConfigError, reason_of
@@ -29,7 +29,7 @@ _ABOUT_DECORD = (
 )
 
 
-def choose_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = None) -> VideoOpener:
+def choose_opener(cfg: CfgNode, listed: ListedVideos, *, memory: Path | None = None) -> VideoOpener:
     """How the videos of a whole run are opened. DATA.DECODER auto is decided here, for all ranks, and said in the log.
 
     Args:
@@ -39,7 +39,7 @@ def choose_opener(cfg: CfgNode, manifest: Manifest, *, memory: Path | None = Non
     """
     opener = build_opener(cfg)
     if cfg.DATA.DECODER == "auto":
-        decided = _decided(cfg, manifest, opener, memory) if is_main_process() else ""
+        decided = _decided(cfg, listed, opener, memory) if is_main_process() else ""
         opener = replace(opener, decoder=all_gathered(decided)[0])
     LOGGER.info("videos are decoded by %s %s", opener.decoder, decoder_version(opener.decoder))
     if opener.decoder == "decord":
@@ -53,17 +53,17 @@ def remember_decoder(cfg: CfgNode, decoder: str, *, videos: str, memory: Path) -
         write_json(memory, {"decoder": decoder, "version": decoder_version(decoder), "videos": videos})
 
 
-def _decided(cfg: CfgNode, manifest: Manifest, opener: VideoOpener, memory: Path | None) -> str:
-    remembered = _remembered(memory, manifest) if memory is not None and memory.is_file() else None
+def _decided(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener, memory: Path | None) -> str:
+    remembered = _remembered(memory, listed) if memory is not None and memory.is_file() else None
     if remembered is not None:
         LOGGER.info("DATA.DECODER auto: %s, as %s says", remembered, memory)
         return remembered
-    choice = _raced(cfg, manifest, opener)
+    choice = _raced(cfg, listed, opener)
     LOGGER.info("DATA.DECODER auto: %s (%s)", choice.decoder, choice.reason or "no video file to try")
     return choice.decoder
 
 
-def _remembered(memory: Path, manifest: Manifest) -> str | None:
+def _remembered(memory: Path, listed: ListedVideos) -> str | None:
     """What was decided for these videos; None if it was for others."""
     try:
         decided = json.loads(memory.read_text(encoding="utf-8"))
@@ -72,15 +72,15 @@ def _remembered(memory: Path, manifest: Manifest) -> str | None:
     except Exception as error:  # the border: whatever is raised while it is read
         reason = reason_of(error)
         raise ConfigError(f"{memory} does not say which decoder the run uses ({reason}); set DATA.DECODER") from error
-    return decoder if videos == manifest.digest() else None
+    return decoder if videos == listed.digest() else None
 
 
-def _raced(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> DecoderChoice:
+def _raced(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> DecoderChoice:
     """Decide in a process of its own: a decoder that hangs or dies on one of the videos is out, not the run."""
-    watch = build_watch(cfg, manifest)
-    numbers = {str(manifest.path(video)): video for video in _some(manifest)}
+    watch = build_watch(cfg, listed)
+    numbers = {listed.name(video): video for video in _some(listed)}
     videos: Mapping[str, Videos] = {
-        decoder: WatchedVideos(build_videos(cfg, manifest, replace(opener, decoder=decoder)), watch)
+        decoder: WatchedVideos(build_videos(cfg, listed, replace(opener, decoder=decoder)), watch)
         for decoder in CANDIDATES
     }
 
@@ -93,9 +93,9 @@ def _raced(cfg: CfgNode, manifest: Manifest, opener: VideoOpener) -> DecoderChoi
     return DecoderChoice("pyav", decoder_version("pyav"), "; ".join(reasons)) if reasons else choice
 
 
-def _some(manifest: Manifest) -> range:
+def _some(listed: ListedVideos) -> range:
     """A few of the videos; none where they are pixels in memory, which no decoder reads."""
-    num_videos = 0 if manifest.pixels is not None else len(manifest)
+    num_videos = len(listed) if listed.storage.has_files else 0
     return range(0, num_videos, max(1, num_videos // _NUM_RACED))
 
 

@@ -14,7 +14,7 @@ from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.features import (
     FeatureRows,
@@ -59,8 +59,8 @@ def _evaluate(
     measure: Measure,
     features: Callable[..., FeatureRows],
     opener: VideoOpener,
-    train_manifest: Manifest,
-    test_manifest: Manifest,
+    train_manifest: ListedVideos,
+    test_manifest: ListedVideos,
     *,
     settings: Mapping[str, Any],
     weights: str,

@@ -13,7 +13,7 @@ from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.sections.data import SOURCES_WITH_TWO_LISTS
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.feature_files import export
 from sce_video.evaluate.features import FeatureRows
@@ -44,7 +44,7 @@ def _extract(
     cfg: CfgNode,
     features: Callable[..., FeatureRows],
     opener: VideoOpener,
-    manifests: dict[str, Manifest],
+    manifests: dict[str, ListedVideos],
     *,
     weights: str,
 ) -> None:
@@ -81,7 +81,7 @@ def _extract(
         write_json(output_dir / "results.json", {**results, "environment": environment()})
 
 
-def _manifests(cfg: CfgNode) -> dict[str, Manifest]:
+def _manifests(cfg: CfgNode) -> dict[str, ListedVideos]:
     manifests = {"train": build_train_manifest(cfg)}
     if cfg.DATA.TEST or cfg.DATA.SOURCE not in (*SOURCES_WITH_TWO_LISTS, "folder"):
         manifests["test"] = build_test_manifest(cfg)

@@ -15,7 +15,7 @@ from sce_video.build.views import build_protocol
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config.sections.data import SPLIT_MARK
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import (
@@ -32,7 +32,7 @@ def features_of(
     backbone: nn.Module,
     device: torch.device,
     opener: VideoOpener,
-    manifest: Manifest,
+    manifest: ListedVideos,
     *,
     num_features: int,
     name: str,
@@ -54,7 +54,7 @@ def features_of(
     about = {
         "weights": weights_digest(backbone),
         "videos": manifest.digest(),
-        "root": str(manifest.root.absolute()),
+        "root": str(manifest.storage.root.absolute()),
         "content": manifest.content_digest(),
         "rows": cfg.EVAL.RETRIEVAL_LEVEL,
         **describe_extraction(cfg, opener),
@@ -98,7 +98,7 @@ def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
     return plain_view(views, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD))
 
 
-def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
     """Which videos the numbers are of, how these are seen and by what they are decoded."""
     return {
         **describe_extraction(cfg, opener),
@@ -120,7 +120,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
     }
 
 
-def _videos(cfg: CfgNode, *, train: Manifest, test: Manifest) -> dict[str, Any]:
+def _videos(cfg: CfgNode, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
     """An official split, or what identifies the two lists."""
     if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
         return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}

@@ -18,7 +18,7 @@ from sce_video.build.run import Work, assemble_run, build_precision, prepared
 from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.features import labeled
 from sce_video.evaluate.metrics import classification_metrics
@@ -95,7 +95,7 @@ def _test(
     classifier: Classifier,
     device: torch.device,
     opener: VideoOpener,
-    test_manifest: Manifest,
+    test_manifest: ListedVideos,
     *,
     protocol: dict[str, Any],
     weights: str,
@@ -120,7 +120,7 @@ def _test(
 
 
 def build_finetune_run(
-    cfg: CfgNode, device: torch.device, manifest: Manifest, opener: VideoOpener, classifier: Classifier
+    cfg: CfgNode, device: torch.device, manifest: ListedVideos, opener: VideoOpener, classifier: Classifier
 ) -> Run:
     views = build_views(cfg)[:1]
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)

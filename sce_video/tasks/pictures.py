@@ -15,8 +15,7 @@ from sce_video.build.views import build_protocol, build_views
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import UserError
@@ -60,7 +59,7 @@ def build_pictures(cfg: CfgNode, queries: Sequence[Query]) -> Pictures:
 
 
 def _pictures_of(
-    cfg: CfgNode, build_manifest: Callable[[CfgNode], Manifest], paths: Sequence[str]
+    cfg: CfgNode, build_manifest: Callable[[CfgNode], ListedVideos], paths: Sequence[str]
 ) -> dict[str, Strip | str]:
     """The middle clip of each video, or why it cannot be shown, by path."""
     if not paths:
@@ -78,7 +77,7 @@ def _pictures_of(
     return {path: shown.get(path, f"{manifest.origin} does not list it any more") for path in paths}
 
 
-def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDataset:
+def _views_dataset(cfg: CfgNode, manifest: ListedVideos, watch: Watch) -> ViewsDataset:
     """One clip per video, whole frames, twice as large as shown: they are made smaller with care there."""
     protocol = build_protocol(cfg)._replace(
         num_clips=1, clips="evenly_spaced", num_crops=1, size_pixels=2 * _SHORT_SIDE_PIXELS
@@ -86,7 +85,7 @@ def _views_dataset(cfg: CfgNode, manifest: Manifest, watch: Watch) -> ViewsDatas
     return ViewsDataset(WatchedVideos(_videos(cfg, manifest), watch), protocol=protocol)
 
 
-def _videos(cfg: CfgNode, manifest: Manifest) -> ListedVideos:
+def _videos(cfg: CfgNode, manifest: ListedVideos) -> StoredVideos:
     """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
     return build_videos(cfg, manifest, replace(build_opener(cfg), decoder="pyav"))
 
@@ -119,7 +118,7 @@ def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
     return [each for each in made if isinstance(each, Preview)], [each for each in made if isinstance(each, str)]
 
 
-def _preview(dataset: TrainDataset, manifest: Manifest, specs: Sequence[ViewSpec], video: int) -> Preview | str:
+def _preview(dataset: TrainDataset, manifest: ListedVideos, specs: Sequence[ViewSpec], video: int) -> Preview | str:
     clips = dataset[VideoRequest(epoch=0, video=video)]
     if not clips.views:
         return f"No view of {manifest.shown_paths[video]}: {clips.failures[0].reason}"

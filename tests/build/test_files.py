@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.data import build_train_manifest
-from sce_video.build.files import build_videos, own_folder
+from sce_video.build.files import build_video_files, own_folder
 from sce_video.cli.doctor.subject import read_subject
-from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text, load_config
 from sce_video.engine.doctor.network import fetching
 from sce_video.engine.remote.cache import CacheError
@@ -97,12 +97,12 @@ def test_doctor_fetches_before_it_measures(served: HttpFolder, tmp_path: Path) -
     file.write_text(config_text(config(served.url, tmp_path)))
     subject = read_subject(None, config_file=file, run_dir=None)
     assert subject.videos is not None
-    [finding] = fetching(build_videos(subject.cfg, subject.videos, VideoOpener("pyav")), seconds=60.0)
+    [finding] = fetching(subject.videos, partial(build_video_files, subject.cfg), seconds=60.0)
     assert finding.level == "ok"
     assert finding.fact.startswith("24 videos, ")
     served.fail_first = ("404",) * 100
     cfg = config(served.url, tmp_path, DATA__CACHE_DIR=str(tmp_path / "another"))
-    [finding] = fetching(build_videos(cfg, subject.videos, VideoOpener("pyav")), seconds=60.0)
+    [finding] = fetching(subject.videos, partial(build_video_files, cfg), seconds=60.0)
     assert finding.level == "problem"
     assert finding.fact.startswith("24 of 24 cannot be fetched: http://")
 
@@ -137,7 +137,6 @@ places = ["DATA.ROOT", {str(motion_videos)!r}, "DATA.CACHE_DIR", {str(tmp_path /
 cfg = load_config("configs/demo_sce.yaml", places)
 videos = build_videos(cfg, build_train_manifest(cfg), VideoOpener("pyav"))
 videos.open(0)
-assert videos.files is None
 from sce_video.engine.remote import location
 location("s3://bucket/list.txt").read_bytes()
 """

@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 
 from sce_video.data.checks import require_comparable, require_files, say_repeated
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import PackedTexts
+from sce_video.data.storage import Pixels
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.errors import ManifestError
 
 
-def listed(root: Path, num_videos: int, *, num_there: int) -> Manifest:
+def listed(root: Path, num_videos: int, *, num_there: int) -> ListedVideos:
     for video in range(num_there):
         (root / f"{video}.mp4").touch()
     paths = [f"{video}.avi" for video in range(num_videos)]
-    return Manifest(root, paths, None, "list.txt", lines=range(1, num_videos + 1))
+    return listed_files(root, paths, None, "list.txt", lines=range(1, num_videos + 1))
 
 
 def test_a_wrong_root_is_noticed_at_once(tmp_path: Path) -> None:
@@ -41,41 +43,41 @@ def test_of_a_long_list_a_part_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_videos_in_memory_need_no_files(tmp_path: Path) -> None:
-    pixels = np.zeros((2, 4, 4, 3), np.uint8)
-    require_files(Manifest(tmp_path, ["a", "b"], None, "cifar10", pixels=pixels), max_missing_share=0.0)
+    storage = Pixels(tmp_path, np.zeros((2, 4, 4, 3), np.uint8))
+    require_files(ListedVideos(PackedTexts(["0", "1"]), None, "cifar10", storage=storage), max_missing_share=0.0)
 
 
 def test_videos_that_stand_in_a_list_twice_are_said(caplog: pytest.LogCaptureFixture) -> None:
     paths = ["a", "b", "a", "c", "a", "c"]
-    say_repeated(Manifest(Path(), paths, [0, 1, 0, 2, 3, 2], "list.txt", lines=range(1, 7)))
+    say_repeated(listed_files(Path(), paths, [0, 1, 0, 2, 3, 2], "list.txt", lines=range(1, 7)))
     assert caplog.messages == [
         "list.txt: 2 videos stand in it more than once, such as a (line 1: label 0, line 3: label 0)",
         "list.txt: 1 videos stand in it with different labels, such as a (line 1: label 0, line 5: label 3)",
     ]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     caplog.clear()
-    say_repeated(Manifest(Path(), ["x/a", "./x/a", "http://h//b", "http://h/b"], [0, 1, 0, 0], "list.txt"))
+    say_repeated(listed_files(Path(), ["x/a", "./x/a", "http://h//b", "http://h/b"], [0, 1, 0, 0], "list.txt"))
     assert caplog.messages == [
         "list.txt: 1 videos stand in it more than once, such as x/a (number 1: label 0, number 2: label 1)",
         "list.txt: 1 videos stand in it with different labels, such as x/a (number 1: label 0, number 2: label 1)",
     ]
     caplog.clear()
-    say_repeated(Manifest(Path(), ["a", "b"], [0, 0], "list.txt"))
+    say_repeated(listed_files(Path(), ["a", "b"], [0, 0], "list.txt"))
     assert caplog.messages == []
 
 
-def manifest(root: Path, labels: list[int] | None = None) -> Manifest:
-    return Manifest(root=root, paths=["a b.mp4", "c/d.mp4"], labels=labels, origin="list.txt")
+def manifest(root: Path, labels: list[int] | None = None) -> ListedVideos:
+    return listed_files(root=root, paths=["a b.mp4", "c/d.mp4"], labels=labels, origin="list.txt")
 
 
 def test_pairs_that_give_meaningless_numbers_are_refused(tmp_path: Path) -> None:
     train = manifest(tmp_path, [0, 1])
-    other = Manifest(root=tmp_path, paths=["e.mp4", "f.mp4"], labels=[1, 2], origin="test.txt")
+    other = listed_files(root=tmp_path, paths=["e.mp4", "f.mp4"], labels=[1, 2], origin="test.txt")
     with pytest.raises(ManifestError, match="test.txt has the label 2, which no video of list.txt has"):
         require_comparable(train, other)
     with pytest.raises(ManifestError, match="2 videos are in both list.txt and list.txt, such as .*a b.mp4"):
         require_comparable(train, train)
-    require_comparable(train, Manifest(root=tmp_path, paths=["e.mp4"], labels=[1], origin="test.txt"))
+    require_comparable(train, listed_files(root=tmp_path, paths=["e.mp4"], labels=[1], origin="test.txt"))
 
 
 @pytest.mark.parametrize(
@@ -84,41 +86,41 @@ def test_pairs_that_give_meaningless_numbers_are_refused(tmp_path: Path) -> None
 )
 def test_one_video_under_two_spellings_is_still_in_both(tmp_path: Path, root: str, path: str) -> None:
     path = path.replace("ROOT", str(tmp_path))
-    test = Manifest(root=tmp_path / root, paths=["x.mp4", path], labels=[0, 0], origin="test.txt")
+    test = listed_files(root=tmp_path / root, paths=["x.mp4", path], labels=[0, 0], origin="test.txt")
     with pytest.raises(ManifestError, match="1 videos are in both .*c/d.mp4"):
         require_comparable(manifest(tmp_path, [0, 1]), test)
 
 
 def test_equal_names_below_other_roots_are_other_videos(tmp_path: Path) -> None:
-    other = Manifest(root=tmp_path / "other", paths=["a b.mp4", "c/d.mp4"], labels=[0, 0], origin="test.txt")
+    other = listed_files(root=tmp_path / "other", paths=["a b.mp4", "c/d.mp4"], labels=[0, 0], origin="test.txt")
     require_comparable(manifest(tmp_path, [0, 1]), other)
 
 
-def require(train: Manifest) -> None:
-    test = Manifest(Path(), ["test.mp4"], [train.require_labels()[0]], "test.txt")
+def require(train: ListedVideos) -> None:
+    test = listed_files(Path(), ["test.mp4"], [train.require_labels()[0]], "test.txt")
     require_comparable(train, test)
 
 
 def test_secrets_of_a_lists_urls_are_nowhere_to_be_seen() -> None:
     """A list may hold signed URLs; they go to the server, and not into errors and results."""
     paths = ["https://me:hun@ter2@host/a b.mp4?X-Amz-Signature=hunter2 x", "https://host/@me/c.mp4"]
-    signed = Manifest(root=Path(), paths=paths, labels=[0, 1], origin="list.txt")
+    signed = listed_files(root=Path(), paths=paths, labels=[0, 1], origin="list.txt")
     assert list(signed.shown_paths) == ["https://***@host/a b.mp4?***", "https://host/@me/c.mp4"]
-    assert str(signed.path(0)) == "https://***@host/a b.mp4?***"
+    assert signed.name(0) == "https://***@host/a b.mp4?***"
     with pytest.raises(ManifestError, match="2 videos are in both") as caught:
         require_comparable(signed, signed)
     assert "ter2" not in str(caught.value)
 
 
-def classes(num_videos: int, labels: list[int], *, guessed: bool = False) -> Manifest:
+def classes(num_videos: int, labels: list[int], *, guessed: bool = False) -> ListedVideos:
     paths = [f"{video}.mp4" for video in range(num_videos)]
-    return Manifest(
+    return listed_files(
         Path(),
         paths,
         (labels * num_videos)[:num_videos],
         "train.txt",
         lines=range(1, num_videos + 1),
-        has_guessed_labels=guessed,
+        label_kind="guessed" if guessed else "stated",
     )
 
 

@@ -14,9 +14,8 @@ from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import jittered_positions, strided_positions
 from sce_video.clips.span import ClipSpan
 from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import listed_files
 
 SAMPLING = ClipSampling()
 Frames = tuple[VideoMetadata, Callable[[torch.Tensor], int]]
@@ -47,7 +46,7 @@ def spec(*, seconds: float = 0.5, num_frames: int = 4, size_pixels: int = 32, **
 @pytest.fixture
 def dataset(motion_videos: Path) -> Callable[..., TrainDataset]:
     def make(*, seed: int = 0, sampling: ClipSampling = SAMPLING, **options: Any) -> TrainDataset:
-        videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+        videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
         return TrainDataset(videos, views=[spec(**options)] * 2, sampling=sampling, seed=seed)
 
     return make
@@ -56,7 +55,7 @@ def dataset(motion_videos: Path) -> Callable[..., TrainDataset]:
 @pytest.fixture
 def frames_of_first(motion_videos: Path) -> Frames:
     """The first video's metadata, and which of its frames a whole, unscaled one is."""
-    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+    with open_video(read_folder(motion_videos, "train").name(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)]).float()
 
@@ -95,7 +94,7 @@ def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> 
 
 def test_views_of_their_own_size(motion_videos: Path) -> None:
     """Global views are the same bits with and without local ones; a local one is shorter, and whole frames tell it."""
-    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
     global_views = [spec(num_frames=16, size_pixels=112, temporal_difference=0.5)] * 2
     local_views = [spec(seconds=0.25, num_frames=8, size_pixels=64)] * 4
     alone = TrainDataset(videos, views=global_views, seed=0)
@@ -117,14 +116,14 @@ def test_a_local_view_is_as_long_as_it_says(motion_videos: Path, frames_of_first
     views = [
         spec(seconds=seconds, size_pixels=about.height, whole_frame=True) for seconds in (0.5, 0.5, 0.25, 0.25, 0.25)
     ]
-    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
     for epoch in range(3):
         clips = [view.clip for view in TrainDataset(videos, views=views, seed=0)[VideoRequest(epoch, 0)].views]
         assert [number_of(clip[-1]) - number_of(clip[0]) for clip in clips] == [7, 7, 3, 3, 3]
 
 
 def test_memory_is_that_of_the_views(motion_videos: Path) -> None:
-    videos = ListedVideos(read_folder(motion_videos, "train"), VideoOpener("pyav"))
+    videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
     views = [*[spec(num_frames=16, size_pixels=112)] * 2, *[spec(num_frames=8, size_pixels=64)] * 4]
     memory = TrainDataset(videos, views=views, seed=0).memory_for(5)
     assert [sum(clip.nbytes for clip in of_video) for of_video in memory] == [1_597_440] * 5
@@ -134,7 +133,7 @@ def test_memory_is_that_of_the_views(motion_videos: Path) -> None:
 
 def test_starts_cover_the_video_uniformly(dataset: Callable[..., TrainDataset], motion_videos: Path) -> None:
     """Whole, unscaled frames tell which frame of the video a clip begins with."""
-    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+    with open_video(read_folder(motion_videos, "train").name(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
     side = about.height
@@ -158,7 +157,7 @@ def test_frame_differences_bring_the_next_native_frame(
     assert view.successors is not None
     assert view.successors.shape == view.clip.shape
     assert dataset()[VideoRequest(0, 0)].views[0].successors is None
-    with open_video(read_folder(motion_videos, "train").path(0), decoder="pyav") as video:
+    with open_video(read_folder(motion_videos, "train").name(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
     videos = dataset(temporal_difference=1.0, whole_frame=True, size_pixels=about.height)
@@ -216,8 +215,8 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     good = [motion_videos / path for path in read_folder(motion_videos, "train").paths]
     (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
     paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
-    manifest = Manifest(root=Path("/"), paths=paths, labels=None, origin="list")
-    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), views=[spec()], seed=0)
+    manifest = listed_files(root=Path("/"), paths=paths, labels=None, origin="list")
+    videos = TrainDataset(manifest.opened_by(VideoOpener("pyav")), views=[spec()], seed=0)
     sample = videos[VideoRequest(0, 0)]
     assert sample.failures[0].video == 0
     assert "broken.mp4" in sample.failures[0].reason
@@ -232,8 +231,8 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
 def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
-    manifest = Manifest(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
-    videos = TrainDataset(ListedVideos(manifest, VideoOpener("pyav")), views=[spec()], seed=0)
+    manifest = listed_files(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
+    videos = TrainDataset(manifest.opened_by(VideoOpener("pyav")), views=[spec()], seed=0)
     clips = videos[VideoRequest(0, 0)]
     assert clips.views == ()
     assert len(clips.failures) == 10

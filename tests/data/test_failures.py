@@ -6,7 +6,7 @@ import pytest
 
 from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import listed_files
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import set_up_logging
@@ -18,7 +18,7 @@ def watch() -> Watch:
 
 def failure_log(*, max_failed_share: float, processes: Watch | None = None) -> FailureLog:
     paths = [f"{i}.mp4" for i in range(100)]
-    manifest = Manifest(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
+    manifest = listed_files(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
     return FailureLog(manifest, max_failed_share=max_failed_share, watch=processes or watch())
 
 

@@ -13,7 +13,6 @@ from sce_video.clips.decoders import VideoOpener
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader, epoch_order
 from sce_video.data.sources import read_folder
-from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
@@ -37,9 +36,9 @@ def loader(
     timeout_seconds: float = 120.0,
 ) -> TrainLoader:
     manifest = read_folder(motion_videos, "train")
-    watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.path)
+    watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.name)
     dataset = TrainDataset(
-        WatchedVideos(DeadlyVideos(ListedVideos(manifest, VideoOpener("pyav")), deadly), watch),
+        WatchedVideos(DeadlyVideos(manifest.opened_by(VideoOpener("pyav")), deadly), watch),
         views=views,
         seed=seed,
     )

@@ -10,7 +10,6 @@ from torch import Tensor
 from sce_video.clips.decoders import DecodeError, PixelVideo, VideoDecoder, VideoOpener, Videos
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
-from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.errors import StoppedError, UserError
@@ -20,13 +19,13 @@ from tests.data.test_dataset import spec
 
 def test_lost_videos_count_as_broken(motion_videos: Path) -> None:
     manifest = read_folder(motion_videos, "train")
-    watch = Watch(len(manifest), timeout_seconds=120.0, name=manifest.path)
-    videos = WatchedVideos(ListedVideos(manifest, VideoOpener("pyav")), watch)
+    watch = Watch(len(manifest), timeout_seconds=120.0, name=manifest.name)
+    videos = WatchedVideos(manifest.opened_by(VideoOpener("pyav")), watch)
     watch.lose(2, signal.SIGSEGV)
     assert len(videos) == len(manifest)
     with videos.open(3) as opened:
         assert opened.metadata.num_frames > 0
-    with pytest.raises(DecodeError, match=f"{manifest.path(2)}: its loader process died of signal 11"):
+    with pytest.raises(DecodeError, match=f"{manifest.name(2)}: its loader process died of signal 11"):
         videos.open(2)
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import StoredVideos, listed_files
 
 BLOCK = 16
 FPS = 10
@@ -28,7 +27,7 @@ def write_video(path: Path, *, blocks: int, num_frames: int, offset: int) -> Non
 
 
 @pytest.fixture(scope="session")
-def videos(tmp_path_factory: pytest.TempPathFactory) -> ListedVideos:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> StoredVideos:
     """Six files: of 40 frames (4 s), not a video, 5 frames (0.5 s), missing, 40 frames and brighter, 40 frames."""
     folder = tmp_path_factory.mktemp("videos")
     names = ("zero.mp4", "broken.mp4", "short.mp4", "missing.mp4", "bright.mp4", "last.mp4")
@@ -38,5 +37,5 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> ListedVideos:
     write_video(paths[2], blocks=4, num_frames=5, offset=30)
     write_video(paths[4], blocks=4, num_frames=40, offset=30)
     write_video(paths[5], blocks=4, num_frames=40, offset=15)
-    manifest = Manifest(root=folder, paths=names, labels=None, origin=str(folder))
-    return ListedVideos(manifest, VideoOpener("pyav"))
+    manifest = listed_files(root=folder, paths=names, labels=None, origin=str(folder))
+    return manifest.opened_by(VideoOpener("pyav"))

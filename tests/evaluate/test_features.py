@@ -125,7 +125,7 @@ def test_real_videos_whatever_the_batches_and_workers(videos, real_dataset, loca
     torch.testing.assert_close(features.features[:, 0], torch.tensor(expected), rtol=0, atol=3)
     assert features.labels.tolist() == [10, 12, 14, 15]
     assert [
-        str(path) in line for path, line in zip(map(videos.manifest.path, (1, 3)), features.failures, strict=True)
+        str(path) in line for path, line in zip(map(videos.listed.name, (1, 3)), features.failures, strict=True)
     ] == [True] * 2
     assert features.num_expected == 6
     alone = extract(real_dataset, [10, 11, 12, 13, 14, 15], local_batch_size=1)
@@ -146,14 +146,14 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
 def test_videos_that_end_their_process_are_named_counted_and_never_replaced(videos, real_dataset, way, cause):
     """Of the six videos 1 and 3 are broken, 0 and 4 deadly."""
     labels = [10, 11, 12, 13, 14, 15]
-    watch = Watch(6, timeout_seconds=1.5 if way == "hang" else 120.0, name=videos.manifest.path)
+    watch = Watch(6, timeout_seconds=1.5 if way == "hang" else 120.0, name=videos.listed.name)
     deadly = WatchedVideos(DeadlyVideos(videos, {0: way, 4: way}), watch)
     features = extract(ViewsDataset(deadly, protocol=PROTOCOL), labels, num_workers=2, watch=watch)
     healthy = extract(real_dataset, labels)  # those of 0, 2, 4 and 5
     torch.testing.assert_close(features.features, healthy.features[[1, 3]], rtol=1e-5, atol=0)
     assert features.labels.tolist() == [12, 15]
     assert (len(features.features), features.num_expected) == (2, 6)
-    named = [str(videos.manifest.path(video)) for video in (0, 1, 3, 4)]
+    named = [videos.listed.name(video) for video in (0, 1, 3, 4)]
     assert [name in line for name, line in zip(named, features.failures, strict=True)] == [True] * 4
     assert [cause in line for line in features.failures] == [True, False, False, True]
 

@@ -1,4 +1,3 @@
-import dataclasses
 import importlib.util
 import math
 from pathlib import Path
@@ -203,11 +202,11 @@ def test_a_broken_video_is_named_and_never_replaced(videos, broken):
     view = dataset[broken]
     assert view.video == broken
     assert view.clips.numel() == 0
-    assert str(videos.manifest.path(broken)) in view.failure
+    assert videos.listed.name(broken) in view.failure
     assert "\n" not in view.failure
 
 
 def test_an_unknown_decoder_is_not_taken_for_a_broken_video(videos):
     protocol = ViewProtocol(num_clips=2, clip_seconds=1.0, num_frames=4, num_crops=3, size_pixels=16)
     with pytest.raises(ValueError, match="decoder is 'vhs'"):
-        ViewsDataset(dataclasses.replace(videos, opener=VideoOpener("vhs")), protocol=protocol)[0]
+        ViewsDataset(videos.listed.opened_by(VideoOpener("vhs")), protocol=protocol)[0]

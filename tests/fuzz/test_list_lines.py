@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_list
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
 PARTS = ("a", "b c", "d, e", "f;g", "7", "v_x_g01", "é", "img.jpg", "300 3", "#h", "x.mp4 y", "take 2.5", "-1", "walk")
@@ -41,7 +41,7 @@ def damaged(text: str, dice: random.Random) -> str:
     return dice.choice(["", "", *(f"{header}\n" for header in HEADERS)]) + text
 
 
-def read(file: Path, columns: str) -> Manifest | None:
+def read(file: Path, columns: str) -> ListedVideos | None:
     try:
         return read_list(file, file.parent, columns=columns)
     except ManifestError as error:

@@ -6,8 +6,10 @@ import torch
 
 from sce_video.clips.decoders import decoder_version
 from sce_video.config import load_config
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources import read_folder
+from sce_video.data.storage import Pixels
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError, UserError
 from sce_video.tasks.decoder import choose_opener, remember_decoder
 
@@ -67,5 +69,6 @@ def test_a_memory_that_cannot_be_read_is_one_clear_line(tmp_path: Path, motion_v
 
 def test_pixels_in_memory_need_no_race(tmp_path: Path) -> None:
     pixels = torch.zeros(3, 8, 8, 3, dtype=torch.uint8).numpy()
-    manifest = Manifest(root=tmp_path, paths=["a", "b", "c"], labels=None, origin="cifar", pixels=pixels)
+    paths = PackedTexts(f"cifar10/train/{image}" for image in range(3))
+    manifest = ListedVideos(paths, None, "cifar", storage=Pixels(tmp_path, pixels))
     assert choose_opener(config(tmp_path, "DATA.DECODER", "auto"), manifest).decoder == "pyav"

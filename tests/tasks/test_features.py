@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.files import build_opener
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureRows
 from sce_video.tasks.features import describe_extraction, describe_views, features_folder, features_of
@@ -31,7 +31,7 @@ class MeanColor(nn.Module):
         return views.mean(dim=(2, 3, 4))
 
 
-def mean_colors(cfg: CfgNode, manifest: Manifest, *, network: nn.Module | None = None) -> FeatureRows:
+def mean_colors(cfg: CfgNode, manifest: ListedVideos, *, network: nn.Module | None = None) -> FeatureRows:
     opener = build_opener(cfg)
     return features_of(cfg, network or MeanColor(), CPU, opener, manifest, num_features=3, name="train")
 

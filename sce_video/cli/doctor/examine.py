@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
 
@@ -12,13 +13,12 @@ from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.data import build_train_dataset
-from sce_video.build.files import build_opener, build_videos
+from sce_video.build.files import build_opener, build_video_files, build_videos
 from sce_video.build.views import build_views
 from sce_video.build.workers import build_num_workers, build_watch
 from sce_video.cli.doctor.subject import Subject
 from sce_video.cli.doctor.training_step import find_demand
-from sce_video.clips.decoders import VideoOpener
-from sce_video.data.manifest import Manifest
+from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.doctor import resources, slurm, versions
 from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
@@ -103,11 +103,9 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
     if subject.videos is None:
         return [subject.missing] if subject.missing else []
     cfg, manifest = subject.cfg, subject.videos
-    files = [manifest.path(video) for video in range(len(manifest))]
-    is_local = not manifest.is_any_fetched and manifest.pixels is None
-    local = [Path(manifest.file(video)) for video in range(len(manifest))] if is_local else []
+    local = [Path(file) for path in manifest.paths if (file := manifest.storage.file(path)) is not None]
     read = measure_disk(local, seconds=seconds) if local and not local[0].is_dir() else None
-    fetched = fetching(build_videos(cfg, manifest, VideoOpener("pyav")), seconds=seconds)
+    fetched = fetching(manifest, partial(build_video_files, cfg), seconds=seconds)
     speeds = {name: _decode_speed(cfg, manifest, name, seconds) for name in loaded}
     chosen, reason = _chosen(cfg, manifest, speeds)
     views = build_views(cfg)
@@ -116,21 +114,21 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
     if read:
         findings += disk(read, len(views) / chosen.clips_per_second if chosen else None)
     for speed in speeds.values():
-        findings += decoding(speed, [str(file) for file in files])
+        findings += decoding(speed, list(map(manifest.name, range(len(manifest)))))
     findings += reason
     if chosen:
         findings += balance(chosen, demand, num_workers=build_num_workers(cfg), usable_cores=cores().usable)
     return findings
 
 
-def _decode_speed(cfg: CfgNode, manifest: Manifest, decoder: str, seconds: float) -> DecodeSpeed:
+def _decode_speed(cfg: CfgNode, manifest: ListedVideos, decoder: str, seconds: float) -> DecodeSpeed:
     opened = build_videos(cfg, manifest, replace(build_opener(cfg), decoder=decoder))
     videos = WatchedVideos(opened, build_watch(cfg, manifest))
     return measure_decoding(build_train_dataset(cfg, videos, build_views(cfg)), decoder=decoder, seconds=seconds)
 
 
 def _chosen(
-    cfg: CfgNode, manifest: Manifest, speeds: Mapping[str, DecodeSpeed]
+    cfg: CfgNode, manifest: ListedVideos, speeds: Mapping[str, DecodeSpeed]
 ) -> tuple[DecodeSpeed | None, list[Finding]]:
     """The speed of the decoder that a run would take, None if it decoded nothing; and which one auto is."""
     findings: list[Finding] = []

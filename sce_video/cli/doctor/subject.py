@@ -1,7 +1,7 @@
 """What is examined beside the machine: a config, a sample of videos, a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,8 +11,8 @@ from sce_video.build.data import build_train_manifest
 from sce_video.config import load_config
 from sce_video.config.defaults import default_config
 from sce_video.data.checks import require_files
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder, read_list
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.doctor.demand import Demand, logged_demand
 from sce_video.engine.doctor.finding import Finding, refusal
 from sce_video.errors import UserError
@@ -31,7 +31,7 @@ class Subject:
     cfg: CfgNode
     config_file: Path | None
     overrides: Sequence[str]
-    videos: Manifest | None
+    videos: ListedVideos | None
     missing: Finding | None
     demand: Demand | None
 
@@ -82,7 +82,7 @@ def _default_recipe(path: Path | None, overrides: Sequence[str]) -> CfgNode:
     return load_config(None, [*videos, *overrides])
 
 
-def _read_videos(path: Path, root: Path) -> Manifest:
+def _read_videos(path: Path, root: Path) -> ListedVideos:
     if not path.exists():
         raise UserError(f"{path} does not exist; give a folder of videos or a list of them")
     manifest = read_folder(path, "") if path.is_dir() else read_list(path, root)
@@ -90,10 +90,7 @@ def _read_videos(path: Path, root: Path) -> Manifest:
     return manifest
 
 
-def _sample(manifest: Manifest) -> Manifest:
+def _sample(listed: ListedVideos) -> ListedVideos:
     """Some of the videos, always the same ones, in random order."""
-    order = torch.randperm(len(manifest), generator=generator_from("doctor"))[:_NUM_VIDEOS].tolist()
-    paths = [manifest.paths[video] for video in order]
-    origin = f"{len(paths)} of {len(manifest)} videos of {manifest.origin}"
-    pixels = None if manifest.pixels is None else manifest.pixels[order]
-    return replace(manifest, paths=paths, labels=None, origin=origin, pixels=pixels, lines=None)
+    order = torch.randperm(len(listed), generator=generator_from("doctor"))[:_NUM_VIDEOS].tolist()
+    return listed.part(order, origin=f"{len(order)} of {len(listed)} videos of {listed.origin}")

@@ -1,4 +1,4 @@
-"""Ways in which videos are listed: one module per family, each giving a `Manifest`."""
+"""Ways in which videos are listed: one module per family, each giving `ListedVideos`."""
 
 from sce_video.data.sources.class_names import ClassNames
 from sce_video.data.sources.folders import (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sce_video.data.manifest import LabelKind
 from sce_video.data.sources.text import read_text
 from sce_video.errors import ManifestError
 
@@ -13,14 +14,11 @@ ClassNames = Callable[[], Mapping[int, str] | None]
 
 
 class NumberedLabels(NamedTuple):
-    """Labels as numbers, and what they stand for where that is known.
-
-    `is_own_order`: that they are names, which nothing numbers but their own sorted order.
-    """
+    """Labels as numbers, and what they stand for where that is known."""
 
     numbers: Sequence[int]
     names: Mapping[int, str] | None
-    is_own_order: bool = False
+    kind: LabelKind = "stated"
 
 
 def read_class_names(folder: Path | str) -> Mapping[int, str] | None:
@@ -74,7 +72,7 @@ def numbered_labels(
         if label not in label_of:
             known = f"the {len(names)} classes of {CLASSES_FILE} beside it or of the training videos"
             raise ManifestError(f"{at(place)} has the label {_shown(label)}, which is none of {known}")
-    return NumberedLabels([label_of[str(label)] for label in labels], names, is_own_order=not given)
+    return NumberedLabels([label_of[str(label)] for label in labels], names, "stated" if given else "named")
 
 
 def _shown(label: int | str) -> str:

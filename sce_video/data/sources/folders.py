@@ -3,19 +3,19 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location, relative_folder
 from sce_video.errors import ManifestError
 
 
-def read_folder(root: Location | str, folder: str) -> Manifest:
+def read_folder(root: Location | str, folder: str) -> ListedVideos:
     """Every video below `root/folder`, without labels, sorted by path."""
     root = location(root)
     return _manifest(root, folder, files_below(root / folder, VIDEO_SUFFIXES), labels=None)
 
 
-def read_class_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_class_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
     """Videos below `root/folder/<class>/`, labelled by the sorted class names.
 
     Args:
@@ -27,13 +27,13 @@ def read_class_folders(root: Location | str, folder: str, *, class_names: Sequen
     return _labelled(root, folder, files_below(root / folder, VIDEO_SUFFIXES), class_names)
 
 
-def read_image_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_image_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
     """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame."""
     root = location(root)
     return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
 
 
-def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> Manifest:
+def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
     """Videos that are folders of images: a folder with images directly in it is one video.
 
     Labelled as by `read_class_folders` where they lie in class folders; without labels where all lie directly in
@@ -72,7 +72,7 @@ def class_folders(root: Location, folder: str) -> list[str]:
     return names
 
 
-def _labelled(root: Location, folder: str, videos: list[str], class_names: Sequence[str] | None) -> Manifest:
+def _labelled(root: Location, folder: str, videos: list[str], class_names: Sequence[str] | None) -> ListedVideos:
     found = class_folders(root, folder)
     label_of = {name: label for label, name in enumerate(class_names or found)}
     unknown = [name for name in found if name not in label_of]
@@ -90,7 +90,7 @@ def _manifest(
     *,
     labels: list[int] | None,
     class_names: Mapping[int, str] | None = None,
-) -> Manifest:
+) -> ListedVideos:
     top = root / folder
     if not videos:
         raise ManifestError(
@@ -99,4 +99,4 @@ def _manifest(
         )
     prefix = relative_folder(top, root)
     paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(top), class_names=class_names)
+    return listed_files(root, paths, labels, str(top), class_names=class_names)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_lines, read_rows
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 
@@ -76,7 +76,9 @@ def _video_name(row: dict[str, str], file: Location, line: int) -> str:
         raise ManifestError(f"{file}, line {line}: {row}; two times in seconds were expected") from error
 
 
-def read_kinetics(annotations: KineticsAnnotations, root: Location | str, *, class_names: Sequence[str]) -> Manifest:
+def read_kinetics(
+    annotations: KineticsAnnotations, root: Location | str, *, class_names: Sequence[str]
+) -> ListedVideos:
     """The annotated videos that lie anywhere below `root`, flat or in class folders; missing ones are normal.
 
     Args:

@@ -1,21 +1,20 @@
 """Text lists of videos: lines `path label` and their kin, and the manifests that tools/prepare_data.py writes."""
 
-from array import array
-from collections.abc import Sequence
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest, shown
+from sce_video.data.manifest import shown
 from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
 from sce_video.data.sources.text import path_below, read_text
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
 from sce_video.runtime.logging import LOGGER
 
 
 def read_list(
     list_file: Location | str, root: Location | str, *, columns: str = "", class_names: ClassNames = dict
-) -> Manifest:
+) -> ListedVideos:
     """Lines `path label`, `path,label` and the like, or, all of them, `path`; docs/data.md has the table.
 
     A path may hold blanks and commas, and names a file or a folder of frames. Where the first line begins with
@@ -43,15 +42,14 @@ def read_list(
         if ".." in path or path[0] == "/" or "://" in path:
             path_below(root, path, file=list_file, line=rows.lines[row])
     labels = _labels(rows, class_names)
-    return Manifest(
-        root=root,
-        paths=rows.paths,
-        labels=labels.numbers or None,
-        origin=str(list_file),
-        lines=_compact(rows.lines),
+    return listed_files(
+        root,
+        rows.paths,
+        labels.numbers or None,
+        str(list_file),
+        lines=rows.lines,
         class_names=labels.names,
-        has_own_order=labels.is_own_order,
-        has_guessed_labels=is_guessed,
+        label_kind="guessed" if is_guessed and labels.kind == "stated" else labels.kind,
     )
 
 
@@ -70,9 +68,3 @@ def _labels(rows: Rows, class_names: ClassNames) -> NumberedLabels:
         return f"{rows.file}, line {rows.lines[row]}: {shown(rows.paths[row])}"
 
     return numbered_labels(labels, names, class_names, origin=str(rows.file), where=where)
-
-
-def _compact(lines: "array[int]") -> Sequence[int]:
-    """Most lists have a video in every line: then a range says it all."""
-    is_range = len(lines) > 0 and lines[-1] - lines[0] == len(lines) - 1
-    return range(lines[0], lines[-1] + 1) if is_range else lines

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.text import path_below, read_lines, read_rows
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 from sce_video.plain_text import whole_number
@@ -11,7 +11,7 @@ from sce_video.plain_text import whole_number
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv"}
 
 
-def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Manifest:
+def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> ListedVideos:
     """Rows `class/video.mp4,class,...` of `trainingSet.csv` or `validationSet.csv` over `root/<part>/`.
 
     Labels are the numbers in `moments_categories.txt` (`class,number`).
@@ -38,4 +38,4 @@ def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Man
         labels.append(label_of[row[1]])
         lines.append(number)
     class_names = {label: name for name, label in label_of.items()}
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(file), lines=lines, class_names=class_names)
+    return listed_files(root, paths, labels, str(file), lines=lines, class_names=class_names)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.list_lines import parse_line
 from sce_video.data.sources.text import path_below, read_lines
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 from sce_video.plain_text import whole_number
@@ -13,7 +13,7 @@ _PARTS = ("train", "test")
 _HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
 
 
-def read_ucf101(root: Location | str, splits_dir: Path | str, split: int) -> tuple[Manifest, Manifest]:
+def read_ucf101(root: Location | str, splits_dir: Path | str, split: int) -> tuple[ListedVideos, ListedVideos]:
     """Train and test videos of an official split: `classInd.txt`, `{train,test}list0N.txt` over `root/Class/*.avi`.
 
     Raises:
@@ -33,7 +33,7 @@ def read_ucf101(root: Location | str, splits_dir: Path | str, split: int) -> tup
     return train, test
 
 
-def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) -> Manifest:
+def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) -> ListedVideos:
     paths, labels, lines = [], [], []
     for number, line in read_lines(list_file):
         path = parse_line(line).path
@@ -44,10 +44,10 @@ def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) 
         labels.append(classes[name])
         lines.append(number)
     class_names = {label: name for name, label in classes.items()}
-    return Manifest(root=root, paths=paths, labels=labels, origin=str(list_file), lines=lines, class_names=class_names)
+    return listed_files(root, paths, labels, str(list_file), lines=lines, class_names=class_names)
 
 
-def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tuple[Manifest, Manifest]:
+def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tuple[ListedVideos, ListedVideos]:
     """Train and test videos of an official split: `<class>_test_splitN.txt` over `root/<class>/*.avi`.
 
     Raises:
@@ -70,13 +70,7 @@ def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tup
                 listed[part][1].append(label)
     class_names = dict(enumerate(file.name.removesuffix(ending) for file in files))
     train, test = (
-        Manifest(
-            root=root,
-            paths=paths,
-            labels=labels,
-            origin=f"{splits_dir}/*{ending} ({part})",
-            class_names=class_names,
-        )
+        listed_files(root, paths, labels, f"{splits_dir}/*{ending} ({part})", class_names=class_names)
         for part, (paths, labels) in zip(_PARTS, listed.values(), strict=True)
     )
     return train, test

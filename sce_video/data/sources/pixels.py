@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import PackedTexts
+from sce_video.data.storage import Pixels
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10, STL10
 
 
-def read_cifar10(root: Path | str, part: str) -> Manifest:
+def read_cifar10(root: Path | str, part: str) -> ListedVideos:
     """Images of 32x32 pixels from `root/cifar-10-batches-py`; `part` is train or test.
 
     Raises:
@@ -26,7 +28,7 @@ def read_cifar10(root: Path | str, part: str) -> Manifest:
     return _read_cifar(CIFAR10, "cifar10", root, part)
 
 
-def read_cifar100(root: Path | str, part: str) -> Manifest:
+def read_cifar100(root: Path | str, part: str) -> ListedVideos:
     """As `read_cifar10`, from `root/cifar-100-python`, with the 100 fine classes."""
     root = Path(root)
     from torchvision.datasets import CIFAR100
@@ -34,7 +36,7 @@ def read_cifar100(root: Path | str, part: str) -> Manifest:
     return _read_cifar(CIFAR100, "cifar100", root, part)
 
 
-def read_stl10(root: Path | str, part: str) -> Manifest:
+def read_stl10(root: Path | str, part: str) -> ListedVideos:
     """Images of 96x96 pixels from `root/stl10_binary`.
 
     Args:
@@ -54,7 +56,7 @@ def read_stl10(root: Path | str, part: str) -> Manifest:
     return _manifest("stl10", root, part, pixels, labels, getattr(images, "classes", ()))
 
 
-def _read_cifar(reader: "type[CIFAR10]", name: str, root: Path, part: str) -> Manifest:
+def _read_cifar(reader: "type[CIFAR10]", name: str, root: Path, part: str) -> ListedVideos:
     try:
         images = reader(str(root), train=part == "train", download=False)
     except RuntimeError as error:
@@ -71,7 +73,8 @@ def _not_found(reader: "type[CIFAR10 | STL10]", root: Path) -> ManifestError:
 
 def _manifest(
     name: str, root: Path, part: str, pixels: np.ndarray, labels: list[int] | None, classes: Sequence[str]
-) -> Manifest:
+) -> ListedVideos:
     paths = [f"{name}/{part}/{image:06d}" for image in range(len(pixels))]
     origin, class_names = f"{name} {part} in {root}", dict(enumerate(classes)) or None
-    return Manifest(root=root, paths=paths, labels=labels, origin=origin, pixels=pixels, class_names=class_names)
+    storage = Pixels(root, pixels)
+    return ListedVideos(PackedTexts(paths), labels, origin, class_names=class_names, storage=storage)

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.tree import VIDEO_SUFFIXES, folders_below, is_frame_folder
+from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
@@ -22,7 +22,7 @@ def present_videos(
     origin: str,
     class_names: Mapping[int, str] | None,
     published: str = "",
-) -> Manifest:
+) -> ListedVideos:
     """The named videos that lie anywhere below `root`, in the order of `names`; logs how many of how many.
 
     Each is a file, whatever its ending, or on this machine a folder of frames.
@@ -41,11 +41,11 @@ def present_videos(
             f"{origin}: none of its {len(names)} videos lies below {root}, such as {names[0]}.mp4; check DATA.ROOT"
         )
     LOGGER.info("%s: %d videos annotated, %d present%s", origin, len(names), len(kept), published and f" ({published})")
-    return Manifest(
-        root=root,
-        paths=[found[names[place]] for place in kept],
-        labels=None if labels is None else [labels[place] for place in kept],
-        origin=origin,
+    return listed_files(
+        root,
+        [found[names[place]] for place in kept],
+        None if labels is None else [labels[place] for place in kept],
+        origin,
         class_names=class_names,
     )
 

@@ -5,8 +5,10 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
+from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
+from sce_video.data.storage import Shards
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
 from sce_video.engine.remote.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
 from sce_video.errors import ManifestError
@@ -20,7 +22,7 @@ _NUM_THREADS = 16
 
 def read_shards(
     pattern: str, root: Location | str, *, index_folder: Path | str, class_names: ClassNames = dict
-) -> Manifest:
+) -> ListedVideos:
     """The videos of all shards that a pattern names, in the order of the names and of the files in them.
 
     Paths are relative to the folder that the pattern's names have in common, so that a copy of the shards elsewhere
@@ -52,14 +54,13 @@ def read_shards(
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
     own_names = read_class_names(folder) if isinstance(folder, Path) else None
     numbered = numbered_labels(labels, own_names, class_names, origin=origin)
-    return Manifest(
-        root=folder,
-        paths=paths,
-        labels=numbered.numbers or None,
-        origin=origin,
-        versions=versions,
+    return ListedVideos(
+        PackedTexts(paths),
+        numbered.numbers or None,
+        origin,
         class_names=numbered.names,
-        has_own_order=numbered.is_own_order,
+        label_kind=numbered.kind,
+        storage=Shards(folder, versions),
     )
 
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.text import read_json
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 from sce_video.plain_text import whole_number
 
 
-def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Manifest:
+def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> ListedVideos:
     """Videos `<id>.webm` (or re-encoded) below `root`, labelled by their template.
 
     Args:

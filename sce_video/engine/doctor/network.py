@@ -1,25 +1,29 @@
 """How fast the user's own videos come from where they are, when they are not files of this machine."""
 
 import time
+from collections.abc import Callable
 
 from sce_video.clips.decoders import DecodeError, decode_errors
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.doctor.amounts import in_bytes
 from sce_video.engine.doctor.finding import Finding
+from sce_video.engine.remote.videos import VideoFiles
 
 
-def fetching(videos: ListedVideos, *, seconds: float) -> list[Finding]:
+def fetching(listed: ListedVideos, files: Callable[[], VideoFiles], *, seconds: float) -> list[Finding]:
     """Fetch each into the cache until the time is over, so that decoding is measured on local copies.
 
-    Nothing for local files.
+    Nothing for local files, and no cache is made.
     """
-    if videos.files is None:
+    wanted = [video for path in listed.paths if (video := listed.storage.fetchable(path)) is not None]
+    if not wanted:
         return []
+    fetched_by = files()
     failures, num_fetched, num_bytes, began = [], 0, 0, time.perf_counter()
-    for video in range(len(videos)):
+    for video in wanted:
         try:
-            with decode_errors(str(videos.manifest.path(video))):
-                held = videos.files.hold(videos.manifest, video)
+            with decode_errors(video.name):
+                held = fetched_by.hold(video)
         except DecodeError as error:
             failures.append(str(error))
             continue
@@ -28,7 +32,7 @@ def fetching(videos: ListedVideos, *, seconds: float) -> list[Finding]:
         held.close()
         if time.perf_counter() - began > seconds:
             break
-    taken, folder = time.perf_counter() - began, videos.files.cache.folder
+    taken, folder = time.perf_counter() - began, fetched_by.cache.folder
     findings = []
     if failures:
         fact = f"{len(failures)} of {len(failures) + num_fetched} cannot be fetched: {failures[0]}"

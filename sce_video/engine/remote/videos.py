@@ -1,11 +1,11 @@
 """Videos that are not files of this machine: fetched into the cache, opened there, named as what they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.engine.pool.watchdog import waiting_for_others
 from sce_video.engine.remote import PATIENCE, Location, Patience, RemoteError, RemotePath
 from sce_video.engine.remote.cache import FileCache, HeldFile, TooLargeError
-from sce_video.engine.remote.cache.folder import Fill, MakeRoom
+from sce_video.engine.remote.cache.folder import MakeRoom
 from sce_video.engine.remote.shards.member import Member, find_member
 from sce_video.engine.remote.transfer import fetch, read_range
 from sce_video.special_files import refuse_special_file
@@ -22,35 +22,60 @@ from sce_video.special_files import refuse_special_file
 _PIECE_BYTES = 8 * 2**20
 
 
-class ListOfVideos(Protocol):
-    """What is asked of a manifest."""
+@dataclass(frozen=True)
+class Fetchable:
+    """A video that is no file of this machine.
 
-    @property
-    def root(self) -> Location: ...
+    `name` is for messages, `key` tells it from all others, `suffix` ends the name of its copy, `fill` gets it.
+    """
 
-    @property
-    def paths(self) -> Sequence[str]: ...
+    name: str
+    key: str
+    suffix: str
+    fill: Callable[[str, MakeRoom, Patience], None]
 
-    @property
-    def versions(self) -> Mapping[str, str] | None: ...
 
-    def path(self, video: int) -> Location: ...
+def whole_file(remote: RemotePath) -> Fetchable:
+    """A video that is a file behind a URL."""
+    return Fetchable(
+        str(remote),
+        remote.key,
+        _suffix(remote.name),
+        lambda target, make_room, patience: fetch(remote, target, make_room=make_room, patience=patience),
+    )
+
+
+def shard_member(folder: Location, path: str, *, versions: Mapping[str, str]) -> Fetchable:
+    """A video in a shard below a folder or URL.
+
+    Args:
+        path: that of `member_path`.
+        versions: of each shard, by its path below the folder, what tells that it was written anew.
+    """
+    member = find_member(path)
+    shard = folder / member.shard
+    shard_key = shard.key if isinstance(shard, RemotePath) else str(shard.absolute())
+    return Fetchable(
+        str(folder / path),
+        f"{shard_key} {versions[member.shard]} {member.start}+{member.length}",
+        _suffix(member.name),
+        partial(_cut_out, shard, member),
+    )
 
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """Gets the videos of a manifest that are remote or in shards."""
+    """Gets videos that are remote or in shards, by way of the cache."""
 
     cache: FileCache
     patience: Patience = PATIENCE
 
-    def open(self, manifest: ListOfVideos, video: int, opener: VideoOpener) -> VideoDecoder:
+    def open(self, video: Fetchable, opener: VideoOpener) -> VideoDecoder:
         """Raises as `VideoOpener`, and DecodeError for a video that cannot be fetched; CacheError ends the run."""
-        name = str(manifest.path(video))
-        held = self.hold(manifest, video)
+        held = self.hold(video)
         try:
-            with _named(held, name):
-                return _HeldVideo(opener(held.path), held, name, self.cache)
+            with _named(held, video.name):
+                return _HeldVideo(opener(held.path), held, video.name, self.cache)
         except DecodeError:  # perhaps a proxy's page, or half a file of a server that says no length: do not keep it
             self.cache.drop(held)
             raise
@@ -58,7 +83,7 @@ class VideoFiles:
             held.close()
             raise
 
-    def hold(self, manifest: ListOfVideos, video: int) -> HeldFile:
+    def hold(self, video: Fetchable) -> HeldFile:
         """The video as a local file.
 
         However slow the network is, the loader process is not ended over it, nor is the video lost for good.
@@ -68,41 +93,29 @@ class VideoFiles:
             DecodeError: it cannot be fetched, or is larger than the cache.
             CacheError: the cache cannot be used.
         """
-        key, suffix, fill = self._what_to_fetch(manifest, video)
+
+        def fill(target: str, make_room: MakeRoom) -> None:
+            video.fill(target, make_room, self.patience)
+
         try:
             with waiting_for_others(most_seconds=2 * self.patience.total_seconds + 120):
-                return self.cache.hold(key, suffix=suffix, fill=fill)
+                return self.cache.hold(video.key, suffix=video.suffix, fill=fill)
         except RemoteError as error:
             raise DecodeError(str(error)) from error
         except TooLargeError as error:
-            raise DecodeError(f"{manifest.path(video)}: {error}") from error
+            raise DecodeError(f"{video.name}: {error}") from error
 
-    def _what_to_fetch(self, manifest: ListOfVideos, video: int) -> tuple[str, str, Fill]:
-        """What tells the video from all others, the ending of its name, and how to get it."""
-        if manifest.versions is None:
-            remote = manifest.path(video)
-            assert isinstance(remote, RemotePath)
-            return (
-                remote.key,
-                _suffix(remote.name),
-                lambda target, make_room: fetch(remote, target, make_room=make_room, patience=self.patience),
-            )
-        member = find_member(manifest.paths[video])
-        shard = manifest.root / member.shard
-        place = shard.key if isinstance(shard, RemotePath) else str(shard.absolute())
-        key = f"{place} {manifest.versions[member.shard]} {member.start}+{member.length}"
-        return key, _suffix(member.name), lambda target, make_room: self._cut_out(shard, member, target, make_room)
 
-    def _cut_out(self, shard: Location, member: Member, target: str, make_room: MakeRoom) -> None:
-        make_room(member.length)
-        deadline = self.patience.deadline()
-        with open(target, "wb") as file:
-            for start in range(member.start, member.start + member.length, _PIECE_BYTES):
-                length = min(_PIECE_BYTES, member.start + member.length - start)
-                if isinstance(shard, RemotePath):
-                    file.write(read_range(shard, start, length, patience=self.patience, deadline=deadline))
-                else:
-                    file.write(_read_part(shard, start, length))
+def _cut_out(shard: Location, member: Member, target: str, make_room: MakeRoom, patience: Patience) -> None:
+    make_room(member.length)
+    deadline = patience.deadline()
+    with open(target, "wb") as file:
+        for start in range(member.start, member.start + member.length, _PIECE_BYTES):
+            length = min(_PIECE_BYTES, member.start + member.length - start)
+            if isinstance(shard, RemotePath):
+                file.write(read_range(shard, start, length, patience=patience, deadline=deadline))
+            else:
+                file.write(_read_part(shard, start, length))
 
 
 def _read_part(file: Path, start: int, length: int) -> bytes:

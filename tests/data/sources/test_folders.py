@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 from torchvision.datasets import ImageFolder
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_class_folders, read_folder, read_frame_folders, read_image_folders
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
 Write = Callable[..., Path]
 
 
-def videos(manifest: Manifest) -> list[tuple[str, int]]:
+def videos(manifest: ListedVideos) -> list[tuple[str, int]]:
     return list(zip(manifest.paths, manifest.require_labels(), strict=True))
 
 
@@ -43,13 +43,13 @@ def test_plain_folders_have_no_labels(write: Write, tmp_path: Path, folder: str,
         write(name)
     manifest = read_folder(tmp_path, folder)
     assert (list(manifest.paths), manifest.labels) == (paths, None)
-    assert all(manifest.path(video).is_file() for video in range(len(manifest)))
+    assert all(Path(manifest.name(video)).is_file() for video in range(len(manifest)))
 
 
 def test_a_folder_that_is_given_in_full(write: Write, tmp_path: Path) -> None:
     file = write("all/b.mp4")
     assert list(read_folder(tmp_path, str(tmp_path / "all")).paths) == ["all/b.mp4"]
-    assert read_folder(tmp_path / "elsewhere", str(tmp_path / "all")).path(0) == file
+    assert read_folder(tmp_path / "elsewhere", str(tmp_path / "all")).name(0) == str(file)
 
 
 def test_a_tree_of_another_kind_says_which_source_reads_it(write: Write, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_frame_folders_in_classes(write: Write, tmp_path: Path) -> None:
         write(f"train/{name}")
     manifest = read_frame_folders(tmp_path, "train")
     assert videos(manifest) == [("train/jump/g/v3", 0), ("train/walk/v1", 1), ("train/walk/v2", 1)]
-    assert manifest.path(2).is_dir()
+    assert Path(manifest.name(2)).is_dir()
     write("test/walk/v9/1.jpg")
     assert videos(read_frame_folders(tmp_path, "test", class_names=["jump", "walk"])) == [("test/walk/v9", 1)]
 

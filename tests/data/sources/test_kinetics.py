@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_annotations, read_ids, read_kinetics
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
 Write = Callable[..., Path]
 HEADER = "label,youtube_id,time_start,time_end,split\n"
 
 
-def train_manifest(table: Path, root: Path) -> Manifest:
+def train_manifest(table: Path, root: Path) -> ListedVideos:
     annotations = read_annotations(table)
     return read_kinetics(annotations, root, class_names=annotations.class_names)
 
 
-def videos(manifest: Manifest) -> list[tuple[str, int]]:
+def videos(manifest: ListedVideos) -> list[tuple[str, int]]:
     return list(zip(manifest.paths, manifest.require_labels(), strict=True))
 
 

@@ -17,7 +17,7 @@ def test_ucf101_by_hand(write: Write, tmp_path: Path) -> None:
     train, test = read_ucf101(Path("/videos"), tmp_path, 2)
     assert list(train.paths) == ["Biking/v_Biking_g01.avi", "Archery/v_Archery_g01.avi"]
     assert list(train.labels or []) == [1, 0]
-    assert test.path(0) == Path("/videos/Archery/v_Archery_g09.avi")
+    assert test.name(0) == "/videos/Archery/v_Archery_g09.avi"
     assert list(test.labels or []) == [0]
 
 
@@ -37,7 +37,7 @@ def test_prepared_videos_are_found_by_the_official_names(write: Write, tmp_path:
         strict=True,
     ):
         require_files(videos, max_missing_share=0.0)
-        assert videos.file(0) == f"{tmp_path}/videos/{name}{ending}"
+        assert videos.storage.file(videos.paths[0]) == f"{tmp_path}/videos/{name}{ending}"
         assert list(videos.paths) == [f"{name}.avi"]  # what a run remembers, and results say, is the official list
 
 

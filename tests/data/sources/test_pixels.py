@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100, STL10
 
+from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_files
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_cifar10, read_cifar100, read_stl10
+from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
 
@@ -34,10 +35,11 @@ def cifar_batch(images: np.ndarray, key: str, labels: list[int]) -> bytes:
     return pickle.dumps({"data": rows, key: labels})
 
 
-def check(manifest: Manifest, images: np.ndarray, labels: list[int] | None) -> None:
-    assert manifest.pixels is not None
-    assert manifest.pixels.dtype == np.uint8
-    np.testing.assert_array_equal(manifest.pixels, images)
+def check(manifest: ListedVideos, images: np.ndarray, labels: list[int] | None) -> None:
+    videos = manifest.opened_by(VideoOpener("pyav"))
+    for video, image in enumerate(images):
+        with videos.open(video) as opened:
+            np.testing.assert_array_equal(opened.frames_at([0.0])[0].permute(1, 2, 0), image, strict=True)
     assert (manifest.labels if labels is None else list(manifest.require_labels())) == labels
     assert len(set(manifest.paths)) == len(images)
     require_files(manifest, max_missing_share=0.0)

@@ -46,7 +46,7 @@ def test_the_order_is_that_of_names_and_files(shards: Path, tmp_path: Path) -> N
     assert contents == [b"0", b"1", b"2"] * 2
     half = manifest.balanced_part(share=0.5, seed=0)
     assert len(half) == 3
-    assert half.versions == manifest.versions
+    assert half.storage is manifest.storage
 
 
 def test_a_copy_elsewhere_is_the_same_list(shards: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_copy_elsewhere_is_the_same_list(shards: Path, tmp_path: Path) -> None
         (f"file://{shards}/train-{{000..001}}.tar", Path()),
     ]:
         manifest = read_shards(pattern, root, index_folder=tmp_path / "index")
-        assert manifest.root == shards
+        assert manifest.storage.root == shards
         assert manifest.digest() == read_shards("train-{000,001}.tar", shards, index_folder=tmp_path / "i").digest()
 
 
@@ -143,8 +143,8 @@ def bucket() -> RemotePath:
 def test_a_remote_list(bucket: RemotePath) -> None:
     manifest = read_list(bucket / "train.txt", bucket)
     require_files(manifest)
-    assert str(manifest.path(0)) == manifest.origin.replace("train.txt", "train/a/2.mp4")
-    assert manifest.is_any_fetched
+    assert manifest.name(0) == manifest.origin.replace("train.txt", "train/a/2.mp4")
+    assert manifest.storage.is_remote
     with pytest.raises(ManifestError, match="no such file"):
         read_list(bucket / "test.txt", bucket)
 
@@ -173,10 +173,10 @@ def test_kinetics_below_a_remote_root(bucket: RemotePath, write: Write) -> None:
 def test_urls_in_a_list(write: Write) -> None:
     lines = write("train.txt", "https://host/a.mp4?sig=1 0\ns3://bucket//b.mp4 1\nc.mp4 1\n")
     manifest = read_list(lines, Path())
-    assert str(manifest.path(0)) == manifest.shown_paths[0] == "https://host/a.mp4?***"
+    assert manifest.name(0) == manifest.shown_paths[0] == "https://host/a.mp4?***"
     assert list(manifest.shown_paths[1:]) == list(manifest.paths[1:])
-    assert str(manifest.path(1)) == "s3://bucket//b.mp4"
-    assert [manifest.is_fetched(video) for video in range(3)] == [True, True, False]
+    assert manifest.name(1) == "s3://bucket//b.mp4"
+    assert [manifest.storage.fetchable(path) is not None for path in manifest.paths] == [True, True, False]
     for root in (Path("/data"), location("s3://bucket")):
         with pytest.raises(ManifestError, match="line 1: .*leaves DATA.ROOT"):
             read_list(lines, root)

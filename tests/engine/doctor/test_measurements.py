@@ -16,8 +16,7 @@ from sce_video.build.data import build_train_dataset, build_train_loader, build_
 from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos
 from sce_video.config import load_config
-from sce_video.data.manifest import Manifest
-from sce_video.data.videos import ListedVideos
+from sce_video.data.videos import StoredVideos, listed_files
 from sce_video.engine.doctor import demand as demand_module
 from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
 from sce_video.engine.doctor.demand import (
@@ -44,16 +43,16 @@ def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 
     return measure_decoding(dataset, decoder="pyav", seconds=seconds, patience_seconds=patience_seconds)
 
 
-def listed(paths: Sequence[Path]) -> ListedVideos:
-    manifest = Manifest(root=Path("/"), paths=list(map(str, paths)), labels=None, origin="test")
-    return ListedVideos(manifest, VideoOpener("pyav"))
+def listed(paths: Sequence[Path]) -> StoredVideos:
+    manifest = listed_files(root=Path("/"), paths=list(map(str, paths)), labels=None, origin="test")
+    return manifest.opened_by(VideoOpener("pyav"))
 
 
 @dataclass(frozen=True)
 class Trap:
     """Good videos, but for one on which the decoder does not come back."""
 
-    videos: ListedVideos
+    videos: StoredVideos
     bad_video: int
     kills: bool
 
@@ -179,7 +178,7 @@ def test_made_up_batches_are_like_the_loaders(motion_videos: Path) -> None:
     cfg = load_config(CONFIG, settings.split())
     global_views = build_views(cfg)
     views = [*global_views, replace(global_views[0], seconds=0.25, num_frames=3, size_pixels=16)]
-    videos = ListedVideos(build_train_manifest(cfg), VideoOpener("pyav"))
+    videos = build_train_manifest(cfg).opened_by(VideoOpener("pyav"))
     loader = build_train_loader(cfg, videos, views, torch.device("cpu"))
     _, (real,) = next(iter(loader.batches_from(0, num_steps=1)))
     made_up = made_up_batch(views, num_videos=8)

@@ -12,13 +12,13 @@ import torch
 
 from sce_video.clips.decoders import DecodeError, VideoOpener
 from sce_video.data.checks import require_files
-from sce_video.data.manifest import Manifest
 from sce_video.data.sources import read_folder, read_list, read_shards
-from sce_video.data.videos import ListedVideos
+from sce_video.data.storage import RemoteFiles
+from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
-from sce_video.engine.remote import Patience, location
+from sce_video.engine.remote import Patience, RemotePath, location
 from sce_video.engine.remote.cache import FileCache
 from sce_video.engine.remote.videos import VideoFiles
 from tests.engine.remote.shards.tars import write_tar
@@ -29,9 +29,9 @@ NUM_VIDEOS = 6
 
 
 @pytest.fixture
-def local(motion_videos: Path) -> Manifest:
+def local(motion_videos: Path) -> ListedVideos:
     manifest = read_folder(motion_videos, "train")
-    return replace(manifest, paths=list(manifest.paths)[:NUM_VIDEOS])
+    return manifest.part(range(NUM_VIDEOS), origin="a few")
 
 
 @pytest.fixture
@@ -53,18 +53,22 @@ def make_files(tmp_path: Path) -> Callable[..., VideoFiles]:
 MakeFiles = Callable[..., VideoFiles]
 
 
-def remote_videos(state: HttpFolder, local: Manifest, files: VideoFiles) -> ListedVideos:
-    return ListedVideos(replace(local, root=location(state.url)), VideoOpener("pyav"), files)
+def remote_videos(state: HttpFolder, local: ListedVideos, files: VideoFiles) -> StoredVideos:
+    return over_http(state, local).opened_by(VideoOpener("pyav"), lambda: files)
 
 
-def frames(videos: WatchedVideos | ListedVideos, video: int) -> torch.Tensor:
+def over_http(state: HttpFolder, local: ListedVideos) -> ListedVideos:
+    return replace(local, storage=RemoteFiles(RemotePath(state.url)))
+
+
+def frames(videos: WatchedVideos | StoredVideos, video: int) -> torch.Tensor:
     with videos.open(video) as opened:
         return opened.frames_at([0.0, 0.1]).clone()
 
 
-def in_workers(videos: ListedVideos, *, timeout_seconds: float = 60.0, num_workers: int = 2) -> tuple[list, Watch]:
+def in_workers(videos: StoredVideos, *, timeout_seconds: float = 60.0, num_workers: int = 2) -> tuple[list, Watch]:
     """What loader processes make of every video: its frames, or why it has none."""
-    watch = Watch(len(videos), timeout_seconds=timeout_seconds, name=videos.manifest.path)
+    watch = Watch(len(videos), timeout_seconds=timeout_seconds, name=videos.listed.name)
     watched = WatchedVideos(videos, watch)
 
     def work(video: int) -> torch.Tensor | str:
@@ -77,14 +81,16 @@ def in_workers(videos: ListedVideos, *, timeout_seconds: float = 60.0, num_worke
     return list(workers.results(work, range(len(videos)))), watch
 
 
-def expected(local: Manifest) -> list[torch.Tensor]:
-    return [frames(ListedVideos(local, VideoOpener("pyav")), video) for video in range(len(local))]
+def expected(local: ListedVideos) -> list[torch.Tensor]:
+    return [frames(local.opened_by(VideoOpener("pyav")), video) for video in range(len(local))]
 
 
-def test_pixels_over_faulty_http_in_forked_workers(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+def test_pixels_over_faulty_http_in_forked_workers(
+    served: HttpFolder, local: ListedVideos, make_files: MakeFiles
+) -> None:
     served.fail_first = ("503",)
     videos = remote_videos(served, local, make_files())
-    require_files(videos.manifest)  # fsspec has lived in this process before the fork
+    require_files(videos.listed)  # fsspec has lived in this process before the fork
     for _ in range(2):
         found, watch = in_workers(videos)
         assert all(map(torch.equal, found, expected(local)))
@@ -92,33 +98,33 @@ def test_pixels_over_faulty_http_in_forked_workers(served: HttpFolder, local: Ma
     assert [served.gets()[path] for path in local.paths] == [2] * NUM_VIDEOS
 
 
-def test_s3_in_forked_workers(s3_bucket: str, local: Manifest, make_files: MakeFiles) -> None:
+def test_s3_in_forked_workers(s3_bucket: str, local: ListedVideos, make_files: MakeFiles) -> None:
     import boto3
 
     for path in local.paths:
-        boto3.client("s3").upload_file(str(local.root) + "/" + path, s3_bucket, f"v/{path}")
+        boto3.client("s3").upload_file(str(local.storage.root) + "/" + path, s3_bucket, f"v/{path}")
     boto3.client("s3").put_object(Bucket=s3_bucket, Key="list.txt", Body="\n".join(local.paths).encode())
     manifest = read_list(location(f"s3://{s3_bucket}/list.txt"), location(f"s3://{s3_bucket}/v"))
     require_files(manifest)
     assert manifest.digest() == local.digest()
-    found, _ = in_workers(ListedVideos(manifest, VideoOpener("pyav"), make_files()))
+    found, _ = in_workers(manifest.opened_by(VideoOpener("pyav"), make_files))
     assert all(map(torch.equal, found, expected(local)))
 
 
-def test_pixels_from_shards(served: HttpFolder, local: Manifest, make_files: MakeFiles, tmp_path: Path) -> None:
-    members = {f"{place}.mp4": (local.root / path).read_bytes() for place, path in enumerate(local.paths)}
+def test_pixels_from_shards(served: HttpFolder, local: ListedVideos, make_files: MakeFiles, tmp_path: Path) -> None:
+    members = {f"{place}.mp4": (local.storage.root / path).read_bytes() for place, path in enumerate(local.paths)}
     write_tar(tmp_path / "tars" / "a.tar", members)
     with http_server(HttpFolder(tmp_path / "tars")) as state:
         for root in (location(state.url), tmp_path / "tars"):
             manifest = read_shards("a.tar", root, index_folder=tmp_path / "index")
             state.faults = {"a.tar": deque(["short", "503", "drop"])}
-            found, _ = in_workers(ListedVideos(manifest, VideoOpener("pyav"), make_files()))
+            found, _ = in_workers(manifest.opened_by(VideoOpener("pyav"), make_files))
             assert all(map(torch.equal, found, expected(local)))
 
 
-def test_a_cache_smaller_than_the_videos(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+def test_a_cache_smaller_than_the_videos(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
     """Files come and go under the loader processes; no video fails."""
-    largest = max((local.root / path).stat().st_size for path in local.paths)
+    largest = max((local.storage.root / path).stat().st_size for path in local.paths)
     videos = remote_videos(served, local, make_files(limit_bytes=3 * largest))
     for _ in range(3):
         found, _ = in_workers(videos, num_workers=3)
@@ -126,20 +132,20 @@ def test_a_cache_smaller_than_the_videos(served: HttpFolder, local: Manifest, ma
     assert sum(served.gets()[path] for path in local.paths) > NUM_VIDEOS
 
 
-def test_a_slow_network_loses_no_video(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+def test_a_slow_network_loses_no_video(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
     """Fetching takes three times as long as a process may be on a video."""
     served.fail_first, served.hang_seconds = ("hang",), 1.5
-    few = replace(local, paths=list(local.paths)[:2])
+    few = local.part(range(2), origin="two")
     found, watch = in_workers(remote_videos(served, few, make_files()), timeout_seconds=0.5)
     assert all(map(torch.equal, found, expected(few)))
     assert watch.lost() == {}
 
 
 def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
-    served: HttpFolder, local: Manifest, make_files: MakeFiles
+    served: HttpFolder, local: ListedVideos, make_files: MakeFiles
 ) -> None:
     served.fail_first = ("503",) * 1000
-    few = replace(local, paths=list(local.paths)[:2])
+    few = local.part(range(2), origin="two")
     impatient = make_files(Patience(total_seconds=5.0, first_wait_seconds=0.5))
     found, watch = in_workers(remote_videos(served, few, impatient))
     for reason, path in zip(found, few.paths, strict=True):
@@ -156,8 +162,8 @@ def test_missing_and_broken_videos_are_named_by_their_url(
     http: HttpFolder, make_files: MakeFiles, motion_videos: Path, tmp_path: Path
 ) -> None:
     (http.folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(1000))
-    manifest = Manifest(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
-    videos = ListedVideos(manifest, VideoOpener("pyav"), make_files())
+    manifest = listed_files(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
+    videos = manifest.opened_by(VideoOpener("pyav"), make_files)
     with pytest.raises(DecodeError, match=f"^{http.url}/broken.mp4: incomplete: no index") as caught:
         frames(videos, 0)
     assert str(tmp_path / "cache") not in str(caught.value)
@@ -167,7 +173,9 @@ def test_missing_and_broken_videos_are_named_by_their_url(
         frames(videos, 1)
 
 
-def test_a_video_that_cannot_be_decoded_is_not_kept(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+def test_a_video_that_cannot_be_decoded_is_not_kept(
+    served: HttpFolder, local: ListedVideos, make_files: MakeFiles
+) -> None:
     """It may be half a file of a server that does not say how long files are."""
 
     class Half:
@@ -187,13 +195,13 @@ def test_a_video_that_cannot_be_decoded_is_not_kept(served: HttpFolder, local: M
     opener = cast(VideoOpener, Half)
     with (
         pytest.raises(DecodeError, match=f"^{served.url}/{local.paths[0]}: cannot be decoded$"),
-        files.open(remote_videos(served, local, files).manifest, 0, opener) as opened,
+        over_http(served, local).opened_by(opener, lambda: files).open(0) as opened,
     ):
         opened.frames_at([0.0])
     assert cached_bytes(files.cache) == 0
 
 
-def test_a_video_larger_than_the_cache_is_named(served: HttpFolder, local: Manifest, make_files: MakeFiles) -> None:
+def test_a_video_larger_than_the_cache_is_named(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
     videos = remote_videos(served, local, make_files(limit_bytes=100))
     with pytest.raises(DecodeError, match=f"^{served.url}/{local.paths[0]}: .*more than DATA.CACHE_GB"):
         frames(videos, 0)
@@ -203,8 +211,8 @@ def test_images_are_known_by_their_names(http: HttpFolder, make_files: MakeFiles
     from PIL import Image
 
     Image.new("RGB", (40, 30), (255, 0, 0)).save(http.folder / "red.PNG")
-    manifest = Manifest(location(http.url), ["red.PNG"], None, "list")
-    assert frames(ListedVideos(manifest, VideoOpener("pyav"), make_files()), 0).shape == (2, 3, 30, 40)
+    manifest = listed_files(location(http.url), ["red.PNG"], None, "list")
+    assert frames(manifest.opened_by(VideoOpener("pyav"), make_files), 0).shape == (2, 3, 30, 40)
 
 
 def test_a_shard_that_has_been_cut_short(motion_videos: Path, make_files: MakeFiles, tmp_path: Path) -> None:
@@ -212,7 +220,7 @@ def test_a_shard_that_has_been_cut_short(motion_videos: Path, make_files: MakeFi
     manifest = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")
     file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(DecodeError, match="has been cut short"):
-        frames(ListedVideos(manifest, VideoOpener("pyav"), make_files()), 0)
+        frames(manifest.opened_by(VideoOpener("pyav"), make_files), 0)
 
 
 def test_a_shard_that_has_become_a_fifo(make_files: MakeFiles, tmp_path: Path) -> None:
@@ -221,10 +229,9 @@ def test_a_shard_that_has_become_a_fifo(make_files: MakeFiles, tmp_path: Path) -
     file.unlink()
     os.mkfifo(file)
     with pytest.raises(DecodeError, match=r"a\.tar cannot be read \(it is a FIFO"):
-        frames(ListedVideos(manifest, VideoOpener("pyav"), make_files()), 0)
+        frames(manifest.opened_by(VideoOpener("pyav"), make_files), 0)
 
 
-def test_without_a_cache_a_remote_video_is_refused(local: Manifest) -> None:
-    videos = ListedVideos(replace(local, root=location("s3://bucket")), VideoOpener("pyav"))
+def test_without_a_cache_a_remote_video_is_refused(local: ListedVideos) -> None:
     with pytest.raises(ValueError, match="files="):
-        videos.open(0)
+        replace(local, storage=RemoteFiles(RemotePath("s3://bucket"))).opened_by(VideoOpener("pyav"))
