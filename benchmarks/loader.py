@@ -30,8 +30,13 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import RandomResizedCrop
 from videos import CLIP_SECONDS, NUM_CLIPS, NUM_FRAMES, ORIGINALS, encode_all, find_videos
 
+from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import AreaCrop
+from sce_video.augment.flip import Flip
+from sce_video.augment.gaussian_blur import GaussianBlur
+from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
+from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
@@ -48,15 +53,13 @@ CROP_AREA, CROP_ASPECT = (0.2, 0.766), (0.75, 1.3333)
 RECIPE = ViewRecipe(
     temporal_difference_probability=0.0,
     crop=AreaCrop(CROP_AREA, CROP_ASPECT),
-    jitter_probability=0.8,
-    color_strength=1.0,
-    jitter_shares=(0.8, 0.8, 0.4, 0.2),
-    grayscale_probability=0.2,
-    blur_probability=1.0,
-    blur_kernel_pixels=23,
-    blur_sigma_pixels=(0.1, 2.0),
-    solarize_probability=0.0,
-    flip_probability=0.5,
+    ops=(
+        ColorJitter(0.8, (0.8, 0.8, 0.4, 0.2)),
+        Grayscale(0.2),
+        GaussianBlur(1.0, kernel_pixels=23, sigma_pixels=(0.1, 2.0)),
+        Solarize(0.0),
+        Flip(0.5),
+    ),
     mean=(0.45, 0.45, 0.45),
     std=(0.225, 0.225, 0.225),
 )

@@ -6,7 +6,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sce_video.augment.color_jitter import ColorJitter
+from sce_video.augment.flip import Flip
+from sce_video.augment.gaussian_blur import GaussianBlur
+from sce_video.augment.grayscale import Grayscale
+from sce_video.augment.op import Op
 from sce_video.augment.recipes import ViewRecipe
+from sce_video.augment.solarize import Solarize
+
+# Which of a view's uniform shares an op takes: its coin, then its numbers. The bits of all runs hang on this order, in
+# which they were first drawn, one by one. An op that is not listed takes the next free ones: with it or without it, the
+# others draw the same.
+_DIFFERENCE_COIN = 3
+_SHARES: dict[type[Op], tuple[int, ...]] = {
+    ColorJitter: (4, 0, 1, 2, 5),
+    Grayscale: (6,),
+    GaussianBlur: (7, 8),
+    Solarize: (9,),
+    Flip: (10,),
+}
+_NUM_SHARES_BEFORE_ORDER, _NUM_SHARES = 6, 11
+_NUM_ORDERED = 4
 
 
 class ViewParameters(NamedTuple):
@@ -16,54 +36,48 @@ class ViewParameters(NamedTuple):
     """
 
     temporal_difference: Tensor  # bool ()
-    jitter: Tensor  # bool ()
-    jitter_factors: Tensor  # float (4,): brightness, contrast, saturation, hue shift in turns
-    jitter_order: Tensor  # int64 (4,): which of the four acts first, second, ...
-    grayscale: Tensor  # bool ()
-    blur: Tensor  # bool ()
-    blur_sigma: Tensor  # float (), pixels
-    solarize: Tensor  # bool ()
-    flip: Tensor  # bool ()
+    coins: Tensor  # bool (ops,): whether each op of the recipe acts
+    numbers: Tensor  # float (N,): those of the first op, then those of the next
+    order: Tensor  # int64 (4,): a permutation
 
 
 def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParameters:
     """Parameters of one view. Every draw is made whatever the coins say, so later draws do not depend on them."""
-    shares = torch.rand(6, generator=generator)
-    order = torch.randperm(4, generator=generator)
-    shares = torch.cat([shares, torch.rand(5, generator=generator)])
     # All at once: each call of torch takes a microsecond or more, and a video is loaded in a few thousand.
-    probabilities, lows, spans = _chances(recipe)
-    _, _, _, difference, jitter, _, grayscale, blur, _, solarize, flip = (shares < probabilities).unbind()
-    numbers = lows + spans * shares
-    return ViewParameters(
-        temporal_difference=difference,
-        jitter=jitter,
-        jitter_factors=torch.cat([numbers[:3], numbers[5:6]]),
-        jitter_order=order,
-        grayscale=grayscale,
-        blur=blur,
-        blur_sigma=numbers[8],
-        solarize=solarize,
-        flip=flip,
+    layout = _layout(recipe)
+    first = torch.rand(_NUM_SHARES_BEFORE_ORDER, generator=generator)
+    order = torch.randperm(_NUM_ORDERED, generator=generator)
+    shares = torch.cat([first, torch.rand(layout.num_shares - _NUM_SHARES_BEFORE_ORDER, generator=generator)])
+    coins = shares[layout.coins] < layout.probabilities
+    return ViewParameters(coins[0], coins[1:], layout.lows + layout.spans * shares[layout.numbers], order)
+
+
+class _Layout(NamedTuple):
+    """Where the coins and numbers of a recipe lie among its shares, and what makes them of these."""
+
+    num_shares: int
+    coins: Tensor  # int64 (1 + ops,), that of the temporal difference first
+    probabilities: Tensor
+    numbers: Tensor  # int64 (N,)
+    lows: Tensor
+    spans: Tensor
+
+
+@lru_cache(maxsize=64)
+def _layout(recipe: ViewRecipe) -> _Layout:
+    free, num_shares = dict(_SHARES), _NUM_SHARES
+    taken = []
+    for op in recipe.ops:
+        num_wanted = 1 + len(op.ranges)
+        shares = free.pop(type(op), None) or tuple(range(num_shares, num_shares + num_wanted))
+        num_shares = max(num_shares, shares[-1] + 1)
+        taken.append(shares)
+    ranges = [each for op in recipe.ops for each in op.ranges]
+    return _Layout(
+        num_shares,
+        coins=torch.tensor([_DIFFERENCE_COIN, *(coin for coin, *_ in taken)]),
+        probabilities=torch.tensor([recipe.temporal_difference_probability, *(op.probability for op in recipe.ops)]),
+        numbers=torch.tensor([number for _, *numbers in taken for number in numbers], dtype=torch.int64),
+        lows=torch.tensor([low for low, _ in ranges]),
+        spans=torch.tensor([high - low for low, high in ranges]),
     )
-
-
-@lru_cache(maxsize=16)
-def _chances(recipe: ViewRecipe) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of a view's 11 draws the probability of a coin, and a range's low end and width; each (11,)."""
-    *strengths, hue = recipe.jitter_strengths
-    low, high = recipe.blur_sigma_pixels
-    draws = [
-        *((0.0, max(0.0, 1 - strength), 1 + strength) for strength in strengths),
-        (recipe.temporal_difference_probability, 0.0, 0.0),
-        (recipe.jitter_probability, 0.0, 0.0),
-        (0.0, -hue, hue),
-        (recipe.grayscale_probability, 0.0, 0.0),
-        (recipe.blur_probability, 0.0, 0.0),
-        (0.0, low, high),
-        (recipe.solarize_probability, 0.0, 0.0),
-        (recipe.flip_probability, 0.0, 0.0),
-    ]
-    probabilities, lows, highs = zip(*draws, strict=True)
-    spans = [high - low for low, high in zip(lows, highs, strict=True)]
-    return torch.tensor(probabilities), torch.tensor(lows), torch.tensor(spans)

@@ -1,40 +1,23 @@
-"""What makes a view: a clip of which length and size, and which ops with which strengths."""
+"""What makes a view: a clip of which length and size, and which ops act on it."""
 
 from dataclasses import dataclass
 
 from sce_video.augment.crop import RandomCrop
+from sce_video.augment.op import Op
 
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """Strengths and probabilities of one view, in the order in which the ops act (arXiv:2212.11187).
+    """How likely frame differences stand for the frames, the crop, and `ops` in the order in which they act.
 
-    Brightness, contrast, saturation and hue have the strengths `color_strength` times their `jitter_shares`; blur is in
-    pixels.
+    SCE's own are those that `build/views.py` lists (arXiv:2212.11187); `mean` and `std` are per channel.
     """
 
     temporal_difference_probability: float
     crop: RandomCrop
-    jitter_probability: float
-    color_strength: float
-    jitter_shares: tuple[float, float, float, float]
-    grayscale_probability: float
-    blur_probability: float
-    blur_kernel_pixels: int
-    blur_sigma_pixels: tuple[float, float]
-    solarize_probability: float
-    flip_probability: float
+    ops: tuple[Op, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-    @property
-    def jitter_strengths(self) -> tuple[float, float, float, float]:
-        """Of brightness, contrast, saturation and hue.
-
-        A factor comes from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
-        """
-        brightness, contrast, saturation, hue = (self.color_strength * share for share in self.jitter_shares)
-        return brightness, contrast, saturation, hue
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,13 @@ from functools import partial
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import AreaCrop, RandomCrop, ShortSideCrop
+from sce_video.augment.flip import Flip
+from sce_video.augment.gaussian_blur import GaussianBlur
+from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
+from sce_video.augment.solarize import Solarize
 from sce_video.clips.frames import Positions, jittered_positions, strided_positions, uniform_positions
 from sce_video.clips.samplers import (
     SpanSampler,
@@ -27,19 +32,18 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
 
 def _global_views(cfg: CfgNode) -> list[ViewSpec]:
     """View 1 and view 2, which differ in blur and solarization."""
+    strengths = tuple(cfg.AUG.COLOR_STRENGTH * share for share in cfg.AUG.JITTER_SHARES)
     recipes = [
         ViewRecipe(
             temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
             crop=CROPS[cfg.AUG.CROP](cfg),
-            jitter_probability=cfg.AUG.JITTER_PROBABILITY,
-            color_strength=cfg.AUG.COLOR_STRENGTH,
-            jitter_shares=tuple(cfg.AUG.JITTER_SHARES),
-            grayscale_probability=cfg.AUG.GRAYSCALE_PROBABILITY,
-            blur_probability=blur,
-            blur_kernel_pixels=cfg.AUG.BLUR_KERNEL_PIXELS,
-            blur_sigma_pixels=tuple(cfg.AUG.BLUR_SIGMA_PIXELS),
-            solarize_probability=solarize,
-            flip_probability=cfg.AUG.FLIP_PROBABILITY,
+            ops=(
+                ColorJitter(cfg.AUG.JITTER_PROBABILITY, strengths),
+                Grayscale(cfg.AUG.GRAYSCALE_PROBABILITY),
+                GaussianBlur(blur, cfg.AUG.BLUR_KERNEL_PIXELS, tuple(cfg.AUG.BLUR_SIGMA_PIXELS)),
+                Solarize(solarize),
+                Flip(cfg.AUG.FLIP_PROBABILITY),
+            ),
             mean=tuple(cfg.AUG.MEAN),
             std=tuple(cfg.AUG.STD),
         )

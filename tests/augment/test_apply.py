@@ -6,12 +6,13 @@ import torch
 from torch.utils.data import default_collate
 from torchvision.transforms.v2 import functional as TF
 
-from sce_video.augment.apply import apply_view, flip, gaussian_blur, plain_view, solarize
-from sce_video.augment.draw import ViewParameters, draw_view
+from sce_video.augment.apply import apply_view, plain_view
+from sce_video.augment.draw import draw_view
+from tests.augment.draws import COINS, Named, named, unnamed, with_probabilities
 
 pytestmark = pytest.mark.rounding
 
-OFF = ViewParameters(
+OFF = Named(
     temporal_difference=torch.tensor(False),
     jitter=torch.tensor(False),
     jitter_factors=torch.tensor([0.5, 1.5, 0.2, 0.2]),
@@ -22,7 +23,6 @@ OFF = ViewParameters(
     solarize=torch.tensor(False),
     flip=torch.tensor(False),
 )
-ALL_COINS = ("temporal_difference", "jitter", "grayscale", "blur", "solarize", "flip")
 
 
 def video(*coins, order=(0, 1, 2, 3), factors=(0.5, 1.5, 0.2, 0.2), sigma=1.0):
@@ -48,7 +48,7 @@ def gray_clips(*levels):
 def views_of(clips, videos, recipe, successors=None):
     """What is tested: clips of B videos and their parameters, one by one, as a batch."""
     successors = clips[:0] if successors is None else successors
-    return apply_view(clips, successors, default_collate(videos), recipe)
+    return apply_view(clips, successors, default_collate(list(map(unnamed, videos))), recipe)
 
 
 def slow_views(clips, videos, recipe, successors=None):
@@ -83,7 +83,7 @@ def slow_frame(frame, successor, parameters, recipe):
     if parameters.grayscale:
         image = TF.rgb_to_grayscale(image, num_output_channels=3)
     if parameters.blur:
-        kernel, sigma = recipe.blur_kernel_pixels, parameters.blur_sigma.item()
+        kernel, sigma = recipe.ops[2].kernel_pixels, parameters.blur_sigma.item()
         image = TF.gaussian_blur(image, [kernel, kernel], [sigma, sigma])
     if parameters.solarize:
         image = TF.solarize(image, 0.5)
@@ -102,7 +102,7 @@ def test_four_videos_that_share_no_choice(recipe):
         video("jitter", "blur", "flip", order=(3, 1, 0, 2), factors=(1.7, 0.3, 1.4, -0.2), sigma=0.4),
         video("temporal_difference", "jitter", "solarize", order=(1, 0, 2, 3), factors=(0.6, 1.8, 0.7, 0.1)),
         video(),
-        video(*ALL_COINS, order=(2, 3, 1, 0), factors=(0.9, 1.2, 0.0, 0.5), sigma=2.0),
+        video(*COINS, order=(2, 3, 1, 0), factors=(0.9, 1.2, 0.0, 0.5), sigma=2.0),
     ]
     clips, successors = random_clips(4), random_clips(2, seed=1)
     assert_views_close(views_of(clips, videos, recipe, successors), slow_views(clips, videos, recipe, successors))
@@ -110,9 +110,9 @@ def test_four_videos_that_share_no_choice(recipe):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_drawn_parameters(recipe, seed):
-    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
+    even = with_probabilities(recipe, *COINS, probability=0.5)
     generator = torch.Generator().manual_seed(seed)
-    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    videos = [named(draw_view(even, generator=generator)) for _ in range(8)]
     clips = random_clips(8, seed=seed)
     num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
     successors = random_clips(num_differences, seed=seed + 100)
@@ -142,7 +142,7 @@ def test_an_untouched_video_is_only_normalised(recipe):
 
 def test_inputs_are_left_as_they_are(recipe):
     clips, successors = random_clips(2), random_clips(2, seed=1)
-    parameters = default_collate([video(*ALL_COINS), video(*ALL_COINS)])
+    parameters = default_collate([unnamed(video(*COINS))] * 2)
     tensors = (clips, successors, *parameters)
     before = [tensor.clone() for tensor in tensors]
     apply_view(clips, successors, parameters, recipe)
@@ -152,8 +152,8 @@ def test_inputs_are_left_as_they_are(recipe):
 
 def test_all_frames_of_a_clip_are_treated_alike(recipe):
     generator = torch.Generator().manual_seed(0)
-    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
-    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    even = with_probabilities(recipe, *COINS, probability=0.5)
+    videos = [named(draw_view(even, generator=generator)) for _ in range(8)]
     still = random_clips(8, num_frames=1).expand(-1, 4, -1, -1, -1)
     num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
     successors = random_clips(num_differences, num_frames=1, seed=1).expand(-1, 4, -1, -1, -1)
@@ -162,7 +162,7 @@ def test_all_frames_of_a_clip_are_treated_alike(recipe):
 
 
 def test_a_clip_of_one_frame(recipe):
-    videos = [video(*ALL_COINS), video("jitter", "blur"), video("temporal_difference")]
+    videos = [video(*COINS), video("jitter", "blur"), video("temporal_difference")]
     clips, successors = random_clips(3, num_frames=1), random_clips(2, num_frames=1, seed=1)
     views = views_of(clips, videos, recipe, successors)
     assert views.shape == (3, 3, 1, 12, 10)
@@ -171,8 +171,8 @@ def test_a_clip_of_one_frame(recipe):
 
 def test_a_video_does_not_see_the_others_of_its_batch(recipe):
     generator = torch.Generator().manual_seed(1)
-    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
-    videos = [draw_view(even, generator=generator) for _ in range(6)]
+    even = with_probabilities(recipe, *COINS, probability=0.5)
+    videos = [named(draw_view(even, generator=generator)) for _ in range(6)]
     clips, following = random_clips(6), random_clips(6, seed=1)
     chosen = torch.stack([parameters.temporal_difference for parameters in videos])
     assert 0 < chosen.sum() < 6
@@ -183,7 +183,7 @@ def test_a_video_does_not_see_the_others_of_its_batch(recipe):
 
 
 def test_frames_may_lie_in_memory_with_channels_last_as_decoders_leave_them(recipe):
-    videos = [video(*ALL_COINS), video("jitter")]
+    videos = [video(*COINS), video("jitter")]
     clips, successors = random_clips(2), random_clips(1, seed=1)
     strange = clips.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
     assert strange.stride() != clips.stride()
@@ -217,43 +217,11 @@ def test_a_video_that_does_not_move_has_difference_one_half(recipe):
     assert torch.equal(view, torch.full_like(view, 0.5))
 
 
-# A kernel of 23 pixels reaches 11 from the middle: 12 pixels are the smallest side it is for.
-@pytest.mark.parametrize(("height", "width", "kernel"), [(12, 9, 7), (12, 17, 23), (8, 8, 1), (1, 5, 1)])
-def test_blur_with_a_sigma_per_video_is_torchvisions(height, width, kernel):
-    views = torch.rand(3, 3, 2, height, width, generator=torch.Generator().manual_seed(0))
-    sigmas = [0.1, 0.9, 2.0]
-    blurred = gaussian_blur(views, torch.tensor(sigmas), kernel_pixels=kernel)
-    for view, sigma, result in zip(views, sigmas, blurred, strict=True):
-        expected = TF.gaussian_blur(view.transpose(0, 1), [kernel, kernel], [sigma, sigma]).transpose(0, 1)
-        torch.testing.assert_close(result, expected, rtol=0, atol=5e-6)  # measured 1.0e-6 to 1.1e-6
-
-
-def test_blur_keeps_flat_frames_and_the_sum_of_a_point():
-    flat = torch.full((1, 3, 1, 10, 10), 0.3)
-    torch.testing.assert_close(gaussian_blur(flat, torch.tensor([1.5]), kernel_pixels=7), flat)
-    point = torch.zeros(1, 3, 1, 11, 11)
-    point[..., 5, 5] = 1
-    blurred = gaussian_blur(point, torch.tensor([1.5]), kernel_pixels=7)
-    torch.testing.assert_close(blurred.sum(dim=(-2, -1)), torch.ones(1, 3, 1))
-    assert torch.equal((blurred[0, 0, 0] > 0).nonzero().amin(0), torch.tensor([2, 2]))  # 3 pixels each way
-    torch.testing.assert_close(blurred, blurred.flip(-1).transpose(-1, -2))
-
-
-def test_solarize_inverts_from_one_half_on():
-    views = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]).view(1, 1, 1, 1, 5)
-    assert solarize(views).flatten().tolist() == [0.0, 0.25, 0.5, 0.25, 0.0]
-
-
-def test_flip_mirrors_left_and_right_only():
-    views = torch.arange(4.0).view(1, 1, 1, 2, 2)
-    assert flip(views).flatten().tolist() == [1.0, 0.0, 3.0, 2.0]
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_makes_the_same_views(recipe):
     generator = torch.Generator().manual_seed(1)
-    even = replace(recipe, **{f"{name}_probability": 0.5 for name in ALL_COINS})
-    videos = [draw_view(even, generator=generator) for _ in range(8)]
+    even = with_probabilities(recipe, *COINS, probability=0.5)
+    videos = [named(draw_view(even, generator=generator)) for _ in range(8)]
     num_differences = sum(bool(parameters.temporal_difference) for parameters in videos)
     clips, successors = random_clips(8), random_clips(num_differences, seed=1)
     on_gpu = views_of(clips.cuda(), videos, recipe, successors.cuda())

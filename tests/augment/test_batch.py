@@ -16,6 +16,7 @@ from sce_video.augment.batch import (
 from sce_video.augment.draw import ViewParameters, draw_view
 from sce_video.augment.recipes import ViewSpec
 from sce_video.errors import ManifestError
+from tests.augment.draws import named, unnamed
 
 FRAMES = (2, 3, 6, 4)  # (T, C, H, W)
 DIFFERENT = ((False, True), (True, False), (False, True), (True, True))  # by video, for its two views
@@ -35,6 +36,10 @@ def clip_for_view(recipe, video, view, *, different):
         successors=torch.full(FRAMES, 100 + number, dtype=torch.uint8) if different else None,
         parameters=parameters._replace(temporal_difference=torch.tensor(different)),
     )
+
+
+def switched_off(parameters, *coins):
+    return unnamed(named(parameters)._replace(**dict.fromkeys(coins, torch.tensor(False))))
 
 
 @pytest.fixture
@@ -139,11 +144,11 @@ def test_the_loader_pins_every_tensor(samples):
 
 
 def test_views_are_made_each_by_its_own_recipe(recipe, samples):
-    off = {name: torch.tensor(False) for name in ("temporal_difference", "jitter", "grayscale", "blur", "solarize")}
+    off = ("temporal_difference", "jitter", "grayscale", "blur", "solarize")
     plain = [
         sample._replace(
             views=tuple(
-                clip._replace(parameters=clip.parameters._replace(**off), successors=None) for clip in sample.views
+                clip._replace(parameters=switched_off(clip.parameters, *off), successors=None) for clip in sample.views
             )
         )
         for sample in samples
@@ -158,9 +163,11 @@ def test_views_are_made_each_by_its_own_recipe(recipe, samples):
 
 
 def test_frame_differences_reach_their_videos(recipe, samples):
-    off = {name: torch.tensor(False) for name in ("jitter", "grayscale", "blur", "solarize")}
+    off = ("jitter", "grayscale", "blur", "solarize")
     only_differences = [
-        sample._replace(views=tuple(clip._replace(parameters=clip.parameters._replace(**off)) for clip in sample.views))
+        sample._replace(
+            views=tuple(clip._replace(parameters=switched_off(clip.parameters, *off)) for clip in sample.views)
+        )
         for sample in samples
     ]
     raw = replace(recipe, mean=(0.0,) * 3, std=(1.0,) * 3)

@@ -18,8 +18,11 @@ def test_two_global_views_that_differ_in_blur_and_solarization(tmp_path: Path) -
     sizes = ("CLIP.SECONDS", 2.56, "CLIP.NUM_FRAMES", 8, "CLIP.SIZE_PIXELS", 224)
     first, second = build_views(config(tmp_path, *sizes))
     assert [(view.seconds, view.num_frames, view.size_pixels) for view in (first, second)] == [(2.56, 8, 224)] * 2
-    assert (first.recipe.blur_probability, first.recipe.solarize_probability) == (1.0, 0.0)
-    assert (second.recipe.blur_probability, second.recipe.solarize_probability) == (0.1, 0.2)
+    probabilities = [[op.probability for op in view.recipe.ops] for view in (first, second)]
+    # jitter, grayscale, blur, solarize, flip
+    assert probabilities == [[0.8, 0.2, 1.0, 0.0, 0.5], [0.8, 0.2, 0.1, 0.2, 0.5]]
+    limits = [limit for limits in first.recipe.ops[0].ranges for limit in limits]
+    assert limits == pytest.approx([0.2, 1.8, 0.2, 1.8, 0.6, 1.4, -0.2, 0.2])
 
 
 def starts(cfg, video_seconds: float) -> list[tuple[float, float]]:

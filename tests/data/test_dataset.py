@@ -8,8 +8,13 @@ import pytest
 import torch
 
 from sce_video.augment.batch import VideoClips
+from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import AreaCrop
+from sce_video.augment.flip import Flip
+from sce_video.augment.gaussian_blur import GaussianBlur
+from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
+from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import jittered_positions, strided_positions
 from sce_video.clips.span import ClipSpan
@@ -25,15 +30,13 @@ def recipe(*, temporal_difference: float = 0.0, whole_frame: bool = False) -> Vi
     return ViewRecipe(
         temporal_difference_probability=temporal_difference,
         crop=AreaCrop((1.0, 1.0), (1.0, 1.0)) if whole_frame else AreaCrop((0.2, 0.766), (0.75, 1.3333)),
-        jitter_probability=0.8,
-        color_strength=1.0,
-        jitter_shares=(0.8, 0.8, 0.4, 0.2),
-        grayscale_probability=0.2,
-        blur_probability=0.5,
-        blur_kernel_pixels=23,
-        blur_sigma_pixels=(0.1, 2.0),
-        solarize_probability=0.2,
-        flip_probability=0.5,
+        ops=(
+            ColorJitter(0.8, (0.8, 0.8, 0.4, 0.2)),
+            Grayscale(0.2),
+            GaussianBlur(0.5, kernel_pixels=23, sigma_pixels=(0.1, 2.0)),
+            Solarize(0.2),
+            Flip(0.5),
+        ),
         mean=(0.45, 0.45, 0.45),
         std=(0.225, 0.225, 0.225),
     )
@@ -89,7 +92,7 @@ def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> 
     assert first.clip.shape == second.clip.shape == (4, 3, 32, 32)
     assert first.clip.dtype == torch.uint8
     assert not torch.equal(first.clip, second.clip)
-    assert not torch.equal(first.parameters.jitter_factors, second.parameters.jitter_factors)
+    assert not torch.equal(first.parameters.numbers, second.parameters.numbers)
 
 
 def test_views_of_their_own_size(motion_videos: Path) -> None:

@@ -1,19 +1,37 @@
-"""Color ops on batches of clips: float (B, C, T, H, W) in [0, 1], one factor per video (B,).
+"""Brightness, contrast, saturation and hue: float (B, C, T, H, W) in [0, 1], one factor per video (B,).
 
 Definitions are torchvision's (`transforms.v2.functional.adjust_*`), each frame being one of its images.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-_GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
+from sce_video.augment.grayscale import grayscale
+from sce_video.augment.op import Drawn, Op, change
 
 
-def grayscale(views: Tensor) -> Tensor:
-    """(B, 3, T, H, W) -> (B, 1, T, H, W)"""
-    red, green, blue = views.unbind(1)
-    gray = _GRAY_WEIGHTS[0] * red + _GRAY_WEIGHTS[1] * green + _GRAY_WEIGHTS[2] * blue
-    return gray.unsqueeze(1)
+@dataclass(frozen=True)
+class ColorJitter(Op):
+    """All four, in a random order; `strengths` are those of brightness, contrast, saturation and hue.
+
+    A factor comes from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
+    """
+
+    strengths: tuple[float, ...]
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        *factors, hue = self.strengths
+        return *((max(0.0, 1 - strength), 1 + strength) for strength in factors), (-hue, hue)
+
+    def apply(self, views: Tensor, drawn: Drawn) -> None:
+        adjustments = (adjust_brightness, adjust_contrast, adjust_saturation, shift_hue)
+        for turn in drawn.order.unbind(1):
+            for number, adjust in enumerate(adjustments):
+                now = turn == number
+                change(views, drawn.videos[now], adjust, drawn.numbers[now, number])
 
 
 def adjust_brightness(views: Tensor, factor: Tensor) -> Tensor:
