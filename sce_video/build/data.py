@@ -7,7 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewSpec
-from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.build.sources import read_test_videos, read_train_videos
 from sce_video.build.views import build_clip_sampling, build_protocol
 from sce_video.build.workers import build_scout, build_watch, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
@@ -30,14 +30,14 @@ def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None
     Args:
         max_missing_share: of their files, instead of DATA.MAX_FAILED_SHARE.
     """
-    manifest = _checked(cfg, TRAIN_SOURCES[cfg.DATA.SOURCE](cfg), max_missing_share)
+    manifest = _checked(cfg, read_train_videos(cfg), max_missing_share)
     share = cfg.EVAL.LABEL_SHARE
     return manifest if share == 1 else manifest.balanced_part(share=share, seed=cfg.RUN.SEED)
 
 
 def build_test_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> ListedVideos:
     """The test videos; `max_missing_share` as for the training videos."""
-    return _checked(cfg, TEST_SOURCES[cfg.DATA.SOURCE](cfg), max_missing_share)
+    return _checked(cfg, read_test_videos(cfg), max_missing_share)
 
 
 def _checked(cfg: CfgNode, manifest: ListedVideos, max_missing_share: float | None) -> ListedVideos:

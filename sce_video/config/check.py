@@ -7,27 +7,14 @@ from fvcore.common.config import CfgNode
 
 from sce_video.config.defaults import SETTINGS
 from sce_video.config.remote import check_remote
-from sce_video.config.sections.data import SOURCES_WITH_TWO_LISTS, SPLIT_MARK
+from sce_video.config.sections.data import SOURCES_WITH_SPLITS
 from sce_video.config.sections.task import MEASURING_TASKS, TRAINING_TASKS
 from sce_video.config.uses import get
 from sce_video.config.values import shown
+from sce_video.data.sources.lists import SPLIT_MARK
+from sce_video.data.sources.table import SOURCES
 from sce_video.errors import ConfigError
 from sce_video.methods.table import METHODS
-
-# of Source: keys without which one has nothing to read.
-_NEEDED_KEYS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("list", "shards"), ("DATA.TRAIN",)),
-    "kinetics": ("DATA.ROOT", "DATA.TRAIN"),
-    "kinetics200": ("DATA.ROOT", "DATA.TRAIN", "DATA.SPLITS_DIR"),
-    **dict.fromkeys(("ucf101", "hmdb51", "ssv2", "moments"), ("DATA.ROOT", "DATA.SPLITS_DIR")),
-    **dict.fromkeys(("cifar10", "cifar100", "stl10"), ("DATA.ROOT",)),
-}
-_WHAT_IS_NEEDED = {
-    "DATA.ROOT": "the folder of the videos",
-    "DATA.TRAIN": "the list of training videos",
-    "DATA.SPLITS_DIR": "the folder of the official files",
-}
-_FOLDER_SOURCES = ("class_folders", "frame_folders", "image_folders", "folder")
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -77,19 +64,20 @@ def _check_views(cfg: CfgNode) -> None:
 
 
 def _check_data(cfg: CfgNode) -> None:
-    source, evaluates = cfg.DATA.SOURCE, cfg.TASK in MEASURING_TASKS
-    _require(not (evaluates and source == "folder"), cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
-    for key in _NEEDED_KEYS.get(source, ()):
-        _require(get(cfg, key) != "", cfg, key, f"DATA.SOURCE {source} needs {_WHAT_IS_NEEDED[key]}")
-    if source in _FOLDER_SOURCES:
+    source, named, evaluates = SOURCES[cfg.DATA.SOURCE], f"DATA.SOURCE {cfg.DATA.SOURCE}", cfg.TASK in MEASURING_TASKS
+    _require(source.read_test is not None or not evaluates, cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
+    for key, meaning in source.needs.items():
+        _require(get(cfg, key) != "", cfg, key, f"{named} needs {meaning}")
+    if source.train == "folder":
         given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
-        _require(given, cfg, "DATA.ROOT", f"DATA.SOURCE {source} needs a folder of videos")
-    if source == "stl10":
-        parts = ("train",) if evaluates else ("train", "unlabeled", "train+unlabeled")
-        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", f"TASK {cfg.TASK} on stl10 reads {', '.join(parts)}")
+        _require(given, cfg, "DATA.ROOT", f"{named} needs a folder of videos")
+    if source.train == "part":
+        parts = source.parts[:1] if evaluates else source.parts
+        way_out = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} reads {', '.join(parts)}"
+        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", way_out)
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)
-    if source in SOURCES_WITH_TWO_LISTS and evaluates:
+    if source.has_test_list and evaluates:
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
@@ -101,8 +89,9 @@ def _check_splits(cfg: CfgNode) -> None:
     distinct = len(set(splits)) == len(splits) and 0 not in splits
     _require(distinct, cfg, "EVAL.SPLITS", "give each of 1, 2, 3 once at most")
     marked = source == "list" and SPLIT_MARK in cfg.DATA.TRAIN and SPLIT_MARK in cfg.DATA.TEST
-    way_out = f"only DATA.SOURCE ucf101, hmdb51, or list with {SPLIT_MARK} in DATA.TRAIN and DATA.TEST, has splits"
-    _require(source in ("ucf101", "hmdb51") or marked, cfg, "EVAL.SPLITS", way_out)
+    in_both = f"list with {SPLIT_MARK} in DATA.TRAIN and DATA.TEST"
+    way_out = f"only DATA.SOURCE {SOURCES_WITH_SPLITS}, or {in_both}, has splits"
+    _require(SOURCES[source].has_splits or marked, cfg, "EVAL.SPLITS", way_out)
 
 
 def _require(holds: bool, cfg: CfgNode, key: str, way_out: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config import config_text
-from sce_video.config.sections.data import SPLIT_MARK
 from sce_video.config.uses import get, used_keys
+from sce_video.data.sources.lists import SPLIT_MARK
+from sce_video.data.sources.table import SOURCES
 from sce_video.errors import UserError
 from sce_video.evaluate.feature_files import read_export, read_features
 from sce_video.evaluate.features import features_digest
@@ -57,7 +58,7 @@ def describe_runs(runs: Sequence[CfgNode]) -> str:
 
 def _data_of(cfg: CfgNode, splits: str) -> str:
     """The name of a list, or the source."""
-    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+    if SOURCES[cfg.DATA.SOURCE].has_splits:
         return f"{cfg.DATA.SOURCE} split {splits}"
     if cfg.DATA.SOURCE != "list":
         return str(cfg.DATA.SOURCE)

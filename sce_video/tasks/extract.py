@@ -12,7 +12,7 @@ from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.run import Work
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.sections.data import SOURCES_WITH_TWO_LISTS
+from sce_video.data.sources.table import SOURCES
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.feature_files import export
@@ -83,6 +83,6 @@ def _extract(
 
 def _manifests(cfg: CfgNode) -> dict[str, ListedVideos]:
     manifests = {"train": build_train_manifest(cfg)}
-    if cfg.DATA.TEST or cfg.DATA.SOURCE not in (*SOURCES_WITH_TWO_LISTS, "folder"):
+    if cfg.DATA.TEST or SOURCES[cfg.DATA.SOURCE].has_own_test:
         manifests["test"] = build_test_manifest(cfg)
     return manifests

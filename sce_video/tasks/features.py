@@ -14,7 +14,8 @@ from sce_video.build.files import build_videos
 from sce_video.build.views import build_protocol
 from sce_video.build.workers import build_watch, build_workers
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config.sections.data import SPLIT_MARK
+from sce_video.data.sources.lists import SPLIT_MARK
+from sce_video.data.sources.table import SOURCES
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
@@ -122,7 +123,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
 
 def _videos(cfg: CfgNode, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
     """An official split, or what identifies the two lists."""
-    if cfg.DATA.SOURCE in ("ucf101", "hmdb51"):
+    if SOURCES[cfg.DATA.SOURCE].has_splits:
         return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
     digests = {"train_videos": train.digest(), "test_videos": test.digest()}
     split = {"split": cfg.DATA.SPLIT} if SPLIT_MARK in cfg.DATA.TRAIN else {}

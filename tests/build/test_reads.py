@@ -18,7 +18,7 @@ SMALL = (
 )
 # Code that several tasks or choices share may ask for what one of them does not use; its value then changes nothing.
 READ_ALL_THE_SAME = {
-    "DATA.SPLIT",  # of a list without {split} in its name
+    *("DATA.SPLIT", "DATA.SPLITS_DIR", "DATA.LIST_COLUMNS"),  # handed to the reader of any source
     "EVAL.SPLITS",
     "EVAL.LABEL_SHARE",
     "EVAL.RETRIEVAL_LEVEL",  # whether features are a video's or a clip's

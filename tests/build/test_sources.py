@@ -1,13 +1,15 @@
 """Which files each DATA.SOURCE reads for training and for testing."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fvcore.common.config import CfgNode
 
-from sce_video.build.sources import TEST_SOURCES, TRAIN_SOURCES
+from sce_video.build.sources import read_test_videos, read_train_videos
 from sce_video.config.defaults import default_config
-from sce_video.errors import ManifestError
+from sce_video.errors import ConfigError, ManifestError
 
 TABLE = "label,youtube_id,time_start,time_end,split\n"
 # A tree that every source finds its own files in; classes that only training has come first in the alphabet.
@@ -72,8 +74,9 @@ def test_sources(
     cfg = default_config()
     cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.TEST = str(tmp_path / root), train, test
     cfg.DATA.SPLITS_DIR, cfg.DATA.SPLIT = str(tmp_path / "splits"), 3
-    for sources, expected in ((TRAIN_SOURCES, expected_train), (TEST_SOURCES, expected_test)):
-        manifest = sources[source](cfg)
+    cfg.DATA.SOURCE = source
+    for read, expected in ((read_train_videos, expected_train), (read_test_videos, expected_test)):
+        manifest = read(cfg)
         assert dict(zip(manifest.paths, manifest.require_labels(), strict=True)) == expected
 
 
@@ -106,8 +109,9 @@ def test_sources_know_what_their_classes_are_called(
     )
     cfg.DATA.ROOT = {"kinetics": "k", "kinetics200": "k", "ssv2": "s"}.get(source, ".")
     cfg.DATA.SPLITS_DIR, cfg.DATA.SPLIT = "splits", 3
-    for sources in (TRAIN_SOURCES, TEST_SOURCES):
-        assert sources[source](cfg).class_names == CLASSES[source]
+    cfg.DATA.SOURCE = source
+    for read in (read_train_videos, read_test_videos):
+        assert read(cfg).class_names == CLASSES[source]
 
 
 def test_names_as_labels_are_numbered_by_the_training_list(tmp_path: Path) -> None:
@@ -115,29 +119,31 @@ def test_names_as_labels_are_numbered_by_the_training_list(tmp_path: Path) -> No
     (tmp_path / "test.txt").write_text("d.mp4,walk\n")
     cfg = default_config()
     cfg.DATA.TRAIN, cfg.DATA.TEST = str(tmp_path / "train.txt"), str(tmp_path / "test.txt")
-    assert list(TEST_SOURCES["list"](cfg).require_labels()) == [2]
+    assert list(read_test_videos(cfg).require_labels()) == [2]
 
 
 def test_columns_of_lists_are_the_config_s(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("a.mp4 300 1\nb.mp4 299 0\n")
     cfg = default_config()
     cfg.DATA.TRAIN, cfg.DATA.LIST_COLUMNS = str(tmp_path / "train.txt"), "path,num_frames,label"
-    assert list(TRAIN_SOURCES["list"](cfg).require_labels()) == [1, 0]
+    assert list(read_train_videos(cfg).require_labels()) == [1, 0]
 
 
 def test_a_plain_folder_is_for_training(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     cfg = default_config()
-    cfg.DATA.ROOT = str(tmp_path)
-    assert list(TRAIN_SOURCES["folder"](cfg).paths) == ["a.mp4"]
+    cfg.DATA.SOURCE, cfg.DATA.ROOT = "folder", str(tmp_path)
+    assert list(read_train_videos(cfg).paths) == ["a.mp4"]
+    with pytest.raises(ConfigError, match="DATA.SOURCE is folder; it has no test videos"):
+        read_test_videos(cfg)
 
 
 @pytest.mark.parametrize(("source", "reader"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("stl10", "STL10")])
-@pytest.mark.parametrize("sources", [TRAIN_SOURCES, TEST_SOURCES], ids=["train", "test"])
+@pytest.mark.parametrize("read", [read_train_videos, read_test_videos], ids=["train", "test"])
 def test_images_in_memory_are_looked_for_below_the_root(
-    tmp_path: Path, sources: dict, source: str, reader: str
+    tmp_path: Path, read: Callable[[CfgNode], object], source: str, reader: str
 ) -> None:
     cfg = default_config()
-    cfg.DATA.ROOT, cfg.DATA.TRAIN = str(tmp_path), "unlabeled"
+    cfg.DATA.SOURCE, cfg.DATA.ROOT, cfg.DATA.TRAIN = source, str(tmp_path), "unlabeled"
     with pytest.raises(ManifestError, match=f"{tmp_path}/.* does not hold the files of {reader} "):
-        sources[source](cfg)
+        read(cfg)

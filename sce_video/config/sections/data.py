@@ -16,21 +16,17 @@ from sce_video.config.settings import (
     text,
     when,
 )
+from sce_video.data.sources.lists import SPLIT_MARK
+from sce_video.data.sources.table import SOURCES, sources_where
 
-# In the name of a list: stands for DATA.SPLIT.
-SPLIT_MARK = "{split}"
+# In messages.
+SOURCES_WITH_SPLITS = ", ".join(sources_where(lambda source: source.has_splits))
 
-# of Source
-SOURCES_WITH_TWO_LISTS = (
-    *("list", "shards", "kinetics", "kinetics200", "class_folders", "frame_folders", "image_folders"),
-)
-_OFFICIAL_SPLITS = ("ucf101", "hmdb51")
-
-_TWO_LISTS = when("DATA.SOURCE", *SOURCES_WITH_TWO_LISTS)
+_TWO_LISTS = when("DATA.SOURCE", *sources_where(lambda source: source.has_test_list))
 _OF_A_SPLIT = When(
     ("DATA.SOURCE", "DATA.TRAIN", "DATA.TEST"),
-    lambda source, train, test: source in _OFFICIAL_SPLITS or (source == "list" and SPLIT_MARK in train + test),
-    f"DATA.SOURCE ucf101, hmdb51, or list with {SPLIT_MARK} in DATA.TRAIN or DATA.TEST,",
+    lambda source, train, test: SOURCES[source].has_splits or (source == "list" and SPLIT_MARK in train + test),
+    f"DATA.SOURCE {SOURCES_WITH_SPLITS}, or list with {SPLIT_MARK} in DATA.TRAIN or DATA.TEST,",
 )
 _ONE_SPLIT = When(("TASK", "EVAL.SPLITS"), lambda task, splits: splits == [0], "EVAL.SPLITS 0")
 
@@ -40,18 +36,14 @@ DATA = Section()
 # "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
 # images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "shards" (tars in WebDataset's layout).
 # docs/data.md says what each reads.
-DATA.SOURCE = choice(
-    "list",
-    *("list", "shards", "kinetics", "kinetics200", *_OFFICIAL_SPLITS, "ssv2", "moments"),
-    *("class_folders", "frame_folders", "image_folders", "folder", "cifar10", "cifar100", "stl10"),
-)
+DATA.SOURCE = choice("list", *SOURCES)
 # Folder that video paths are relative to; a URL (s3://, https://, what fsspec knows) where the videos are elsewhere.
 DATA.ROOT = free(path_or_url(""))
 # Training and test videos: a list file (source "list"), an annotation table (sources "kinetics", "kinetics200"), a
 # folder below ROOT (sources that end in "folder" or "folders"); for "stl10" TRAIN is train, unlabeled or
 # train+unlabeled; for "shards" names below ROOT or URLs, train-{000000..000999}.tar. Lists may be URLs. Pretraining
 # reads TRAIN only.
-DATA.TRAIN = path_or_url("", when("DATA.SOURCE", *SOURCES_WITH_TWO_LISTS, "folder", "stl10"))
+DATA.TRAIN = path_or_url("", when("DATA.SOURCE", *sources_where(lambda source: source.train != "")))
 DATA.TEST = free(path_or_url("", _TWO_LISTS, AFTER_PRETRAINING))
 # What a line of a list holds (source "list"), where the lines do not say it themselves: "path,num_frames,label",
 # "path,label,num_frames", "path,num_frames" (no labels), "path,label", "path".
@@ -62,7 +54,7 @@ DATA.LIST_COLUMNS = choice(
 )
 # Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
 # 1, 2, 3 ("ucf101" and "hmdb51"; "list" where TRAIN and TEST have {split} in their names).
-DATA.SPLITS_DIR = path("", when("DATA.SOURCE", "kinetics200", *_OFFICIAL_SPLITS, "ssv2", "moments"))
+DATA.SPLITS_DIR = path("", when("DATA.SOURCE", *sources_where(lambda source: source.has_official_files)))
 DATA.SPLIT = choice(1, 1, 2, 3, conditions=[_OF_A_SPLIT, _ONE_SPLIT])
 # Which library decodes video files: "pyav" (right on all of them), "torchcodec", "decord", or "auto": torchcodec if it
 # is clearly faster than pyav on this machine and shows the same frames of a few videos; decided once, at the start.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from sce_video.data.sources.source import Listing, Source
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
 from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location, relative_folder
@@ -100,3 +101,33 @@ def _manifest(
     prefix = relative_folder(top, root)
     paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
     return listed_files(root, paths, labels, str(top), class_names=class_names)
+
+
+def _train_classes(listing: Listing) -> list[str]:
+    return class_folders(location(listing.root), listing.train)
+
+
+CLASS_FOLDERS = Source(
+    lambda listing: read_class_folders(listing.root, listing.train),
+    lambda listing: read_class_folders(listing.root, listing.test, class_names=_train_classes(listing)),
+    train="folder",
+    needs_root=False,
+    is_walked=True,
+)
+FRAME_FOLDERS = Source(
+    lambda listing: read_frame_folders(listing.root, listing.train),
+    lambda listing: read_frame_folders(listing.root, listing.test, class_names=_train_classes(listing)),
+    train="folder",
+    needs_root=False,
+    is_local=True,
+)
+IMAGE_FOLDERS = Source(
+    lambda listing: read_image_folders(listing.root, listing.train),
+    lambda listing: read_image_folders(listing.root, listing.test, class_names=_train_classes(listing)),
+    train="folder",
+    needs_root=False,
+    is_walked=True,
+)
+FOLDER = Source(
+    lambda listing: read_folder(listing.root, listing.train), None, train="folder", needs_root=False, is_walked=True
+)

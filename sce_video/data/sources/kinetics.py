@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sce_video.data.sources.present import present_videos
+from sce_video.data.sources.source import Listing, Source
 from sce_video.data.sources.text import read_lines, read_rows
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
@@ -19,6 +20,8 @@ _PUBLISHED = {
     (200, "train"): "as published: 80000",
     (200, "val"): "as published: 5000",
 }
+# Of Mini-Kinetics, in DATA.SPLITS_DIR.
+_TRAIN_IDS, _TEST_IDS = "train_ytid_list.txt", "val_ytid_list.txt"
 _NAMING_COLUMNS = ("youtube_id", "time_start", "time_end")
 
 
@@ -108,3 +111,31 @@ def read_ids(file: Path | str) -> frozenset[str]:
     """YouTube ids, one a line (Mini-Kinetics' `train_ytid_list.txt` and `val_ytid_list.txt`)."""
     file = Path(file)
     return frozenset(line for _, line in read_lines(file))
+
+
+def _read(listing: Listing, table: str) -> ListedVideos:
+    class_names = read_annotations(listing.train).class_names
+    return read_kinetics(read_annotations(table), listing.root, class_names=class_names)
+
+
+def _read200(listing: Listing, table: str, ids: str) -> ListedVideos:
+    """Mini-Kinetics: of Kinetics-400's tables, the videos in its two lists."""
+    splits = Path(listing.splits_dir)
+    class_names = read_annotations(listing.train, only_ids=read_ids(splits / _TRAIN_IDS)).class_names
+    chosen = read_annotations(table, only_ids=read_ids(splits / ids))
+    return read_kinetics(chosen, listing.root, class_names=class_names)
+
+
+KINETICS = Source(
+    lambda listing: _read(listing, listing.train),
+    lambda listing: _read(listing, listing.test),
+    train="file",
+    is_walked=True,
+)
+KINETICS200 = Source(
+    lambda listing: _read200(listing, listing.train, _TRAIN_IDS),
+    lambda listing: _read200(listing, listing.test, _TEST_IDS),
+    train="file",
+    has_official_files=True,
+    is_walked=True,
+)

@@ -6,10 +6,14 @@ from sce_video.data.manifest import shown
 from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
+from sce_video.data.sources.source import Listing, Source
 from sce_video.data.sources.text import path_below, read_text
 from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
 from sce_video.runtime.logging import LOGGER
+
+# In the name of a list: stands for DATA.SPLIT.
+SPLIT_MARK = "{split}"
 
 
 def read_list(
@@ -68,3 +72,17 @@ def _labels(rows: Rows, class_names: ClassNames) -> NumberedLabels:
         return f"{rows.file}, line {rows.lines[row]}: {shown(rows.paths[row])}"
 
     return numbered_labels(labels, names, class_names, origin=str(rows.file), where=where)
+
+
+def _read(listing: Listing, list_file: str, class_names: ClassNames = dict) -> ListedVideos:
+    list_file = list_file.replace(SPLIT_MARK, str(listing.split))
+    return read_list(list_file, listing.root, columns=listing.columns, class_names=class_names)
+
+
+def _read_test(listing: Listing) -> ListedVideos:
+    """Labels that are names are numbered as in the training list."""
+    classes = (lambda: _read(listing, listing.train).class_names) if listing.train else dict
+    return _read(listing, listing.test, classes)
+
+
+LIST = Source(lambda listing: _read(listing, listing.train), _read_test, train="file", needs_root=False)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sce_video.data.sources.source import Source
 from sce_video.data.sources.text import path_below, read_lines, read_rows
 from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
@@ -39,3 +40,10 @@ def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Lis
         lines.append(number)
     class_names = {label: name for name, label in label_of.items()}
     return listed_files(root, paths, labels, str(file), lines=lines, class_names=class_names)
+
+
+MOMENTS = Source(
+    lambda listing: read_moments(listing.root, listing.splits_dir, "training"),
+    lambda listing: read_moments(listing.root, listing.splits_dir, "validation"),
+    has_official_files=True,
+)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sce_video.data.sources.list_lines import parse_line
+from sce_video.data.sources.source import Source
 from sce_video.data.sources.text import path_below, read_lines
 from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location
@@ -74,3 +75,17 @@ def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tup
         for part, (paths, labels) in zip(_PARTS, listed.values(), strict=True)
     )
     return train, test
+
+
+UCF101 = Source(
+    lambda listing: read_ucf101(listing.root, listing.splits_dir, listing.split)[0],
+    lambda listing: read_ucf101(listing.root, listing.splits_dir, listing.split)[1],
+    has_official_files=True,
+    has_splits=True,
+)
+HMDB51 = Source(
+    lambda listing: read_hmdb51(listing.root, listing.splits_dir, listing.split)[0],
+    lambda listing: read_hmdb51(listing.root, listing.splits_dir, listing.split)[1],
+    has_official_files=True,
+    has_splits=True,
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sce_video.data.manifest import PackedTexts
+from sce_video.data.sources.source import Source
 from sce_video.data.storage import Pixels
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
@@ -78,3 +79,22 @@ def _manifest(
     origin, class_names = f"{name} {part} in {root}", dict(enumerate(classes)) or None
     storage = Pixels(root, pixels)
     return ListedVideos(PackedTexts(paths), labels, origin, class_names=class_names, storage=storage)
+
+
+CIFAR_10 = Source(
+    lambda listing: read_cifar10(listing.root, "train"),
+    lambda listing: read_cifar10(listing.root, "test"),
+    is_local=True,
+)
+CIFAR_100 = Source(
+    lambda listing: read_cifar100(listing.root, "train"),
+    lambda listing: read_cifar100(listing.root, "test"),
+    is_local=True,
+)
+STL_10 = Source(
+    lambda listing: read_stl10(listing.root, listing.train),
+    lambda listing: read_stl10(listing.root, "test"),
+    train="part",
+    parts=("train", "unlabeled", "train+unlabeled"),
+    is_local=True,
+)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
+from sce_video.data.sources.source import Listing, Source
 from sce_video.data.storage import Shards
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
@@ -91,3 +92,16 @@ def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:
         if not name.endswith(".tar"):
             raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
     return folder, names
+
+
+def _read(listing: Listing, pattern: str, class_names: ClassNames = dict) -> ListedVideos:
+    return read_shards(pattern, listing.root, index_folder=listing.index_folder(), class_names=class_names)
+
+
+def _read_test(listing: Listing) -> ListedVideos:
+    """Labels that are names are numbered as in the training shards."""
+    classes = (lambda: _read(listing, listing.train).class_names) if listing.train else dict
+    return _read(listing, listing.test, classes)
+
+
+SHARDS = Source(lambda listing: _read(listing, listing.train), _read_test, train="file", needs_root=False)

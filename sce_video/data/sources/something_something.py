@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sce_video.data.sources.present import present_videos
+from sce_video.data.sources.source import Source
 from sce_video.data.sources.text import read_json
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
@@ -48,3 +49,11 @@ def _file(folder: Path, part: str) -> Path:
     raise ManifestError(
         f"{folder} holds no {part}.json and no something-something-v2-{part}.json; check DATA.SPLITS_DIR"
     )
+
+
+SSV2 = Source(
+    lambda listing: read_ssv2(listing.root, listing.splits_dir, "train"),
+    lambda listing: read_ssv2(listing.root, listing.splits_dir, "validation"),
+    has_official_files=True,
+    is_walked=True,
+)

@@ -1,0 +1,35 @@
+"""What docs/data.md says of each source."""
+
+from sce_video.data.sources.source import Source
+from sce_video.data.sources.table import SOURCES, sources_where
+
+
+def test_what_each_reads() -> None:
+    lists = ("list", "shards", "kinetics", "kinetics200")
+    folders = ("class_folders", "frame_folders", "image_folders")
+    assert sources_where(lambda source: source.has_test_list) == lists + folders
+    assert sources_where(lambda source: source.train == "file") == lists
+    assert sources_where(lambda source: source.read_test is None) == ("folder",)
+    assert sources_where(lambda source: source.has_splits) == ("ucf101", "hmdb51")
+    own = ("ucf101", "hmdb51", "ssv2", "moments", "cifar10", "cifar100", "stl10")
+    assert sources_where(lambda source: source.has_own_test) == own
+
+
+def test_what_each_needs() -> None:
+    everything = ["DATA.ROOT", "DATA.TRAIN", "DATA.SPLITS_DIR"]
+    assert list(SOURCES["kinetics200"].needs) == everything
+    assert list(SOURCES["kinetics"].needs) == everything[:2]
+    for name in ("list", "shards"):
+        assert list(SOURCES[name].needs) == ["DATA.TRAIN"]
+    for name in ("ucf101", "hmdb51", "ssv2", "moments"):
+        assert list(SOURCES[name].needs) == ["DATA.ROOT", "DATA.SPLITS_DIR"]
+    for name in ("cifar10", "cifar100", "stl10"):
+        assert list(SOURCES[name].needs) == ["DATA.ROOT"]
+    for name in ("class_folders", "frame_folders", "image_folders", "folder"):
+        assert SOURCES[name].needs == {}  # DATA.ROOT or DATA.TRAIN
+
+
+def test_a_new_source_is_a_file_and_a_line() -> None:
+    """Nothing but how to read it must be said."""
+    plain = Source(SOURCES["cifar10"].read_train, SOURCES["cifar10"].read_test)
+    assert (plain.has_own_test, plain.has_test_list, list(plain.needs)) == (True, False, ["DATA.ROOT"])
