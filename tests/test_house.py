@@ -158,8 +158,6 @@ def test_what_takes_a_path_takes_a_text(room: str) -> None:
 # A module has a test file of its name in its room's place, but for those that these tests hold as a user meets them.
 TESTED_BY = {
     "augment/recipes.py": "augment/test_draw.py",
-    "build/method.py": "methods/test_baselines.py",
-    "build/model.py": "tasks/test_finetune.py",
     "clips/decoders": "clips/decoders/test_frames_at.py",  # each decoder on each kind of file
     "clips/span.py": "clips/test_samplers.py",
     "clips/suffixes.py": "data/sources/test_tree.py",

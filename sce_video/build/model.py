@@ -1,33 +1,61 @@
 """Backbones with their weights, and classifiers on them, from the config."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.errors import CheckpointError, ConfigError
 from sce_video.models.backbones import make_backbone
+from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
-from sce_video.models.pooled import PooledBackbone
-from sce_video.models.weights import load_backbone
+from sce_video.models.weights import BackboneWeights, load_backbone
 from sce_video.runtime.logging import LOGGER
 
+# What evaluation should share with training. Other pixels are usual: the protocols train on 112 and evaluate on 128.
+_SHARED = {"CLIP.NUM_FRAMES": "num_frames", "CLIP.SECONDS": "seconds", "AUG.MEAN": "mean", "AUG.STD": "std"}
 
-def build_evaluated_backbone(cfg: CfgNode) -> tuple[PooledBackbone, str]:
+
+def build_backbone(cfg: CfgNode) -> Backbone:
+    """A backbone at random, for the views of this run: those that it trains on, or else those that it evaluates."""
+    size_pixels = cfg.CLIP.SIZE_PIXELS if cfg.TASK in TRAINING_TASKS else cfg.EVAL.SIZE_PIXELS
+    views = NetworkInput(
+        num_frames=cfg.CLIP.NUM_FRAMES,
+        seconds=cfg.CLIP.SECONDS,
+        size_pixels=size_pixels,
+        mean=tuple(cfg.AUG.MEAN),
+        std=tuple(cfg.AUG.STD),
+    )
+    return make_backbone(cfg.MODEL.BACKBONE, input=views)
+
+
+def build_evaluated_backbone(cfg: CfgNode) -> tuple[Backbone, str]:
     """The backbone with the weights that EVAL.CHECKPOINT names, or at random; and which these are, in words."""
-    name = cfg.MODEL.BACKBONE
-    backbone = make_backbone(name)
+    name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
     try:
         weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
     except CheckpointError as error:
         raise CheckpointError(f"EVAL.CHECKPOINT: {error}") from error
-    network_input = describe_input(cfg)
-    if weights.network_input != network_input:
-        LOGGER.warning(
-            "%s was trained on %s; this evaluates on %s", weights.source, weights.network_input, network_input
-        )
+    _warn_of_other_clips(weights, backbone.input)
     return backbone, f"{name} after {weights.step} steps, {weights.source}"
+
+
+def _warn_of_other_clips(weights: BackboneWeights, here: NetworkInput) -> None:
+    if weights.input is None:
+        LOGGER.warning("%s does not say what clips it was trained on", weights.source)
+        return
+    others = [key for key, name in _SHARED.items() if getattr(weights.input, name) != getattr(here, name)]
+    if others:
+        before, now = _named(weights.input, others), _named(here, others)
+        LOGGER.warning("%s was trained with %s; this run has %s", weights.source, before, now)
+
+
+def _named(views: NetworkInput, keys: Sequence[str]) -> str:
+    return ", ".join(f"{key} {json.dumps(getattr(views, _SHARED[key]))}" for key in keys)
 
 
 def build_classifier(
@@ -39,16 +67,10 @@ def build_classifier(
         num_trained_blocks: of the backbone's last blocks; -1 is all.
     """
     backbone, weights = build_evaluated_backbone(cfg)
-    there = len(backbone.blocks_in_order)
+    there = len(backbone.blocks_in_order())
     if num_trained_blocks > there:
         raise ConfigError(
             f"MODEL.NUM_TRAINED_BLOCKS is {num_trained_blocks}; {cfg.MODEL.BACKBONE} has {there} blocks (-1 trains all)"
         )
     num_trained = there if num_trained_blocks < 0 else num_trained_blocks
     return Classifier(backbone, num_classes=num_classes, dropout=dropout, num_trained_blocks=num_trained), weights
-
-
-def describe_input(cfg: CfgNode) -> str:
-    """What the network sees of a video, in words; kept with the weights so that evaluation can compare."""
-    numbers = (cfg.CLIP.NUM_FRAMES, cfg.CLIP.SECONDS, cfg.AUG.MEAN, cfg.AUG.STD)
-    return "{} frames in {} s, mean {}, std {}".format(*numbers)

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import Optimizer
 
-from sce_video.build.model import describe_input
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text
@@ -18,6 +17,7 @@ from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
+from sce_video.models.base import Backbone
 from sce_video.models.norms import norm_numbers
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
@@ -40,6 +40,11 @@ def prepared(model: Module, device: torch.device) -> Module:
     return converted
 
 
+def backbone_of(model: nn.Module) -> Backbone:
+    """Methods and classifiers both have one of that name."""
+    return cast(Backbone, model.get_submodule("backbone"))
+
+
 def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
     precision = Precision(cfg.TRAIN.PRECISION, device)
     precision.require_right_gradients()
@@ -58,7 +63,7 @@ def assemble_run(
     take_step: TakeStep,
     schedules: Schedules,
 ) -> Run:
-    output_dir = Path(cfg.RUN.OUTPUT_DIR)
+    output_dir, backbone = Path(cfg.RUN.OUTPUT_DIR), backbone_of(model)
     return Run(
         task=cfg.TASK,
         model=model,
@@ -74,8 +79,8 @@ def assemble_run(
         output_dir=output_dir,
         record={
             "backbone": cfg.MODEL.BACKBONE,
-            "network_input": describe_input(cfg),
-            "batch_norm": str(norm_numbers(model.get_submodule("backbone"))),
+            "network_input": str(backbone.input),
+            "batch_norm": str(norm_numbers(backbone)),
             "config": config_text(cfg),
             "videos": listed.digest(),
             "labels": "" if cfg.TASK == "pretrain" else listed.labels_digest(),

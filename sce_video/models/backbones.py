@@ -2,26 +2,31 @@
 
 from collections.abc import Callable
 
-from sce_video.models.pooled import PooledBackbone
+from sce_video.models.base import Backbone, NetworkInput, require_whole_blocks
+from sce_video.models.image_resnet import resnet18, resnet50
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
 
-BACKBONES: dict[str, Callable[[], PooledBackbone]] = {
+BACKBONES: dict[str, Callable[[NetworkInput], Backbone]] = {
     "r2plus1d_18": r2plus1d_18,
     "r2plus1d_mini": r2plus1d_mini,
     "r3d_18": r3d_18,
+    "resnet18": resnet18,
+    "resnet50": resnet50,
     "s3d": s3d,
     "slow_r50": slow_r50,
 }
 
 
-def make_backbone(name: str) -> PooledBackbone:
-    """A freshly initialised backbone (the global torch generator draws the weights).
+def make_backbone(name: str, *, input: NetworkInput) -> Backbone:
+    """A freshly initialised backbone for such views (the global torch generator draws the weights).
 
     Raises:
-        ValueError: `name` is not a key of BACKBONES.
+        ValueError: `name` is not a key of BACKBONES, or a parameter of the backbone is not in exactly one block.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone is {name!r}; it must be one of {', '.join(BACKBONES)}")
-    return BACKBONES[name]()
+    backbone = BACKBONES[name](input)
+    require_whole_blocks(backbone)
+    return backbone

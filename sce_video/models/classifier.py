@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sce_video.models.pooled import PooledBackbone
+from sce_video.models.base import Backbone, require_whole_blocks
 
 _WEIGHT_STD = 0.01
 
@@ -17,12 +17,13 @@ class Classifier(nn.Module):
         dropout: probability, in [0, 1), of dropping a feature in training.
         num_trained_blocks: how many of the backbone's last blocks are trained; 0 trains the linear layer alone.
     Raises:
-        ValueError: the backbone has fewer blocks.
+        ValueError: the backbone has fewer blocks, or a parameter that is not in exactly one of them.
     """
 
-    def __init__(self, backbone: PooledBackbone, *, num_classes: int, dropout: float, num_trained_blocks: int) -> None:
+    def __init__(self, backbone: Backbone, *, num_classes: int, dropout: float, num_trained_blocks: int) -> None:
         super().__init__()
-        blocks = backbone.blocks_in_order
+        require_whole_blocks(backbone)
+        blocks = backbone.blocks_in_order()
         if not 0 <= num_trained_blocks <= len(blocks):
             raise ValueError(f"num_trained_blocks is {num_trained_blocks}; the backbone has {len(blocks)} blocks")
         self.backbone = backbone
@@ -37,11 +38,11 @@ class Classifier(nn.Module):
     @property
     def layers(self) -> list[nn.Module]:
         """The backbone's blocks and the linear layer, in the order of application."""
-        return [*self.backbone.blocks_in_order, self.linear]
+        return [*self.backbone.blocks_in_order(), self.linear]
 
     def train(self, mode: bool = True) -> "Classifier":
         super().train(mode)
-        for block in self.backbone.blocks_in_order[: self._num_frozen]:
+        for block in self.backbone.blocks_in_order()[: self._num_frozen]:
             block.eval()
         return self
 

@@ -27,12 +27,12 @@ _UNRECORDED = {"s3d": NormNumbers(1e-3, 1e-3)}
 
 
 def norm_numbers(backbone: nn.Module) -> NormNumbers:
-    """Those that all batch norms of a backbone share.
+    """Those that all batch norms of a backbone share; torch's where there are none.
 
     Raises:
-        ValueError: there are none, or they differ.
+        ValueError: they differ.
     """
-    found = {NormNumbers(norm.eps, norm.momentum or 0.0) for norm in _norms(backbone)}
+    found = {NormNumbers(norm.eps, norm.momentum or 0.0) for norm in _norms(backbone)} or {_TORCH}
     if len(found) != 1:
         raise ValueError(f"expected batch norms that are alike, found {sorted(found)}")
     return found.pop()

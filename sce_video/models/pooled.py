@@ -1,11 +1,13 @@
-"""The face that every backbone shows: views in, one pooled feature vector per view out."""
+"""Backbones that are a chain of parts with a mean at the end."""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from sce_video.models.base import Backbone, NetworkInput, require_views
 
-class PooledBackbone(nn.Module):
+
+class PooledBackbone(Backbone):
     """Named parts applied one after the other, then a mean over frames and pixels.
 
     The parts keep the names they are given, so the state dict is that of the library they come from, less its
@@ -16,30 +18,19 @@ class PooledBackbone(nn.Module):
         feature_dim: D, the channels that the last part gives.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module], *, feature_dim: int) -> None:
-        super().__init__()
+    def __init__(self, parts: Mapping[str, nn.Module], *, feature_dim: int, input: NetworkInput) -> None:
+        super().__init__(feature_dim=feature_dim, input=input)
         for name, part in parts.items():
             self.add_module(name, part)
-        self.feature_dim = feature_dim
 
-    @property
     def blocks_in_order(self) -> list[nn.Module]:
         """What the maps pass through, in that order: the parts, or the parts of the only one."""
         parts = list(self.children())
         return list(parts[0].children()) if len(parts) == 1 else parts
 
     def forward(self, views: Tensor) -> Tensor:
-        """Features of a batch of views.
-
-        Args:
-            views: float, (B, C, T, H, W), any T >= 1 and any H, W >= 32.
-        Returns:
-            (B, D), D = `feature_dim`.
-        Raises:
-            ValueError: `views` does not have five dimensions.
-        """
-        if views.ndim != 5:
-            raise ValueError(f"expected (B, C, T, H, W), got shape {tuple(views.shape)}")
+        """(B, C, T, H, W), any T >= 1 and any H, W >= 32 -> (B, D)."""
+        require_views(views)
         maps = views
         for part in self.children():
             maps = part(maps)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sce_video.models.base import NetworkInput
 from sce_video.models.pooled import PooledBackbone
 
 
@@ -18,7 +19,7 @@ class ShortClipMaxPool3d(nn.Module):
         return F.max_pool3d(maps, (min(maps.shape[2], 2), 2, 2), stride=2)
 
 
-def s3d() -> PooledBackbone:
+def s3d(input: NetworkInput) -> PooledBackbone:
     """torchvision's S3D (arXiv:1712.04851), 1,024 features; names `features.*`.
 
     torchvision averages windows of 2x7x7 and then those averages; here it is one mean over all frames and pixels.
@@ -34,4 +35,5 @@ def s3d() -> PooledBackbone:
         if isinstance(part, nn.MaxPool3d) and part.kernel_size == (2, 2, 2)
     )
     model.features[short_pool] = ShortClipMaxPool3d()
-    return PooledBackbone({"features": model.features}, feature_dim=model.classifier[1].in_channels)
+    feature_dim = model.classifier[1].in_channels
+    return PooledBackbone({"features": model.features}, feature_dim=feature_dim, input=input)

@@ -4,10 +4,11 @@ import warnings
 
 from torch import nn
 
+from sce_video.models.base import NetworkInput
 from sce_video.models.pooled import PooledBackbone
 
 
-def slow_r50() -> PooledBackbone:
+def slow_r50(input: NetworkInput) -> PooledBackbone:
     """pytorchvideo's slow ResNet-50 (arXiv:1812.03982) without its head, 2,048 features; names `blocks.N.*`.
 
     The stem sees single frames, 1x7x7; the temporal kernel of a block's first convolution is 1, 1, 3, 3 in the
@@ -19,5 +20,5 @@ def slow_r50() -> PooledBackbone:
         from pytorchvideo.models.resnet import create_resnet
 
     net = create_resnet(model_depth=50, stem_conv_kernel_size=(1, 7, 7), head=None)
-    last_block = net.blocks[-1].res_blocks[-1]
-    return PooledBackbone({"blocks": nn.Sequential(*net.blocks)}, feature_dim=last_block.branch2.conv_c.out_channels)
+    feature_dim = net.blocks[-1].res_blocks[-1].branch2.conv_c.out_channels
+    return PooledBackbone({"blocks": nn.Sequential(*net.blocks)}, feature_dim=feature_dim, input=input)

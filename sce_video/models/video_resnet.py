@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from sce_video.models.base import NetworkInput
 from sce_video.models.pooled import PooledBackbone
 
 if TYPE_CHECKING:
     from torchvision.models.video import VideoResNet
 
 
-def r2plus1d_18() -> PooledBackbone:
+def r2plus1d_18(input: NetworkInput) -> PooledBackbone:
     """torchvision's R(2+1)D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`."""
     from torchvision.models import video
 
-    return _without_classifier(video.r2plus1d_18(weights=None))
+    return _without_classifier(video.r2plus1d_18(weights=None), input)
 
 
-def r3d_18() -> PooledBackbone:
+def r3d_18(input: NetworkInput) -> PooledBackbone:
     """torchvision's R3D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`.
 
     This is not the R3D-18 of the SCE paper, which has temporal kernels of 1 in the stem and most blocks.
     """
     from torchvision.models import video
 
-    return _without_classifier(video.r3d_18(weights=None))
+    return _without_classifier(video.r3d_18(weights=None), input)
 
 
-def r2plus1d_mini() -> PooledBackbone:
+def r2plus1d_mini(input: NetworkInput) -> PooledBackbone:
     """A small R(2+1)D, 128 features, about 0.8 M parameters: for demos and tests on two CPU cores."""
-    return small_r2plus1d(widths=(16, 32, 64, 128), stem_width=12)
+    return small_r2plus1d(widths=(16, 32, 64, 128), stem_width=12, input=input)
 
 
-def small_r2plus1d(*, widths: Sequence[int], stem_width: int) -> PooledBackbone:
+def small_r2plus1d(*, widths: Sequence[int], stem_width: int, input: NetworkInput) -> PooledBackbone:
     """An R(2+1)D with one block per stage, named like R(2+1)D-18.
 
     The stem halves H and W; every stage after the first halves T, H and W (rounding up).
@@ -48,7 +49,7 @@ def small_r2plus1d(*, widths: Sequence[int], stem_width: int) -> PooledBackbone:
     parts: dict[str, nn.Module] = {"stem": _stem(stem_width, widths[0])}
     for index, width in enumerate(widths):
         parts[f"layer{index + 1}"] = _stage(widths[max(index - 1, 0)], width, stride=1 if index == 0 else 2)
-    backbone = PooledBackbone(parts, feature_dim=widths[-1])
+    backbone = PooledBackbone(parts, feature_dim=widths[-1], input=input)
     # As torchvision initialises its VideoResNets; batch norms keep torch's weight 1, bias 0.
     for module in backbone.modules():
         if isinstance(module, nn.Conv3d):
@@ -56,9 +57,10 @@ def small_r2plus1d(*, widths: Sequence[int], stem_width: int) -> PooledBackbone:
     return backbone
 
 
-def _without_classifier(model: "VideoResNet") -> PooledBackbone:
+def _without_classifier(model: "VideoResNet", input: NetworkInput) -> PooledBackbone:
     names = ("stem", "layer1", "layer2", "layer3", "layer4")
-    return PooledBackbone({name: getattr(model, name) for name in names}, feature_dim=model.fc.in_features)
+    parts = {name: getattr(model, name) for name in names}
+    return PooledBackbone(parts, feature_dim=model.fc.in_features, input=input)
 
 
 def _stem(middle: int, width: int) -> nn.Sequential:

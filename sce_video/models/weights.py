@@ -10,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError, reason_of
+from sce_video.models.base import Backbone, NetworkInput, recorded_input
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
@@ -25,19 +26,19 @@ class BackboneWeights(NamedTuple):
     tensors: dict[str, Tensor]
     backbone: str
     step: str
-    network_input: str  # what the network was trained on, in words
+    input: NetworkInput | None  # of the training; None where the file does not say
     batch_norm: NormNumbers
     source: Path
 
 
-def save_backbone(backbone: nn.Module, path: Path | str, *, name: str, step: int, network_input: str) -> None:
-    """Write a backbone's weights; its name, its norms' numbers, the steps it was trained for and on what go along."""
+def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int) -> None:
+    """Write a backbone's weights, and its name, its norms' numbers, the steps it was trained for, on what views."""
     path = Path(path)
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
     about = {
         "backbone": name,
         "step": str(step),
-        "network_input": network_input,
+        "network_input": str(backbone.input),
         "batch_norm": str(norm_numbers(backbone)),
     }
     with atomic_path(path) as partial:
@@ -112,8 +113,8 @@ def _from_checkpoint(state: dict[str, Any], path: Path) -> BackboneWeights:
         raise CheckpointError(f"{path} is not a checkpoint of this toolkit (no model, backbone and step in it)")
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
     name = state["backbone"]
-    batch_norm = _norm_numbers(state.get("batch_norm"), name, path)
-    return BackboneWeights(tensors, name, str(state["step"]), state["network_input"], batch_norm, path)
+    records = _records(state["network_input"], state.get("batch_norm"), name, path)
+    return BackboneWeights(tensors, name, str(state["step"]), *records, path)
 
 
 def _read_safetensors(file: Path) -> BackboneWeights:
@@ -126,13 +127,16 @@ def _read_safetensors(file: Path) -> BackboneWeights:
         require_finite(tensors)
     except Exception as error:  # the border: a damaged file makes its reader raise whatever it is
         raise CheckpointError(f"{file} cannot be read ({reason_of(error)})") from error
-    backbone, step, network_input = (about.get(name, "unknown") for name in ("backbone", "step", "network_input"))
-    batch_norm = _norm_numbers(about.get("batch_norm"), backbone, file)
-    return BackboneWeights(tensors, backbone, step, network_input, batch_norm, file)
+    name, step = about.get("backbone", "unknown"), about.get("step", "unknown")
+    records = _records(about.get("network_input"), about.get("batch_norm"), name, file)
+    return BackboneWeights(tensors, name, step, *records, file)
 
 
-def _norm_numbers(record: str | None, backbone: str, path: Path) -> NormNumbers:
+def _records(
+    network_input: str | None, batch_norm: str | None, backbone: str, path: Path
+) -> tuple[NetworkInput | None, NormNumbers]:
     try:
-        return recorded_norm_numbers(record, backbone=backbone)
+        read = None if network_input is None else recorded_input(network_input)
+        return read, recorded_norm_numbers(batch_norm, backbone=backbone)
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error

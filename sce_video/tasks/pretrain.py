@@ -11,9 +11,8 @@ from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.build.data import build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
-from sce_video.build.model import describe_input
 from sce_video.build.optim import build_optimizer, build_schedules
-from sce_video.build.run import Work, assemble_run, build_precision, prepared
+from sce_video.build.run import Work, assemble_run, backbone_of, build_precision, prepared
 from sce_video.build.views import build_views
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
@@ -43,10 +42,7 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
     )
     if train(run, step=step) and is_main_process():
         path = run.output_dir / BACKBONE_FILE
-        backbone = run.model.get_submodule("backbone")
-        save_backbone(
-            backbone, path, name=cfg.MODEL.BACKBONE, step=run.plan.num_steps, network_input=describe_input(cfg)
-        )
+        save_backbone(backbone_of(run.model), path, name=cfg.MODEL.BACKBONE, step=run.plan.num_steps)
         LOGGER.info("wrote %s", path)
 
 

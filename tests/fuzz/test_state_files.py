@@ -24,6 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 
 NUMBERS = (0, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**64 - 1, 10**18)
 STRANGE = (None, "", "x" * 999, -1, 2**70, float("nan"), [], {}, [[]], torch.zeros(0), torch.zeros(2, dtype=torch.int8))
+INPUT = '{"num_frames": 8, "seconds": 1.0, "size_pixels": 32, "mean": [0.5], "std": [0.5]}'
 
 
 def checkpoint() -> bytes:
@@ -32,7 +33,7 @@ def checkpoint() -> bytes:
         "model": {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)},
         "optimizer": {"state": {0: {"mu": torch.ones(2, 3)}}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]},
         "backbone": "linear",
-        "network_input": "8 frames",
+        "network_input": INPUT,
         "failures": {"failed": [1]},
     }
     return saved(state)
@@ -149,7 +150,7 @@ def test_checkpoints(seeds: Iterator[int], tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_safe", [True, False])
 def test_backbones(seeds: Iterator[int], tmp_path: Path, is_safe: bool) -> None:
     tensors = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
-    good = save(tensors, metadata={"backbone": "linear", "step": "3", "network_input": "8 frames"})
+    good = save(tensors, metadata={"backbone": "linear", "step": "3", "network_input": INPUT})
     if not is_safe:
         state = torch.load(io.BytesIO(checkpoint()), weights_only=True)
         good = saved({**state, "model": {f"backbone.{name}": value for name, value in tensors.items()}})

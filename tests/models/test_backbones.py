@@ -12,10 +12,12 @@ from torchvision.models import video
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
 
 from sce_video.models.backbones import BACKBONES, make_backbone
+from sce_video.models.base import Backbone
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
 from sce_video.models.pooled import PooledBackbone
 from sce_video.models.s3d import ShortClipMaxPool3d
 from sce_video.models.video_resnet import small_r2plus1d
+from tests.models.inputs import INPUT
 
 # name -> the library's own model and the prefix of its classifier's names.
 LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
@@ -27,18 +29,18 @@ LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
 
 
 @pytest.fixture(scope="module", params=sorted(BACKBONES))
-def backbone(request: pytest.FixtureRequest) -> PooledBackbone:
+def backbone(request: pytest.FixtureRequest) -> Backbone:
     torch.manual_seed(0)
-    return make_backbone(request.param).eval()
+    return make_backbone(request.param, input=INPUT).eval()
 
 
 @pytest.fixture(scope="module", params=sorted(LIBRARIES))
-def pair(request: pytest.FixtureRequest) -> tuple[str, nn.Module, PooledBackbone]:
+def pair(request: pytest.FixtureRequest) -> tuple[str, nn.Module, Backbone]:
     """A library's model with random weights everywhere, and ours with the same ones loaded by name."""
     torch.manual_seed(0)
     library, head = LIBRARIES[request.param][0](), LIBRARIES[request.param][1]
     randomise_norms(library)
-    ours = make_backbone(request.param)
+    ours = make_backbone(request.param, input=INPUT)
     ours.load_state_dict({k: v for k, v in library.state_dict().items() if not k.startswith(head)}, strict=True)
     set_norm_numbers(ours, recorded_norm_numbers(None, backbone=request.param))  # as weights from elsewhere are loaded
     return request.param, library.eval(), ours.eval()
@@ -76,7 +78,7 @@ def assert_close(actual: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("shape", [(8, 32, 32), (5, 33, 47)])
 @torch.no_grad()
 def test_same_weights_give_the_features_of_the_library(
-    pair: tuple[str, nn.Module, PooledBackbone], shape: tuple[int, int, int]
+    pair: tuple[str, nn.Module, Backbone], shape: tuple[int, int, int]
 ) -> None:
     name, library, ours = pair
     views = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1))
@@ -84,7 +86,7 @@ def test_same_weights_give_the_features_of_the_library(
 
 
 @torch.no_grad()
-def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.Module, PooledBackbone]) -> None:
+def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.Module, Backbone]) -> None:
     name, library, ours = pair
     head = LIBRARIES[name][1]
     assert list(ours.state_dict()) == [key for key in library.state_dict() if not key.startswith(head)]
@@ -101,49 +103,55 @@ def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.
     ],
 )
 def test_number_of_parameters(name: str, num_parameters: int) -> None:
-    assert sum(p.numel() for p in make_backbone(name).parameters()) == num_parameters
+    assert sum(p.numel() for p in make_backbone(name, input=INPUT).parameters()) == num_parameters
 
 
-def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: PooledBackbone) -> None:
+def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: Backbone) -> None:
     """Those of SCE's and CoCLR's networks; torchvision's S3D has 0.001 twice."""
     assert norm_numbers(backbone) == NormNumbers(eps=1e-5, momentum=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (2, 33, 47), (3, 32, 64)])
 @torch.no_grad()
-def test_short_clips_and_odd_sizes(backbone: PooledBackbone, shape: tuple[int, int, int]) -> None:
+def test_short_clips_and_odd_sizes(backbone: Backbone, shape: tuple[int, int, int]) -> None:
     features = backbone(torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1)))
     assert features.shape == (2, backbone.feature_dim)
     assert features.isfinite().all()
     assert not torch.equal(features[0], features[1])
 
 
-def test_every_parameter_gets_a_gradient(backbone: PooledBackbone) -> None:
+def test_every_parameter_gets_a_gradient(backbone: Backbone) -> None:
     trained = copy.deepcopy(backbone)
     trained(torch.randn(1, 3, 2, 32, 32)).sum().backward()
     assert [name for name, p in trained.named_parameters() if p.grad is None] == []
 
 
+def test_every_parameter_is_in_one_block(backbone: Backbone) -> None:
+    """By the tensors' own names, not by the check that made it pass."""
+    of_blocks = [id(parameter) for block in backbone.blocks_in_order() for parameter in block.parameters()]
+    assert sorted(of_blocks) == sorted(map(id, backbone.parameters()))
+
+
 @pytest.mark.parametrize("shape", [(3, 8, 32, 32), (2, 3, 32, 32), (1, 2, 3, 8, 32, 32)])
-def test_wrong_number_of_dimensions(backbone: PooledBackbone, shape: tuple[int, ...]) -> None:
+def test_wrong_number_of_dimensions(backbone: Backbone, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected \(B, C, T, H, W\), got shape \(" + str(shape[0])):
         backbone(torch.zeros(shape))
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'resnet'.*r2plus1d_18.*r2plus1d_mini.*r3d_18.*s3d.*slow_r50"):
-        make_backbone("resnet")
+        make_backbone("resnet", input=INPUT)
 
 
 def test_parts_run_in_order_and_are_averaged() -> None:
-    backbone = PooledBackbone({"crop": nn.MaxPool3d((1, 2, 2)), "bend": nn.ReLU()}, feature_dim=1)
+    backbone = PooledBackbone({"crop": nn.MaxPool3d((1, 2, 2)), "bend": nn.ReLU()}, feature_dim=1, input=INPUT)
     views = torch.tensor([[-9.0, -8.0], [-7.0, -1.0]]).expand(1, 1, 1, 2, 2)
     both = torch.cat([views, -views], dim=2)  # frame 0: max -1 -> 0, frame 1: max 9
     assert backbone(both).tolist() == [[4.5]]
 
 
 def test_slow_r50_starts_with_residual_blocks_that_do_nothing() -> None:
-    slow = make_backbone("slow_r50")
+    slow = make_backbone("slow_r50", input=INPUT)
     final = [n for n, _ in slow.named_parameters() if n.endswith("branch2.norm_c.weight")]
     assert len(final) == 3 + 4 + 6 + 3
     for name, parameter in slow.named_parameters():
@@ -155,7 +163,7 @@ def test_slow_r50_starts_with_residual_blocks_that_do_nothing() -> None:
 
 def test_slow_r50_draws_convolutions_by_fan_out() -> None:
     torch.manual_seed(0)
-    slow = make_backbone("slow_r50")
+    slow = make_backbone("slow_r50", input=INPUT)
     for name, (width, *kernel) in {
         "blocks.3.res_blocks.0.branch2.conv_a": (256, 3, 1, 1),
         "blocks.4.res_blocks.2.branch2.conv_b": (512, 1, 3, 3),
@@ -167,7 +175,7 @@ def test_slow_r50_draws_convolutions_by_fan_out() -> None:
 
 
 def test_slow_r50_temporal_kernels() -> None:
-    shapes = {k: tuple(v.shape) for k, v in make_backbone("slow_r50").state_dict().items()}
+    shapes = {k: tuple(v.shape) for k, v in make_backbone("slow_r50", input=INPUT).state_dict().items()}
     assert shapes["blocks.0.conv.weight"] == (64, 3, 1, 7, 7)
     assert shapes["blocks.2.res_blocks.0.branch2.conv_a.weight"] == (128, 256, 1, 1, 1)
     assert shapes["blocks.3.res_blocks.0.branch2.conv_a.weight"] == (256, 512, 3, 1, 1)
@@ -181,7 +189,7 @@ def test_small_r2plus1d_is_torchvision_s_network_at_torchvision_s_widths() -> No
     library = VideoResNet(BasicBlock, [Conv2Plus1D] * 4, [1, 1, 1, 1], R2Plus1dStem)
     randomise_norms(library)
     library.fc = nn.Identity()
-    ours = small_r2plus1d(widths=(64, 128, 256, 512), stem_width=45)
+    ours = small_r2plus1d(widths=(64, 128, 256, 512), stem_width=45, input=INPUT)
     ours.load_state_dict(library.state_dict(), strict=True)
     views = torch.randn(2, 3, 5, 33, 47)
     assert_close(ours.eval()(views), library.eval()(views))
@@ -189,7 +197,7 @@ def test_small_r2plus1d_is_torchvision_s_network_at_torchvision_s_widths() -> No
 
 def test_small_r2plus1d_draws_convolutions_by_fan_out() -> None:
     torch.manual_seed(0)
-    weight = make_backbone("r2plus1d_mini").get_parameter("layer4.0.conv2.0.0.weight")
+    weight = make_backbone("r2plus1d_mini", input=INPUT).get_parameter("layer4.0.conv2.0.0.weight")
     middle, width, *kernel = weight.shape
     assert (width, kernel) == (128, [1, 3, 3])
     assert weight.std().item() == pytest.approx((2 / (middle * 9)) ** 0.5, rel=0.02)
@@ -200,7 +208,7 @@ def test_small_r2plus1d_draws_convolutions_by_fan_out() -> None:
 @torch.no_grad()
 def test_s3d_of_a_short_clip_pools_over_space_only(frames: int) -> None:
     torch.manual_seed(0)
-    library, ours = video.s3d(), make_backbone("s3d").eval()
+    library, ours = video.s3d(), make_backbone("s3d", input=INPUT).eval()
     randomise_norms(library)
     ours.load_state_dict(library.state_dict(), strict=False)
     set_norm_numbers(ours, recorded_norm_numbers(None, backbone="s3d"))

@@ -5,6 +5,7 @@ from torch import nn
 from sce_video.models.backbones import BACKBONES, make_backbone
 from sce_video.models.classifier import Classifier
 from sce_video.models.pooled import PooledBackbone
+from tests.models.inputs import INPUT
 
 
 def tiny(**changes) -> Classifier:
@@ -14,7 +15,7 @@ def tiny(**changes) -> Classifier:
         f"block{i}": nn.Sequential(nn.Conv3d(3 if i == 0 else 4, 4, 1), nn.BatchNorm3d(4), nn.ReLU()) for i in range(3)
     }
     settings = {"num_classes": 5, "dropout": 0.0, "num_trained_blocks": 3, **changes}
-    return Classifier(PooledBackbone(parts, feature_dim=4), **settings)
+    return Classifier(PooledBackbone(parts, feature_dim=4, input=INPUT), **settings)
 
 
 def views(count: int = 6) -> torch.Tensor:
@@ -30,7 +31,8 @@ def test_logits_are_a_linear_map_of_the_feature() -> None:
 def test_it_starts_from_small_weights() -> None:
     """As the authors' code has it: linear N(0, 0.01), bias 0."""
     torch.manual_seed(0)
-    classifier = Classifier(make_backbone("r2plus1d_mini"), num_classes=400, dropout=0.8, num_trained_blocks=5)
+    backbone = make_backbone("r2plus1d_mini", input=INPUT)
+    classifier = Classifier(backbone, num_classes=400, dropout=0.8, num_trained_blocks=5)
     weight = classifier.linear.weight
     assert weight.shape == (400, 128)
     assert abs(weight.std() / 0.01 - 1) < 0.02
@@ -41,7 +43,7 @@ def test_it_starts_from_small_weights() -> None:
 def test_dropout_acts_on_the_feature_in_training_alone() -> None:
     classifier = tiny(dropout=0.5)
     torch.nn.init.ones_(classifier.linear.weight)
-    classifier.backbone = PooledBackbone({"same": nn.Identity()}, feature_dim=4)
+    classifier.backbone = PooledBackbone({"same": nn.Identity()}, feature_dim=4, input=INPUT)
     ones = torch.ones(1000, 4, 1, 1, 1)
     torch.manual_seed(0)
     sums = classifier.train()(ones)[:, 0]  # each of 4 features is 0 or 2
@@ -73,12 +75,12 @@ def test_more_blocks_than_there_are() -> None:
 
 @pytest.mark.parametrize(("name", "num_blocks"), [("r2plus1d_18", 5), ("r3d_18", 5), ("s3d", 16), ("slow_r50", 5)])
 def test_blocks_in_a_row_are_the_backbone(name: str, num_blocks: int) -> None:
-    backbone = make_backbone(name).eval()
+    backbone = make_backbone(name, input=INPUT).eval()
     maps = torch.randn(1, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = backbone(maps)
-        for block in backbone.blocks_in_order:
+        for block in backbone.blocks_in_order():
             maps = block(maps)
-    assert len(backbone.blocks_in_order) == num_blocks
+    assert len(backbone.blocks_in_order()) == num_blocks
     assert torch.equal(maps.mean(dim=(2, 3, 4)), expected)
     assert name in BACKBONES

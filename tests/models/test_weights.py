@@ -12,19 +12,19 @@ from torchvision.models import video
 
 from sce_video.errors import CheckpointError
 from sce_video.models.backbones import make_backbone
+from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.norms import NormNumbers, norm_numbers, set_norm_numbers
-from sce_video.models.pooled import PooledBackbone
 from sce_video.models.weights import load_backbone, save_backbone, weights_digest
 from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.models.inputs import INPUT
 
 NAME = "r2plus1d_mini"
-INPUT = "8 frames in 1.0 s"
 
 
-def backbone(seed: int) -> PooledBackbone:
+def backbone(seed: int) -> Backbone:
     """Weights and running statistics that tell one seed from another."""
     torch.manual_seed(seed)
-    made = make_backbone(NAME)
+    made = make_backbone(NAME, input=INPUT)
     for buffer in made.buffers():
         buffer.copy_(buffer + seed)
     return made
@@ -36,28 +36,28 @@ def save_checkpoint(folder: Path, step: int, weights: nn.Module, *, name: str = 
     model |= {f"momentum_{key}": torch.zeros_like(value) for key, value in model.items()}
     model |= {"projector.0.weight": torch.ones(2, 2), "queue.keys": torch.ones(3, 2)}
     checkpoints = CheckpointFolder(folder, num_kept=3)
-    record = {"backbone": name, "network_input": INPUT, "batch_norm": str(norm_numbers(weights))}
+    record = {"backbone": name, "network_input": str(INPUT), "batch_norm": str(norm_numbers(weights))}
     checkpoints.save(step, {"model": model, **record, "config": "TASK: pretrain\n"})
     return checkpoints.path(step)
 
 
-def as_safetensors(folder: Path, weights: PooledBackbone) -> Path:
-    save_backbone(weights, folder / "any name.safetensors", name=NAME, step=7, network_input=INPUT)
+def as_safetensors(folder: Path, weights: Backbone) -> Path:
+    save_backbone(weights, folder / "any name.safetensors", name=NAME, step=7)
     return folder / "any name.safetensors"
 
 
-def as_checkpoint(folder: Path, weights: PooledBackbone) -> Path:
+def as_checkpoint(folder: Path, weights: Backbone) -> Path:
     return save_checkpoint(folder, 7, weights)
 
 
-def as_finished_run(folder: Path, weights: PooledBackbone) -> Path:
+def as_finished_run(folder: Path, weights: Backbone) -> Path:
     """The backbone file is the end of training; checkpoints beside it are not looked at."""
-    save_backbone(weights, folder / "backbone.safetensors", name=NAME, step=7, network_input=INPUT)
+    save_backbone(weights, folder / "backbone.safetensors", name=NAME, step=7)
     save_checkpoint(folder / "checkpoints", 6, backbone(99))
     return folder
 
 
-def as_running_run(folder: Path, weights: PooledBackbone) -> Path:
+def as_running_run(folder: Path, weights: Backbone) -> Path:
     """The newest checkpoint counts."""
     save_checkpoint(folder / "checkpoints", 6, backbone(99))
     save_checkpoint(folder / "checkpoints", 7, weights)
@@ -77,7 +77,7 @@ def refusal(path: Path, *, name: str = NAME) -> str:
 
 
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run, as_running_run])
-def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
     source, target = backbone(1), backbone(2)
     loaded = load_backbone(target, write(tmp_path, source), name=NAME)
     expected = source.state_dict()
@@ -85,9 +85,40 @@ def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, Poo
     for key, value in target.state_dict().items():
         assert value.dtype == expected[key].dtype
         assert torch.equal(value, expected[key]), key
-    assert (loaded.backbone, loaded.step, loaded.network_input) == (NAME, "7", INPUT)
+    assert (loaded.backbone, loaded.step, loaded.input) == (NAME, "7", INPUT)
     views = torch.randn(2, 3, 4, 32, 32)
     assert torch.equal(target.eval()(views), source.eval()(views))
+
+
+# As versions before the record wrote it; the resolved default config of that time.
+SENTENCE = "16 frames in 1.28 s, mean [0.45, 0.45, 0.45], std [0.225, 0.225, 0.225]"
+
+
+@pytest.mark.parametrize("write", [as_safetensors, as_checkpoint])
+def test_files_of_before_the_record_load(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
+    source = backbone(1)
+    path = write(tmp_path, source)
+    if path.suffix == ".pt":
+        torch.save({**torch.load(path, weights_only=True), "network_input": SENTENCE}, path)
+    else:
+        save_file(load_file(path), path, metadata={"backbone": NAME, "step": "7", "network_input": SENTENCE})
+    loaded = load_backbone(backbone(2), path, name=NAME)
+    assert loaded.input == NetworkInput(
+        num_frames=16, seconds=1.28, size_pixels=None, mean=(0.45,) * 3, std=(0.225,) * 3
+    )
+
+
+def test_weights_from_elsewhere_say_nothing_of_their_views(tmp_path: Path) -> None:
+    save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata={"backbone": NAME})
+    assert load_backbone(backbone(2), tmp_path / "a.safetensors", name=NAME).input is None
+
+
+def test_a_record_of_the_views_that_says_nothing_is_named(tmp_path: Path) -> None:
+    about = {"backbone": NAME, "step": "1", "network_input": "a few frames"}
+    save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
+    assert "a.safetensors cannot be used: what it says of its input is 'a few frames'" in refusal(
+        tmp_path / "a.safetensors"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +142,7 @@ def converted(library: nn.Module, file: Path) -> Path:
 @torch.no_grad()
 def test_converted_weights_keep_torchvision_s_batch_norms(torchvision_s3d: nn.Module, tmp_path: Path) -> None:
     """To the file of a run that began with them, too."""
-    ours, again = make_backbone("s3d"), make_backbone("s3d")
+    ours, again = make_backbone("s3d", input=INPUT), make_backbone("s3d", input=INPUT)
     load_backbone(ours, converted(torchvision_s3d, tmp_path / "s3d.safetensors"), name="s3d")
     assert norm_numbers(ours) == NormNumbers(eps=0.001, momentum=0.001)
     views = torch.randn(2, 3, 16, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -124,15 +155,15 @@ def test_converted_weights_keep_torchvision_s_batch_norms(torchvision_s3d: nn.Mo
 
 
 def test_weights_of_our_own_keep_torch_s_batch_norms(tmp_path: Path) -> None:
-    ours, again = make_backbone("s3d"), make_backbone("s3d")
+    ours, again = make_backbone("s3d", input=INPUT), make_backbone("s3d", input=INPUT)
     for path in saved_both_ways(tmp_path, ours, name="s3d"):
         set_norm_numbers(again, NormNumbers(eps=0.001, momentum=0.001))
         load_backbone(again, path, name="s3d")
         assert norm_numbers(again) == NormNumbers(eps=1e-5, momentum=0.1), path
 
 
-def saved_both_ways(folder: Path, weights: PooledBackbone, *, name: str) -> list[Path]:
-    save_backbone(weights, folder / "b.safetensors", name=name, step=7, network_input=INPUT)
+def saved_both_ways(folder: Path, weights: Backbone, *, name: str) -> list[Path]:
+    save_backbone(weights, folder / "b.safetensors", name=name, step=7)
     return [folder / "b.safetensors", save_checkpoint(folder, 7, weights, name=name)]
 
 
@@ -157,14 +188,15 @@ def test_a_record_of_batch_norms_that_says_nothing_is_named(tmp_path: Path, reco
 
 def test_the_file_can_be_read_by_safetensors_alone(tmp_path: Path) -> None:
     source = backbone(1)
-    save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7, network_input=INPUT)
+    save_backbone(source, tmp_path / "new" / "b.safetensors", name=NAME, step=7)
     assert load_file(tmp_path / "new" / "b.safetensors").keys() == source.state_dict().keys()
     content = (tmp_path / "new" / "b.safetensors").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert header["__metadata__"] == {
         "backbone": NAME,
         "step": "7",
-        "network_input": INPUT,
+        "network_input": '{"num_frames": 8, "seconds": 0.5, "size_pixels": 32, "mean": [0.45, 0.45, 0.45], '
+        '"std": [0.225, 0.225, 0.225]}',
         "batch_norm": "eps 1e-05, momentum 0.1",
     }
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.safetensors"]
@@ -188,7 +220,7 @@ def test_a_torn_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run])
-def test_another_backbone_is_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+def test_another_backbone_is_named(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
     message = refusal(write(tmp_path, backbone(1)), name="r3d_18")
     assert f"holds the backbone {NAME}; MODEL.BACKBONE is r3d_18" in message
 
@@ -248,7 +280,7 @@ def test_tensors_that_do_not_fit_are_counted(
     if as_run_checkpoint:
         path = tmp_path / "step_00000001.pt"
         model = {f"backbone.{key}": value for key, value in tensors.items()}
-        torch.save({"model": model, "backbone": NAME, "step": 1, "network_input": INPUT}, path)
+        torch.save({"model": model, "backbone": NAME, "step": 1, "network_input": str(INPUT)}, path)
     else:
         save_file(tensors, path, metadata={"backbone": NAME, "step": "1"})
     message = refusal(path)
@@ -257,7 +289,7 @@ def test_tensors_that_do_not_fit_are_counted(
 
 
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run])
-def test_weights_that_are_not_finite_are_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path]) -> None:
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
     source = backbone(1)
     source.layer2[0].conv1[0][0].weight.data[0, 0, 0, 0, 0] = float("nan")
     message = refusal(write(tmp_path, source))
@@ -271,7 +303,7 @@ def test_weights_that_are_not_finite_are_named(tmp_path: Path, write: Callable[[
 
 @pytest.mark.parametrize("length", [0, 4, 5000, -1])
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint])
-def test_a_shortened_file_is_named(tmp_path: Path, write: Callable[[Path, PooledBackbone], Path], length: int) -> None:
+def test_a_shortened_file_is_named(tmp_path: Path, write: Callable[[Path, Backbone], Path], length: int) -> None:
     path = write(tmp_path, backbone(1))
     path.write_bytes(path.read_bytes()[:length])
     assert f"{path} cannot be read" in refusal(path)
@@ -295,7 +327,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["model", "backbone", "step", "network_input"])
 def test_a_foreign_checkpoint_is_named(tmp_path: Path, missing: str) -> None:
-    state = {"model": {}, "backbone": NAME, "step": 3, "network_input": INPUT}
+    state = {"model": {}, "backbone": NAME, "step": 3, "network_input": str(INPUT)}
     del state[missing]
     torch.save(state, tmp_path / "foreign.pt")
     assert "foreign.pt is not a checkpoint of this toolkit" in refusal(tmp_path / "foreign.pt")
@@ -310,9 +342,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_path_may_be_a_text(tmp_path):
-    saved, name = make_backbone("r2plus1d_mini"), "r2plus1d_mini"
-    save_backbone(saved, f"{tmp_path}/backbone.safetensors", name=name, step=3, network_input="x")
+    saved, name = make_backbone("r2plus1d_mini", input=INPUT), "r2plus1d_mini"
+    save_backbone(saved, f"{tmp_path}/backbone.safetensors", name=name, step=3)
     for text in (f"{tmp_path}/backbone.safetensors", str(tmp_path)):
-        loaded = make_backbone(name)
+        loaded = make_backbone(name, input=INPUT)
         load_backbone(loaded, text, name=name)
         assert weights_digest(loaded) == weights_digest(saved)

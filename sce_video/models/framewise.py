@@ -1,0 +1,46 @@
+"""Networks for images as backbones for videos: each frame by itself, then the mean over frames."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from sce_video.models.base import Backbone, NetworkInput, require_views
+
+
+def _children(network: nn.Module) -> list[nn.Module]:
+    return list(network.children())
+
+
+class Framewise(Backbone):
+    """A network for images, without its classifier, on every frame; an image is a video of one frame.
+
+    Batch norms see the frames of all views at once, as so many images.
+
+    Args:
+        network: (N, C, H, W) -> (N, D), or maps (N, D, H', W'), of which the mean is taken; its names in the state
+            dict begin with `network.`.
+        blocks: of the network; see `Backbone.blocks_in_order`. Without: its children.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        feature_dim: int,
+        input: NetworkInput,
+        blocks: Callable[[Any], list[nn.Module]] = _children,
+    ) -> None:
+        super().__init__(feature_dim=feature_dim, input=input)
+        self.network = network
+        self._blocks_of = blocks
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        return self._blocks_of(self.network)
+
+    def forward(self, views: Tensor) -> Tensor:
+        require_views(views)
+        features = self.network(views.transpose(1, 2).flatten(0, 1))  # (B*T, D) or (B*T, D, H', W')
+        if features.ndim == 4:
+            features = features.mean(dim=(2, 3))
+        return features.unflatten(0, (len(views), -1)).mean(dim=1)

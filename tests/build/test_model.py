@@ -1,0 +1,135 @@
+"""Which weights an evaluation begins with, for what views, and what is said where these are others."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sce_video.build.model import build_backbone, build_classifier, build_evaluated_backbone
+from sce_video.config.defaults import default_config
+from sce_video.errors import CheckpointError, ConfigError
+from sce_video.models.base import NetworkInput
+from sce_video.models.weights import save_backbone
+from sce_video.runtime.logging import LOGGER
+
+
+def config(*overrides: object) -> CfgNode:
+    cfg = default_config()
+    cfg.merge_from_list(["MODEL.BACKBONE", "r2plus1d_mini", *overrides])
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ("task", "size_pixels"), [("pretrain", 112), ("finetune", 112), ("linear", 112), ("knn", 128), ("extract", 128)]
+)
+def test_a_backbone_is_for_the_views_of_its_run(task: str, size_pixels: int) -> None:
+    cfg = config("TASK", task, "CLIP.SIZE_PIXELS", 112, "EVAL.SIZE_PIXELS", 128, "CLIP.NUM_FRAMES", 8)
+    assert build_backbone(cfg).input == NetworkInput(
+        num_frames=8, seconds=1.28, size_pixels=size_pixels, mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225)
+    )
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backbone of the default views after 7 steps."""
+    torch.manual_seed(1)
+    file = tmp_path_factory.mktemp("run") / "backbone.safetensors"
+    save_backbone(build_backbone(config()), file, name="r2plus1d_mini", step=7)
+    return file
+
+
+def evaluated(weights: Path, caplog: pytest.LogCaptureFixture, *overrides: object) -> tuple[nn.Module, str, list[str]]:
+    """The backbone of an evaluation, which weights it is said to have, and the warnings."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger=LOGGER.name):
+        backbone, words = build_evaluated_backbone(config("TASK", "knn", "EVAL.CHECKPOINT", str(weights), *overrides))
+    return backbone, words, caplog.messages
+
+
+@pytest.fixture(autouse=True)
+def _propagates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+
+
+def test_weights_are_those_of_the_file(pretrained: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """On 128 pixels of a network trained on 112, as the protocols have it: nothing to say."""
+    backbone, words, warnings = evaluated(pretrained, caplog, "EVAL.SIZE_PIXELS", 128)
+    saved = load_file(pretrained)
+    assert all(torch.equal(value, saved[name]) for name, value in backbone.state_dict().items())
+    assert words == f"r2plus1d_mini after 7 steps, {pretrained}"
+    assert warnings == []
+
+
+def test_without_weights_it_is_at_random() -> None:
+    torch.manual_seed(3)
+    expected = build_backbone(config("TASK", "knn"))
+    torch.manual_seed(3)
+    backbone, words = build_evaluated_backbone(config("TASK", "knn"))
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in backbone.state_dict().items())
+    assert words == "r2plus1d_mini, random initialisation"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "before", "now"),
+    [
+        (["CLIP.NUM_FRAMES", 8], "CLIP.NUM_FRAMES 16", "CLIP.NUM_FRAMES 8"),
+        (["CLIP.SECONDS", 2.56], "CLIP.SECONDS 1.28", "CLIP.SECONDS 2.56"),
+        (
+            ["AUG.STD", [0.2, 0.2, 0.3], "CLIP.NUM_FRAMES", 4, "AUG.MEAN", [0.5, 0.5, 0.5]],
+            "CLIP.NUM_FRAMES 16, AUG.MEAN [0.45, 0.45, 0.45], AUG.STD [0.225, 0.225, 0.225]",
+            "CLIP.NUM_FRAMES 4, AUG.MEAN [0.5, 0.5, 0.5], AUG.STD [0.2, 0.2, 0.3]",
+        ),
+    ],
+)
+def test_what_differs_from_training_is_named(
+    pretrained: Path, caplog: pytest.LogCaptureFixture, overrides: list[object], before: str, now: str
+) -> None:
+    *_, warnings = evaluated(pretrained, caplog, *overrides)
+    assert warnings == [f"{pretrained} was trained with {before}; this run has {now}"]
+
+
+def test_files_of_before_the_record(pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The sentence that pretraining with the default config wrote then."""
+    sentence = "16 frames in 1.28 s, mean [0.45, 0.45, 0.45], std [0.225, 0.225, 0.225]"
+    about = {"backbone": "r2plus1d_mini", "step": "7", "network_input": sentence}
+    save_file(load_file(pretrained), tmp_path / "old.safetensors", metadata=about)
+    assert evaluated(tmp_path / "old.safetensors", caplog)[2] == []
+    *_, warnings = evaluated(tmp_path / "old.safetensors", caplog, "CLIP.SECONDS", 0.5)
+    assert warnings == [f"{tmp_path}/old.safetensors was trained with CLIP.SECONDS 1.28; this run has CLIP.SECONDS 0.5"]
+
+
+def test_weights_from_elsewhere(pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save_file(load_file(pretrained), tmp_path / "foreign.safetensors", metadata={"backbone": "r2plus1d_mini"})
+    _, words, warnings = evaluated(tmp_path / "foreign.safetensors", caplog)
+    assert words == f"r2plus1d_mini after unknown steps, {tmp_path}/foreign.safetensors"
+    assert warnings == [f"{tmp_path}/foreign.safetensors does not say what clips it was trained on"]
+
+
+def test_weights_that_cannot_be_used_name_the_key(pretrained: Path) -> None:
+    with pytest.raises(CheckpointError, match="^EVAL.CHECKPOINT: checkpoint /no.pt does not exist"):
+        build_evaluated_backbone(config("TASK", "knn", "EVAL.CHECKPOINT", "/no.pt"))
+    cfg = config("TASK", "knn", "EVAL.CHECKPOINT", str(pretrained))
+    cfg.MODEL.BACKBONE = "resnet18"
+    with pytest.raises(CheckpointError, match="holds the backbone r2plus1d_mini; MODEL.BACKBONE is resnet18"):
+        build_evaluated_backbone(cfg)
+
+
+@pytest.mark.parametrize(("num_trained_blocks", "num_frozen"), [(-1, 0), (5, 0), (2, 3), (0, 5)])
+def test_a_classifier_trains_the_last_blocks(pretrained: Path, num_trained_blocks: int, num_frozen: int) -> None:
+    cfg = config("TASK", "finetune", "EVAL.CHECKPOINT", str(pretrained))
+    classifier, words = build_classifier(cfg, num_classes=7, dropout=0.5, num_trained_blocks=num_trained_blocks)
+    assert words.startswith("r2plus1d_mini after 7 steps")
+    assert (classifier.linear.in_features, classifier.linear.out_features, classifier.dropout.p) == (128, 7, 0.5)
+    names = ["stem", "layer1", "layer2", "layer3", "layer4"]
+    frozen = {name.split(".")[1] for name, each in classifier.named_parameters() if not each.requires_grad}
+    assert frozen == set(names[:num_frozen])
+
+
+def test_more_blocks_than_there_are_is_the_config_s_mistake() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_classifier(config("TASK", "finetune"), num_classes=7, dropout=0.5, num_trained_blocks=6)
+    assert str(caught.value) == "MODEL.NUM_TRAINED_BLOCKS is 6; r2plus1d_mini has 5 blocks (-1 trains all)"

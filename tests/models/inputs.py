@@ -1,0 +1,5 @@
+"""Views of which a test does not care."""
+
+from sce_video.models.base import NetworkInput
+
+INPUT = NetworkInput(num_frames=8, seconds=0.5, size_pixels=32, mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225))
