@@ -10,7 +10,7 @@ TESTERS := $(shell expr $$(nproc) + 1)
 # Threads that wait actively slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test test-all lint types unit unit-all rounding coverage clean
+.PHONY: demo test test-all lint types unit unit-all rounding coverage docs clean
 
 demo: $(INSTALLED)
 	$(RUN) tools/demo.py
@@ -44,6 +44,10 @@ coverage: $(INSTALLED)
 	-OMP_NUM_THREADS=1 $(RUN) -m coverage run -m pytest -n $(TESTERS) --dist loadgroup -m "not thorough"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) tests/coverage_of_rooms.py
+
+# The pages of build/api/index.html, from the docstrings.
+docs: $(INSTALLED)
+	$(RUN) -m pdoc --docformat google --output-directory build/api sce_video
 
 # Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
 $(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)

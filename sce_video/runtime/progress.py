@@ -1,7 +1,6 @@
 """Progress bars with an ETA; silent off the main process."""
 
 import sys
-from typing import Any
 
 from tqdm import tqdm
 
@@ -19,7 +18,7 @@ def progress_bar(
     unit: str,
     delay_seconds: float = 0.0,
     has_own_speed: bool = False,
-) -> "tqdm[Any]":
+) -> tqdm:  # type: ignore[type-arg]  # it cannot be subscripted where it runs
     """A tqdm bar on stderr; one line every half minute where stderr is a file (Slurm, CI). No bar of nothing to do.
 
     Args:
