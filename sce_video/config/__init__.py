@@ -3,7 +3,6 @@
 from sce_video.config.load import (
     changed_config,
     changed_keys,
-    config_of_text,
     config_text,
     flat_config,
     load_config,
@@ -13,7 +12,6 @@ from sce_video.config.load import (
 __all__ = [
     "changed_config",
     "changed_keys",
-    "config_of_text",
     "config_text",
     "flat_config",
     "load_config",

@@ -13,7 +13,7 @@ from sce_video.config.defaults import SETTINGS, default_config
 from sce_video.config.settings import refused_text
 from sce_video.config.uses import get, put, reset_unused, used_keys, why_unused
 from sce_video.config.values import read_value, shown
-from sce_video.config.yaml_file import flattened, parse_yaml, read_yaml
+from sce_video.config.yaml_file import flattened, read_yaml
 from sce_video.errors import ConfigError
 from sce_video.paths import expanded
 
@@ -56,16 +56,9 @@ def saved_config(path: Path | str) -> CfgNode:
     Raises:
         ConfigError: see `load_config`.
     """
-    return _of_settings(flattened(read_yaml(Path(path))), origin=str(path))
-
-
-def config_of_text(text: str, *, origin: str) -> CfgNode:
-    """The same of `config_text`, kept elsewhere.
-
-    Args:
-        origin: what errors call it.
-    """
-    return _of_settings(flattened(parse_yaml(text, origin=origin)), origin=origin)
+    cfg = default_config()
+    _set_all(cfg, ((key, value, str(path)) for key, value in flattened(read_yaml(Path(path)))))
+    return _finished(cfg)
 
 
 def config_text(cfg: CfgNode) -> str:
@@ -99,12 +92,6 @@ def changed_keys(before: CfgNode, after: CfgNode) -> list[str]:
 def _names_every_key(path: Path) -> bool:
     with path.open("rb") as file:
         return file.readline(len(_OF_EVERY_KEY)) == _OF_EVERY_KEY
-
-
-def _of_settings(settings: Iterator[tuple[str, Any]], *, origin: str) -> CfgNode:
-    cfg = default_config()
-    _set_all(cfg, ((key, value, origin) for key, value in settings))
-    return _finished(cfg)
 
 
 def _finished(cfg: CfgNode) -> CfgNode:

@@ -172,9 +172,9 @@ def number(
     return Setting(default, refusal, conditions)
 
 
-def share(default: Any, *conditions: When, length: int | None = None, rising: bool = False) -> Setting:
+def share(default: Any, *conditions: When, length: int | None = None) -> Setting:
     """A share or probability, in [0, 1], or a list of such."""
-    return number(default, *conditions, least=0, most=1, length=length, rising=rising)
+    return number(default, *conditions, least=0, most=1, length=length)
 
 
 def positive(

@@ -1,1 +1,1 @@
-"""What a person looks at: tables on the terminal, curves as pictures."""
+"""What a person looks at: tables on the terminal, charts, a page."""

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from sce_video.engine.cluster.collectives import is_main_process, rank
 from sce_video.engine.cluster.run_lock import require_run_lock
+from sce_video.errors import UserError
 from sce_video.plain_text import masked, shown
 from sce_video.runtime.files import write_text
 from sce_video.special_files import refuse_special_file
@@ -177,6 +178,19 @@ def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
             "%s: %d lines are damaged and left out, the first is line %d", metrics_file, len(damaged), damaged[0]
         )
     return [line for line in lines if line is not None]
+
+
+def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
+    """The same, at least one.
+
+    Raises:
+        UserError: no such file, or nothing in it.
+    """
+    lines = logged_metrics(metrics_file)
+    if not lines:
+        lack = "holds no metrics" if metrics_file.is_file() else "does not exist"
+        raise UserError(f"{metrics_file} {lack}; has the run logged anything yet?")
+    return lines
 
 
 def _line_of(text: str) -> dict[str, float] | None:

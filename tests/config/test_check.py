@@ -104,7 +104,7 @@ BOUNDS = [
     ("METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS", ["-1", "101"], ["0", "100"]),
     ("OPTIM.WARMUP_EPOCHS", ["-1", "101"], ["0", "100"]),
     ("OPTIM.BASE_LR", ["-0.1", "1e39"], ["0", "1e38"]),
-    ("OPTIM.SGD_MOMENTUM", ["-0.1", "1.1"], ["0", "0.9"]),
+    ("OPTIM.SGD_MOMENTUM", ["-0.1", "1"], ["0", "0.9"]),
     ("OPTIM.WEIGHT_DECAY", ["-1e-6"], ["0", "1e-6"]),
     ("TRAIN.NUM_EPOCHS", ["0", "1000001"], ["10", "1000000"]),
     ("TRAIN.GLOBAL_BATCH_SIZE", ["0", "1", "1048578"], ["2", "1048576"]),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.config import changed_keys, config_of_text, config_text, load_config, saved_config
+from sce_video.config import changed_keys, load_config, saved_config
 from sce_video.config.defaults import SETTINGS, default_config
 from sce_video.errors import ConfigError
 
@@ -129,8 +129,6 @@ def test_a_saved_config_of_before_is_read_with_what_was_not_used(config_file: Wr
     path = config_file(f"{KNN}METHOD: {{TEMPERATURE: 0.3}}\nTRAIN: {{NUM_EPOCHS: 3}}")
     expected = load_config(config_file(KNN, "plain.yaml"))
     assert saved_config(path) == expected
-    assert config_of_text(path.read_text(), origin="a checkpoint") == expected
-    assert config_of_text(config_text(expected), origin="a checkpoint") == expected
 
 
 def test_every_condition_names_keys_that_there_are() -> None:

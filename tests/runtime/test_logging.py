@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sce_video.runtime.logging import LOGGER, MetricsLog, log_to, log_to_terminal, logged_metrics, set_up_logging
+from sce_video.errors import UserError
+from sce_video.runtime.logging import (
+    LOGGER,
+    MetricsLog,
+    log_to,
+    log_to_terminal,
+    logged_metrics,
+    read_metrics,
+    set_up_logging,
+)
 
 
 def json_lines(folder: Path) -> list[dict[str, Any]]:
@@ -180,3 +189,15 @@ def test_names_of_files_steer_nothing_and_make_up_no_line(tmp_path: Path, capsys
     assert [line[24:] for line in written.splitlines()[::2]] == ["WARNING " + expected.split("\n")[0], "INFO metric  %"]
     assert written.splitlines()[1] == "  " + expected.format("").split("\n")[1]
     assert "ter2" not in written
+
+
+def test_a_run_that_has_logged_nothing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(UserError, match=r"metrics\.jsonl does not exist; has the run logged anything yet"):
+        read_metrics(path)
+    for text in ("", "\n", "{"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"metrics\.jsonl holds no metrics"):
+            read_metrics(path)
+    path.write_text('{"step": 3, "loss": 0.5}\n{"step": 4, "lo')
+    assert read_metrics(path) == [{"step": 3, "loss": 0.5}]

@@ -14,7 +14,7 @@ from sce_video.augment.draw import draw_view
 from sce_video.augment.recipes import ViewSpec
 from sce_video.engine.doctor.finding import Finding
 from sce_video.errors import UserError
-from sce_video.report.curves import read_metrics
+from sce_video.runtime.logging import read_metrics
 from sce_video.runtime.seeds import generator_from
 
 _NUM_WARM_UP_STEPS = 2

@@ -14,12 +14,11 @@ from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.launch.local import run_task
 from sce_video.launch.pages import write_reports
 from sce_video.models.weights import BACKBONE_FILE
-from sce_video.report.curves import plot_curves, read_metrics
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
 from sce_video.report.table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json, write_text
-from sce_video.runtime.logging import LOGGER, set_up_logging
+from sce_video.runtime.logging import LOGGER, read_metrics, set_up_logging
 
 _MARK = "made_by_demo.txt"
 # Task -> the metric of it that is shown.
@@ -38,8 +37,8 @@ def run_demo(
 ) -> None:
     """Write a motion data set, pretrain on it without labels, compare with random initialisation.
 
-    Leaves `results.json`, `report.html`, `curves.png` and every run's own files in `output_dir`, which is emptied first
-    if a demo wrote it.
+    Leaves `results.json`, `report.html` and every run's own files in `output_dir`, which is emptied first if an earlier
+    demo wrote it.
 
     Args:
         evaluation_file: config of the kNN and the retrieval.
@@ -101,11 +100,8 @@ def _metrics_of(evaluations: Sequence[CfgNode]) -> dict[str, float]:
 
 
 def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: int, wall_seconds: float) -> None:
-    log = output_dir / "pretrain" / "metrics.jsonl"
-    plot_curves(
-        log, output_dir / "curves.png", names=["loss", "lr", "clips_per_second", "data_wait_share"], title="SCE demo"
-    )
-    lines = read_metrics(log)
+    pretraining = output_dir / "pretrain"
+    lines = read_metrics(pretraining / "metrics.jsonl")
     speed = {name: sum(line[name] for line in lines) / len(lines) for name in ("clips_per_second", "data_wait_share")}
     results = {
         **metrics,
@@ -121,10 +117,10 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
     ]
     LOGGER.info("\n%s", text_table(["held-out videos, 8 motions", "kNN top-1 %", "retrieval R@1 %"], rows))
     LOGGER.info(
-        "%.0f s in all, %.0f clips/s, data wait %.0f %%; wrote %s and %s",
+        "%.0f s in all, %.0f clips/s, data wait %.0f %%; wrote %s; curves are in %s",
         wall_seconds,
         speed["clips_per_second"],
         100 * speed["data_wait_share"],
         output_dir / "results.json",
-        output_dir / "curves.png",
+        pretraining / REPORT_FILE,
     )
