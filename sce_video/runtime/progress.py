@@ -18,7 +18,7 @@ def progress_bar(
     unit: str,
     delay_seconds: float = 0.0,
     has_own_speed: bool = False,
-) -> tqdm:  # type: ignore[type-arg]  # it cannot be subscripted where it runs
+) -> tqdm:
     """A tqdm bar on stderr; one line every half minute where stderr is a file (Slurm, CI). No bar of nothing to do.
 
     Args:
