@@ -50,7 +50,7 @@ def final_state(folder: Path) -> dict[str, torch.Tensor]:
     return model
 
 
-def test_two_processes_pretrain_resume_to_the_bit_and_measure(motion_videos: Path, tmp_path: Path) -> None:
+def test_two_processes_pretrain_and_resume_to_the_bit(motion_videos: Path, tmp_path: Path) -> None:
     changes = {"TRAIN__NUM_EPOCHS": "2", "TRAIN__LOG_EVERY_STEPS": "1"}
     done = on_two(motion_videos, tmp_path / "undisturbed", **changes)
     assert done.returncode == 0, done.stderr
@@ -65,9 +65,13 @@ def test_two_processes_pretrain_resume_to_the_bit_and_measure(motion_videos: Pat
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     lines = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(6))
-    done = on_two(motion_videos, tmp_path / "finetune", TASK="finetune", EVAL__CHECKPOINT=str(tmp_path / "stopped"))
+
+
+@pytest.mark.thorough  # tests/train/test_ranks.py has its steps, tests/evaluate/test_ranks.py its features
+def test_two_processes_finetune_and_measure(motion_videos: Path, tmp_path: Path) -> None:
+    done = on_two(motion_videos, tmp_path, TASK="finetune")
     assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "finetune" / "results.json").read_text())
+    results = json.loads((tmp_path / "results.json").read_text())
     assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
 
 
