@@ -19,16 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```(python|diff)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMON = (
     "DATA.ROOT {videos} DATA.NUM_WORKERS 0 RUN.DEVICE cpu RUN.OUTPUT_DIR {output} CLIP.SECONDS 0.5 CLIP.NUM_FRAMES 4 "
-    "MODEL.BACKBONE r2plus1d_mini DATA.SOURCE class_folders DATA.TRAIN train"
+    "MODEL.BACKBONE tubelets DATA.SOURCE labelled_table"
 )
 _PRETRAINING = (
     "TASK pretrain METHOD.NAME simsiam CLIP.SIZE_PIXELS 32 TRAIN.PRECISION fp32 TRAIN.GLOBAL_BATCH_SIZE 8 "
     "TRAIN.NUM_EPOCHS 1 TRAIN.LOG_EVERY_STEPS 1 OPTIM.WARMUP_EPOCHS 0 OPTIM.NAME adamw OPTIM.BASE_LR 0.001 "
     "MODEL.PROJECTOR_DIMS 32,16 MODEL.PREDICTOR_HIDDEN_DIM 8 AUG.BLUR_KERNEL_PIXELS 5"
 )
-_EVALUATION = (
-    "TASK class_mean DATA.TEST test EVAL.CHECKPOINT {pretrained} EVAL.SIZE_PIXELS 32 EVAL.NUM_CLIPS 1 EVAL.NUM_CROPS 1"
-)
+_EVALUATION = "TASK class_mean EVAL.CHECKPOINT {pretrained} EVAL.SIZE_PIXELS 32 EVAL.NUM_CLIPS 1 EVAL.NUM_CROPS 1"
 
 
 class Example(NamedTuple):
@@ -100,7 +98,7 @@ def python(checkout: Path, *arguments: object) -> str:
 def test_each_is_one_line_in_a_table() -> None:
     """An import and an entry."""
     names = [example.file for example in examples()]
-    assert len(names) == 2
+    assert len(names) == 5
     for example in examples():
         added = [line[1:] for line in example.diff.splitlines() if line.startswith("+")]
         imported, entry = added
@@ -123,10 +121,14 @@ def test_they_keep_the_rules(extended: Path) -> None:
 def test_they_run(extended: Path, motion_videos: Path, tmp_path: Path) -> None:
     """Every function of theirs is called on the way."""
     (tmp_path / "empty.yaml").write_text("{}\n")
+    (tmp_path / "videos").symlink_to(motion_videos)
+    paths = sorted(path.relative_to(motion_videos) for path in motion_videos.rglob("*.mp4"))
+    rows = [f"videos/{path},{path.parts[1]},{path.parts[0]}\n" for path in paths]
+    (tmp_path / "videos.csv").write_text("".join(rows))
     pretrained, evaluated = tmp_path / "pretrained", tmp_path / "evaluated"
     called: set[tuple[str, str]] = set()
     for output, task in ((pretrained, _PRETRAINING), (evaluated, _EVALUATION)):
-        settings = f"{_COMMON} {task}".format(videos=motion_videos, output=output, pretrained=pretrained)
+        settings = f"{_COMMON} {task}".format(videos=tmp_path, output=output, pretrained=pretrained)
         profile = tmp_path / f"{output.name}.prof"
         command = ("-m", "cProfile", "-o", profile, "tools/run_net.py", "--cfg", tmp_path / "empty.yaml")
         python(extended, *command, *settings.split())
@@ -140,7 +142,7 @@ def test_they_run(extended: Path, motion_videos: Path, tmp_path: Path) -> None:
     assert all(-1 <= step["loss"] <= 1 for step in steps)
     results = json.loads((evaluated / "results.json").read_text())
     assert results["metrics"].keys() == {f"class_mean_{name}" for name in ("top1", "top5", "mean_class")}
-    assert "r2plus1d_mini" in results["weights"]
+    assert "tubelets" in results["weights"]
 
 
 def test_a_table_that_has_moved_on_is_noticed() -> None:
