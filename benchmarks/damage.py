@@ -26,7 +26,7 @@ from verdict import PEER, Trial, Verdict, judge
 from videos import encode_all, find_videos
 
 from sce_video.clips.decoders import DECODERS, decoder_version
-from sce_video.engine.prepare.isolate import Lost, run_isolated
+from sce_video.engine.pool.isolated import Lost, run_isolated
 from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
 

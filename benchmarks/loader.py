@@ -40,7 +40,6 @@ from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.launch.program import exit_code_of
 
@@ -158,10 +157,9 @@ def our_dataset(videos: Videos) -> TrainDataset:
 
 
 def our_loader(videos: Videos, *, num_workers: int) -> TrainLoader:
-    watch = Watch(len(videos), timeout_seconds=60, name=str)
     return TrainLoader(
         our_dataset(videos),
-        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
+        workers=Workers(num_workers, num_items=len(videos), timeout_seconds=60, name=str, tasks_ahead=2),
         global_batch_size=BATCH_SIZE,
         accumulation_steps=1,
         seed=0,

@@ -13,7 +13,7 @@ from sce_video.augment.batch import collate
 from sce_video.clips.decoders import CropRequest, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.decoders.pyav_convert import CropCollector
 from sce_video.data.dataset import TrainDataset, VideoRequest
-from sce_video.engine.pool.shm_transport import Depot, unpack
+from sce_video.engine.pool.shm_transport import ShmPool, unpack
 
 Clock = defaultdict[str, float]  # part -> seconds
 Asked = tuple[str, list[float]]  # path and times
@@ -106,7 +106,7 @@ def load_timed(
     what is left of a video's time without opening, decoding and converting: drawing, resizing, closing.
     """
     clock = timed.clock
-    depot = Depot()
+    pool = ShmPool()
     with timed_conversion(clock):
         for requests in batches:
             with running(clock, "collate"):
@@ -116,7 +116,7 @@ def load_timed(
             with running(clock, "collate"):
                 batch = collate(videos)
             with running(clock, "transfer"):
-                unpack(depot.pack(batch), pin_memory=False)
+                unpack(pool.pack(batch), pin_memory=False)
     decode = clock["decode and convert"] - clock["convert"]
     crop = clock["videos"] - clock["open"] - clock["decode and convert"]
     same = {part: clock[part] for part in ("convert", "collate", "transfer")}

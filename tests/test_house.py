@@ -37,7 +37,7 @@ SEEN_OF_THE_ENGINE = {
         *("leave_job", "leave_after_failure"),
         *("hold_run_lock", "share_run_lock", "require_run_lock", "run_lock_suffix", "InUseError", "LockOwner"),
     },
-    "pool": {"Workers", "Watch"},
+    "pool": {"Workers"},
     "remote": {
         *("Location", "location", "RemotePath", "relative_folder", "listed_files", "RemoteError", "RefusedError"),
         *("VideoFiles", "Fetchable", "whole_file", "shard_member", "FileCache", "CacheError", "disk_errors"),

@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.sources import read_test_videos, read_train_videos
 from sce_video.build.views import build_clip_sampling, build_protocol
-from sce_video.build.workers import build_scout, build_watch, build_workers
+from sce_video.build.workers import build_scout, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, say_repeated
 from sce_video.data.dataset import TrainDataset
@@ -17,7 +17,7 @@ from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import is_main_process, num_ranks, rank
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError
 from sce_video.evaluate.views import ViewsDataset
 
@@ -58,9 +58,9 @@ def build_train_loader(
             f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos in each part"
             f" on each of the {num_ranks()} ranks"
         )
-    workers = build_workers(cfg, build_watch(cfg, videos.listed), device)
+    workers = build_workers(cfg, videos.listed, device)
     return TrainLoader(
-        build_train_dataset(cfg, WatchedVideos(videos, workers.watch), views),
+        build_train_dataset(cfg, WatchedVideos(videos, workers), views),
         workers=workers,
         global_batch_size=cfg.TRAIN.GLOBAL_BATCH_SIZE,
         accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
@@ -74,16 +74,16 @@ def build_train_dataset(cfg: CfgNode, videos: Videos, views: Sequence[ViewSpec])
     return TrainDataset(videos, views=views, sampling=build_clip_sampling(cfg), seed=cfg.RUN.SEED)
 
 
-def build_views_dataset(cfg: CfgNode, videos: StoredVideos, watch: Watch) -> ViewsDataset:
-    return ViewsDataset(WatchedVideos(videos, watch), protocol=build_protocol(cfg))
+def build_views_dataset(cfg: CfgNode, videos: StoredVideos, workers: Workers) -> ViewsDataset:
+    return ViewsDataset(WatchedVideos(videos, workers), protocol=build_protocol(cfg))
 
 
 def _require_long_enough(cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec]) -> None:
     """Refuse clips longer than the videos: all such views would always be the same frames."""
-    watch = build_watch(cfg, videos.listed)
+    scout = build_scout(cfg, videos.listed)
     looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
-    measure = partial(_length_of, WatchedVideos(videos, watch))
-    lengths = [length for length in build_scout(cfg, watch).results(measure, looked_at) if length is not None]
+    measure = partial(_length_of, WatchedVideos(videos, scout))
+    lengths = [length for length in scout.results(measure, looked_at) if length is not None]
     moving = [view for view in views if view.num_frames > 1]
     if not moving or not lengths:
         return

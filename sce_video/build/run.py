@@ -71,7 +71,7 @@ def assemble_run(
         precision=precision,
         loader=loader,
         take_step=take_step,
-        failures=FailureLog(listed, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, watch=loader.workers.watch),
+        failures=FailureLog(listed, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, workers=loader.workers),
         name_video=listed.name,
         schedules=schedules,
         plan=build_plan(cfg, loader.steps_per_epoch),

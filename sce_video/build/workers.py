@@ -1,4 +1,4 @@
-"""Loader processes, and what watches over them, from the config."""
+"""Loader processes, from the config."""
 
 import torch
 from fvcore.common.config import CfgNode
@@ -6,26 +6,28 @@ from fvcore.common.config import CfgNode
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_local_ranks
 from sce_video.engine.machine import available_cores
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 
 
-def build_watch(cfg: CfgNode, listed: ListedVideos) -> Watch:
-    return Watch(len(listed), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=listed.name)
-
-
-def build_workers(cfg: CfgNode, watch: Watch, device: torch.device) -> Workers:
+def build_workers(cfg: CfgNode, listed: ListedVideos, device: torch.device) -> Workers:
     return Workers(
-        num_workers=build_num_workers(cfg),
+        build_num_workers(cfg),
+        num_items=len(listed),
+        timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS,
+        name=listed.name,
         tasks_ahead=cfg.DATA.PREFETCH_BATCHES,
         pin_memory=device.type == "cuda",
-        watch=watch,
     )
 
 
-def build_scout(cfg: CfgNode, watch: Watch) -> Workers:
+def build_scout(cfg: CfgNode, listed: ListedVideos) -> Workers:
     """One process that looks at a few videos before a run: even one that hangs cannot keep the run from starting."""
-    return Workers(num_workers=min(1, build_num_workers(cfg)), tasks_ahead=1, pin_memory=False, watch=watch)
+    return Workers(
+        min(1, build_num_workers(cfg)),
+        num_items=len(listed),
+        timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS,
+        name=listed.name,
+    )
 
 
 def build_num_workers(cfg: CfgNode) -> int:

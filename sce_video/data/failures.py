@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sce_video.augment.batch import Failure
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import all_gathered
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER, RUN_LOG, TEXT_FILE_ONLY
 
@@ -19,14 +19,14 @@ class FailureLog:
 
     Args:
         max_failed_share: of the listed videos, in [0, 1].
-        watch: of the loader processes; its lost videos are kept in checkpoints, so that a resumed run does not lose
-            processes to them again.
+        workers: whose blocked videos are kept in checkpoints, so that a resumed run does not lose processes to them
+            again.
     """
 
-    def __init__(self, listed: ListedVideos, *, max_failed_share: float, watch: Watch) -> None:
+    def __init__(self, listed: ListedVideos, *, max_failed_share: float, workers: Workers) -> None:
         self._listed = listed
         self._max_failed_share = max_failed_share
-        self._watch = watch
+        self._workers = workers
         self._failed: set[int] = set()
         self._first_reason = ""
         self._num_said = 0
@@ -63,7 +63,7 @@ class FailureLog:
             LOGGER.warning("replaced: %d videos so far; further ones are named in %s alone", len(self._failed), RUN_LOG)
 
     def state_dict(self) -> dict[str, list[int]]:
-        lost = {video: number for of_rank in all_gathered(self._watch.lost()) for video, number in of_rank.items()}
+        lost = {video: number for of_rank in all_gathered(self._workers.blocked()) for video, number in of_rank.items()}
         return {"failed": sorted(self._failed), "lost": list(lost), "lost_by_signal": list(lost.values())}
 
     def load_state_dict(self, state: dict[str, list[int]]) -> None:
@@ -76,4 +76,4 @@ class FailureLog:
             raise ValueError("a video was lost by no signal")
         self._failed = set(state["failed"])
         for video, number in by_signal.items():
-            self._watch.lose(video, number)
+            self._workers.block(video, number)

@@ -89,5 +89,5 @@ class TrainLoader:
 
     def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
         videos = list(map(self._dataset.load, requests, self._dataset.memory_for(len(requests))))
-        self.workers.watch.begin_between()  # the last video is not to blame for what comes now
+        self.workers.working_on(None)  # the last video is not to blame for what comes now
         return collate(videos)

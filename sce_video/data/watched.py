@@ -1,4 +1,4 @@
-"""Videos that are watched while a loader process is on them."""
+"""Videos of which the loader processes say which one they are on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ from types import TracebackType
 from torch import Tensor
 
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 
 
 @dataclass(frozen=True)
 class WatchedVideos:
-    """Videos whose openings the watch is told of; those that it has lost are refused as broken.
+    """Videos that a loader process works on, one after the other; those that have ended one are refused as broken.
 
     Whatever is raised while one is opened, or inside its `with`, is its DecodeError: what a damaged file makes of a
     sampler or of memory for its pixels must not end a run.
     """
 
     videos: Videos
-    watch: Watch
+    workers: Workers
 
     def __len__(self) -> int:
         return len(self.videos)
 
     def open(self, video: int) -> VideoDecoder:
         """See `Videos.open`."""
-        why = self.watch.why_lost(video)
+        why = self.workers.why_blocked(video)
         if why is not None:
             raise DecodeError(why)
-        self.watch.begin(video)
-        name = self.watch.name_of(video)
+        self.workers.working_on(video)
+        name = self.workers.name_of(video)
         with decode_errors(name):
             return _WatchedVideo(self.videos.open(video), name)
 

@@ -12,7 +12,7 @@ from sce_video.augment.apply import plain_view
 from sce_video.build.data import build_views_dataset
 from sce_video.build.files import build_videos
 from sce_video.build.views import build_protocol
-from sce_video.build.workers import build_watch, build_workers
+from sce_video.build.workers import build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES
@@ -43,13 +43,13 @@ def features_of(
     Raises:
         ManifestError: none can be decoded.
     """
-    watch = build_watch(cfg, manifest)
+    workers = build_workers(cfg, manifest, device)
     extractor = FeatureExtractor(
         backbone,
-        build_views_dataset(cfg, build_videos(cfg, manifest, opener), watch),
+        build_views_dataset(cfg, build_videos(cfg, manifest, opener), workers),
         make_views=partial(_views_of, cfg),
         pool=partial(POOLS[cfg.EVAL.RETRIEVAL_LEVEL], num_crops=cfg.EVAL.NUM_CROPS),
-        workers=build_workers(cfg, watch, device),
+        workers=workers,
         device=device,
     )
     about = {

@@ -12,12 +12,12 @@ from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.build.data import build_test_manifest, build_train_dataset, build_train_manifest
 from sce_video.build.files import build_opener, build_videos
 from sce_video.build.views import build_protocol, build_views
-from sce_video.build.workers import build_watch, build_workers
+from sce_video.build.workers import build_workers
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import UserError
 from sce_video.evaluate.views import ViewsDataset
 from sce_video.report.classes import class_accuracies
@@ -70,19 +70,19 @@ def _pictures_of(
         return dict.fromkeys(paths, str(error))
     wanted = set(paths)
     numbers = {path: video for video, path in enumerate(manifest.shown_paths) if path in wanted}
-    watch = build_watch(cfg, manifest)
-    show = partial(_middle_clip, cfg, _views_dataset(cfg, manifest, watch))
-    strips = build_workers(cfg, watch, _CPU).results(show, numbers.values())
+    workers = build_workers(cfg, manifest, _CPU)
+    show = partial(_middle_clip, cfg, _views_dataset(cfg, manifest, workers))
+    strips = workers.results(show, numbers.values())
     shown = dict(zip(numbers, strips, strict=True))
     return {path: shown.get(path, f"{manifest.origin} does not list it any more") for path in paths}
 
 
-def _views_dataset(cfg: CfgNode, manifest: ListedVideos, watch: Watch) -> ViewsDataset:
+def _views_dataset(cfg: CfgNode, manifest: ListedVideos, workers: Workers) -> ViewsDataset:
     """One clip per video, whole frames, twice as large as shown: they are made smaller with care there."""
     protocol = build_protocol(cfg)._replace(
         num_clips=1, clips="evenly_spaced", num_crops=1, size_pixels=2 * _SHORT_SIDE_PIXELS
     )
-    return ViewsDataset(WatchedVideos(_videos(cfg, manifest), watch), protocol=protocol)
+    return ViewsDataset(WatchedVideos(_videos(cfg, manifest), workers), protocol=protocol)
 
 
 def _videos(cfg: CfgNode, manifest: ListedVideos) -> StoredVideos:
@@ -109,12 +109,12 @@ def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
     except UserError as error:
         return [], [f"The views cannot be shown: {error}"]
     views = build_views(cfg) if cfg.TASK == "pretrain" else build_views(cfg)[:1]
-    watch = build_watch(cfg, manifest)
-    dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), watch), views)
+    workers = build_workers(cfg, manifest, _CPU)
+    dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), workers), views)
     num_previewed = min(_NUM_PREVIEWED, len(manifest))
     chosen = [i * len(manifest) // num_previewed for i in range(num_previewed)]
     preview = partial(_preview, dataset, manifest, views)
-    made = list(build_workers(cfg, watch, _CPU).results(preview, chosen))
+    made = list(workers.results(preview, chosen))
     return [each for each in made if isinstance(each, Preview)], [each for each in made if isinstance(each, str)]
 
 

@@ -7,19 +7,19 @@ import pytest
 from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
 from sce_video.data.videos import listed_files
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import set_up_logging
 
 
-def watch() -> Watch:
-    return Watch(100, timeout_seconds=120.0, name=lambda video: f"/videos/{video}.mp4")
+def loader_workers() -> Workers:
+    return Workers(2, num_items=100, timeout_seconds=120.0, name=lambda video: f"/videos/{video}.mp4")
 
 
-def failure_log(*, max_failed_share: float, processes: Watch | None = None) -> FailureLog:
+def failure_log(*, max_failed_share: float, workers: Workers | None = None) -> FailureLog:
     paths = [f"{i}.mp4" for i in range(100)]
     manifest = listed_files(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
-    return FailureLog(manifest, max_failed_share=max_failed_share, watch=processes or watch())
+    return FailureLog(manifest, max_failed_share=max_failed_share, workers=workers or loader_workers())
 
 
 @pytest.fixture
@@ -78,16 +78,16 @@ def test_a_resumed_run_remembers(log_lines: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_resumed_run_does_not_lose_processes_to_the_same_videos() -> None:
-    before, after = watch(), watch()
-    before.lose(7, signal.SIGSEGV)
-    before.lose(99, 0)
-    first = failure_log(max_failed_share=0.05, processes=before)
+    before, after = loader_workers(), loader_workers()
+    before.block(7, signal.SIGSEGV)
+    before.block(99, 0)
+    first = failure_log(max_failed_share=0.05, workers=before)
     first.record([Failure(7, "deadly"), Failure(9, "torn")])
-    failure_log(max_failed_share=0.05, processes=after).load_state_dict(first.state_dict())
-    assert [after.why_lost(video) for video in range(100)] == [before.why_lost(video) for video in range(100)]
+    failure_log(max_failed_share=0.05, workers=after).load_state_dict(first.state_dict())
+    assert [after.why_blocked(video) for video in range(100)] == [before.why_blocked(video) for video in range(100)]
 
 
-def test_checkpoints_from_before_there_was_a_watch_can_be_loaded() -> None:
+def test_checkpoints_from_before_videos_were_blocked_can_be_loaded() -> None:
     failures = failure_log(max_failed_share=0.05)
     failures.load_state_dict({"failed": [7, 9]})
     assert len(failures) == 2

@@ -14,7 +14,6 @@ from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError, ManifestError
 from tests.data.test_dataset import spec
@@ -36,15 +35,21 @@ def loader(
     timeout_seconds: float = 120.0,
 ) -> TrainLoader:
     manifest = read_folder(motion_videos, "train")
-    watch = Watch(len(manifest), timeout_seconds=timeout_seconds, name=manifest.name)
+    workers = Workers(
+        num_workers,
+        num_items=len(manifest),
+        timeout_seconds=timeout_seconds,
+        name=manifest.name,
+        tasks_ahead=2,
+    )
     dataset = TrainDataset(
-        WatchedVideos(DeadlyVideos(manifest.opened_by(VideoOpener("pyav")), deadly), watch),
+        WatchedVideos(DeadlyVideos(manifest.opened_by(VideoOpener("pyav")), deadly), workers),
         views=views,
         seed=seed,
     )
     return TrainLoader(
         dataset,
-        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
+        workers=workers,
         global_batch_size=batch,
         accumulation_steps=accumulation_steps,
         seed=seed,
@@ -133,7 +138,7 @@ def test_orders_are_permutations() -> None:
 def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_ranks: int = 1) -> TrainLoader:
     return TrainLoader(
         range(num_videos),  # type: ignore[arg-type]  # nothing is opened
-        workers=Workers(num_workers=0, tasks_ahead=1, pin_memory=False, watch=Watch(1, timeout_seconds=1.0, name=str)),
+        workers=Workers(0, num_items=1, timeout_seconds=1.0, name=str),
         global_batch_size=batch,
         accumulation_steps=parts,
         seed=5,

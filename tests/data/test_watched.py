@@ -11,17 +11,17 @@ from sce_video.clips.decoders import DecodeError, PixelVideo, VideoDecoder, Vide
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import StoppedError, UserError
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset
 from tests.data.test_dataset import spec
 
 
-def test_lost_videos_count_as_broken(motion_videos: Path) -> None:
+def test_blocked_videos_count_as_broken(motion_videos: Path) -> None:
     manifest = read_folder(motion_videos, "train")
-    watch = Watch(len(manifest), timeout_seconds=120.0, name=manifest.name)
-    videos = WatchedVideos(manifest.opened_by(VideoOpener("pyav")), watch)
-    watch.lose(2, signal.SIGSEGV)
+    workers = Workers(1, num_items=len(manifest), timeout_seconds=120.0, name=manifest.name)
+    videos = WatchedVideos(manifest.opened_by(VideoOpener("pyav")), workers)
+    workers.block(2, signal.SIGSEGV)
     assert len(videos) == len(manifest)
     with videos.open(3) as opened:
         assert opened.metadata.num_frames > 0
@@ -57,7 +57,7 @@ class FailingDecoder(PixelVideo):
 
 
 def watched(videos: Videos) -> WatchedVideos:
-    return WatchedVideos(videos, Watch(3, timeout_seconds=120.0, name=lambda video: f"/v/{video}.mp4"))
+    return WatchedVideos(videos, Workers(0, num_items=3, timeout_seconds=120.0, name=lambda video: f"/v/{video}.mp4"))
 
 
 ERRORS = [

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError
 from sce_video.evaluate import feature_files
@@ -45,7 +44,7 @@ def store(folder, dataset, *, num_videos=11, about=None, local_batch_size=2):
         dataset,
         make_views=lambda clips: spatial_crops(clips, num_crops=3).transpose(1, 2).float(),
         pool=partial(mean_of_views, num_crops=3),
-        workers=Workers(0, 2, False, watch=Watch(num_videos, timeout_seconds=100.0, name=str)),
+        workers=Workers(0, num_items=num_videos, timeout_seconds=100.0, name=str),
         device=torch.device("cpu"),
     )
     return stored_features(

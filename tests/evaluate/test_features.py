@@ -7,7 +7,6 @@ from torch import nn
 
 from sce_video.data.subsets import balanced_part
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.features import FeatureExtractor, joined, labeled, mean_of_crops, mean_of_views
@@ -29,14 +28,13 @@ def as_float(clips):
     return spatial_crops(clips, num_crops=3).transpose(1, 2).float()
 
 
-def extract(dataset, labels, *, backbone=None, local_batch_size=2, num_workers=0, watch=None, pool=mean_of_views):
-    watch = watch or Watch(len(dataset), timeout_seconds=120.0, name=str)
+def extract(dataset, labels, *, backbone=None, local_batch_size=2, workers=None, pool=mean_of_views):
     extractor = FeatureExtractor(
         backbone or TinyBackbone(),
         dataset,
         make_views=as_float,
         pool=partial(pool, num_crops=3),
-        workers=Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch),
+        workers=workers or Workers(0, num_items=len(dataset), timeout_seconds=120.0, name=str),
         device=torch.device("cpu"),
     )
     batches = [range(len(dataset))[i : i + local_batch_size] for i in range(0, len(dataset), local_batch_size)]
@@ -116,9 +114,8 @@ def test_the_backbone_is_in_eval_mode_and_left_as_it_was():
 @pytest.mark.rounding
 @pytest.mark.parametrize(("local_batch_size", "num_workers"), [(1, 0), (4, 0), (100, 0), (1, 1), (4, 1)])
 def test_real_videos_whatever_the_batches_and_workers(videos, real_dataset, local_batch_size, num_workers):
-    features = extract(
-        real_dataset, [10, 11, 12, 13, 14, 15], local_batch_size=local_batch_size, num_workers=num_workers
-    )
+    workers = Workers(num_workers, num_items=6, timeout_seconds=120.0, name=str, tasks_ahead=2)
+    features = extract(real_dataset, [10, 11, 12, 13, 14, 15], local_batch_size=local_batch_size, workers=workers)
     # Clips from 0 and 3 s keep the frames 0, 3, 6, 9 and 30, 33, 36, 39, on average 19.5; columns of squares are 1.5.
     # The short video gives its frames 0, 1, 2, 4 twice, on average 1.75.
     expected = [19.5 * 4 + 30, 30 + 1.75 * 4 + 30, 30 + 19.5 * 4 + 30, 15 + 19.5 * 4 + 30]
@@ -146,9 +143,10 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
 def test_videos_that_end_their_process_are_named_counted_and_never_replaced(videos, real_dataset, way, cause):
     """Of the six videos 1 and 3 are broken, 0 and 4 deadly."""
     labels = [10, 11, 12, 13, 14, 15]
-    watch = Watch(6, timeout_seconds=1.5 if way == "hang" else 120.0, name=videos.listed.name)
-    deadly = WatchedVideos(DeadlyVideos(videos, {0: way, 4: way}), watch)
-    features = extract(ViewsDataset(deadly, protocol=PROTOCOL), labels, num_workers=2, watch=watch)
+    timeout_seconds = 1.5 if way == "hang" else 120.0
+    workers = Workers(2, num_items=6, timeout_seconds=timeout_seconds, name=videos.listed.name, tasks_ahead=2)
+    deadly = WatchedVideos(DeadlyVideos(videos, {0: way, 4: way}), workers)
+    features = extract(ViewsDataset(deadly, protocol=PROTOCOL), labels, workers=workers)
     healthy = extract(real_dataset, labels)  # those of 0, 2, 4 and 5
     torch.testing.assert_close(features.features, healthy.features[[1, 3]], rtol=1e-5, atol=0)
     assert features.labels.tolist() == [12, 15]

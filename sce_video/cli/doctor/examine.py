@@ -15,7 +15,7 @@ from sce_video.augment.recipes import ViewSpec
 from sce_video.build.data import build_train_dataset
 from sce_video.build.files import build_opener, build_video_files, build_videos
 from sce_video.build.views import build_views
-from sce_video.build.workers import build_num_workers, build_watch
+from sce_video.build.workers import build_num_workers
 from sce_video.cli.doctor.subject import Subject
 from sce_video.cli.doctor.training_step import find_demand
 from sce_video.data.videos import ListedVideos
@@ -27,9 +27,13 @@ from sce_video.engine.doctor.disk import disk, measure_disk
 from sce_video.engine.doctor.finding import Finding, Section, section_text, summary_text
 from sce_video.engine.doctor.network import fetching
 from sce_video.engine.machine import cores, gpu_driver, gpu_names, memory, shared_memory
+from sce_video.engine.pool.workers import Workers
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.tasks.decoder import choose_opener
+
+# For one video, twice; a decoder that hangs does it for good.
+_PATIENCE_SECONDS = 30.0
 
 
 def examine(subject: Subject, *, seconds: float, json_file: Path | None, is_strict: bool) -> int:
@@ -123,8 +127,9 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
 
 def _decode_speed(cfg: CfgNode, manifest: ListedVideos, decoder: str, seconds: float) -> DecodeSpeed:
     opened = build_videos(cfg, manifest, replace(build_opener(cfg), decoder=decoder))
-    videos = WatchedVideos(opened, build_watch(cfg, manifest))
-    return measure_decoding(build_train_dataset(cfg, videos, build_views(cfg)), decoder=decoder, seconds=seconds)
+    scout = Workers(1, num_items=len(manifest), timeout_seconds=_PATIENCE_SECONDS, name=manifest.name)
+    dataset = build_train_dataset(cfg, WatchedVideos(opened, scout), build_views(cfg))
+    return measure_decoding(dataset, workers=scout, decoder=decoder, seconds=seconds)
 
 
 def _chosen(

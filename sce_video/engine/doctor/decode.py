@@ -1,35 +1,29 @@
 """How fast the user's own videos become clips, per decoder, on one core."""
 
 import itertools
-import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from typing import NamedTuple
-
-import torch
+from functools import cache, partial
 
 from sce_video.augment.recipes import ViewSpec
 from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.engine.doctor.demand import Demand
 from sce_video.engine.doctor.disk import first_of
 from sce_video.engine.doctor.finding import Finding, Level
-
-# For one video; a decoder that hangs does it for good.
-_PATIENCE_SECONDS = 30.0
+from sce_video.engine.pool.workers import Workers
 
 
 @dataclass
 class DecodeSpeed:
     """What one loader process does with one thread: open, decode, crop and resize the clips of each video.
 
-    `seconds` are those that the clips took. `failures` maps the place of a video to the cause; another one was decoded
-    in its place, as in training. `ended` says how the process ended early, which was on `last_video`.
+    `seconds` are those that the clips took. `failures` maps the number of a video to the cause; another one was decoded
+    in its place, as in training. `ended` names the video that ended the process, and so the measurement, and says how.
     """
 
     decoder: str
@@ -37,82 +31,50 @@ class DecodeSpeed:
     seconds: float = 0.0
     failures: dict[int, str] = field(default_factory=dict)
     ended: str = ""
-    last_video: int = 0
 
     @property
     def clips_per_second(self) -> float:
         return self.num_clips / self.seconds if self.seconds else 0.0
 
 
-class _Done(NamedTuple):
-    seconds: float
-    num_clips: int
-    failures: list[tuple[int, str]]
-
-
-def measure_decoding(
-    dataset: TrainDataset, *, decoder: str, seconds: float, patience_seconds: float = _PATIENCE_SECONDS
-) -> DecodeSpeed:
-    """Decode the videos over and over in a process of its own, which may hang or die, until the time is over.
+def measure_decoding(dataset: TrainDataset, *, workers: Workers, decoder: str, seconds: float) -> DecodeSpeed:
+    """Decode the videos over and over until the time is over and one was counted, or all failed, or one is blocked.
 
     The first video is not counted: the decoder's library is loaded with it.
+
+    Args:
+        dataset: of `WatchedVideos` with these `workers`, of which there is one.
     """
-    context = multiprocessing.get_context("fork")  # as the loader does
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_decode, args=(dataset, sender), daemon=True)
-    process.start()
-    sender.close()
-    speed = DecodeSpeed(decoder)
-    try:
-        _follow(receiver, speed, len(dataset), seconds=seconds, patience_seconds=patience_seconds)
-    finally:
-        process.kill()
-        process.join()
-        receiver.close()
+    speed, num_videos, started = DecodeSpeed(decoder), len(dataset), time.perf_counter()
+    requests = (VideoRequest(epoch, video) for epoch in itertools.count() for video in range(num_videos))
+    with closing(workers.results(partial(_decode, dataset), requests)) as results:
+        for number, (video_seconds, num_clips, failures) in enumerate(results):
+            speed.ended = "; ".join(why for video in workers.blocked() if (why := workers.why_blocked(video)))
+            if speed.ended:
+                break
+            speed.failures.update(failures)
+            if number and num_clips:
+                speed.num_clips += num_clips
+                speed.seconds += video_seconds
+            is_over = time.perf_counter() - started >= seconds
+            if is_over if speed.num_clips else number >= num_videos:
+                break
     return speed
 
 
-def _decode(dataset: TrainDataset, sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one
+def _decode(dataset: TrainDataset, request: VideoRequest) -> tuple[float, int, list[tuple[int, str]]]:
+    """Seconds, number of clips, failures."""
     _silence_libraries()
-    torch.set_num_threads(1)
-    for epoch in itertools.count():
-        for video in range(len(dataset)):
-            sender.send(video)
-            started = time.perf_counter()
-            clips = dataset[VideoRequest(epoch, video)]
-            failures = [(failure.video, failure.reason) for failure in clips.failures]
-            sender.send(_Done(time.perf_counter() - started, len(clips.views), failures))
+    started = time.perf_counter()
+    clips = dataset[request]
+    return time.perf_counter() - started, len(clips.views), [(each.video, each.reason) for each in clips.failures]
 
 
+@cache  # once in each process
 def _silence_libraries() -> None:
     """What FFmpeg says about broken files would tear the page; Python's own tracebacks are still shown."""
     sys.stderr = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _follow(
-    receiver: Connection, speed: DecodeSpeed, num_videos: int, *, seconds: float, patience_seconds: float
-) -> None:
-    """Add up what the process reports until the time is over and one video was counted, or all failed."""
-    started, num_reports = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds if speed.num_clips else num_reports <= num_videos:
-        if not receiver.poll(patience_seconds):
-            speed.ended = f"no answer for {patience_seconds:g} s"
-            return
-        try:
-            report = receiver.recv()
-        except EOFError:
-            speed.ended = "the process died"
-            return
-        if isinstance(report, int):
-            speed.last_video = report
-            continue
-        speed.failures.update(report.failures)
-        if num_reports and report.num_clips:
-            speed.num_clips += report.num_clips
-            speed.seconds += report.seconds
-        num_reports += 1
 
 
 def clips_of_each(views: Sequence[ViewSpec]) -> str:
@@ -138,8 +100,7 @@ def decoding(speed: DecodeSpeed, names: Sequence[str]) -> list[Finding]:
         level: Level = "note" if speed.num_clips else "problem"
         findings.append(Finding(level, topic, fact, "tools/prepare_data.py SRC DST --check names all broken files"))
     if speed.ended:
-        fact = f"{speed.ended} on {names[speed.last_video]}"
-        findings.append(Finding("problem", topic, fact, "take that file out, or another DATA.DECODER"))
+        findings.append(Finding("problem", topic, speed.ended, "take that file out, or another DATA.DECODER"))
     return findings
 
 

@@ -28,7 +28,7 @@ _IN_USE = _LENGTHS.size
 _HEAD = 24
 
 
-class _Place(NamedTuple):
+class _Layout(NamedTuple):
     """Where a tensor's values lie, and how: `order` are its dimensions from the slowest to the fastest in memory."""
 
     offset: int
@@ -43,16 +43,16 @@ class _Packer(pickle.Pickler):
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.tensors: list[tuple[_Place, Tensor]] = []
+        self.tensors: list[tuple[_Layout, Tensor]] = []
         self.num_bytes = 0
 
     def persistent_id(self, obj: object) -> tuple[Any, ...] | None:
         if not isinstance(obj, Tensor):
             return None
-        place = _Place(self.num_bytes, obj.numel() * obj.element_size(), obj.dtype, tuple(obj.shape), _order(obj))
-        self.tensors.append((place, obj))
-        self.num_bytes = _aligned(place.offset + place.num_bytes)
-        return tuple(place)
+        layout = _Layout(self.num_bytes, obj.numel() * obj.element_size(), obj.dtype, tuple(obj.shape), _order(obj))
+        self.tensors.append((layout, obj))
+        self.num_bytes = _aligned(layout.offset + layout.num_bytes)
+        return tuple(layout)
 
 
 class _Unpacker(pickle.Unpickler):
@@ -61,10 +61,10 @@ class _Unpacker(pickle.Unpickler):
         self._tensors = tensors
 
     def persistent_load(self, pid: tuple[Any, ...]) -> Tensor:
-        place = _Place(*pid)
-        values = self._tensors[place.offset : place.offset + place.num_bytes].view(place.dtype)
-        there = values.view([place.shape[dim] for dim in place.order])
-        return there.permute([place.order.index(dim) for dim in range(len(place.order))])
+        layout = _Layout(*pid)
+        values = self._tensors[layout.offset : layout.offset + layout.num_bytes].view(layout.dtype)
+        in_memory = values.view([layout.shape[dim] for dim in layout.order])
+        return in_memory.permute([layout.order.index(dim) for dim in range(len(layout.order))])
 
 
 class _MemoryFile:
@@ -72,7 +72,7 @@ class _MemoryFile:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.descriptor = _memory_file(size)
+        self.descriptor = memory_file(size)
         self.memory = mmap.mmap(self.descriptor, size)
 
     def is_free(self) -> bool:
@@ -83,8 +83,8 @@ class _MemoryFile:
         os.close(self.descriptor)
 
 
-class Depot:
-    """Packs objects into files in memory, and uses a file again when its receiver has let go of all tensors in it.
+class ShmPool:
+    """Packs objects into shared memory, files that are used again when the receiver has let go of all tensors in them.
 
     To make new memory takes longer than to copy into it: the kernel clears and maps it page by page.
     """
@@ -102,13 +102,13 @@ class Depot:
         _LENGTHS.pack_into(file.memory, 0, pickled.tell(), packer.num_bytes)
         file.memory[_IN_USE] = 1
         file.memory[_HEAD : _HEAD + pickled.tell()] = pickled.getbuffer()
-        for place, tensor in packer.tensors:
+        for layout, tensor in packer.tensors:
             if tensor.numel() > 0:
-                there = torch.frombuffer(
-                    file.memory, dtype=place.dtype, count=tensor.numel(), offset=start + place.offset
+                values = torch.frombuffer(
+                    file.memory, dtype=layout.dtype, count=tensor.numel(), offset=start + layout.offset
                 )
-                there.view([place.shape[dim] for dim in place.order]).copy_(tensor.permute(place.order))
-                del there  # else the memory could not be closed
+                values.view([layout.shape[dim] for dim in layout.order]).copy_(tensor.permute(layout.order))
+                del values  # else the memory could not be closed
         return os.dup(file.descriptor)
 
     def close(self) -> None:
@@ -130,12 +130,12 @@ class Depot:
 
 
 def pack(obj: object) -> int:
-    """As `Depot.pack`, in a file of its own."""
-    depot = Depot()
+    """As `ShmPool.pack`, in a file of its own."""
+    pool = ShmPool()
     try:
-        return depot.pack(obj)
+        return pool.pack(obj)
     finally:
-        depot.close()
+        pool.close()
 
 
 def unpack(file: int, *, pin_memory: bool) -> Any:
@@ -199,10 +199,10 @@ def _aligned(num_bytes: int) -> int:
     return -(-num_bytes // _ALIGNMENT) * _ALIGNMENT
 
 
-def _memory_file(size: int) -> int:
+def memory_file(size: int) -> int:
     """A file without a name, in memory."""
     if hasattr(os, "memfd_create"):
-        file: int = os.memfd_create("parcel")  # counts as memory; the size of /dev/shm does not matter
+        file: int = os.memfd_create("sce_video")  # counts as memory; the size of /dev/shm does not matter
         os.ftruncate(file, size)
         return file
     # macOS, or a Python built for an old C library

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sce_video.engine.prepare.isolate import Lost, run_isolated
+from sce_video.engine.pool.isolated import Lost, run_isolated
 from sce_video.engine.prepare.journal import (
     BROKEN,
     DONE,

@@ -17,6 +17,7 @@ from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos
 from sce_video.config import load_config
 from sce_video.data.videos import StoredVideos, listed_files
+from sce_video.data.watched import WatchedVideos
 from sce_video.engine.doctor import demand as demand_module
 from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
 from sce_video.engine.doctor.demand import (
@@ -29,6 +30,7 @@ from sce_video.engine.doctor.demand import (
     training_step,
 )
 from sce_video.engine.doctor.disk import DiskSpeed, disk, first_of, measure_disk
+from sce_video.engine.pool.workers import Workers
 from sce_video.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -39,8 +41,9 @@ MIB = 2**20
 
 def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 20.0) -> DecodeSpeed:
     cfg = load_config(CONFIG, SMALL.split())
-    dataset = build_train_dataset(cfg, videos, build_views(cfg))
-    return measure_decoding(dataset, decoder="pyav", seconds=seconds, patience_seconds=patience_seconds)
+    workers = Workers(1, num_items=len(videos), timeout_seconds=patience_seconds, name=lambda video: f"{video}.mp4")
+    dataset = build_train_dataset(cfg, WatchedVideos(videos, workers), build_views(cfg))
+    return measure_decoding(dataset, workers=workers, decoder="pyav", seconds=seconds)
 
 
 def listed(paths: Sequence[Path]) -> StoredVideos:
@@ -102,7 +105,8 @@ def test_nothing_but_broken_videos_ends_before_the_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "patience_seconds", "told"), [(True, 60, "the process died"), (False, 5, "no answer for 5 s")]
+    ("kills", "patience_seconds", "told"),
+    [(True, 60, "was killed (signal 9; out of memory?)"), (False, 5, "was ended after 5 s")],
 )
 def test_a_decoder_that_dies_or_hangs_is_named_with_the_video(
     motion_videos: Path, kills: bool, patience_seconds: float, told: str
@@ -110,11 +114,11 @@ def test_a_decoder_that_dies_or_hangs_is_named_with_the_video(
     paths = sorted(motion_videos.glob("train/*/*.mp4"))[:3]
     trap = Trap(listed(paths), bad_video=2, kills=kills)
     speed = speed_of(trap, seconds=500, patience_seconds=patience_seconds)
-    assert (speed.ended, speed.last_video) == (told, 2)
+    assert speed.ended == f"2.mp4: its loader process {told}"
     assert speed.num_clips == 2  # the second video; the first is not counted
     found = decoding(speed, list(map(str, paths)))[-1]
     assert found.level == "problem"
-    assert found.fact == f"{told} on {paths[2]}"
+    assert found.fact == speed.ended
 
 
 TEN_A_SECOND = DecodeSpeed("pyav", num_clips=20, seconds=2.0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sce_video.engine.pool.shm_transport import Depot, has_file, pack, receive_file, send_file, unpack
+from sce_video.engine.pool.shm_transport import ShmPool, has_file, pack, receive_file, send_file, unpack
 
 DTYPES = [torch.uint8, torch.bool, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -60,10 +60,10 @@ def test_tensors_arrive_as_they_lie_in_memory(order, shape):
 
 
 def test_a_file_is_used_again_when_its_receiver_has_let_go():
-    depot = Depot()
+    pool = ShmPool()
 
     def send(number):
-        descriptor = depot.pack([torch.full((1000,), number), torch.full((10,), number)])
+        descriptor = pool.pack([torch.full((1000,), number), torch.full((10,), number)])
         return os.fstat(descriptor).st_ino, unpack(descriptor, pin_memory=False)
 
     first_file, (first, rest) = send(1)
@@ -78,19 +78,19 @@ def test_a_file_is_used_again_when_its_receiver_has_let_go():
     fourth_file, fourth = send(4)
     assert fourth_file == first_file
     assert [part.unique().tolist() for part in (second[0], third[0], fourth[0])] == [[2], [3], [4]]
-    depot.close()
+    pool.close()
     assert fourth[0].unique().tolist() == [4]
 
 
 def test_a_file_that_is_too_small_makes_way():
-    depot = Depot()
+    pool = ShmPool()
     before = len(os.listdir("/proc/self/fd"))
     open_files = set()
     for num in (10, 100_000, 1_000_000, 10):
-        assert torch.equal(unpack(depot.pack(torch.arange(num)), pin_memory=False), torch.arange(num))
+        assert torch.equal(unpack(pool.pack(torch.arange(num)), pin_memory=False), torch.arange(num))
         open_files.add(len(os.listdir("/proc/self/fd")))
     assert len(open_files) == 1
-    depot.close()
+    pool.close()
     assert len(os.listdir("/proc/self/fd")) == before
 
 

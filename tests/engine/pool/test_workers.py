@@ -10,9 +10,7 @@ import time
 import pytest
 import torch
 
-from sce_video.engine.pool import watchdog as watch_module
-from sce_video.engine.pool import workers as workers_module
-from sce_video.engine.pool.watchdog import Watch
+from sce_video.engine.pool import watchdog, worker
 from sce_video.engine.pool.workers import WorkerError, Workers
 from sce_video.errors import ManifestError
 from tests.deadly import WAYS, hang, kill, processes_begun_here
@@ -21,23 +19,28 @@ NUM_ITEMS = 40
 
 
 def crew(*, num_workers: int, tasks_ahead: int = 2, timeout_seconds: float = 120.0) -> Workers:
-    watch = Watch(NUM_ITEMS, timeout_seconds=timeout_seconds, name=lambda item: f"{item}.mp4")
-    return Workers(num_workers=num_workers, tasks_ahead=tasks_ahead, pin_memory=False, watch=watch)
+    return Workers(
+        num_workers,
+        num_items=NUM_ITEMS,
+        timeout_seconds=timeout_seconds,
+        name=lambda item: f"{item}.mp4",
+        tasks_ahead=tasks_ahead,
+    )
 
 
-def doing(watch: Watch, deadly: dict[int, str]):
-    """Work on a task of several items: why each was lost, or a tensor of its number."""
+def doing(workers: Workers, deadly: dict[int, str]):
+    """Work on a task of several items: why each was blocked, or a tensor of its number."""
 
     def work(task):
         done = []
         for item in task:
-            if watch.why_lost(item) is None:
-                watch.begin(item)
+            if workers.why_blocked(item) is None:
+                workers.working_on(item)
                 if item in deadly:
                     WAYS[deadly[item]]()
                 done.append(torch.full((item, 2), item))
             else:
-                done.append(watch.why_lost(item))
+                done.append(workers.why_blocked(item))
         return done
 
     return work
@@ -60,6 +63,39 @@ def _no_process_is_left():
     assert processes_begun_here() == before
 
 
+def test_blocked_items_are_named_with_what_they_did():
+    workers = crew(num_workers=1)
+    for item, number in ((3, signal.SIGSEGV), (4, signal.SIGALRM), (5, signal.SIGKILL), (6, 0)):
+        workers.block(item, number)
+    assert workers.why_blocked(2) is None
+    assert workers.why_blocked(3) == "3.mp4: its loader process died of signal 11 (Segmentation fault)"
+    assert workers.why_blocked(4) == "4.mp4: its loader process was ended after 120 s"
+    assert workers.why_blocked(5) == "5.mp4: its loader process was killed (signal 9; out of memory?)"
+    assert workers.why_blocked(6) == "6.mp4: its loader process ended without a word"
+
+
+def test_blocked_items_can_be_blocked_again_in_the_next_run():
+    first, second = crew(num_workers=1), crew(num_workers=0)
+    for item, number in ((9, signal.SIGSEGV), (0, 0), (5, signal.SIGALRM)):
+        first.block(item, number)
+    assert first.blocked() == {0: 0, 5: 14, 9: 11}
+    for item, number in first.blocked().items():
+        second.block(item, number)
+    assert [second.why_blocked(item) for item in range(10)] == [first.why_blocked(item) for item in range(10)]
+
+
+def test_a_process_that_was_there_before_sees_what_is_blocked():
+    workers = crew(num_workers=1)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(read, 1)
+        os._exit(0 if workers.why_blocked(7) else 1)
+    workers.block(7, signal.SIGSEGV)
+    os.write(write, b".")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
 @pytest.mark.parametrize("tasks_ahead", [1, 100])
 @pytest.mark.parametrize("num_tasks", [0, 1, 13])
@@ -75,7 +111,7 @@ def test_results_come_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_ta
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypatch, log_lines):
-    monkeypatch.setattr(workers_module, "_MOST_GROWTH_BYTES", 40 * 2**20)
+    monkeypatch.setattr(worker, "_MOST_GROWTH_BYTES", 40 * 2**20)
     leaked = []
 
     def work(task):
@@ -106,10 +142,10 @@ def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_work
     deadly = dict.fromkeys((0, 13, 14, 20, 39), way)
     workers = crew(num_workers=num_workers)
     tasks = [range(start, start + 4) for start in range(0, NUM_ITEMS, 4)]
-    results = list(workers.results(doing(workers.watch, deadly), tasks))
+    results = list(workers.results(doing(workers, deadly), tasks))
     found = [part for result in results for part in numbers(result)]
-    assert found == [workers.watch.why_lost(item) if item in deadly else item for item in range(NUM_ITEMS)]
-    assert list(workers.watch.lost()) == list(deadly)
+    assert found == [workers.why_blocked(item) if item in deadly else item for item in range(NUM_ITEMS)]
+    assert list(workers.blocked()) == list(deadly)
     assert all(f"{item}.mp4: its loader process" in found[item] for item in deadly)
     assert sum("trying it once more" in line for line in log_lines()) == len(deadly)
 
@@ -117,7 +153,7 @@ def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_work
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
     workers = crew(num_workers=num_workers, timeout_seconds=0.7)
-    results = list(workers.results(doing(workers.watch, {1: "hang", 2: "hang"}), [[0, 1], [2, 3], [4, 5]]))
+    results = list(workers.results(doing(workers, {1: "hang", 2: "hang"}), [[0, 1], [2, 3], [4, 5]]))
     why = ["1.mp4: its loader process was ended after 0.7 s", "2.mp4: its loader process was ended after 0.7 s"]
     assert list(map(numbers, results)) == [[0, why[0]], [why[1], 3], [4, 5]]
 
@@ -127,17 +163,17 @@ def test_time_is_counted_for_each_item_alone():
 
     def work(task):
         for item in range(16):
-            workers.watch.begin(item)
+            workers.working_on(item)
             time.sleep(0.2)
         return task
 
     assert list(workers.results(work, ["done"])) == ["done"]
-    assert workers.watch.lost() == {}
+    assert workers.blocked() == {}
 
 
 def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
     workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=1.0)
-    results = workers.results(doing(workers.watch, {}), [[1], [2], [3]])
+    results = workers.results(doing(workers, {}), [[1], [2], [3]])
     assert numbers(next(results)) == [1]
     time.sleep(1.5)
     assert [numbers(result) for result in results] == [[2], [3]]
@@ -153,21 +189,21 @@ def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(w
     def work(task):
         for place in ("before the first", "after the last"):
             if place == "after the last":
-                workers.watch.begin(task)
-                workers.watch.begin_between()
+                workers.working_on(task)
+                workers.working_on(None)
             if place == when and task == 2 and tries[0] == 0:
                 tries[0] = 1
                 hang()
         return task
 
     assert list(workers.results(work, range(4))) == [0, 1, 2, 3]
-    assert workers.watch.lost() == {}
+    assert workers.blocked() == {}
     assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
 
 
 def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
     """No timer of the kernel ends it."""
-    monkeypatch.setattr(watch_module, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.5)
     doers = []
 
     def tasks():
@@ -189,14 +225,14 @@ def test_an_accident_is_forgiven(log_lines):
     workers = crew(num_workers=2)
 
     def work(item):
-        workers.watch.begin(item)
+        workers.working_on(item)
         tries[item] += 1
         if tries[item] == 1:
             kill()
         return [item]
 
     assert list(workers.results(work, range(12))) == [[item] for item in range(12)]
-    assert workers.watch.lost() == {}
+    assert workers.blocked() == {}
     assert "0.mp4: its loader process was killed (signal 9; out of memory?); trying it once more" in log_lines()[0]
 
 
@@ -205,7 +241,7 @@ def test_accidents_on_one_video_with_a_result_between_do_not_add_up():
     workers = crew(num_workers=1)
 
     def work(item):
-        workers.watch.begin(item)
+        workers.working_on(item)
         tries[0] += 1
         if tries[0] in (1, 3):
             kill()
@@ -213,13 +249,13 @@ def test_accidents_on_one_video_with_a_result_between_do_not_add_up():
 
     assert list(workers.results(work, [3, 3])) == [3, 3]
     assert tries[0] == 4
-    assert workers.watch.lost() == {}
+    assert workers.blocked() == {}
 
 
 def test_results_from_before_a_death_are_not_done_again():
     done = mmap.mmap(-1, NUM_ITEMS)
     workers = crew(num_workers=1, tasks_ahead=6)
-    work = doing(workers.watch, {5: "kill"})
+    work = doing(workers, {5: "kill"})
 
     def counted(task):
         done[task[0]] += 1
@@ -243,7 +279,7 @@ def test_work_that_does_not_refuse_what_is_lost_ends_the_run():
     workers = crew(num_workers=1)
 
     def work(task):
-        workers.watch.begin(3)
+        workers.working_on(3)
         kill()
 
     with pytest.raises(WorkerError, match=r"^3.mp4: .* the 10th in a row"):
@@ -252,9 +288,9 @@ def test_work_that_does_not_refuse_what_is_lost_ends_the_run():
 
 def test_many_deadly_videos_in_one_task_do_not():
     workers = crew(num_workers=1)
-    (result,) = workers.results(doing(workers.watch, dict.fromkeys(range(8), "kill")), [range(10)])
+    (result,) = workers.results(doing(workers, dict.fromkeys(range(8), "kill")), [range(10)])
     assert numbers(result)[8:] == [8, 9]
-    assert len(workers.watch.lost()) == 8
+    assert len(workers.blocked()) == 8
 
 
 class OddError(Exception):
@@ -307,7 +343,7 @@ def test_no_descriptor_stays_open():
     gc.collect()  # what other tests have left in tracebacks
     before = len(os.listdir("/proc/self/fd"))
     workers = crew(num_workers=2)
-    list(workers.results(doing(workers.watch, {3: "kill", 8: "kill"}), [[item] for item in range(10)]))
+    list(workers.results(doing(workers, {3: "kill", 8: "kill"}), [[item] for item in range(10)]))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -346,7 +382,7 @@ def test_no_worker_outlives_a_main_process_that_is_killed():
 
     def work(task):
         if task == 4:
-            workers.watch.begin(0)
+            workers.working_on(0)
             hang()
         return os.getpid()
 

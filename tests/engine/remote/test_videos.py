@@ -16,7 +16,6 @@ from sce_video.data.sources import read_folder, read_list, read_shards
 from sce_video.data.storage import RemoteFiles
 from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.pool.watchdog import Watch
 from sce_video.engine.pool.workers import Workers
 from sce_video.engine.remote import Patience, RemotePath, location
 from sce_video.engine.remote.cache import FileCache
@@ -66,10 +65,16 @@ def frames(videos: WatchedVideos | StoredVideos, video: int) -> torch.Tensor:
         return opened.frames_at([0.0, 0.1]).clone()
 
 
-def in_workers(videos: StoredVideos, *, timeout_seconds: float = 60.0, num_workers: int = 2) -> tuple[list, Watch]:
+def in_workers(videos: StoredVideos, *, timeout_seconds: float = 60.0, num_workers: int = 2) -> tuple[list, Workers]:
     """What loader processes make of every video: its frames, or why it has none."""
-    watch = Watch(len(videos), timeout_seconds=timeout_seconds, name=videos.listed.name)
-    watched = WatchedVideos(videos, watch)
+    workers = Workers(
+        num_workers,
+        num_items=len(videos),
+        timeout_seconds=timeout_seconds,
+        name=videos.listed.name,
+        tasks_ahead=2,
+    )
+    watched = WatchedVideos(videos, workers)
 
     def work(video: int) -> torch.Tensor | str:
         try:
@@ -77,8 +82,7 @@ def in_workers(videos: StoredVideos, *, timeout_seconds: float = 60.0, num_worke
         except DecodeError as error:
             return str(error)
 
-    workers = Workers(num_workers=num_workers, tasks_ahead=2, pin_memory=False, watch=watch)
-    return list(workers.results(work, range(len(videos)))), watch
+    return list(workers.results(work, range(len(videos)))), workers
 
 
 def expected(local: ListedVideos) -> list[torch.Tensor]:
@@ -92,9 +96,9 @@ def test_pixels_over_faulty_http_in_forked_workers(
     videos = remote_videos(served, local, make_files())
     require_files(videos.listed)  # fsspec has lived in this process before the fork
     for _ in range(2):
-        found, watch = in_workers(videos)
+        found, workers = in_workers(videos)
         assert all(map(torch.equal, found, expected(local)))
-        assert watch.lost() == {}
+        assert workers.blocked() == {}
     assert [served.gets()[path] for path in local.paths] == [2] * NUM_VIDEOS
 
 
@@ -136,9 +140,9 @@ def test_a_slow_network_loses_no_video(served: HttpFolder, local: ListedVideos, 
     """Fetching takes three times as long as a process may be on a video."""
     served.fail_first, served.hang_seconds = ("hang",), 1.5
     few = local.part(range(2), origin="two")
-    found, watch = in_workers(remote_videos(served, few, make_files()), timeout_seconds=0.5)
+    found, workers = in_workers(remote_videos(served, few, make_files()), timeout_seconds=0.5)
     assert all(map(torch.equal, found, expected(few)))
-    assert watch.lost() == {}
+    assert workers.blocked() == {}
 
 
 def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
@@ -147,12 +151,12 @@ def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
     served.fail_first = ("503",) * 1000
     few = local.part(range(2), origin="two")
     impatient = make_files(Patience(total_seconds=5.0, first_wait_seconds=0.5))
-    found, watch = in_workers(remote_videos(served, few, impatient))
+    found, workers = in_workers(remote_videos(served, few, impatient))
     for reason, path in zip(found, few.paths, strict=True):
         assert reason.startswith(f"{served.url}/{path}: cannot be fetched (")
         assert "503" in reason
         assert "\n" not in reason
-    assert watch.lost() == {}
+    assert workers.blocked() == {}
     served.fail_first = ()
     found, _ = in_workers(remote_videos(served, few, make_files()))
     assert all(map(torch.equal, found, expected(few)))

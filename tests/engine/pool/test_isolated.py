@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.prepare import isolate
-from sce_video.engine.prepare.isolate import Lost, run_isolated
+from sce_video.engine.pool import isolated, watchdog
+from sce_video.engine.pool.isolated import Lost, run_isolated
 
 OS, TIME = "__import__('os')", "__import__('time')"
 
@@ -41,7 +41,8 @@ def test_a_crash_costs_one_task() -> None:
     assert reasons == [Lost(f"its process died ({name})", cause) for name, cause in names.items()]
 
 
-def test_a_hang_costs_one_task_and_its_process() -> None:
+def test_a_hang_costs_one_task_and_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.5)  # no timer ends a process that is stopped
     tasks = [f"{OS}.kill({OS}.getpid(), {int(signal.SIGSTOP)})", "1", f"{TIME}.sleep(1000)", "2"]
     outcomes = run(tasks, timeout_seconds=2.5)
     late = Lost("took longer than 2.5 seconds", "time")
@@ -80,7 +81,8 @@ def test_a_worker_killed_between_two_tasks_is_replaced() -> None:
 
 
 def test_a_worker_that_never_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolate, "_MAX_START_SECONDS", 3.0)
+    monkeypatch.setattr(isolated, "_MAX_START_SECONDS", 3.0)
+    monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.0)
 
     def tasks() -> Iterator[str]:
         yield "1"
@@ -105,7 +107,8 @@ class Stuck:
 
 
 def test_processes_that_never_begin_are_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolate, "_MAX_START_SECONDS", 0.2)
+    monkeypatch.setattr(isolated, "_MAX_START_SECONDS", 0.2)
+    monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.0)
     with pytest.raises(OSError, match=r"have not begun after 0\.2 seconds"):
         list(run_isolated(Stuck(), ["1"], num_workers=1, timeout_seconds=1000.0, memory_bytes=3 << 30))
 
@@ -116,7 +119,7 @@ def test_processes_that_cannot_start_are_no_endless_loop() -> None:
 
 
 def test_ctrl_c_while_processes_start_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = isolate.forkserver.ensure_running
+    start = isolated.forkserver.ensure_running
 
     def start_and_press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
