@@ -1,0 +1,49 @@
+"""One process from the main process's end; what pools make of it is tested with them."""
+
+import multiprocessing
+import os
+import signal
+
+from sce_video.engine.pool.shm_transport import unpack
+from sce_video.engine.pool.watchdog import working_on
+from sce_video.engine.pool.worker import Death, Raised, Worker, WorkerSpec
+from tests.deadly import leave
+
+
+def work(task):
+    working_on(7)
+    if task == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == "leave":
+        leave()
+    if task == "raise":
+        raise ValueError("told")
+    return task
+
+
+def news_of(worker):
+    while (news := worker.news(wait_seconds=1.0)) is None:
+        pass
+    return news
+
+
+def test_results_deaths_and_errors_are_the_news():
+    new_process = multiprocessing.get_context("fork").Process
+    worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, new_process, told_errors=(ValueError,)))
+    try:
+        for task, told in (("kill", Death(7, -signal.SIGKILL)), ("leave", Death(7, 3))):
+            worker.give(task)
+            assert news_of(worker) == told
+            assert worker.tasks.popleft() == task
+        assert worker.num_deaths == 2
+        assert [Death(7, code).signal_number for code in (-9, 3)] == [9, 0]
+        for task in ("fine", "raise"):
+            worker.give(task)
+        assert unpack(news_of(worker), pin_memory=False) == "fine"
+        assert worker.num_deaths == 0
+        raised = unpack(news_of(worker), pin_memory=False)
+        assert isinstance(raised, Raised)
+        assert str(raised.again()) == "told"
+        assert "in work" in str(raised.again().__cause__)
+    finally:
+        worker.end()
