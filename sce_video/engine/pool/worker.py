@@ -157,6 +157,8 @@ class Worker(Generic[Task, Result]):
         """How the process has ended; None where it only made way for a new one."""
         assert self._process is not None
         is_overdue = self._process.is_alive() and self._slot.is_overdue(waited_seconds=math.inf)
+        if not is_overdue:
+            self._process.join(LOOK_SECONDS)  # its socket closes before it has ended, and its exit code is wanted
         self.end()  # it may have closed its socket and live on
         exit_code, self._process = self._process.exitcode, None
         if self._slot.is_retired:
@@ -186,8 +188,9 @@ def _serve(connection: socket.socket, spec: WorkerSpec[Task, Result]) -> None:
         pool, first_bytes = ShmPool(), 0
         while (file := _next_file(connection)) is not None:
             working_on(None)
-            send_file(connection, _outcome(spec, unpack(file, pin_memory=False), pool))
-            waiting_for_task()
+            outcome = _outcome(spec, unpack(file, pin_memory=False), pool)
+            waiting_for_task()  # before the main process can know, and counts the time to the next task
+            send_file(connection, outcome)
             first_bytes = first_bytes or resident_bytes()
             if resident_bytes() - first_bytes > _MOST_GROWTH_BYTES:  # libraries leak, some a little with each file
                 slot.retire()
