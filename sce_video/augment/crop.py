@@ -64,6 +64,7 @@ class ShortSideCrop:
 
 
 RandomCrop = AreaCrop | ShortSideCrop
+CROPS: dict[str, type[RandomCrop]] = {"area": AreaCrop, "short_side": ShortSideCrop}
 
 
 def _placed(box_height: int, box_width: int, height: int, width: int, *, generator: torch.Generator) -> CropBox:

@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.build.model import build_backbone
-from sce_video.config.settings import takes
+from sce_video.config.settings import settings_of, takes
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
@@ -16,11 +16,10 @@ from sce_video.optim.schedules import EMAMomentum, Ramp
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
     """The method with what its constructor takes: networks, how its scalars move, and its settings of METHOD."""
     method = METHODS[cfg.METHOD.NAME]
-    wanted = takes(method)
     return method(
-        **_networks(cfg, wanted),
+        **_networks(cfg, takes(method)),
         scheduled={name: _scheduled(cfg, name, steps_per_epoch) for name in method.SCALARS},
-        **{name: cfg.METHOD[name.upper()] for name in wanted if name.upper() in cfg.METHOD},
+        **settings_of(cfg.METHOD, method),
     )
 
 

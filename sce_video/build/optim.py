@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import Optimizer
 
-from sce_video.config.settings import takes
+from sce_video.config.settings import settings_of, takes
 from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups
@@ -40,7 +40,7 @@ def _decay(cfg: CfgNode) -> dict[str, Any]:
 
 def _optimizer(cfg: CfgNode, groups: list[Any]) -> Optimizer:
     optimizer = OPTIMIZERS[cfg.OPTIM.NAME]
-    return optimizer(groups, **{name: cfg.OPTIM[name.upper()] for name in takes(optimizer)})
+    return optimizer(groups, **settings_of(cfg.OPTIM, optimizer))
 
 
 def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = None) -> Schedules:

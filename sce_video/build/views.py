@@ -1,26 +1,20 @@
 """From the config: the views of a video, in training and in evaluation, and where their clips lie."""
 
-from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 
-import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.color_jitter import ColorJitter
-from sce_video.augment.crop import AreaCrop, RandomCrop, ShortSideCrop
+from sce_video.augment.crop import CROPS, RandomCrop
 from sce_video.augment.flip import Flip
 from sce_video.augment.gaussian_blur import GaussianBlur
 from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.augment.solarize import Solarize
-from sce_video.clips.frames import Positions, jittered_positions, strided_positions, uniform_positions
-from sce_video.clips.samplers import (
-    SpanSampler,
-    bounded_distance_pair,
-    decreasing_distance_pair,
-    independent_spans,
-    pair_then_independent,
-)
+from sce_video.clips.frames import FRAME_CHOICES
+from sce_video.clips.samplers import PAIRS, pair_then_independent
+from sce_video.config.settings import settings_of, takes
 from sce_video.data.dataset import ClipSampling
 from sce_video.evaluate.views import ViewProtocol
 
@@ -36,7 +30,7 @@ def _global_views(cfg: CfgNode) -> list[ViewSpec]:
     recipes = [
         ViewRecipe(
             temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
-            crop=CROPS[cfg.AUG.CROP](cfg),
+            crop=_crop(cfg),
             ops=(
                 ColorJitter(cfg.AUG.JITTER_PROBABILITY, strengths),
                 Grayscale(cfg.AUG.GRAYSCALE_PROBABILITY),
@@ -53,47 +47,27 @@ def _global_views(cfg: CfgNode) -> list[ViewSpec]:
     return [ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS) for recipe in recipes]
 
 
-CROPS: dict[str, Callable[[CfgNode], RandomCrop]] = {
-    "area": lambda cfg: AreaCrop(tuple(cfg.AUG.CROP_AREA), tuple(cfg.AUG.CROP_ASPECT)),
-    "short_side": lambda cfg: ShortSideCrop(tuple(cfg.AUG.CROP_SHORT_SIDE_PIXELS), cfg.CLIP.SIZE_PIXELS),
-}
+def _crop(cfg: CfgNode) -> RandomCrop:
+    crop = CROPS[cfg.AUG.CROP]
+    settings = {
+        "area": tuple(cfg.AUG.CROP_AREA),
+        "aspect": tuple(cfg.AUG.CROP_ASPECT),
+        "short_side_pixels": tuple(cfg.AUG.CROP_SHORT_SIDE_PIXELS),
+        "size_pixels": cfg.CLIP.SIZE_PIXELS,
+    }
+    return crop(**{field.name: settings[field.name] for field in fields(crop)})
 
 
 def build_clip_sampling(cfg: CfgNode) -> ClipSampling:
+    pair, choose = PAIRS[cfg.CLIP.PAIR], FRAME_CHOICES[cfg.CLIP.FRAME_CHOICE]
+    choose_frames = partial(choose, **settings_of(cfg.CLIP, choose))
+    draws = "generator" in takes(choose)
     return ClipSampling(
-        spans=SPAN_SAMPLERS[cfg.CLIP.PAIR](cfg),
+        spans=partial(pair_then_independent, pair=partial(pair, **settings_of(cfg.CLIP, pair))),
         speeds=tuple(cfg.CLIP.SPEEDS),
         duration_jitter=cfg.CLIP.DURATION_JITTER,
-        positions=partial(FRAME_CHOICES[cfg.CLIP.FRAME_CHOICE], cfg.CLIP.FRAME_STRIDE),
+        positions=lambda generator: partial(choose_frames, generator=generator) if draws else choose_frames,
     )
-
-
-SPAN_SAMPLERS: dict[str, Callable[[CfgNode], SpanSampler]] = {
-    "independent": lambda cfg: independent_spans,
-    "distance": lambda cfg: partial(
-        pair_then_independent,
-        pair=partial(
-            bounded_distance_pair,
-            min_distance_seconds=cfg.CLIP.DISTANCE_SECONDS[0],
-            max_distance_seconds=cfg.CLIP.DISTANCE_SECONDS[1],
-        ),
-    ),
-    "decreasing": lambda cfg: partial(
-        pair_then_independent, pair=partial(decreasing_distance_pair, power=cfg.CLIP.DISTANCE_POWER)
-    ),
-}
-
-
-def _jittered(frame_stride: int, generator: torch.Generator) -> Positions:
-    return partial(jittered_positions, generator=generator)
-
-
-# (frame_stride, the view's generator) -> which of a span's frames are kept
-FRAME_CHOICES: dict[str, Callable[[int, torch.Generator], Positions]] = {
-    "uniform": lambda frame_stride, generator: uniform_positions,
-    "strided": lambda frame_stride, generator: partial(strided_positions, frame_stride=frame_stride),
-    "jittered": _jittered,
-}
 
 
 def build_protocol(cfg: CfgNode) -> ViewProtocol:

@@ -55,6 +55,14 @@ def jittered_positions(count: int, num_frames: int, *, generator: torch.Generato
     return [bounds[i] + int(share * (bounds[i + 1] - bounds[i])) for i, share in enumerate(shares)]
 
 
+# Which frames of a span are kept. What each takes by name, but for the generator, are its settings.
+FRAME_CHOICES: dict[str, Callable[..., list[int]]] = {
+    "uniform": uniform_positions,
+    "strided": strided_positions,
+    "jittered": jittered_positions,
+}
+
+
 def frame_indices(
     span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions = uniform_positions
 ) -> list[int]:

@@ -5,7 +5,7 @@ max(video_seconds - clip_seconds, 0); the distance of two spans is that of their
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -53,26 +53,23 @@ def bounded_distance_pair(
     video_seconds: float,
     clip_seconds: Sequence[float],
     *,
-    min_distance_seconds: float,
-    max_distance_seconds: float,
+    distance_seconds: Sequence[float],
     generators: Sequence[torch.Generator],
 ) -> list[ClipSpan]:
-    """Two spans, uniform over all pairs of starts in the video whose distance is in [min, max]; either may be first.
+    """Two spans, uniform over all pairs of starts in the video whose distance lies in
+    `distance_seconds`, the least and the most; either may be first.
 
     A video too short for the minimum gives the pair that is as far apart as it allows: one span at 0, the other at
     the video's end. The bounds hold to a nanosecond. Without bounds (0, infinity) this is `independent_spans` in law.
 
     Raises:
-        ValueError: not two lengths, a length that is not positive, not 0 <= min <= max.
+        ValueError: not two lengths, a length that is not positive, not 0 <= least <= most.
     """
     latest = _latest_starts_of_two(video_seconds, clip_seconds)
-    if not 0 <= min_distance_seconds <= max_distance_seconds:
-        raise ValueError(
-            f"the distance is to be in [{min_distance_seconds}, {max_distance_seconds}] seconds; "
-            "it must be 0 <= minimum <= maximum"
-        )
-    low = min(min_distance_seconds, max(latest))
-    high = min(max_distance_seconds, max(latest))
+    least, most = distance_seconds
+    if not 0 <= least <= most:
+        raise ValueError(f"distance_seconds is [{least}, {most}]; it must be 0 <= least <= most")
+    low, high = min(least, max(latest)), min(most, max(latest))
     # With d between the starts, the earlier one is free in [0, min(a, b - d)], a and b being the latest starts of the
     # earlier and of the later span. So d and the order have that length as density, and the start is uniform in it.
     ways = [(a + _SLACK_SECONDS, b - low + _SLACK_SECONDS) for a, b in (latest, latest[::-1])]
@@ -85,12 +82,16 @@ def bounded_distance_pair(
 
 
 def decreasing_distance_pair(
-    video_seconds: float, clip_seconds: Sequence[float], *, power: float, generators: Sequence[torch.Generator]
+    video_seconds: float,
+    clip_seconds: Sequence[float],
+    *,
+    distance_power: float,
+    generators: Sequence[torch.Generator],
 ) -> list[ClipSpan]:
     """Two spans, the farther apart the rarer (CVRL, arXiv:2008.03800).
 
-    Their distance t has a density proportional to 1 - (t / T)^power over [0, T], T being the latest start of the span
-    that comes second; the earlier start is uniform over what is left. Each span is first half of the time.
+    Their distance t has a density proportional to 1 - (t / T)^distance_power over [0, T], T being the latest start of
+    the span that comes second; the earlier start is uniform over what is left. Each span is first half of the time.
 
     Power 1 is CVRL's own choice, and for two clips of equal length it is `independent_spans` in law: the distance of
     two uniform starts falls linearly too. A power below 1 prefers near pairs (mean distance T (power + 1) /
@@ -100,12 +101,20 @@ def decreasing_distance_pair(
         ValueError: not two lengths, a length or power that is not positive.
     """
     latest = _latest_starts_of_two(video_seconds, clip_seconds)
-    if not (power > 0 and math.isfinite(power)):
-        raise ValueError(f"power is {power}; it must be a positive number")
+    if not (distance_power > 0 and math.isfinite(distance_power)):
+        raise ValueError(f"distance_power is {distance_power}; it must be a positive number")
     coin, share, position = torch.rand(3, generator=generators[0], dtype=torch.float64).tolist()
     first = 0 if coin < 0.5 else 1
-    distance = latest[1 - first] * _decreasing_quantile(share, power)
+    distance = latest[1 - first] * _decreasing_quantile(share, distance_power)
     return _placed(clip_seconds, latest, first=first, distance=distance, position=position)
+
+
+# Where the clips of the two global views lie. What each takes by name, but for the generators, are its settings.
+PAIRS: dict[str, Callable[..., list[ClipSpan]]] = {
+    "independent": independent_spans,
+    "distance": bounded_distance_pair,
+    "decreasing": decreasing_distance_pair,
+}
 
 
 def pair_then_independent(

@@ -90,6 +90,11 @@ def takes(piece: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
+def settings_of(section: Mapping[str, Any], piece: Callable[..., Any]) -> dict[str, Any]:
+    """By name, the values that a section of the config has of what a piece takes."""
+    return {name: section[name.upper()] for name in takes(piece) if name.upper() in section}
+
+
 def free(setting: Setting) -> Setting:
     """One that a run may go on with another value of; any other change would make its saved config a lie."""
     return replace(setting, is_free=True)

@@ -7,7 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.run import Work
-from sce_video.config.settings import takes
+from sce_video.config.settings import settings_of, takes
 from sce_video.data.subsets import balanced_part
 from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.table import EVALUATIONS
@@ -22,7 +22,7 @@ def on_features_task(cfg: CfgNode, device: torch.device) -> Work:
     """
     evaluation = EVALUATIONS[cfg.TASK]
     wanted = takes(evaluation)
-    settings = {name: cfg.EVAL[name.upper()] for name in wanted if name.upper() in cfg.EVAL}
+    settings = settings_of(cfg.EVAL, evaluation)
     offered: dict[str, Any] = {"device": device, "seed": cfg.RUN.SEED, "balanced_part": balanced_part, **settings}
     if "search" in wanted:
         offered["search"] = SEARCHES[cfg.EVAL.SEARCH]()

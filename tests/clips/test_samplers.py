@@ -23,7 +23,7 @@ from sce_video.clips.span import ClipSpan
 SECONDS = st.floats(min_value=0.01, max_value=1e4)
 SEEDS = st.integers(0, 2**31)
 NANOSECOND = 1.01e-9
-UNBOUNDED = {"min_distance_seconds": 0.0, "max_distance_seconds": math.inf}
+UNBOUNDED = {"distance_seconds": (0.0, math.inf)}
 
 
 def _generator(seed):
@@ -111,9 +111,7 @@ def test_each_independent_span_comes_from_its_own_generator():
 )
 def test_a_bounded_pair_respects_the_distance_or_is_as_far_apart_as_the_video_allows(video, clips, bounds, seed):
     low, high = bounds
-    spans = bounded_distance_pair(
-        video, clips, min_distance_seconds=low, max_distance_seconds=high, generators=[_generator(seed)]
-    )
+    spans = bounded_distance_pair(video, clips, distance_seconds=(low, high), generators=[_generator(seed)])
     _assert_inside(spans, video, clips)
     distance = abs(spans[1].start_seconds - spans[0].start_seconds)
     farthest = max(video - min(clips), 0)
@@ -142,7 +140,7 @@ def _assert_inside(spans, video, clips):
     ],
 )
 def test_a_bounded_pair_is_uniform_over_the_allowed_pairs(clips, low, high):
-    sampler = partial(bounded_distance_pair, min_distance_seconds=low, max_distance_seconds=high)
+    sampler = partial(bounded_distance_pair, distance_seconds=(low, high))
     drawn = _drawn_starts(sampler, 12.0, clips, num=6000)
     expected = _rejected_pairs([12.0 - clip for clip in clips], low, high, num=400_000)
     for weights in ([1.0, 0.0], [0.0, 1.0], [-1.0, 1.0], [1.0, 1.0]):  # starts, signed distance, their sum
@@ -152,13 +150,13 @@ def test_a_bounded_pair_is_uniform_over_the_allowed_pairs(clips, low, high):
 
 def test_the_distances_of_a_bounded_pair_by_hand():
     # Both starts in [0, 10]: the density of their distance is (10 - x), its integral 10 x - x^2 / 2.
-    sampler = partial(bounded_distance_pair, min_distance_seconds=2.0, max_distance_seconds=5.0)
+    sampler = partial(bounded_distance_pair, distance_seconds=(2.0, 5.0))
     starts = _drawn_starts(sampler, 12.56, (2.56, 2.56), num=6000)
     _assert_has_cdf((starts[:, 1] - starts[:, 0]).abs(), lambda x: (10 * x - x * x / 2 - 18) / (37.5 - 18))
 
 
 def test_one_allowed_distance_is_the_limit_of_a_narrow_range():
-    sampler = partial(bounded_distance_pair, min_distance_seconds=3.0, max_distance_seconds=3.0)
+    sampler = partial(bounded_distance_pair, distance_seconds=(3.0, 3.0))
     starts = _drawn_starts(sampler, 12.0, (2.0, 8.0), num=4000)  # latest starts 10 and 4
     distance = starts[:, 1] - starts[:, 0]
     assert torch.allclose(distance.abs(), torch.tensor(3.0, dtype=torch.float64), atol=NANOSECOND, rtol=0)
@@ -170,14 +168,14 @@ def test_one_allowed_distance_is_the_limit_of_a_narrow_range():
 
 @pytest.mark.parametrize("clip", [12.0, 20.0])
 def test_a_clip_that_fills_the_video_leaves_the_other_uniform(clip):
-    sampler = partial(bounded_distance_pair, min_distance_seconds=2.0, max_distance_seconds=6.0)
+    sampler = partial(bounded_distance_pair, distance_seconds=(2.0, 6.0))
     starts = _drawn_starts(sampler, 12.0, (clip, 3.0), num=4000)
     assert starts[:, 0].max() < NANOSECOND
     _assert_has_cdf(starts[:, 1], lambda x: (x - 2) / 4)
 
 
 def test_a_video_too_short_for_the_minimum_gives_its_two_ends():
-    sampler = partial(bounded_distance_pair, min_distance_seconds=50.0, max_distance_seconds=60.0)
+    sampler = partial(bounded_distance_pair, distance_seconds=(50.0, 60.0))
     starts = _drawn_starts(sampler, 12.0, (2.0, 2.0), num=1000)
     assert torch.allclose(starts.sort(dim=1).values, torch.tensor([0.0, 10.0], dtype=torch.float64), atol=NANOSECOND)
     assert starts[:, 0].mean().item() == pytest.approx(5.0, abs=0.5)  # each view is first half of the time
@@ -199,12 +197,14 @@ def test_a_pair_without_bounds_is_distributed_as_independent_spans():
 @settings(max_examples=200, deadline=None)
 @given(video=SECONDS, clips=st.tuples(SECONDS, SECONDS), power=st.floats(0.05, 20), seed=SEEDS)
 def test_a_decreasing_pair_lies_inside_the_video(video, clips, power, seed):
-    _assert_inside(decreasing_distance_pair(video, clips, power=power, generators=[_generator(seed)]), video, clips)
+    _assert_inside(
+        decreasing_distance_pair(video, clips, distance_power=power, generators=[_generator(seed)]), video, clips
+    )
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 3.0])
 def test_the_distance_of_a_decreasing_pair_has_the_density_of_the_paper(power):
-    starts = _drawn_starts(partial(decreasing_distance_pair, power=power), 12.0, (2.0, 2.0), num=6000)
+    starts = _drawn_starts(partial(decreasing_distance_pair, distance_power=power), 12.0, (2.0, 2.0), num=6000)
     distance = (starts[:, 1] - starts[:, 0]).abs()
 
     def cdf(t):  # the trapezoidal rule over the density, not its integral
@@ -222,7 +222,7 @@ def test_the_distance_of_a_decreasing_pair_has_the_density_of_the_paper(power):
 
 def test_a_linearly_decreasing_pair_is_distributed_as_independent_spans():
     # The distance of two uniform starts has the density 2 (1 - t / T) / T: CVRL's linear choice.
-    decreasing = _drawn_starts(partial(decreasing_distance_pair, power=1.0), 12.0, (2.0, 2.0), num=6000)
+    decreasing = _drawn_starts(partial(decreasing_distance_pair, distance_power=1.0), 12.0, (2.0, 2.0), num=6000)
     independent = _drawn_starts(independent_spans, 12.0, (2.0, 2.0), num=6000, seed=5)
     for weights in ([1.0, 0.0], [0.0, 1.0], [-1.0, 1.0], [1.0, 1.0]):
         direction = torch.tensor(weights, dtype=torch.float64)
@@ -230,7 +230,7 @@ def test_a_linearly_decreasing_pair_is_distributed_as_independent_spans():
 
 
 def test_a_decreasing_pair_of_unequal_clips_goes_as_far_as_the_later_one_can():
-    starts = _drawn_starts(partial(decreasing_distance_pair, power=1.0), 12.0, (2.0, 8.0), num=4000)
+    starts = _drawn_starts(partial(decreasing_distance_pair, distance_power=1.0), 12.0, (2.0, 8.0), num=4000)
     distance = starts[:, 1] - starts[:, 0]
     _assert_has_cdf(distance[distance > 0], lambda t: 1 - (1 - t / 4) ** 2)
     _assert_has_cdf(-distance[distance < 0], lambda t: 1 - (1 - t / 10) ** 2)
@@ -240,8 +240,8 @@ def test_a_decreasing_pair_of_unequal_clips_goes_as_far_as_the_later_one_can():
     "sampler",
     [
         independent_spans,
-        partial(bounded_distance_pair, min_distance_seconds=1.0, max_distance_seconds=4.0),
-        partial(decreasing_distance_pair, power=1.0),
+        partial(bounded_distance_pair, distance_seconds=(1.0, 4.0)),
+        partial(decreasing_distance_pair, distance_power=1.0),
     ],
 )
 def test_a_pair_is_a_function_of_its_generators_alone(sampler):
@@ -314,9 +314,7 @@ def test_lengths_of_two_views_go_into_a_pair():
         for generator in generators
     ]
     assert lengths[0] != lengths[1]
-    spans = bounded_distance_pair(
-        30.0, lengths, min_distance_seconds=5.0, max_distance_seconds=6.0, generators=generators
-    )
+    spans = bounded_distance_pair(30.0, lengths, distance_seconds=(5.0, 6.0), generators=generators)
     _assert_inside(spans, 30.0, lengths)
     assert 5.0 <= abs(spans[0].start_seconds - spans[1].start_seconds) <= 6.0
 
@@ -397,24 +395,18 @@ def test_num_clips_must_be_positive():
 
 @pytest.mark.parametrize("bounds", [(-1.0, 2.0), (3.0, 2.0), (float("nan"), 2.0), (1.0, float("nan"))])
 def test_distance_bounds_must_be_in_order(bounds):
-    with pytest.raises(ValueError, match="it must be 0 <= minimum <= maximum"):
-        bounded_distance_pair(
-            10.0,
-            (2.0, 2.0),
-            min_distance_seconds=bounds[0],
-            max_distance_seconds=bounds[1],
-            generators=[_generator(0)],
-        )
+    with pytest.raises(ValueError, match="it must be 0 <= least <= most"):
+        bounded_distance_pair(10.0, (2.0, 2.0), distance_seconds=bounds, generators=[_generator(0)])
 
 
 @pytest.mark.parametrize("power", [0.0, -1.0, float("nan"), float("inf")])
 def test_the_power_must_be_positive(power):
-    with pytest.raises(ValueError, match=f"power is {power}; it must be a positive number"):
-        decreasing_distance_pair(10.0, (2.0, 2.0), power=power, generators=[_generator(0)])
+    with pytest.raises(ValueError, match=f"distance_power is {power}; it must be a positive number"):
+        decreasing_distance_pair(10.0, (2.0, 2.0), distance_power=power, generators=[_generator(0)])
 
 
 def test_the_first_two_of_more_views_are_a_pair():
-    pair = partial(bounded_distance_pair, min_distance_seconds=3.0, max_distance_seconds=4.0)
+    pair = partial(bounded_distance_pair, distance_seconds=(3.0, 4.0))
     lengths = (2.0, 2.5, 0.5, 1.0)
     spans = pair_then_independent(10.0, lengths, pair=pair, generators=[_generator(seed) for seed in range(4)])
     assert spans[:2] == pair(10.0, lengths[:2], generators=[_generator(0), _generator(1)])
@@ -425,7 +417,7 @@ def test_the_first_two_of_more_views_are_a_pair():
 
 
 @pytest.mark.parametrize(
-    "sampler", [partial(bounded_distance_pair, **UNBOUNDED), partial(decreasing_distance_pair, power=1.0)]
+    "sampler", [partial(bounded_distance_pair, **UNBOUNDED), partial(decreasing_distance_pair, distance_power=1.0)]
 )
 def test_a_pair_is_for_two_views(sampler):
     with pytest.raises(ValueError, match="3 clips are asked for; a pair of spans is for two views"):

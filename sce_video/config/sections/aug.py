@@ -1,5 +1,6 @@
 """AUG: the views in training (arXiv:2212.11187)."""
 
+from sce_video.augment.crop import CROPS
 from sce_video.config.sections.bounds import MOST_PIXELS, MOST_SIDE_PIXELS
 from sce_video.config.sections.task import TRAINING
 from sce_video.config.settings import Section, choice, number, positive, share, when, when_above_zero
@@ -12,7 +13,7 @@ AUG = Section()
 # How a crop is drawn: "area" (random resized crop: a share CROP_AREA of the frame, width / height CROP_ASPECT) or
 # "short_side" (as in supervised training: the short side is resized to a random length in CROP_SHORT_SIDE_PIXELS, and a
 # square of CLIP.SIZE_PIXELS is cut).
-AUG.CROP = choice("area", "area", "short_side", conditions=[TRAINING])
+AUG.CROP = choice("area", *CROPS, conditions=[TRAINING])
 AUG.CROP_AREA = number([0.2, 0.766], when("AUG.CROP", "area"), above=0, most=1, length=2, rising=True)
 AUG.CROP_ASPECT = positive([0.75, 1.3333], when("AUG.CROP", "area"), most=100, length=2, rising=True)
 AUG.CROP_SHORT_SIDE_PIXELS = positive(
