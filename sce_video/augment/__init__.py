@@ -1,1 +1,1 @@
-"""What makes a clip a view: parameters drawn per video on the CPU, applied in batch on the device."""
+"""Augmentations that turn clips into views: parameters drawn per video on the CPU, applied in batch on the device."""

@@ -1,4 +1,4 @@
-"""Makes views from clips and drawn parameters, in batch, on whatever device the clips are on."""
+"""Applies drawn augmentation parameters to a batch of clips, on the clips' device."""
 
 import torch
 from torch import Tensor
@@ -11,18 +11,17 @@ from sce_video.augment.temporal_difference import temporal_difference
 
 @torch.no_grad()
 def apply_view(clips: Tensor, successors: Tensor, parameters: ViewParameters, recipe: ViewRecipe) -> Tensor:
-    """Turn cropped clips into what the network sees.
+    """Turn cropped clips into augmented, normalised views.
 
     Args:
         clips: uint8 (B, T, C, H, W).
-        successors: uint8 (M, T, C, H, W), for the M videos with `temporal_difference` the native frame that follows
-            each of their frames.
-        parameters: of the B videos, drawn by the recipe; on the CPU, so that choosing videos does not wait for the
-            device.
+        successors: uint8 (M, T, C, H, W): the native frames that follow those of the M videos with
+            `temporal_difference`.
+        parameters: of the B videos, drawn by the recipe; on the CPU, so that indexing does not wait for the device.
     Returns:
         float32 (B, C, T, H, W), normalised.
     Raises:
-        ValueError: another number of successors than of frame differences.
+        ValueError: the number of successors differs from that of videos with `temporal_difference`.
     """
     difference = parameters.temporal_difference.nonzero().flatten()
     if len(difference) != len(successors):
@@ -39,7 +38,7 @@ def apply_view(clips: Tensor, successors: Tensor, parameters: ViewParameters, re
 
 
 def plain_view(clips: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Clips as the network sees them without augmentation: uint8 (B, T, C, H, W) -> float32 (B, C, T, H, W)."""
+    """Normalised clips without augmentation: uint8 (B, T, C, H, W) -> float32 (B, C, T, H, W)."""
     return normalize(_to_float(clips), mean=mean, std=std)
 
 

@@ -1,4 +1,4 @@
-"""What travels from the loader to the device, and how it becomes views there."""
+"""Batches of clips with augmentation parameters, as the loader sends them, and their views on the device."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from sce_video.errors import ManifestError
 
 
 class ClipForView(NamedTuple):
-    """One cropped clip and what is to be done with it."""
+    """One cropped clip and the augmentation parameters of its view."""
 
     clip: Tensor  # uint8 (T, C, H, W)
     successors: Tensor | None  # uint8 (T, C, H, W): the native frames after those of `clip`, for frame differences
@@ -22,16 +22,16 @@ class ClipForView(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A video that could not be used, and why."""
+    """Index of a video that could not be decoded, and why."""
 
     video: int
     reason: str
 
 
 class VideoClips(NamedTuple):
-    """A video's clips, one per view; none if it and all those chosen in its place failed.
+    """A video's clips, one per view; none if the video and all its replacements failed.
 
-    `video` is the one decoded, which differs from the one asked for after a failure.
+    `video` is the index of the decoded video: the requested one or a replacement.
     """
 
     video: int
@@ -54,7 +54,7 @@ class TrainBatch(NamedTuple):
 
 
 def collate(videos: Sequence[VideoClips]) -> TrainBatch:
-    """Stack the clips of each view; one video without clips leaves the batch without views."""
+    """Stack the clips of each view; if one video has no clips, the batch has no views."""
     failures = [failure for video in videos for failure in video.failures]
     numbers = [video.video for video in videos]
     if not all(video.views for video in videos):
@@ -74,34 +74,34 @@ def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:
 
 
 def _stacked(clips: Sequence[Tensor]) -> Tensor:
-    """(B, T, C, H, W), with the channels of a pixel side by side in memory, as they come out of the decoder.
+    """Stack clips to (B, T, C, H, W), channels last in memory, as decoders return them.
 
-    To turn them round is left to the device. Clips that lie one after the other in one memory are not copied.
+    The device makes them contiguous. Clips that are adjacent in one storage are not copied.
     """
     last_first = [clip.movedim(1, -1) for clip in clips]  # (T, H, W, C)
     first = last_first[0]
-    size = first.numel()  # bytes, too
-    if all(_lies_at(clip, first, place * size) for place, clip in enumerate(last_first)):
+    size = first.numel()  # also in bytes, as they are uint8
+    if all(_is_at_offset(clip, first, index * size) for index, clip in enumerate(last_first)):
         return first.as_strided((len(clips), *first.shape), (size, *first.stride())).movedim(-1, 2)
     return torch.stack(last_first).movedim(-1, 2)
 
 
-def _lies_at(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
-    """Whether a clip as large as the first lies whole, so far behind the first, in the same memory."""
-    is_one_memory = clip.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+def _is_at_offset(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
+    """Whether a clip has the shape and storage of the first one and starts `num_bytes` behind it."""
+    is_one_storage = clip.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
     is_alike = clip.shape == first.shape and clip.is_contiguous() and first.is_contiguous()
-    return is_one_memory and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes
+    return is_one_storage and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes
 
 
 def make_views(batch: TrainBatch, *, specs: Sequence[ViewSpec], device: torch.device) -> list[Tensor]:
-    """V float tensors (B, C, T, H, W) on the device, each of its own size and by its own recipe.
+    """V views, float (B, C, T, H, W) on the device, each of its own size and recipe.
 
     Raises:
-        ManifestError: the batch has no views: a video and all those chosen in its place failed.
+        ManifestError: the batch has no views: a video and all its replacements failed.
     """
     if not batch.views:
         reasons = "; ".join(failure.reason for failure in batch.failures)
-        raise ManifestError(f"a video and all those chosen in its place cannot be decoded: {reasons}")
+        raise ManifestError(f"a video and all its replacements cannot be decoded: {reasons}")
     return [
         apply_view(
             view.clips.to(device, non_blocking=True).contiguous(),

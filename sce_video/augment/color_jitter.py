@@ -1,6 +1,6 @@
-"""Brightness, contrast, saturation and hue: float (B, C, T, H, W) in [0, 1], one factor per video (B,).
+"""Color jitter: brightness, contrast, saturation and hue of float (B, C, T, H, W) in [0, 1], one factor per video (B,).
 
-Definitions are torchvision's (`transforms.v2.functional.adjust_*`), each frame being one of its images.
+Each frame is changed as by torchvision's `transforms.v2.functional.adjust_*`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sce_video.augment.op import Drawn, Op, change
 class ColorJitter(Op):
     """All four, in a random order; `strengths` are those of brightness, contrast, saturation and hue.
 
-    A factor comes from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
+    Factors are drawn from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
     """
 
     strengths: tuple[float, ...]
@@ -35,6 +35,7 @@ class ColorJitter(Op):
 
 
 def adjust_brightness(views: Tensor, factor: Tensor) -> Tensor:
+    """Multiply by the factor."""
     return (views * _per_video(factor)).clamp_(0, 1)
 
 
@@ -45,6 +46,7 @@ def adjust_contrast(views: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_saturation(views: Tensor, factor: Tensor) -> Tensor:
+    """Blend with the gray values of each frame."""
     return _blend(views, grayscale(views), factor)
 
 

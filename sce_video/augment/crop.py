@@ -1,4 +1,4 @@
-"""Which rectangle of a frame a view shows, drawn from a generator."""
+"""Random crops: the rectangle of a frame that a view shows, drawn from a generator."""
 
 import math
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class AreaCrop:
         """A random box inside a frame of `height` x `width` pixels; the aspect is drawn log-uniformly.
 
         Returns:
-            A box that fits; after ten that do not, the largest central box within the aspect range.
+            A box that fits; after ten tries that do not fit, the largest central box within the aspect range.
         """
         log_low, log_high = (math.log(limit) for limit in self.aspect)
         for _ in range(_CROP_TRIES):
@@ -48,15 +48,15 @@ class AreaCrop:
 class ShortSideCrop:
     """The supervised recipe of SlowFast: resize the short side to a random length, then cut a square at random.
 
-    `short_side_pixels` is the range of that length, both ends included; `size_pixels` the side of the square, at most
-    the smaller of them.
+    `short_side_pixels` is the range of that length, inclusive; `size_pixels` is the side of the square, at most the
+    lower end of that range.
     """
 
     short_side_pixels: tuple[int, int]
     size_pixels: int
 
     def draw(self, height: int, width: int, *, generator: torch.Generator) -> CropBox:
-        """The square inside a frame of `height` x `width` pixels, in pixels of the frame as it is."""
+        """The square inside a frame of `height` x `width` pixels, in pixels of the frame before resizing."""
         low, high = self.short_side_pixels
         short_side = low + _draw_below(high - low + 1, generator=generator)
         side = max(1, round(self.size_pixels * min(height, width) / short_side))

@@ -1,4 +1,4 @@
-"""Draws the random parameters of one view from a generator; nothing here touches a pixel."""
+"""Draws the random augmentation parameters of one view from a generator."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from sce_video.augment.op import Op
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.augment.solarize import Solarize
 
-# Which of a view's uniform shares an op takes: its coin, then its numbers. The bits of all runs hang on this order, in
-# which they were first drawn, one by one. An op that is not listed takes the next free ones: with it or without it, the
-# others draw the same.
+# Indices of a view's uniform draws that each op uses: its coin, then its numbers. The bits of all runs depend on this
+# order, that of the first version. An op that is not listed uses the next free ones, so that the others draw the same
+# with and without it.
 _DIFFERENCE_COIN = 3
 _SHARES: dict[type[Op], tuple[int, ...]] = {
     ColorJitter: (4, 0, 1, 2, 5),
@@ -30,20 +30,20 @@ _NUM_ORDERED = 4
 
 
 class ViewParameters(NamedTuple):
-    """What the device needs to make a view; one value per video, shared by all frames of its clip.
+    """Augmentation parameters of a view, shared by all frames of its clip.
 
-    For one video the shapes are as listed; a batch has a leading B.
+    Shapes are those of one video; a batch has a leading B.
     """
 
     temporal_difference: Tensor  # bool ()
     coins: Tensor  # bool (ops,): whether each op of the recipe acts
-    numbers: Tensor  # float (N,): those of the first op, then those of the next
+    numbers: Tensor  # float (N,): those of all ops, concatenated
     order: Tensor  # int64 (4,): a permutation
 
 
 def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParameters:
-    """Parameters of one view. Every draw is made whatever the coins say, so later draws do not depend on them."""
-    # All at once: each call of torch takes a microsecond or more, and a video is loaded in a few thousand.
+    """Draw the parameters of one view; all are drawn whatever the coins, so later draws do not depend on them."""
+    # One draw for all: a call of torch takes over a microsecond, and loading a video only a few thousand.
     layout = _layout(recipe)
     first = torch.rand(_NUM_SHARES_BEFORE_ORDER, generator=generator)
     order = torch.randperm(_NUM_ORDERED, generator=generator)
@@ -53,7 +53,7 @@ def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParamete
 
 
 class _Layout(NamedTuple):
-    """Where the coins and numbers of a recipe lie among its shares, and what makes them of these."""
+    """Indices of a recipe's coins and numbers among its uniform draws, and how these are scaled."""
 
     num_shares: int
     coins: Tensor  # int64 (1 + ops,), that of the temporal difference first

@@ -1,4 +1,4 @@
-"""Left becomes right."""
+"""Horizontal flip."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from sce_video.augment.op import Drawn, Op, change
 
 @dataclass(frozen=True)
 class Flip(Op):
-    """Mirror left and right."""
+    """Horizontal flip."""
 
     def apply(self, views: Tensor, drawn: Drawn) -> None:
         change(views, drawn.videos, flip)

@@ -1,4 +1,4 @@
-"""Gaussian blur, with a width for each video."""
+"""Gaussian blur, with one sigma per video."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from sce_video.augment.op import Drawn, Op, change
 
 @dataclass(frozen=True)
 class GaussianBlur(Op):
-    """The standard deviation is drawn from the range `sigma_pixels`; `kernel_pixels` is odd."""
+    """Gaussian blur; sigma is drawn from the range `sigma_pixels`, and `kernel_pixels` is odd."""
 
     kernel_pixels: int
     sigma_pixels: tuple[float, float]
@@ -25,10 +25,10 @@ class GaussianBlur(Op):
 
 
 def gaussian_blur(views: Tensor, sigma: Tensor, *, kernel_pixels: int) -> Tensor:
-    """Blur every frame with its video's sigma (B,), borders reflected.
+    """Blur every frame with its video's sigma (B,) and reflected borders.
 
-    A blur along one axis is a matrix with the reflection folded in; two batched products are faster than
-    a convolution with one kernel per video.
+    Blurring one axis is a product with a matrix that includes the reflection; two batched products are faster than a
+    convolution with one kernel per video.
     """
     *_, height, width = views.shape
     rows = _blur_matrices(sigma, height, kernel_pixels=kernel_pixels)  # (B, H, H)

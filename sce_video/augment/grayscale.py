@@ -1,4 +1,4 @@
-"""Gray instead of color."""
+"""Conversion to grayscale."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ _GRAY_WEIGHTS = (0.2989, 0.587, 0.114)  # torchvision's
 
 @dataclass(frozen=True)
 class Grayscale(Op):
-    """Three equal channels."""
+    """Grayscale, as three equal channels."""
 
     def apply(self, views: Tensor, drawn: Drawn) -> None:
         change(views, drawn.videos, grayscale)
 
 
 def grayscale(views: Tensor) -> Tensor:
-    """(B, 3, T, H, W) -> (B, 1, T, H, W)"""
+    """Luma of RGB views: (B, 3, T, H, W) -> (B, 1, T, H, W)."""
     red, green, blue = views.unbind(1)
     gray = _GRAY_WEIGHTS[0] * red + _GRAY_WEIGHTS[1] * green + _GRAY_WEIGHTS[2] * blue
     return gray.unsqueeze(1)

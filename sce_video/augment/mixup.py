@@ -1,4 +1,4 @@
-"""Mixup: every view of a batch blended with another one, and their labels with them."""
+"""Mixup of views and their targets."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What an augmentation is: numbers drawn per video on the CPU, and what they do to a batch on the device."""
+"""Base class of augmentation ops: numbers drawn per video on the CPU, applied to a batch on the device."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,31 +10,31 @@ from torch import Tensor
 
 
 class Drawn(NamedTuple):
-    """What was drawn for the n videos of a batch that an op acts on; on the CPU."""
+    """Draws for the n videos of a batch that an op acts on; on the CPU."""
 
-    videos: Tensor  # int64 (n,): their indices, rising
-    numbers: Tensor  # float (n, k): one in each of the op's ranges
-    order: Tensor  # int64 (n, 4): for what acts in a random order
+    videos: Tensor  # int64 (n,): their indices in the batch, ascending
+    numbers: Tensor  # float (n, k): one per range of the op
+    order: Tensor  # int64 (n, 4): permutations, for ops that act in a random order
 
 
 @dataclass(frozen=True)
 class Op(ABC):
-    """An augmentation, which acts on a video with `probability`, on all frames of its clip alike."""
+    """An augmentation that acts on a video with `probability`, on all frames of its clip alike."""
 
     probability: float
 
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
-        """Of the numbers that are drawn for each video, uniform; none by default."""
+        """Ranges of the uniform numbers that are drawn per video; none by default."""
         return ()
 
     @abstractmethod
     def apply(self, views: Tensor, drawn: Drawn) -> None:
-        """Change the videos that `drawn` names, in place; views are float (B, C, T, H, W) in [0, 1]."""
+        """Change `drawn.videos` of the views, float (B, C, T, H, W) in [0, 1], in place."""
 
 
 def change(views: Tensor, videos: Tensor, function: Callable[..., Tensor], *numbers: Tensor) -> None:
-    """Replace those videos (indices) by `function(them, *numbers)`; one channel becomes three."""
+    """Replace views[videos] by `function(views[videos], *numbers)`, in place; one channel is expanded to three."""
     if len(videos):
         index = send(videos, views.device)
         part = views[index]
@@ -42,5 +42,5 @@ def change(views: Tensor, videos: Tensor, function: Callable[..., Tensor], *numb
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:
-    """A small CPU tensor to the device; from pinned memory, so that the CPU need not wait for the GPU."""
+    """Copy a small CPU tensor to the device; from pinned memory, so that the CPU does not wait for the GPU."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)

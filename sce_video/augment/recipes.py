@@ -1,4 +1,4 @@
-"""What makes a view: a clip of which length and size, and which ops act on it."""
+"""Specification of a view: clip length, size, crop and augmentation ops."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from sce_video.augment.op import Op
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """How likely frame differences stand for the frames, the crop, and `ops` in the order in which they act.
+    """Augmentation of a view: frame differences with some probability, a crop, `ops` in order, and normalisation.
 
-    SCE's own are those that `build/views.py` lists (arXiv:2212.11187); `mean` and `std` are per channel.
+    SCE's recipes (arXiv:2212.11187) are in `build/views.py`; `mean` and `std` are per channel.
     """
 
     temporal_difference_probability: float
@@ -22,9 +22,9 @@ class ViewRecipe:
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """One view of a video: `num_frames` of a clip that lasts `seconds` in the video, resized to a square.
+    """One view of a video: `num_frames` frames from a clip of `seconds`, resized to a square.
 
-    A run has a list of them, global views first, then local ones; each may be of its own size.
+    A run has a list of them, global views before local ones; each may have its own size.
     """
 
     recipe: ViewRecipe
@@ -34,5 +34,5 @@ class ViewSpec:
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """(T, H, W, C) of its clip, of which each value is a byte."""
+        """(T, H, W, C) of its uint8 clip."""
         return self.num_frames, self.size_pixels, self.size_pixels, 3

@@ -1,4 +1,4 @@
-"""Bright becomes dark."""
+"""Solarization."""
 
 from dataclasses import dataclass
 

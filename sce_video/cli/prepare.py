@@ -11,11 +11,11 @@ from submitit.helpers import DelayedSubmission
 
 from sce_video.engine.prepare.labels import Labels
 from sce_video.engine.prepare.own_reports import require_own_reports
-from sce_video.engine.prepare.run import Limits, work_through, write_results
+from sce_video.engine.prepare.run import Limits, prepare_videos, write_results
 from sce_video.engine.prepare.settings import Action, PrepareError, check_range
 from sce_video.engine.prepare.summary import renamed
 from sce_video.engine.prepare.worklist import Worklist, make_worklist, read_worklist, write_worklist
-from sce_video.engine.prepare.workspace import Workspace, begin, locked, open_workspace, reopen_workspace
+from sce_video.engine.prepare.workspace import Workspace, begin, lock_workspace, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
 from sce_video.launch.program import say
 from sce_video.plain_text import shown
@@ -51,8 +51,8 @@ class PrepareShard:
 
     def __call__(self, shard: int) -> None:
         workspace = reopen_workspace(self.output_dir)
-        with locked(workspace, shared=True):
-            work_through(
+        with lock_workspace(workspace, shared=True):
+            prepare_videos(
                 workspace,
                 read_worklist(workspace),
                 limits=self.limits,
@@ -83,11 +83,11 @@ def prepare_here(
         OSError: outputs cannot be written.
     """
     workspace = open_workspace(source_dir, output_dir, action)
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         worklist = _worklist(workspace, follow_outside=follow_outside)
         classes = _classes(worklist, labels)  # a folder that is no class shows before the long work, not after it
         _begin(workspace, worklist)
-        work_through(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
+        prepare_videos(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
         return _write_results(workspace, worklist, classes)
 
 
@@ -111,7 +111,7 @@ def submit_shards(
     """
     require_plain({"the target": str(Path(output_dir).absolute()), "Python": sys.executable})
     workspace = open_workspace(source_dir, output_dir, action)
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         worklist = _worklist(workspace, follow_outside=follow_outside)
         executor = _executor(workspace, cluster)
         _begin(workspace, worklist)
@@ -135,7 +135,7 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels
         UserError: as `prepare_here`, or videos are not done yet.
     """
     workspace = open_workspace(source_dir, output_dir, action)
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         worklist = read_worklist(workspace)
         return _write_results(workspace, worklist, _classes(worklist, labels))
 
@@ -158,7 +158,7 @@ def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
 
 def _executor(workspace: Workspace, cluster: str) -> submitit.AutoExecutor:
     try:
-        return submitit.AutoExecutor(workspace.notes_dir / "slurm", cluster=cluster)
+        return submitit.AutoExecutor(workspace.state_dir / "slurm", cluster=cluster)
     except RuntimeError as error:  # no srun on this machine
         raise PrepareError(f"--slurm: {error}; submit from a machine of the cluster, or leave --slurm out") from error
 

@@ -1,4 +1,4 @@
-"""A process that is not to outlive the one that has made it."""
+"""A process that must not outlive its parent."""
 
 import ctypes
 import sys
@@ -7,6 +7,6 @@ _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def signal_at_death_of_parent(number: int) -> None:
-    """This process gets the signal when the thread that has made it ends, mostly with its process (Linux)."""
+    """Send this process a signal when the thread that started it ends, usually with its process (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

@@ -1,7 +1,7 @@
-"""What this process may use of the machine: cores, memory, shared memory, GPUs. Only reads.
+"""Resources that this process may use: cores, memory, shared memory, GPUs. Read-only.
 
-Containers and Slurm limit a process by control groups (cgroups), of which `os.cpu_count()` and `/proc/meminfo` know
-nothing. `root` is where the file system begins; tests give a folder with files of their own.
+Containers and Slurm limit a process by control groups (cgroups), which `os.cpu_count()` and `/proc/meminfo` ignore.
+`root` is the root of the file system; tests pass a folder of their own.
 """
 
 import math
@@ -18,9 +18,9 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Cores:
-    """Cores as each part of the system counts them; None is no limit from there.
+    """Cores according to each part of the system; None: it sets no limit.
 
-    `quota` is CPU time per time, so 1.5 is possible. `slurm_task` is what Slurm was asked for this task.
+    `quota` is CPU time per wall time, so 1.5 is possible. `slurm_task` is Slurm's `--cpus-per-task`.
     """
 
     machine: int
@@ -37,7 +37,7 @@ class Cores:
 
 @dataclass(frozen=True)
 class Memory:
-    """`limit_bytes` is that of the control group, None if there is none below `total_bytes`."""
+    """Memory of the machine; `limit_bytes` is the control group's, None if there is none below `total_bytes`."""
 
     total_bytes: int
     limit_bytes: int | None
@@ -54,7 +54,7 @@ class Space:
 
 
 def available_cores() -> int:
-    """Cores that this process may use (affinity, control group, Slurm), not those of the machine."""
+    """Number of cores that this process may use (affinity, control group, Slurm), not of the machine."""
     return cores().usable
 
 
@@ -66,7 +66,7 @@ def cores(root: Path = _ROOT, environ: Mapping[str, str] = os.environ) -> Cores:
 
 
 def memory(root: Path = _ROOT) -> Memory | None:
-    """None where the system does not say (not Linux)."""
+    """Memory and its limit; None on other systems than Linux."""
     found = re.search(r"^MemTotal:\s*(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
     if found is None:
         return None
@@ -80,7 +80,7 @@ def memory(root: Path = _ROOT) -> Memory | None:
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> Space | None:
-    """Where loader processes leave their batches; None where there is no such folder (not Linux)."""
+    """Space in /dev/shm; None on other systems than Linux."""
     if not folder.is_dir():
         return None
     space = os.statvfs(folder)
@@ -88,18 +88,18 @@ def shared_memory(folder: Path = Path("/dev/shm")) -> Space | None:
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that torch can use."""
+    """Names of the GPUs that torch can use."""
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
 def gpu_driver(root: Path = _ROOT) -> str | None:
-    """Version of NVIDIA's driver, "570.124.06"; None if it is not loaded. Says nothing about what torch can use."""
+    """Version of NVIDIA's driver, "570.124.06"; None if it is not loaded. torch may still be unable to use it."""
     found = re.search(r"Kernel Module\b.*?\s(\d+(?:\.\d+)+)\s", _text(root / "proc/driver/nvidia/version"))
     return found[1] if found else None
 
 
 def _cpu_quota(root: Path) -> float | None:
-    """The smallest quota of this process's control group and those above it, in cores."""
+    """The smallest quota of this process's control group and its ancestors, in cores."""
     quotas = []
     for folder in _cgroups(root, "cpu"):
         version_1 = f"{_text(folder / 'cpu.cfs_quota_us')} {_text(folder / 'cpu.cfs_period_us')}"
@@ -111,9 +111,9 @@ def _cpu_quota(root: Path) -> float | None:
 
 
 def _cgroups(root: Path, controller: str) -> Iterator[Path]:
-    """Folders of the control group that this process is in for a controller, then of all above it.
+    """Folders of this process's control group for a controller, then of its ancestors.
 
-    Inside a container the path may be the one outside; then only the topmost folder exists, which is the container's.
+    Inside a container the path may be the one outside; then only the top folder exists, which is the container's.
     """
     top = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
@@ -130,7 +130,7 @@ def _cgroups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _text(file: Path) -> str:
-    """Content without blanks at the ends; "" for a file that cannot be read."""
+    """Stripped content; "" for a file that cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -138,7 +138,7 @@ def _text(file: Path) -> str:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is its own and in use; 0 where the system does not tell."""
+    """Resident memory of this process without what it shares; 0 where the system does not report it."""
     try:
         total, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
     except OSError:

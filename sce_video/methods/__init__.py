@@ -1,1 +1,1 @@
-"""Self-supervised methods: losses as pure functions, the queue, the momentum encoder, and whole steps."""
+"""Self-supervised methods, with their losses (pure functions), key queue and momentum encoder."""

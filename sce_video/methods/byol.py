@@ -1,4 +1,4 @@
-"""BYOL: queries point where their keys do; nothing is contrasted (arXiv:2006.07733)."""
+"""BYOL: queries predict the keys of the other view, without negatives (arXiv:2006.07733)."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -9,16 +9,16 @@ from sce_video.methods.momentum import MomentumMethod
 
 
 class BYOL(MomentumMethod):
-    """Online branch with a predictor against a momentum branch; both directions, summed as in the paper.
+    """BYOL with a symmetric loss, the two directions summed as in the paper.
 
-    Without a predictor it can collapse to one point.
+    Without a predictor it can collapse to a constant.
     """
 
     SCALARS: ClassVar = ("ema_momentum",)
     NEEDS_PREDICTOR: ClassVar = True
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
-        """The mean over the videos of the squared distances of query and key, in [0, 8].
+        """Mean over videos of the summed squared distances between query and key, in [0, 8].
 
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.

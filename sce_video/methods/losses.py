@@ -1,7 +1,7 @@
-"""The loss of Similarity Contrastive Estimation (arXiv:2111.14585, 2212.11187), as pure functions.
+"""Contrastive losses as pure functions: SCE (arXiv:2111.14585, 2212.11187) and InfoNCE.
 
-Where a query points must match where its key says it should: `coeff` on the key itself and the rest over the other
-keys, by their similarity to the key. coeff = 1 is InfoNCE, coeff = 0 is relational.
+SCE is the cross-entropy between the similarities of a query and a target distribution, with `coeff` on the query's own
+key and the rest on the other keys, by their similarity to it. coeff = 1 is InfoNCE, coeff = 0 is relational (ReSSL).
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 def sce_loss(
     query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
 ) -> Tensor:
-    """SCE with the queue as negatives: every official recipe.
+    """SCE with the queue as negatives, as in every official recipe.
 
         target_i = coeff * onehot(own key) + (1 - coeff) * softmax_j(key_i . queue_j / target_temperature)
         loss     = mean_i cross_entropy(target_i, softmax([query_i . key_i, query_i . queue_j] / temperature))
@@ -26,10 +26,10 @@ def sce_loss(
     Returns:
         The mean over the batch, a scalar.
     Raises:
-        ValueError: coeff outside [0, 1], a temperature that is not positive, shapes that do not fit.
+        ValueError: coeff outside [0, 1], a temperature that is not positive, mismatched shapes.
     """
     _check(query, key, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
-    if len(key) != len(query):  # one key would silently be the key of all
+    if len(key) != len(query):  # a single key would be broadcast to all queries
         raise ValueError(f"{len(key)} keys and {len(query)} queries; every query needs its key")
     if len(queue) == 0:
         raise ValueError("queue is empty; sce_loss needs at least one past key")
@@ -51,7 +51,7 @@ def sce_loss_in_batch(
     temperature: float,
     target_temperature: float,
 ) -> Tensor:
-    """SCE with the batch's other keys, and the queue if there is one, as negatives.
+    """SCE with the other keys of the batch, and the queue if there is one, as negatives.
 
     Args:
         query: unit vectors, (B, D).
@@ -61,14 +61,14 @@ def sce_loss_in_batch(
     Returns:
         The mean over the batch, a scalar.
     Raises:
-        ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all, shapes that
-            do not fit.
+        ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all, mismatched
+            shapes.
     """
     _check(query, keys, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
     if positive_index.shape != (len(query),):
         raise ValueError(f"positive_index has shape {tuple(positive_index.shape)}; ({len(query)},) was expected")
     if len(keys) + len(queue) < 2:
-        raise ValueError(f"{len(keys)} key and {len(queue)} in the queue; two are needed to contrast")
+        raise ValueError(f"{len(keys)} key and {len(queue)} in the queue; a contrastive loss needs two")
     candidates = torch.cat([keys, queue]).detach()  # (N+K, D)
     column = positive_index[:, None]
     logits = query @ candidates.T / temperature  # (B, N+K)
@@ -84,24 +84,24 @@ def info_nce(
     *,
     positive_index: Tensor,
     temperature: float,
-    left_out: Tensor | None = None,
+    excluded_index: Tensor | None = None,
 ) -> Tensor:
-    """-log of the share of its own key in softmax_j(query . key_j / temperature), the mean over the queries.
+    """InfoNCE: mean over queries of -log softmax_j(query . key_j / temperature) at the query's own key.
 
-    SCE with coeff 1, where the keys may carry gradient (arXiv:1807.03748; NT-Xent of arXiv:2002.05709).
+    Equal to SCE with coeff 1, but keys may carry gradient (arXiv:1807.03748; NT-Xent of arXiv:2002.05709).
 
     Args:
         query: unit vectors, (B, D); keys: unit vectors, (N, D).
         positive_index: int64 (B,), the row of `keys` that belongs to each query.
-        left_out: int64 (B,), a row of `keys` that a query is not contrasted with: itself.
+        excluded_index: int64 (B,), one row of `keys` to leave out per query: the query itself.
     Raises:
         ValueError: a temperature that is not positive.
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
     logits = query @ keys.T / temperature  # (B, N)
-    if left_out is not None:
-        logits = logits.scatter(1, left_out[:, None], float("-inf"))
+    if excluded_index is not None:
+        logits = logits.scatter(1, excluded_index[:, None], float("-inf"))
     return F.cross_entropy(logits, positive_index)
 
 
@@ -113,7 +113,7 @@ def _check(
     query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
 ) -> None:
     if not 0 <= coeff <= 1:
-        raise ValueError(f"coeff is {coeff}; it must lie between 0 and 1")
+        raise ValueError(f"coeff is {coeff}; it must be in [0, 1]")
     for name, value in (("temperature", temperature), ("target_temperature", target_temperature)):
         if not value > 0:
             raise ValueError(f"{name} is {value}; it must be above 0")

@@ -1,4 +1,4 @@
-"""MoCo v3: queries find their keys among those of the batch, without a queue (arXiv:2104.02057)."""
+"""MoCo v3: InfoNCE between queries and the keys of the batch, without a queue (arXiv:2104.02057)."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -12,12 +12,12 @@ from sce_video.methods.momentum import MomentumMethod
 
 
 class MoCoV3(MomentumMethod):
-    """Online branch with a predictor against a momentum branch; both directions, summed as in the paper."""
+    """MoCo v3 with a symmetric loss, the two directions summed as in the paper."""
 
     SCALARS: ClassVar = ("temperature", "ema_momentum")
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
-        """The sum of the two directions' losses, each times 2 temperature.
+        """Sum of the losses of both directions, each times 2 * temperature.
 
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
@@ -27,7 +27,7 @@ class MoCoV3(MomentumMethod):
         keys = [gathered_rows(self.encode_key(view)) for view in (view_2, view_1)]  # (N, D), each of the other view
         temperature = at["temperature"]
         with torch.autocast(view_1.device.type, enabled=False):
-            first = rank() * len(view_1)  # of this rank's keys
+            first = rank() * len(view_1)  # index of this rank's first key
             positives = torch.arange(first, first + len(view_1), device=view_1.device)
             losses = [
                 info_nce(query, others, positive_index=positives, temperature=temperature)

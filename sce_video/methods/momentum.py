@@ -1,4 +1,4 @@
-"""The momentum encoder: a copy that follows the online encoder by an exponential moving average."""
+"""Momentum encoder: an exponential moving average of the online encoder."""
 
 import copy
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def momentum_copy(online: Module) -> Module:
-    """A copy without gradients. It stays in training mode and keeps its own batch-norm statistics as in SCE."""
+    """A copy without gradients; as in SCE it stays in training mode, with its own batch-norm statistics."""
     copied = copy.deepcopy(online)
     copied.requires_grad_(False)
     return copied
@@ -21,9 +21,9 @@ def momentum_copy(online: Module) -> Module:
 
 @torch.no_grad()
 def update_momentum(momentum: nn.Module, online: nn.Module, *, ema_momentum: float) -> None:
-    """parameters <- ema_momentum * parameters + (1 - ema_momentum) * online parameters; buffers are left alone."""
+    """parameters <- ema_momentum * parameters + (1 - ema_momentum) * online parameters; buffers are not changed."""
     if not 0 <= ema_momentum <= 1:
-        raise ValueError(f"ema_momentum is {ema_momentum}; it must lie between 0 and 1")
+        raise ValueError(f"ema_momentum is {ema_momentum}; it must be in [0, 1]")
     followers: list[Tensor] = list(momentum.parameters())
     leaders: list[Tensor] = list(online.parameters())
     if followers:
@@ -31,13 +31,15 @@ def update_momentum(momentum: nn.Module, online: nn.Module, *, ema_momentum: flo
 
 
 class MomentumMethod(Method):
-    """Online backbone -> projector -> predictor, beside a momentum copy of backbone and projector.
+    """Base class of methods with a momentum encoder, an EMA copy of backbone and projector.
+
+    The online branch is backbone -> projector -> predictor.
 
     Args:
         backbone: (B, C, T, H, W) -> (B, F).
         projector: (B, F) -> (B, D).
         predictor: (B, D) -> (B, D); `nn.Identity()` for none.
-        scheduled: how the scalars move, `ema_momentum` among them.
+        scheduled: schedules of the scalars, with `ema_momentum` among them.
     """
 
     def __init__(
@@ -56,16 +58,16 @@ class MomentumMethod(Method):
         self.momentum_projector = momentum_copy(projector)
 
     def encode_query(self, view: Tensor) -> Tensor:
-        """(B, D), unit vectors."""
+        """Queries: unit vectors, (B, D)."""
         return unit(self.predictor(self.projector(self.backbone(view))))
 
     @torch.no_grad()
     def encode_key(self, view: Tensor) -> Tensor:
-        """(B, D), unit vectors without gradient."""
+        """Keys: unit vectors without gradient, (B, D)."""
         return unit(self.momentum_projector(self.momentum_backbone(view)))
 
     @torch.no_grad()
     def finish_step(self, *, at: Mapping[str, float]) -> None:
-        """After the optimiser's step the momentum branch follows."""
+        """Update the momentum branch."""
         update_momentum(self.momentum_backbone, self.backbone, ema_momentum=at["ema_momentum"])
         update_momentum(self.momentum_projector, self.projector, ema_momentum=at["ema_momentum"])

@@ -1,4 +1,4 @@
-"""A ring buffer of past keys."""
+"""Key queue: a ring buffer of past keys."""
 
 import torch
 import torch.nn.functional as F
@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 
 class KeyQueue(nn.Module):
-    """First in, first out; any number of keys may enter at once and the ring wraps.
+    """FIFO queue of keys; any number of keys may be enqueued at once.
 
-    Starts with random unit vectors. Keys and position are buffers, so they are in every checkpoint.
+    Initialised with random unit vectors. Keys and position are buffers, so they are saved in checkpoints.
 
     Args:
-        length: keys held, K >= 0; 0 is a queue that stays empty.
+        length: number of keys, K >= 0; 0 is an empty queue.
         dim: embedding width D.
     """
 
@@ -25,7 +25,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
-        """Write keys (N, D) over the oldest ones; of more than K the last K stay."""
+        """Replace the oldest keys by new ones (N, D); of more than K the last K are kept."""
         length = len(self.keys)
         if length == 0:
             return

@@ -1,4 +1,4 @@
-"""Similarity Contrastive Estimation: the whole step on one screen (arXiv:2111.14585, 2212.11187)."""
+"""Similarity Contrastive Estimation, SCE (arXiv:2111.14585, 2212.11187)."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -14,16 +14,16 @@ from sce_video.methods.queue import KeyQueue
 
 
 class SCE(MomentumMethod):
-    """Online backbone -> projector -> predictor against momentum backbone -> projector and a queue; symmetric.
+    """SCE with a momentum encoder, a queue and a symmetric loss.
 
-    On several ranks each has B of the N videos; their keys are gathered, so that every rank's queue is the same and is
-    never sent around.
+    On several ranks, each with B of the N videos, keys are gathered, so the queue is the same on every rank and never
+    synchronised.
 
     Args:
         embedding_dim: D.
-        queue_length: K >= 0 past keys.
+        queue_length: number of past keys, K >= 0.
         in_batch_keys: also contrast with the other keys of the batch.
-        backbone, projector, predictor, scheduled: as `MomentumMethod` takes them.
+        backbone, projector, predictor, scheduled: see `MomentumMethod`.
     """
 
     SCALARS: ClassVar = ("coeff", "temperature", "target_temperature", "ema_momentum")
@@ -42,10 +42,10 @@ class SCE(MomentumMethod):
         super().__init__(backbone=backbone, projector=projector, predictor=predictor, scheduled=scheduled)
         self.queue = KeyQueue(queue_length, embedding_dim)
         self.in_batch_keys = in_batch_keys
-        self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this optimiser step, one pair per accumulated part
+        self._waiting_keys: list[tuple[Tensor, Tensor]] = []  # of this step, one pair per accumulated part
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
-        """Mean loss of the two directions, a float32 scalar; the keys wait until `finish_step`.
+        """Mean loss of both directions, a float32 scalar; the keys are enqueued in `finish_step`.
 
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
@@ -60,7 +60,7 @@ class SCE(MomentumMethod):
 
     @torch.no_grad()
     def finish_step(self, *, at: Mapping[str, float]) -> None:
-        """After the optimiser's step: the momentum branch follows, the keys enter the queue (view 1's, then 2's)."""
+        """Update the momentum branch, then enqueue the keys of view 1 and of view 2."""
         super().finish_step(at=at)
         for keys in zip(*self._waiting_keys, strict=True):
             self.queue.enqueue(torch.cat(keys))

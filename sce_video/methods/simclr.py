@@ -1,4 +1,4 @@
-"""SimCLR: each view finds the other one of its video among all views of the batch (arXiv:2002.05709)."""
+"""SimCLR: NT-Xent between the two views of a video, with the batch's other views as negatives (arXiv:2002.05709)."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -12,12 +12,12 @@ from sce_video.methods.losses import info_nce
 
 
 class SimCLR(Method):
-    """Backbone -> projector, one branch; the views of all ranks are contrasted, and carry gradient on all of them.
+    """SimCLR: backbone -> projector; views of all ranks are contrasted, with gradient across ranks.
 
     Args:
         backbone: (B, C, T, H, W) -> (B, F).
         projector: (B, F) -> (B, D).
-        scheduled: how the temperature moves.
+        scheduled: schedule of the temperature.
     """
 
     SCALARS: ClassVar = ("temperature",)
@@ -28,7 +28,7 @@ class SimCLR(Method):
         self.projector = projector
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
-        """NT-Xent, the mean over both views of this rank's videos.
+        """NT-Xent, averaged over both views of this rank's videos.
 
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
@@ -39,5 +39,5 @@ class SimCLR(Method):
             self_index = torch.arange(len(own), device=own.device) + rank() * len(own)
             other_view = self_index.roll(len(own) // 2)
             return info_nce(
-                own, everyone, positive_index=other_view, temperature=at["temperature"], left_out=self_index
+                own, everyone, positive_index=other_view, temperature=at["temperature"], excluded_index=self_index
             )

@@ -1,4 +1,4 @@
-"""Which weights decay, and which learn more slowly."""
+"""Parameter groups for weight decay and layer-wise learning rates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from torch import nn
 def decay_groups(
     module: nn.Module, *, weight_decay: float, decays_norms_and_biases: bool = False
 ) -> list[dict[str, Any]]:
-    """Two parameter groups for SGD or AdamW: tensors with ndim > 1, which decay, and norms and biases, which may.
+    """Two parameter groups for SGD or AdamW: tensors with ndim > 1, with weight decay, and norms and biases.
 
-    Always two groups, decayed first, so that the optimiser's state dict has the same layout for every module;
-    parameters that need no gradient are in neither. LARS needs no groups: it excludes biases and norms by itself.
+    Always two groups in this order, so that the optimiser's state dict has the same layout for every module;
+    parameters without gradient are in neither. LARS needs no groups: it excludes biases and norms by itself.
 
     Raises:
         ValueError: `weight_decay` is negative.
@@ -30,13 +30,13 @@ def decay_groups(
 def layer_groups(
     layers: Sequence[nn.Module], *, weight_decay: float, layer_decay: float, decays_norms_and_biases: bool = False
 ) -> list[dict[str, Any]]:
-    """`decay_groups` of every layer, with the share `lr_share` of the learning rate that it takes.
+    """`decay_groups` of every layer, each with its share of the learning rate as `lr_share`.
 
-    1 for the last layer, and for each one before it `layer_decay` times that of the next (arXiv:1801.06146).
+    It is 1 for the last layer, and `layer_decay` times that of the next one for the others (arXiv:1801.06146).
 
     Args:
-        layers: in the order of application; they hold every parameter that is trained.
-        layer_decay: in (0, 1]; 1 is the same learning rate for all.
+        layers: in the order of application, with all trained parameters.
+        layer_decay: in (0, 1]; 1 gives all the same learning rate.
     Raises:
         ValueError: a number outside its range.
     """

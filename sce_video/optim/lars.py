@@ -1,4 +1,4 @@
-"""LARS, the optimiser of SCE's large-batch pretraining."""
+"""LARS, the optimiser for large batches that SCE uses in pretraining."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class LARS(torch.optim.Optimizer):
-    """SGD with momentum whose step for each weight tensor is scaled to the norm of that tensor.
+    """SGD with momentum whose step is scaled to the norm of each weight tensor.
 
     Layer-wise adaptive rate scaling (arXiv:1708.03888) as in SCE's recipe, per tensor p with gradient g:
 
@@ -18,12 +18,12 @@ class LARS(torch.optim.Optimizer):
         mu = sgd_momentum * mu + d
         p -= lr * mu
 
-    No Nesterov, dampening, clipping or epsilon. A step never waits for the device. `lr` may be set in
-    `param_groups` before each step; the state of a parameter is its buffer "mu".
+    No Nesterov, dampening, clipping or epsilon. A step does not synchronise with the device. `lr` may be set in
+    `param_groups` before each step; a parameter's state is its buffer "mu".
 
     Args:
-        params: tensors or parameter groups, as for any torch optimiser; a group lies on one device.
-        lr: learning rate, at least 0; for a batch of 4,096 SCE peaks at 4.8.
+        params: tensors or parameter groups, as for any torch optimiser; a group must be on one device.
+        lr: learning rate, at least 0; SCE's peak for a batch of 4,096 is 4.8.
         sgd_momentum: in [0, 1).
         weight_decay: at least 0.
         trust_coefficient: step length over weight norm at lr 1, above 0.
@@ -58,10 +58,10 @@ class LARS(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient; gradients stay as they are.
+        """Update every parameter that has a gradient; gradients are not changed.
 
         Args:
-            closure: as for any torch optimiser, computes the loss again and returns it.
+            closure: recomputes the loss and returns it, as for any torch optimiser.
         """
         loss = None
         if closure is not None:

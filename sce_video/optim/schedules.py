@@ -1,4 +1,4 @@
-"""What the scalars of a run are at an optimiser step. Pure functions: a resumed run gets the same values."""
+"""Schedules of scalars as pure functions of the optimiser step, so that a resumed run gets the same values."""
 
 import math
 from collections.abc import Callable
@@ -14,10 +14,10 @@ RAMP_SHAPES: dict[str, Callable[[float], float]] = {
 def warmup_cosine(step: int, *, num_steps: int, warmup_steps: int, peak: float, final: float = 0.0) -> float:
     """Learning rate: linear from 0 to `peak`, then half a cosine down to `final`.
 
-    0 at step 0, `peak` at step warmup_steps - 1 and again at step warmup_steps, `final` from step num_steps on;
-    the last step of a run, num_steps - 1, is still a little away from it (in SCE's supervised baseline on K200, 13,200
-    steps from 1.6 to 0.04, by 3e-8). With a warm-up of 0 or 1 steps the first step already has `peak`. SCE: peak 4.8
-    and 350 warm-up steps give 0.01375 at step 1.
+    0 at step 0, `peak` at steps warmup_steps - 1 and warmup_steps, `final` from step num_steps on; the last step of a
+    run, num_steps - 1, is still slightly above it (by 3e-8 in SCE's supervised baseline on K200, 13,200 steps from 1.6
+    to 0.04). With a warm-up of 0 or 1 steps the first step has `peak`. SCE's peak 4.8 and 350 warm-up steps give
+    0.01375 at step 1.
 
     Raises:
         ValueError: step below 0, num_steps below 1, warmup_steps outside [0, num_steps].
@@ -35,10 +35,10 @@ def warmup_cosine(step: int, *, num_steps: int, warmup_steps: int, peak: float, 
 
 
 def ema_momentum(step: int, *, num_steps: int, start: float) -> float:
-    """Momentum of the momentum encoder: half a cosine from `start` at step 0 to 1 at the last step.
+    """EMA momentum of the momentum encoder: half a cosine from `start` at step 0 to 1 at the last step.
 
-    m = 1 - (1 - start) * (cos(pi * step / (num_steps - 1)) + 1) / 2; a run of one step has `start`. Beyond the
-    last step it stays at 1.
+    m = 1 - (1 - start) * (cos(pi * step / (num_steps - 1)) + 1) / 2; a run of one step has `start`. It is 1
+    after the last step.
 
     Args:
         start: in [0, 1]; 0.99 in SCE's ImageNet and video recipes.
@@ -55,9 +55,9 @@ def ema_momentum(step: int, *, num_steps: int, start: float) -> float:
 
 
 def ramp(step: int, *, num_steps: int, start: float, end: float, shape: str) -> float:
-    """From `start` at step 0 to `end` at step num_steps - 1, up or down, and `end` ever after.
+    """Ramp from `start` at step 0 to `end` at step num_steps - 1, up or down; `end` afterwards.
 
-    With num_steps 0 or 1 it is `end` from the first step on. (The reference code's linear ramp runs backwards when
+    With num_steps 0 or 1 it is `end` from the first step. (The reference code's linear ramp runs backwards when
     `end` is above `start`; this one does not.)
 
     Args:
@@ -81,7 +81,7 @@ def _check_at_least(name: str, value: int, bound: int) -> None:
 
 @dataclass(frozen=True)
 class Ramp:
-    """`ramp` over the first `ramp_steps`, however long the run is."""
+    """`ramp` over the first `ramp_steps` of a run of any length."""
 
     start: float
     end: float

@@ -1,4 +1,4 @@
-"""The optimisers by OPTIM.NAME: of parameters or groups of these, at a learning rate that is set at every step."""
+"""Optimisers by OPTIM.NAME; they take parameters or groups, and their learning rate is set at every step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,5 +22,5 @@ def adamw(groups: Groups) -> Optimizer:
     return AdamW(groups, lr=0.0)
 
 
-# What takes the weight decay itself knows which parameters it is for; the others are given groups that say it.
+# LARS takes the weight decay itself; the others are given groups with it (`decay_groups`).
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"lars": lars, "sgd": sgd, "adamw": adamw}

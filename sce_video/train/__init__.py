@@ -1,1 +1,1 @@
-"""The training loop and what it follows."""
+"""Training loop, optimiser steps, schedules and resuming."""

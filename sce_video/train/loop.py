@@ -1,4 +1,4 @@
-"""Training, to the last step."""
+"""Training loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from sce_video.train.precision import Precision
 
 
 class Loader(Protocol):
-    """Gives the epoch and the parts of the batch for each optimiser step from `step` on."""
+    """Yields (epoch, parts of the batch) for each optimiser step from `step`."""
 
     def batches_from(self, step: int, *, num_steps: int) -> Iterator[tuple[int, list[TrainBatch]]]: ...
 
 
 class Failures(Protocol):
-    """Counts the videos that could not be used, and stops the run when they are too many."""
+    """Counts videos that could not be decoded, and stops the run when there are too many."""
 
     def __len__(self) -> int: ...
 
@@ -47,13 +47,16 @@ class TakeStep(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that a run consists of; what changes while it runs is in its checkpoints.
+    """All parts of a training run; its mutable state is saved in checkpoints.
 
-    `task` is its name on the bar. `take_step` makes one optimiser step and gives the loss, still on the device.
-    `record` is stored in every checkpoint beside the state: versions, and what must be the same when the run goes on:
-    `config`, as `videos` and `labels` what identifies these, as `decoder` what reads them. `changed_keys` names the
-    keys of a recorded config that say that it is another run's, "" if none does; `num_epochs_of` reads its length.
-    `name_video` gives a path.
+    Attributes:
+        task: name on the progress bar.
+        take_step: makes one optimiser step and returns the loss, still on the device.
+        name_video: path of a video by its index.
+        record: saved in every checkpoint beside the state: versions, and what must not change when the run is resumed
+            (`config`, digests of `videos` and `labels`, `decoder`).
+        changed_keys: keys of a recorded config that differ as they may not in a resumed run; "" if there are none.
+        num_epochs_of: number of epochs in a recorded config.
     """
 
     task: str
@@ -77,11 +80,11 @@ def train(run: Run, *, step: int) -> bool:
     """Train to the plan's last step.
 
     Args:
-        step: how many were made, which `resume` tells.
+        step: number of steps already done, as `resume` returns it.
     Returns:
-        Whether that is the last of all; False after a stop at `stop_at_step`.
+        Whether the run is complete; False after a stop at `stop_at_step`.
     Raises:
-        StoppedError: a signal came; the step was finished and saved.
+        StoppedError: after a signal; the current step was finished and saved.
     """
     plan = run.plan
     pending, meter = PendingLosses(run.name_video), ThroughputMeter()
@@ -105,7 +108,7 @@ def train(run: Run, *, step: int) -> bool:
             bar.update()
             stopped_by = signals.agreed()
             should_save = plan.should_save(step) or bool(stopped_by)
-            if plan.should_log(step) or should_save:  # only here does the loop wait for the device
+            if plan.should_log(step) or should_save:  # the only synchronisation with the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
                 failures = []
                 scalars = _scalars(pending.mean(), epoch, rates, meter, run)
@@ -117,7 +120,7 @@ def train(run: Run, *, step: int) -> bool:
                 _save(run, step, is_last=bool(stopped_by) or step == plan.last_step)
             if stopped_by:
                 raise StoppedError(stopped_by, step=step)
-        if stopped_by := signals.agreed():  # it came while the last step was saved
+        if stopped_by := signals.agreed():  # the signal came while the last step was saved
             raise StoppedError(stopped_by, step=step)
     broadcast_buffers(run.model)
     if plan.last_step < plan.num_steps:
@@ -126,18 +129,18 @@ def train(run: Run, *, step: int) -> bool:
 
 
 def _require_finite(model: nn.Module, step: int, rates: Rates) -> None:
-    """A finite loss can still have given an update that is not; no checkpoint may hold one."""
+    """Check the weights before a checkpoint: a finite loss can give a non-finite update."""
     values = list(model.state_dict().values())
     if not on_all_ranks(all(torch.isfinite(value).all() for value in values), device=values[0].device):
         raise NonFiniteLossError(
             f"the weights are not finite after step {step - 1} with learning rate {rates.lr:.6g}; lower OPTIM.BASE_LR "
-            f"or use another TRAIN.PRECISION; older checkpoints are kept"
+            f"or change TRAIN.PRECISION; older checkpoints are kept"
         )
 
 
 def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run: Run) -> dict[str, float]:
     scaler, speed = run.precision.scaler, meter.read()
-    speed["data_wait_share"] = max(all_gathered(speed["data_wait_share"]))  # one that waits makes all wait
+    speed["data_wait_share"] = max(all_gathered(speed["data_wait_share"]))  # the slowest rank delays all
     return {
         "loss": loss,
         "epoch": epoch,
@@ -156,10 +159,10 @@ def _show(bar: "tqdm[Any]", scalars: dict[str, float]) -> None:
 
 
 def _save(run: Run, step: int, *, is_last: bool) -> None:
-    """Write a checkpoint, and wait until it is there; without one an ordinary step goes on, as configured.
+    """Write a checkpoint; if that fails, raise or log an error, as configured.
 
     Raises:
-        CheckpointError: it could not be written, and the run ends here or is to end then.
+        CheckpointError: it could not be written, and the run ends at this step or `stops_if_not_saved`.
     """
     state = {
         "model": run.model.state_dict(),
@@ -180,4 +183,4 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
     line = f"the checkpoint of step {step} cannot be written ({problem}); older ones are kept"
     if is_last or run.plan.stops_if_not_saved:
         raise CheckpointError(f"{line}; fix this and rerun to resume")
-    LOGGER.error("%s, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False", line)
+    LOGGER.error("%s; the run continues, as TRAIN.STOPS_IF_NOT_SAVED is False", line)

@@ -1,4 +1,4 @@
-"""Losses on their way from the device to the log."""
+"""Losses kept on the device until they are logged."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,10 +19,10 @@ class _Step(NamedTuple):
 
 
 class PendingLosses:
-    """Holds the losses since the last look, so that only a look waits for the device, and for the other ranks.
+    """Losses since the last call of `mean`, which alone synchronises with the device and the other ranks.
 
     Args:
-        name_video: gives a video's path.
+        name_video: path of a video by its index.
     """
 
     def __init__(self, name_video: Callable[[int], object]) -> None:
@@ -34,10 +34,10 @@ class PendingLosses:
         self._steps.append(_Step(step, loss, lr, list(videos)))
 
     def mean(self) -> float:
-        """Mean of the losses added since the last call, on all ranks; there must be some.
+        """Mean over all ranks of the losses added since the last call; at least one is needed.
 
         Raises:
-            NonFiniteLossError: one is not finite; names its step, learning rate and videos.
+            NonFiniteLossError: a loss is not finite; names its step, learning rate and videos.
         """
         steps, self._steps = self._steps, []
         losses: list[float] = mean_over_ranks(torch.stack([step.loss for step in steps])).tolist()
@@ -47,6 +47,6 @@ class PendingLosses:
                 names = ", ".join(str(self._name_video(video)) for video in videos)
                 raise NonFiniteLossError(
                     f"the loss is {loss} at step {step.step} with learning rate {step.lr:.6g}; lower OPTIM.BASE_LR or "
-                    f"use another TRAIN.PRECISION; the step's videos: {names}"
+                    f"change TRAIN.PRECISION; the step's videos: {names}"
                 )
         return sum(losses) / len(losses)

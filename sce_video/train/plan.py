@@ -1,4 +1,4 @@
-"""The scalars of a run, as functions of the optimiser step, and when it logs, saves and ends."""
+"""Schedules of a run's scalars, and the steps at which it logs, saves and ends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from sce_video.methods.base import Scheduled
 
 
 class Rates(NamedTuple):
-    """Every scheduled scalar at one step: the learning rate, and those of the method by their names."""
+    """Scheduled scalars at one step: the learning rate, and the method's by name."""
 
     lr: float
     method: Mapping[str, float] = {}
@@ -16,7 +16,7 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedules:
-    """Of a run of `num_steps`; `method` is empty where nothing but the learning rate moves."""
+    """Schedules of a run of `num_steps`; `method` is empty in finetuning."""
 
     num_steps: int
     lr: Scheduled
@@ -29,10 +29,10 @@ class Schedules:
 
 @dataclass(frozen=True)
 class Plan:
-    """When a run logs, saves and ends; all in optimiser steps.
+    """When a run logs, saves and ends, in optimiser steps.
 
-    `checkpoint_every_*` 0 is never. A run that has `stop_at_step` above 0 ends there, to be gone on with later. One
-    that `stops_if_not_saved` ends when a checkpoint cannot be written.
+    `checkpoint_every_*` 0 is never. `stop_at_step` above 0 ends the program there, to be resumed later.
+    `stops_if_not_saved` ends the run when a checkpoint cannot be written.
     """
 
     num_steps: int
@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def last_step(self) -> int:
-        """The step count at which this start of the program ends."""
+        """Number of steps done when this program ends."""
         return min(self.num_steps, self.stop_at_step or self.num_steps)
 
     def should_log(self, steps_done: int) -> bool:

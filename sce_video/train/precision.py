@@ -1,4 +1,4 @@
-"""Half precision: autocast, the scaling of the loss, and a look at whether this machine computes it right."""
+"""Mixed precision: autocast, loss scaling, and a check for wrong gradients of this machine's kernels."""
 
 from contextlib import AbstractContextManager
 
@@ -10,11 +10,11 @@ from sce_video.errors import UserError
 AUTOCAST_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _NUM_FRAMES_TRIED = (1, 2, 4, 8)
 _KERNELS_TRIED = ((3, 1, 1), (1, 3, 3), (3, 3, 3))
-_TOLERATED_SHARE = 0.05  # of the largest gradient; right ones are off by less than 0.01
+_TOLERATED_SHARE = 0.05  # of the largest gradient; correct kernels are below 0.01
 
 
 class Precision:
-    """Autocast and, for fp16, the scaling of the loss.
+    """Autocast and, for fp16, loss scaling.
 
     Args:
         name: "fp32", "bf16" or "fp16".
@@ -34,11 +34,11 @@ class Precision:
     def require_right_gradients(self) -> None:
         """Compare gradients of small 3D convolutions with those in float32; takes milliseconds.
 
-        Some versions of torch and cuDNN get them wrong: on a CPU torch 2.11 and 2.15 give garbage in bf16 for clips
-        of 2 frames, which longer clips become on their way through a strided network.
+        Some versions of torch and cuDNN compute them wrongly: on a CPU torch 2.11 and 2.15 give garbage in bf16 for 2
+        frames, to which strided networks reduce longer clips.
 
         Raises:
-            UserError: they are wrong here.
+            UserError: they are wrong on this machine.
         """
         if self._dtype is None:
             return

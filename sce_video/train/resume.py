@@ -1,4 +1,4 @@
-"""Going on from the newest checkpoint, as the run that wrote it and no other."""
+"""Resuming a run from its newest checkpoint, after checking that the checkpoint is of this run."""
 
 import math
 from dataclasses import replace
@@ -18,33 +18,33 @@ from sce_video.train.loop import Run
 
 
 def resume(run: Run) -> int:
-    """Load the newest checkpoint if there is one, on all ranks that which the main process finds.
+    """Load the newest checkpoint if there is one; all ranks load the one that the main process finds.
 
-    One that is damaged is passed over, for the one before it.
+    A damaged one is skipped in favour of the one before it.
 
     Returns:
-        How many steps were made, 0 without a checkpoint.
+        Number of steps done, 0 without a checkpoint.
     Raises:
-        CheckpointError: it is another run's, or none can be used.
+        CheckpointError: it is of another run, or none can be used.
     """
-    newest = run.checkpoints.load_newest(use=partial(_take_over, run)) if is_main_process() else None
+    newest = run.checkpoints.load_newest(use=partial(_load_state, run)) if is_main_process() else None
     step: int = all_gathered(0 if newest is None else newest["step"])[0]
-    # A rank's view of a network disk may be behind: it is asked for this very file, not for the newest.
+    # A rank's view of a network disk may be stale: open this file by name, not the newest.
     if step and not is_main_process():
-        _take_over(run, load_checkpoint(run.checkpoints.path(step)))
+        _load_state(run, load_checkpoint(run.checkpoints.path(step)))
     if is_main_process():
-        _say(run, step)
+        _log_resumed(run, step)
         if newest is not None and "config" in newest:
-            _say_if_extended(run, run.num_epochs_of(newest["config"]) * run.plan.steps_per_epoch, step=step)
+            _warn_if_extended(run, run.num_epochs_of(newest["config"]) * run.plan.steps_per_epoch, step=step)
     return step
 
 
-def _take_over(run: Run, state: dict[str, Any]) -> None:
-    """Fill the run with a checkpoint's state.
+def _load_state(run: Run, state: dict[str, Any]) -> None:
+    """Load a checkpoint's state into the run.
 
     Raises:
-        CheckpointError: of another run.
-        DamagedError: something in it is missing, or not what a run holds there.
+        CheckpointError: it is of another run.
+        DamagedError: something in it is missing or invalid.
     """
     path = run.checkpoints.path(state["step"])
     try:
@@ -57,39 +57,39 @@ def _take_over(run: Run, state: dict[str, Any]) -> None:
         run.failures.load_state_dict(state["failures"])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except (torch.OutOfMemoryError, MemoryError):  # says nothing about the file
+    except (torch.OutOfMemoryError, MemoryError):  # not the file's fault
         raise
-    except Exception as error:  # the border: what is wrong in it decides what torch raises
+    except Exception as error:  # torch may raise anything for invalid content
         raise DamagedError(f"checkpoint {path} does not fit this run ({reason_of(error)})") from error
 
 
 def _require_same_run(run: Run, state: dict[str, Any]) -> None:
-    """Compare what the checkpoint says of its run; older ones do not say everything."""
+    """Compare the checkpoint's record with the run's; those of older versions have fewer entries."""
     record, plan = run.record, run.plan
-    way_out = "use the run's own config, or choose another RUN.OUTPUT_DIR"
+    way_out = "use the config of that run, or choose another RUN.OUTPUT_DIR"
     changed = run.changed_keys(state["config"]) if "config" in state else ""
     if changed:
         raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {way_out}")
     if state["videos"] != record["videos"]:
-        raise CheckpointError(f"the list of training videos is another one than at the start of the run; {way_out}")
+        raise CheckpointError(f"the list of training videos has changed since the start of the run; {way_out}")
     if state.get("labels", record["labels"]) != record["labels"]:
-        raise CheckpointError(f"training videos have other labels than at the start of the run; {way_out}")
+        raise CheckpointError(f"labels of training videos have changed since the start of the run; {way_out}")
     if state.get("steps_per_epoch", plan.steps_per_epoch) != plan.steps_per_epoch or state["step"] > plan.num_steps:
         raise CheckpointError(
             f"it is of step {state['step']} of a longer run; this one has {plan.num_steps} steps, "
             f"{plan.steps_per_epoch} per epoch; {way_out}"
         )
     before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
-    if before != record["batch_norm"]:  # no state dict holds these, and versions of this toolkit differ in them
+    if before != record["batch_norm"]:  # not in state dicts, and different between versions of this toolkit
         raise CheckpointError(
-            f"its batch norms have {before}, not {record['batch_norm']}; go on with the version that began the run, or "
-            f"choose another RUN.OUTPUT_DIR"
+            f"its batch norms have {before}, not {record['batch_norm']}; resume with the version that started the run, "
+            f"or choose another RUN.OUTPUT_DIR"
         )
     _require_same_decoder(state, record)
 
 
 def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None:
-    """Libraries differ in colours, some in frames: no silent change in mid-run."""
+    """Check the decoder: libraries differ in colors, some in frames."""
     before, now = state.get("decoder", record["decoder"]), record["decoder"]
     if before != now:
         raise CheckpointError(f"the run was decoded by {before} so far, not by {now}; set DATA.DECODER {before}")
@@ -98,16 +98,16 @@ def _require_same_decoder(state: dict[str, Any], record: dict[str, Any]) -> None
 
 
 def _require_fitting(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Raises ValueError on what torch takes over and fails on in the next step."""
+    """Raises ValueError for optimiser state that torch would load, but fail on in the next step."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     numbered = [[group["params"] for group in each["param_groups"]] for each in (optimizer.state_dict(), state)]
     if numbered[0] != numbered[1]:
-        raise ValueError("the optimiser's parameters are others, or in another order")
-    for place, buffers in state["state"].items():
+        raise ValueError("the optimiser has other parameters, or in another order")
+    for index, buffers in state["state"].items():
         for name, value in buffers.items():
             is_tensor = isinstance(value, Tensor)
-            if is_tensor and (value.shape not in (parameters[place].shape, ()) or value.isnan().any()):
-                raise ValueError(f"the optimiser's {name} of parameter {place} is of another shape, or not a number")
+            if is_tensor and (value.shape not in (parameters[index].shape, ()) or value.isnan().any()):
+                raise ValueError(f"the optimiser's {name} of parameter {index} has another shape, or NaN")
             if not is_tensor and value is not None:
                 _require_numbers({name: value})
     for ours, theirs in zip(optimizer.param_groups, state["param_groups"], strict=True):
@@ -119,25 +119,25 @@ def _require_fitting(optimizer: Optimizer, state: dict[str, Any]) -> None:
 def _require_numbers(values: dict[str, Any]) -> None:
     for name, value in values.items():
         if not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{name} is {value!r:.40}, no finite number")
+            raise ValueError(f"{name} is {value!r:.40}; it must be a finite number")
 
 
-def _say(run: Run, step: int) -> None:
-    """Where the run goes on, and what was made after that and is made again."""
+def _log_resumed(run: Run, step: int) -> None:
+    """Log the checkpoint, and how many logged steps after it are redone."""
     if step:
         LOGGER.info("resumed from %s", run.checkpoints.path(step))
     logged = max((int(line["step"]) + 1 for line in logged_metrics(run.output_dir / METRICS_FILE)), default=0)
     if logged > step:
         LOGGER.warning(
-            "steps after %s that are lost and made again, as far as %s tells: %d",
+            "steps after %s that are lost and will be redone, according to %s: %d",
             f"step {step}" if step else "the start (there is no checkpoint)",
             METRICS_FILE,
             logged - step,
         )
 
 
-def _say_if_extended(run: Run, steps_before: int, *, step: int) -> None:
-    """What a longer run does to the schedules: the steps so far were those of the shorter one."""
+def _warn_if_extended(run: Run, steps_before: int, *, step: int) -> None:
+    """Warn that a run was made longer, and how its schedules jump at this step."""
     if steps_before == run.plan.num_steps:
         return
     shorter = replace(run.schedules, num_steps=steps_before)
@@ -149,8 +149,8 @@ def _say_if_extended(run: Run, steps_before: int, *, step: int) -> None:
         if value != shorter.at(step).method[name]
     ]
     LOGGER.warning(
-        "the run of %d steps is extended to %d: at step %d its schedules leap to those of a run of so many, %s; it is "
-        "not the run that had them from the start",
+        "the run of %d steps is extended to %d: at step %d its schedules jump to those of the longer run, %s; this is "
+        "not the same as a run of that length from the start",
         steps_before,
         run.plan.num_steps,
         step,

@@ -1,4 +1,4 @@
-"""One optimiser step, of pretraining and of finetuning."""
+"""One optimiser step of pretraining or finetuning."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ def pretrain_step(
     precision: Precision,
     make_views: MakeViews,
 ) -> Tensor:
-    """Gradients over the parts of one batch, one update, then what the method moves after it, once.
+    """Accumulate gradients over the parts of one batch, update the weights once, and call the method's `finish_step`.
 
     Args:
         parts: of this rank.
-        replica: the method as `replica_of` gives it.
+        replica: the method, wrapped by `replica_of`.
     Returns:
         The loss on this rank's videos, a scalar still on the device.
     """
@@ -53,7 +53,7 @@ def pretrain_step(
 
 
 def method_of(replica: nn.Module) -> Method:
-    """What `replica_of` was given."""
+    """The method inside a replica of `replica_of`."""
     method = replica.module if isinstance(replica, DistributedDataParallel) else replica
     assert isinstance(method, Method)
     return method
@@ -61,9 +61,9 @@ def method_of(replica: nn.Module) -> Method:
 
 @dataclass(frozen=True)
 class Supervision:
-    """What a classifier learns from: `labels` int64 (videos of the list,), and how they are softened.
+    """Training targets of a classifier: `labels` int64 (videos of the list,), and how they are softened.
 
-    `label_smoothing` in [0, 1]; `mixup_alpha` 0 is no mixup (arXiv:1710.09412), else both parameters of its Beta
+    `label_smoothing` in [0, 1]; `mixup_alpha` 0 is no mixup (arXiv:1710.09412), else both parameters of the Beta
     distribution.
     """
 
@@ -85,13 +85,13 @@ def finetune_step(
     make_views: MakeViews,
     supervision: Supervision,
 ) -> Tensor:
-    """Cross-entropy gradients over the parts of one batch, one update.
+    """Accumulate cross-entropy gradients over the parts of one batch, and update the weights once.
 
     Dropout and mixup are functions of (seed, step, rank): videos are mixed with others of their rank.
 
     Args:
         parts: of this rank.
-        replica: the classifier as `replica_of` gives it.
+        replica: the classifier, wrapped by `replica_of`.
     Returns:
         The loss on this rank's videos, a scalar still on the device.
     """
@@ -110,14 +110,14 @@ def finetune_step(
 
 
 def replica_of(model: nn.Module, device: torch.device) -> nn.Module:
-    """What is called in training: on several ranks its backward pass leaves the mean gradient of all of them.
+    """The model to call in training: on several ranks, its backward pass averages gradients over them (DDP).
 
-    Buffers, above all the queue, are never sent: they follow from what every rank has.
+    Buffers, such as the queue, are not synchronised: every rank computes the same.
     """
     if num_ranks() == 1 or not any(parameter.requires_grad for parameter in model.parameters()):
         return model
     device_ids = [torch.cuda.current_device()] if device.type == "cuda" else None
-    # torch 2.14 has given the argument another name.
+    # torch 2.14 renamed the argument.
     named = inspect.signature(DistributedDataParallel).parameters
     no_buffers: dict[str, Any] = {
         "forward_sync_buffers" if "forward_sync_buffers" in named else "broadcast_buffers": False
@@ -135,14 +135,14 @@ def _update(
     make_views: MakeViews,
     loss_of: Callable[[TrainBatch, list[Tensor]], Tensor],
 ) -> Tensor:
-    """One update by the mean of the parts' losses; a parameter group with `lr_share` takes that share of `lr`."""
+    """One update by the mean of the parts' losses; a parameter group with `lr_share` uses that share of `lr`."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_share", 1.0)
     optimizer.zero_grad(set_to_none=True)
     losses = []
     for part in parts:
         views = make_views(part)
-        with _gradients_kept(replica) if part is not parts[-1] else nullcontext():
+        with _without_averaging(replica) if part is not parts[-1] else nullcontext():
             with precision.autocast():
                 loss = loss_of(part, views) / len(parts)
             precision.scaler.scale(loss).backward()
@@ -152,6 +152,6 @@ def _update(
     return reduce(torch.add, losses)
 
 
-def _gradients_kept(replica: nn.Module) -> AbstractContextManager[None]:
-    """The ranks' gradients are averaged once per step, after its last part."""
+def _without_averaging(replica: nn.Module) -> AbstractContextManager[None]:
+    """Context without averaging of gradients over ranks, which is done once per step, after its last part."""
     return replica.no_sync() if isinstance(replica, DistributedDataParallel) else nullcontext()

@@ -187,5 +187,5 @@ def test_a_video_without_clips_leaves_only_the_reports(recipe, samples):
     batch = collate([*samples, VideoClips(5, (), [Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")])])
     assert batch.views == []
     assert batch.failures == [*FAILURES, Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")]
-    with pytest.raises(ManifestError, match="all those chosen in its place cannot be decoded: .*six.mp4: broken"):
+    with pytest.raises(ManifestError, match="all its replacements cannot be decoded: .*six.mp4: broken"):
         make_views(batch, specs=specs_of(recipe, recipe), device=torch.device("cpu"))

@@ -71,7 +71,7 @@ def test_an_unknown_class_shows_before_the_work(source: Path, tmp_path: Path) ->
     (tmp_path / "names").write_text("walk\n")
     (tmp_path / "root").mkdir()
     source.rename(tmp_path / "root" / "jump")
-    with pytest.raises(PrepareError, match="folder 'jump' is none of the 1 classes"):
+    with pytest.raises(PrepareError, match="folder 'jump' is not among the 1 classes"):
         prepare_here(
             tmp_path / "root",
             tmp_path / "dst",
@@ -102,7 +102,7 @@ def test_a_refused_start_leaves_nothing_behind(source: Path, tmp_path: Path) -> 
             prepare_here(tmp_path / "empty", target, Transcode(), labels=Labels(), **options)
         with pytest.raises(PrepareError, match="holds no videos"):
             submit_shards(tmp_path / "empty", target, Transcode(), array=ARRAY, cluster="debug", **options)
-        with pytest.raises(PrepareError, match=r"a.mp4 lies in no class folder"):
+        with pytest.raises(PrepareError, match=r"a.mp4 is not in a class folder"):
             prepare_here(source, target, Transcode(crf=30), labels=Labels("folders"), **options)
         with pytest.raises(PrepareError, match="plan.json cannot be read"):
             finish(source, target, Transcode(), labels=Labels())

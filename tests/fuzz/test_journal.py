@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sce_video.engine.prepare.journal import BROKEN, DONE, Journal, Planned, Record, believed_records, read_journals
+from sce_video.engine.prepare.journal import BROKEN, DONE, Journal, Planned, Record, read_journals, valid_records
 from sce_video.engine.prepare.own_reports import require_own_reports
 from sce_video.engine.prepare.settings import PrepareError, Transcode
 from sce_video.engine.prepare.worklist import make_worklist, read_worklist, write_worklist
@@ -75,7 +75,7 @@ def changed(content: bytes, dice: random.Random) -> bytes:
 
 
 def test_notes(workspace: Workspace, seeds) -> None:
-    notes, good = workspace.notes_dir, {}
+    notes, good = workspace.state_dir, {}
     for name in ("shard-0000.jsonl", "settings.json", "plan.json"):
         good[name] = (notes / name).read_bytes()
     outside = sorted(path for path in workspace.output_dir.parent.rglob("*") if ".prepare" not in path.parts)
@@ -108,7 +108,7 @@ def check_all(workspace: Workspace) -> None:
         check_types(record)
     for video in [*read_worklist(workspace).videos, *make_worklist(workspace, follow_outside=False).videos]:
         check_types(video)
-    believed_records(
+    valid_records(
         records, make_worklist(workspace, follow_outside=False).videos, workspace.output_dir, workspace.action
     )
     reopened = reopen_workspace(workspace.output_dir)

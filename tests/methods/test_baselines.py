@@ -77,7 +77,7 @@ def test_others_values_of_the_losses() -> None:
     once = 2 * 0.2 * info_nce(QUERY, KEY, positive_index=four, temperature=0.2)  # MoCo v3, one direction
     assert float(once) == pytest.approx(0.006665050736615, abs=1e-14)
     views, own = torch.cat([QUERY, KEY]), torch.arange(8)
-    both = info_nce(views, views, positive_index=own.roll(4), temperature=0.1, left_out=own)  # SimCLR's NT-Xent
+    both = info_nce(views, views, positive_index=own.roll(4), temperature=0.1, excluded_index=own)  # SimCLR's NT-Xent
     assert float(both) == pytest.approx(0.000310726116751, abs=1e-14)
 
 
@@ -132,7 +132,7 @@ def test_the_momentum_branch_follows_after_a_step(make) -> None:
 
 @pytest.mark.parametrize("scheduled", [{}, {"temperature": 0.1}, {**SCALARS, "coeff": 1.0}])
 def test_a_method_says_which_scalars_it_wants(scheduled: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="MoCoV3 has .* scheduled; it wants temperature, ema_momentum"):
+    with pytest.raises(ValueError, match="MoCoV3 has schedules for .*; it needs them for temperature, ema_momentum"):
         MoCoV3(**branches(), scheduled=still(scheduled))  # type: ignore[arg-type]
 
 

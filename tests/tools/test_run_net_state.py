@@ -57,7 +57,7 @@ def spoil_memory(folder: Path) -> None:
 
 
 BROKEN: list[tuple[Callable[[Path], None], int, str]] = [
-    (diverge, 0, "steps after step 1 that are lost and made again, as far as metrics.jsonl tells: 1"),
+    (diverge, 0, "steps after step 1 that are lost and will be redone, according to metrics.jsonl: 1"),
     (spoil_log, 0, "metrics.jsonl: 2 lines are damaged and left out, the first is line 3"),
     (tear, 2, "none of the 2 checkpoints in"),
     (claim_by_folder, 2, ".owner.json, which says what process runs in the folder, cannot be read"),

@@ -137,7 +137,7 @@ def test_a_run_goes_on_only_with_the_labels_it_began_with(motion_videos: Path, t
     listed.write_text("\n".join(f"{file} {i % 3}" for i, file in enumerate(files)))
     run_task(config(Path("/"), tmp_path / "run", TRAIN__STOP_AT_STEP=2, **changes))
     listed.write_text("\n".join(f"{file} {i % 4}" for i, file in enumerate(files)))
-    with pytest.raises(CheckpointError, match="have other labels than at the start of the run"):
+    with pytest.raises(CheckpointError, match="labels of training videos have changed since the start of the run"):
         run_task(config(Path("/"), tmp_path / "run", **changes))
 
 

@@ -155,7 +155,7 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(
         f"the checkpoint of step {step} cannot be written ([Errno 28] "[:50] for step in (8, 12)
     ]
     assert "No space left on device" in said[-1]
-    assert "older ones are kept, and the run goes on: TRAIN.STOPS_IF_NOT_SAVED is False" in said[-1]
+    assert "older ones are kept; the run continues, as TRAIN.STOPS_IF_NOT_SAVED is False" in said[-1]
     assert sum("metrics of step" in line for line in said) == 1
     assert CheckpointFolder(small_disk / "checkpoints", num_kept=1).steps() == [16, 20]
     assert_same_to_the_bit(final_state(small_disk), final_state(undisturbed))
@@ -401,7 +401,7 @@ def test_of_a_wrong_checkpoint_the_one_before_is_used(
     assert len(warnings) == 2
     assert "step_00000008.pt" in warnings[0]
     assert warnings[0].endswith("trying the one before it")
-    assert warnings[1] == "steps after step 4 that are lost and made again, as far as metrics.jsonl tells: 4"
+    assert warnings[1] == "steps after step 4 that are lost and will be redone, according to metrics.jsonl: 4"
     good = load_checkpoint(half_way / "checkpoints" / "step_00000004.pt")
     assert all(torch.equal(value, good["model"][name]) for name, value in run.model.state_dict().items())
     assert_same_to_the_bit(run.optimizer.state_dict(), good["optimizer"], at_least=20)
@@ -412,7 +412,7 @@ def test_lost_steps_are_said_also_without_a_checkpoint(
 ) -> None:
     shutil.copy(half_way / "metrics.jsonl", tmp_path)
     assert resume(build_pretrain_run(config(motion_videos, tmp_path), torch.device("cpu"))) == 0
-    assert "after the start (there is no checkpoint) that are lost and made again" in caplog.text
+    assert "after the start (there is no checkpoint) that are lost and will be redone" in caplog.text
     assert "as far as metrics.jsonl tells: 8" in caplog.text
 
 
@@ -463,7 +463,7 @@ def test_another_list_of_videos_is_not_the_same_run(motion_videos: Path, tmp_pat
     changes = {"DATA__SOURCE": "list", "DATA__TRAIN": listed}
     run_task(config(motion_videos, tmp_path / "run", TRAIN__STOP_AT_STEP=4, **changes))
     listed.write_text("\n".join(reversed(listed.read_text().splitlines())))
-    with pytest.raises(CheckpointError, match="list of training videos is another one"):
+    with pytest.raises(CheckpointError, match="list of training videos has changed"):
         run_task(config(motion_videos, tmp_path / "run", **changes))
 
 

@@ -1,1 +1,1 @@
-"""Worker processes that may die or hang, and the way of their results through shared memory."""
+"""Worker processes that may crash or hang, and shared-memory transport of their results."""

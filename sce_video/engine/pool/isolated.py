@@ -1,7 +1,7 @@
-"""Tasks given to processes with a limit of memory: what kills or hangs one costs the task it was on, nothing else.
+"""Unordered task pool with a memory limit per process: a crash or hang loses the task at hand and nothing else.
 
-Beside `Workers`, which keep results in order and try again, as a loader must: here whoever is free gets the next task,
-in processes of a fork server, and a task is lost with its process.
+`Workers` keep results in order and retry, as a loader must. Here the next free process of a fork server gets the next
+task, and a task is lost with its process.
 """
 
 import multiprocessing
@@ -20,10 +20,10 @@ from typing import Any
 
 from sce_video.engine.pool.shm_transport import unpack
 from sce_video.engine.pool.watchdog import working_on
-from sce_video.engine.pool.worker import LOOK_SECONDS, Death, Raised, Result, Task, Worker, WorkerSpec
+from sce_video.engine.pool.worker import POLL_SECONDS, Death, Raised, Result, Task, Worker, WorkerSpec
 
 _MAX_FAILED_STARTS = 3
-# From a task sent to work begun; reading the code from a slow disk takes a minute.
+# From sending a task to starting on it; importing the code from a slow disk takes a minute.
 _MAX_START_SECONDS = 300.0
 
 
@@ -32,8 +32,8 @@ class Lost:
     """A task without a result.
 
     Args:
-        cause: "time", "memory" (its process may have no more, or was killed from outside, as a full machine does) or
-            "crash", which memory may be behind too.
+        cause: "time", "memory" (over the process's limit, or killed from outside, as by the out-of-memory killer) or
+            "crash", which may be due to memory too.
     """
 
     reason: str
@@ -48,16 +48,16 @@ def run_isolated(
     timeout_seconds: float,
     memory_bytes: int,
 ) -> Generator[tuple[Task, Result | Lost], None, None]:
-    """Call `function` on each task in one of `num_workers` processes; yields in the order in which they end.
+    """Call `function` on each task in one of `num_workers` processes; yields results as they complete.
 
-    Processes end with this one, however it ends, and on leaving the iterator.
+    The processes end when the iterator is closed, and with this process, however it ends.
 
     Args:
-        function: found by its name in the new process, as pickle does.
+        function: pickled by name.
         timeout_seconds: a task that takes longer is lost, and its process killed.
-        memory_bytes: what a process may take; a task that wants more is lost.
+        memory_bytes: limit per process; a task that needs more is lost.
     Raises:
-        OSError: as `function` raised it, such as a full disk; or processes that cannot be started.
+        OSError: raised by `function`, such as a full disk; or processes cannot be started.
     """
     waiting = iter(tasks)
     _, most_bytes = resource.getrlimit(resource.RLIMIT_DATA)
@@ -68,7 +68,7 @@ def run_isolated(
         start_seconds=_MAX_START_SECONDS,
         set_up=partial(_set_up, memory_bytes),
         new_process=partial(_new_process, function.__module__),
-        told_errors=(OSError, MemoryError),
+        forwarded_errors=(OSError, MemoryError),
     )
     workers: list[Worker[Task, Result]] = []
     try:
@@ -76,7 +76,7 @@ def run_isolated(
             workers.append(Worker(spec))
             workers[-1].give(task)
         while workers:
-            wait([worker.socket for worker in workers], LOOK_SECONDS)
+            wait([worker.socket for worker in workers], POLL_SECONDS)
             for worker in list(workers):
                 outcome = _outcome(worker, timeout_seconds, memory_bytes)
                 if outcome is None:
@@ -94,22 +94,22 @@ def run_isolated(
 
 
 def _outcome(worker: Worker[Task, Result], timeout_seconds: float, memory_bytes: int) -> Result | Lost | None:
-    """What came of a worker's task; None if nothing has yet."""
-    news = worker.news(wait_seconds=0)
-    if news is None:
+    """The result of a worker's oldest task, or why it is lost; None while it runs."""
+    answer = worker.poll(wait_seconds=0)
+    if answer is None:
         return None
-    if isinstance(news, Death):
-        return _lost(worker, news, timeout_seconds)
-    outcome = unpack(news, pin_memory=False)
+    if isinstance(answer, Death):
+        return _lost(worker, answer, timeout_seconds)
+    outcome = unpack(answer, pin_memory=False)
     if not isinstance(outcome, Raised):
         return outcome
     if isinstance(outcome.error, MemoryError):
         return Lost(f"needs more than {memory_bytes / 2**30:g} GiB of memory", "memory")
-    raise outcome.again()
+    raise outcome.with_cause()
 
 
 def _lost(worker: Worker[Task, Result], death: Death, timeout_seconds: float) -> Lost | None:
-    """None where the process has not begun with its task: it is tried again."""
+    """Why a task is lost; None where its process had not started on it, so that it is retried."""
     number = death.signal_number
     name = signal.Signals(number).name if number else f"exit code {death.exit_code}"
     is_late = number == signal.SIGALRM
@@ -119,8 +119,8 @@ def _lost(worker: Worker[Task, Result], death: Death, timeout_seconds: float) ->
             return Lost(f"took longer than {timeout_seconds:g} seconds", "time")
         return Lost(f"its process died ({name})", "memory" if number == signal.SIGKILL else "crash")
     if worker.num_deaths == _MAX_FAILED_STARTS:
-        late = f"have not begun after {_MAX_START_SECONDS:g} seconds; is the disk stuck?"
-        raise OSError(f"worker processes {late if is_late else f'die as they start ({name}); is the memory full?'}")
+        late = f"have not started after {_MAX_START_SECONDS:g} seconds; does the disk respond?"
+        raise OSError(f"worker processes {late if is_late else f'die on start ({name}); is the memory full?'}")
     worker.start()
     return None
 
@@ -131,14 +131,14 @@ def _as_one_item(function: Callable[[Task], Result], task: Task) -> Result:
 
 
 def _new_process(module: str, **target: Any) -> BaseProcess:
-    """From a fork server, a process without threads: starts in milliseconds.
+    """A process of the fork server, which has no threads; starts in milliseconds.
 
-    The server starts deaf to Ctrl-C: a terminal sends that to it too, and while it still imports it would die of it.
-    Blocked, which it inherits, and not ignored: one that comes meanwhile is this process's a moment later.
+    The server starts with SIGINT blocked: a terminal sends Ctrl-C to it too, and would kill it during its imports.
+    Blocked, which is inherited, not ignored: a SIGINT in between still reaches this process a moment later.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__, module])
-    resource_tracker.ensure_running()  # it would unblock
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         forkserver.ensure_running()
@@ -153,7 +153,7 @@ def _set_up(memory_bytes: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """The main process is not the parent that the kernel knows: that is the fork server."""
+    """Exit when the main process ends; its kernel parent is the fork server, so PDEATHSIG does not serve."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

@@ -1,7 +1,7 @@
-"""Objects with tensors, handed from process to process through files in memory.
+"""Transport of objects with tensors between processes through memory files.
 
-Only a file's descriptor goes through the socket: a message is one byte, so that sending does not wait for a reader,
-and what was sent outlives a sender that dies.
+Only a file's descriptor goes through the socket: a message is one byte, so sending does not block, and what was sent
+survives the death of its sender.
 """
 
 import errno
@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-_ALIGNMENT = 64  # bytes; tensors of any type may begin there
-# A file begins with the lengths of the pickled object and of all tensors, and a byte that is 1 while the receiver needs
-# the file; a file that is used again may be longer.
+_ALIGNMENT = 64  # bytes; enough for any dtype
+# Header of a file: the lengths of the pickled object and of all tensors, and a byte that is 1 while the receiver uses
+# the file. A reused file may be longer than its content.
 _LENGTHS = struct.Struct("<QQ")
 _IN_USE = _LENGTHS.size
 _HEAD = 24
 
 
 class _Layout(NamedTuple):
-    """Where a tensor's values lie, and how: `order` are its dimensions from the slowest to the fastest in memory."""
+    """Offset and memory layout of a tensor; `order` lists its dimensions from slowest to fastest varying."""
 
     offset: int
     num_bytes: int
@@ -39,7 +39,7 @@ class _Layout(NamedTuple):
 
 
 class _Packer(pickle.Pickler):
-    """Pickles everything but the tensors, which are laid out one after the other, each as it lies in memory."""
+    """Pickles everything but the tensors, which are laid out one after the other, each in its own dimension order."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
@@ -68,7 +68,7 @@ class _Unpacker(pickle.Unpickler):
 
 
 class _MemoryFile:
-    """A file in memory and this process's view of it."""
+    """A memory file, mapped into this process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -84,16 +84,16 @@ class _MemoryFile:
 
 
 class ShmPool:
-    """Packs objects into shared memory, files that are used again when the receiver has let go of all tensors in them.
+    """Packs objects into memory files, which are reused once the receiver has freed all tensors in them.
 
-    To make new memory takes longer than to copy into it: the kernel clears and maps it page by page.
+    Allocating takes longer than copying: the kernel zeroes and maps new memory page by page.
     """
 
     def __init__(self) -> None:
         self._files: list[_MemoryFile] = []
 
     def pack(self, obj: object) -> int:
-        """Write an object whose tensors are on the CPU to a file; its descriptor, to be closed after sending."""
+        """Write an object whose tensors are on the CPU to a file; returns its descriptor, to close after sending."""
         pickled = io.BytesIO()
         packer = _Packer(pickled)
         packer.dump(obj)
@@ -108,11 +108,11 @@ class ShmPool:
                     file.memory, dtype=layout.dtype, count=tensor.numel(), offset=start + layout.offset
                 )
                 values.view([layout.shape[dim] for dim in layout.order]).copy_(tensor.permute(layout.order))
-                del values  # else the memory could not be closed
+                del values  # a mapping with exported buffers cannot be closed
         return os.dup(file.descriptor)
 
     def close(self) -> None:
-        """Let go of the files; what was sent stays whole."""
+        """Close the files; what was sent stays readable."""
         for file in self._files:
             file.close()
         self._files.clear()
@@ -130,7 +130,7 @@ class ShmPool:
 
 
 def pack(obj: object) -> int:
-    """As `ShmPool.pack`, in a file of its own."""
+    """`ShmPool.pack` into a file that is not reused."""
     pool = ShmPool()
     try:
         return pool.pack(obj)
@@ -139,9 +139,9 @@ def pack(obj: object) -> int:
 
 
 def unpack(file: int, *, pin_memory: bool) -> Any:
-    """The object that was packed; the descriptor is closed. Only for files that this program's own processes wrote.
+    """The packed object; closes the descriptor. Only for files that this program's own processes wrote.
 
-    Its tensors lie in the file's memory, or in one pinned block, for copies to a GPU that do not block.
+    Its tensors share the file's memory, or one pinned block, for non-blocking copies to a GPU.
     """
     try:
         memory = mmap.mmap(file, os.fstat(file).st_size)
@@ -156,14 +156,14 @@ def unpack(file: int, *, pin_memory: bool) -> Any:
 
 
 def _order(tensor: Tensor) -> tuple[int, ...]:
-    """Dimensions from the slowest to the fastest; as they are where the tensor does not lie in one piece."""
+    """Dimensions from slowest to fastest varying; unchanged for a tensor that is not contiguous in any order."""
     dims = range(tensor.dim())
     order = sorted(dims, key=tensor.stride, reverse=True)
     return tuple(order if tensor.permute(order).is_contiguous() else dims)
 
 
 def send_file(connection: socket.socket, file: int) -> None:
-    """Send a descriptor, and close it here."""
+    """Send a descriptor and close it on this side."""
     try:
         socket.send_fds(connection, [b"."], [file])
     finally:
@@ -171,11 +171,11 @@ def send_file(connection: socket.socket, file: int) -> None:
 
 
 def receive_file(connection: socket.socket) -> int | None:
-    """The next descriptor; None when the other side has ended.
+    """The next descriptor; None when the other side has closed.
 
     Raises:
-        TimeoutError: none came within the socket's time limit.
-        OSError: this process may not open any more files.
+        TimeoutError: none arrived within the socket's timeout.
+        OSError: this process has reached its limit of open files.
     """
     try:
         message, files, _, _ = socket.recv_fds(connection, 1, 1)
@@ -187,7 +187,7 @@ def receive_file(connection: socket.socket) -> int | None:
 
 
 def has_file(connection: socket.socket) -> bool:
-    """Whether `receive_file` has a descriptor at hand."""
+    """Whether `receive_file` would return a descriptor without waiting."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     with suppress(ConnectionResetError):
@@ -200,14 +200,14 @@ def _aligned(num_bytes: int) -> int:
 
 
 def memory_file(size: int) -> int:
-    """A file without a name, in memory."""
+    """Descriptor of a new anonymous file in memory."""
     if hasattr(os, "memfd_create"):
-        file: int = os.memfd_create("sce_video")  # counts as memory; the size of /dev/shm does not matter
+        file: int = os.memfd_create("sce_video")  # not limited by the size of /dev/shm
         os.ftruncate(file, size)
         return file
     # macOS, or a Python built for an old C library
     with tempfile.TemporaryFile(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as temporary:
         os.truncate(temporary.fileno(), size)
-        if hasattr(os, "posix_fallocate"):  # a full /dev/shm is an error here, and a bus error later
+        if hasattr(os, "posix_fallocate"):  # a full /dev/shm raises here instead of a SIGBUS later
             os.posix_fallocate(temporary.fileno(), 0, size)
         return os.dup(temporary.fileno())

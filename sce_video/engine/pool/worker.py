@@ -1,7 +1,7 @@
-"""One worker process, from both of its ends: what all pools share.
+"""One worker process, seen from the main process (`Worker`) and from within (`_serve`); all pools share it.
 
-torch's `DataLoader` raises a worker's death anywhere in the main process, and waits for good when one dies while it
-sends or hangs with a batch in its hands: workers there share a queue and serve their results from a thread. Here each
+torch's `DataLoader` raises a worker's death anywhere in the main process, and waits forever when a worker dies while
+sending or hangs while it holds a batch: its workers share a queue and serve results from a thread. Here each worker
 has its own socket and keeps nothing that it has sent.
 """
 
@@ -36,11 +36,11 @@ from sce_video.engine.pool.watchdog import (
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Between looks at whether the process on the other side of a silent socket still lives.
-LOOK_SECONDS = 1.0
-_PATIENCE_SECONDS = 10.0
-# A worker that has grown by so much makes way for a new one.
-_MOST_GROWTH_BYTES = 2 * 2**30
+# Between checks that the process on the other side of a silent socket is alive.
+POLL_SECONDS = 1.0
+_JOIN_SECONDS = 10.0
+# A worker that has grown by this much is replaced.
+_MAX_GROWTH_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class WorkerSpec(Generic[Task, Result]):
     """What a worker process does; pickled if the process is not forked.
 
     Args:
-        work: a task's result, whose tensors are on the CPU. It says with `working_on` which item it is on.
-        timeout_seconds: on one item, or between two, above 0; the kernel ends the process then.
-        start_seconds: from a task that waits to work on it.
+        work: computes a task's result, with tensors on the CPU; calls `working_on` for each item.
+        timeout_seconds: for one item, or between two, above 0; then the kernel ends the process.
+        start_seconds: limit from receiving a task to starting on it.
         set_up: called first in a new process.
-        new_process: makes one of a target and its arguments.
-        told_errors: raised by `work`, they are handed to the main process; others end the worker.
+        new_process: makes a process from a target and its arguments.
+        forwarded_errors: errors of `work` that are raised in the main process; others end the worker.
     """
 
     work: Callable[[Task], Result]
@@ -61,28 +61,29 @@ class WorkerSpec(Generic[Task, Result]):
     start_seconds: float
     set_up: Callable[[], None]
     new_process: Callable[..., BaseProcess]
-    told_errors: tuple[type[Exception], ...] = (Exception,)
+    forwarded_errors: tuple[type[Exception], ...] = (Exception,)
 
 
 class Death(NamedTuple):
-    """How a worker process has ended, as its exit code says, and the item that it was on."""
+    """The death of a worker process: its exit code, and the item that it was working on."""
 
     item: int | None
     exit_code: int
 
     @property
     def signal_number(self) -> int:
-        """SIGALRM where it took too long, 0 where it ended without a signal: some library called exit()."""
+        """SIGALRM for a timeout; 0 without a signal, as when a library calls exit()."""
         return max(0, -self.exit_code)
 
 
 class Raised(NamedTuple):
-    """What a worker sends instead of a result."""
+    """An error of `work`, sent instead of a result."""
 
     error: Exception
     traceback: str
 
-    def again(self) -> Exception:
+    def with_cause(self) -> Exception:
+        """The error, with the worker's traceback as its cause."""
         self.error.__cause__ = _WorkerTracebackError(self.traceback)
         return self.error
 
@@ -95,10 +96,10 @@ class _WorkerTracebackError(Exception):
 
 
 class Worker(Generic[Task, Result]):
-    """The main process's end: one process after another that does the tasks given here, in their order."""
+    """Handle of the main process on one worker, which does tasks in order; a new process can replace a dead one."""
 
     def __init__(self, spec: WorkerSpec[Task, Result]) -> None:
-        self.tasks: deque[Task] = deque()  # that have no result yet
+        self.tasks: deque[Task] = deque()  # without a result so far
         self.num_deaths = 0  # since the last result
         self._spec = spec
         self._process: BaseProcess | None = None
@@ -113,14 +114,14 @@ class Worker(Generic[Task, Result]):
             self._send(pack(task))
 
     def start(self) -> None:
-        """Start a process, which gets all tasks that have no result."""
+        """Start a process and send it all tasks without a result."""
         self.socket, theirs = socket.socketpair()
         file = memory_file(WorkerSlot.NUM_BYTES)
         self._slot = WorkerSlot(mmap.mmap(file, WorkerSlot.NUM_BYTES), most_seconds=self._spec.start_seconds)
         self._owes_since = time.monotonic()
         self._process = self._spec.new_process(target=_serve, args=(theirs, self._spec), daemon=True)
         self._process.start()
-        theirs.close()  # the process now has the only one, which closes when it dies
+        theirs.close()  # the process now has the only copy, which closes when it dies
         self._send(file)
         for task in self.tasks:
             self._send(pack(task))
@@ -128,8 +129,8 @@ class Worker(Generic[Task, Result]):
     def has_result(self) -> bool:
         return self._process is not None and has_file(self.socket)
 
-    def news(self, *, wait_seconds: float) -> int | Death | None:
-        """The file that holds the oldest task's result, or how the process has ended; None if there is nothing new.
+    def poll(self, *, wait_seconds: float) -> int | Death | None:
+        """Descriptor of the file with the oldest task's result, or the process's death; None if neither has come.
 
         After a death there is no process until the next `give` or `start`.
         """
@@ -137,46 +138,46 @@ class Worker(Generic[Task, Result]):
         if wait([self.socket], wait_seconds):
             file = receive_file(self.socket)
             if file is None:
-                return self._buried()
+                return self._reaped()
             self.num_deaths = 0
             self._owes_since = time.monotonic()
             return file
         waited_seconds = time.monotonic() - self._owes_since
         if not self._process.is_alive() or self._slot.is_overdue(waited_seconds=waited_seconds):
-            return self._buried()
+            return self._reaped()
         return None
 
     def end(self) -> None:
-        """Kill it: a worker holds nothing that must be put away, and may never come back from native code."""
+        """Kill the process: it has nothing to clean up, and may never return from native code."""
         if self._process is not None:
             self._process.kill()
-            self._process.join(_PATIENCE_SECONDS)  # one that waits for a dead disk cannot be killed: it is left behind
+            self._process.join(_JOIN_SECONDS)  # one that waits for a dead disk cannot be killed, and is abandoned
             self.socket.close()
 
-    def _buried(self) -> Death | None:
-        """How the process has ended; None where it only made way for a new one."""
+    def _reaped(self) -> Death | None:
+        """The death of the process; None where it retired and is replaced."""
         assert self._process is not None
         is_overdue = self._process.is_alive() and self._slot.is_overdue(waited_seconds=math.inf)
         if not is_overdue:
-            self._process.join(LOOK_SECONDS)  # its socket closes before it has ended, and its exit code is wanted
-        self.end()  # it may have closed its socket and live on
+            self._process.join(POLL_SECONDS)  # its socket closes before it exits, with a code of its own
+        self.end()  # it may still be alive
         exit_code, self._process = self._process.exitcode, None
-        if self._slot.is_retired:
+        if self._slot.has_retired:
             self.start()
             return None
         self.num_deaths += 1
         return Death(self._slot.item, -signal.SIGALRM if is_overdue or exit_code is None else exit_code)
 
     def _send(self, file: int) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # a death is noticed when its turn comes
+        with suppress(BrokenPipeError, ConnectionResetError):  # the next `poll` notices the death
             send_file(self.socket, file)
 
 
 def _serve(connection: socket.socket, spec: WorkerSpec[Task, Result]) -> None:
-    """The life of a worker, until its main process is gone or kills it."""
+    """Main loop of a worker, until its main process ends or kills it."""
     leave_signals_to_main_process()
-    signal_at_death_of_parent(signal.SIGKILL)  # it may be busy for long: with a video, or with fetching one
-    connection.settimeout(LOOK_SECONDS)
+    signal_at_death_of_parent(signal.SIGKILL)  # it may be busy with a video for long
+    connection.settimeout(POLL_SECONDS)
     spec.set_up()
     with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
         file = _next_file(connection)
@@ -192,13 +193,13 @@ def _serve(connection: socket.socket, spec: WorkerSpec[Task, Result]) -> None:
             waiting_for_task()  # before the main process can know, and counts the time to the next task
             send_file(connection, outcome)
             first_bytes = first_bytes or resident_bytes()
-            if resident_bytes() - first_bytes > _MOST_GROWTH_BYTES:  # libraries leak, some a little with each file
+            if resident_bytes() - first_bytes > _MAX_GROWTH_BYTES:  # libraries leak, some a little with each file
                 slot.retire()
                 return
 
 
 def _next_file(connection: socket.socket) -> int | None:
-    """None when the main process is gone."""
+    """The next descriptor; None when the main process has ended."""
     parent = multiprocessing.parent_process()
     while parent is not None and parent.is_alive():
         with suppress(TimeoutError):
@@ -211,14 +212,14 @@ def _outcome(spec: WorkerSpec[Task, Result], task: Task, pool: ShmPool) -> int:
         result = spec.work(task)
         working_on(None)
         return pool.pack(result)
-    except spec.told_errors as error:  # not swallowed: raised again in the main process
+    except spec.forwarded_errors as error:  # not swallowed: raised again in the main process
         return pool.pack(Raised(_portable(error), traceback.format_exc()))
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or what it says where it does not survive pickling."""
+    """The error, or a RuntimeError with its text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # its own class decides what that raises
+    except Exception:  # any class of error may come with a __reduce__ that raises anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -1,4 +1,4 @@
-"""Tasks shared out to processes that may die or hang, with results in the order of the tasks."""
+"""Ordered task pool: worker processes that may crash or hang, and results in the order of the tasks."""
 
 import ctypes
 import mmap
@@ -13,7 +13,7 @@ import torch
 
 from sce_video.engine.pool.shm_transport import unpack
 from sce_video.engine.pool.watchdog import working_on
-from sce_video.engine.pool.worker import LOOK_SECONDS, Death, Raised, Result, Task, Worker, WorkerSpec
+from sce_video.engine.pool.worker import POLL_SECONDS, Death, Raised, Result, Task, Worker, WorkerSpec
 from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
 
@@ -22,30 +22,30 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_ALLOWED = 32 * 2**20  # bytes; glibc refuses a larger threshold for mmap
 _NEVER = 2**31 - 1
 
-# Waiting messages fill a socket's buffer (about 270 of them on Linux); whoever sent more would wait for a reader.
-_MOST_TASKS_AHEAD = 64
-# Deaths of a worker in a row that end the run, where neither a result nor a blocked video comes of them.
-_MOST_DEATHS = 10
+# A socket's buffer holds about 270 messages on Linux; sending more would block.
+_MAX_TASKS_AHEAD = 64
+# Consecutive deaths of a worker, with neither a result nor a blocked video in between, that end the run.
+_MAX_DEATHS = 10
 _WITHOUT_SIGNAL = 255
 
 
 class WorkerError(UserError):
-    """Worker processes die whatever is done about it; the message says of what."""
+    """Worker processes keep dying; the message says of what."""
 
 
 class Workers:
-    """Processes that do tasks on items, here videos, that are numbers from 0.
+    """Pool of processes whose tasks work on items (videos, in the loader), which are indices from 0.
 
-    A process that dies, or is on one item for too long, is replaced, and its tasks are done again; no result is lost or
-    given twice. An item that two processes in a row end on is blocked: `work` must refuse it from then on. The second
-    try is for accidents: out of memory, a file server that stands still.
+    A process that dies, or exceeds the time limit of an item, is replaced and its tasks are redone; no result is lost
+    or given twice. An item on which two processes in a row die is blocked: `work` must refuse it from then on. The
+    retry is for accidents: out of memory, a file server that hangs.
 
     Args:
-        num_workers: 0 does the tasks in this process, where nothing is timed and nothing is pinned.
-        timeout_seconds: on one item, above 0. The kernel ends the process, so that native code cannot hold it up.
+        num_workers: 0 does the tasks in this process, without time limits and pinning.
+        timeout_seconds: per item, above 0. The kernel ends the process, so native code cannot delay it.
         name: of an item, for messages.
-        tasks_ahead: how many each worker prepares; of more than 64 only so many.
-        pin_memory: of the results' tensors, for copies to a GPU that do not block.
+        tasks_ahead: how many results each worker prepares, at most 64.
+        pin_memory: of the results' tensors, for non-blocking copies to a GPU.
     """
 
     def __init__(
@@ -66,32 +66,32 @@ class Workers:
         self._blocked = mmap.mmap(-1, num_items)  # shared with forked processes; a byte for each item, 0 is not blocked
 
     def working_on(self, item: int | None) -> None:
-        """Said in `work`: this process is on `item`, or at work on none, until it says otherwise or the task ends."""
+        """Called in `work`: this process works on `item`, or (None) on none, until the next call or the task's end."""
         working_on(item)
 
     def name_of(self, item: int) -> str:
         return str(self._name(item))
 
     def block(self, item: int, signal_number: int) -> None:
-        """Never give `item` to a process again: it has ended one, by this signal (0: without a signal)."""
+        """Never work on `item` again: a process died on it, of this signal (0: without a signal)."""
         self._blocked[item] = signal_number or _WITHOUT_SIGNAL
 
     def why_blocked(self, item: int) -> str | None:
-        """One line that names a blocked item; None for all others."""
+        """One line that names a blocked item and how it ended a process; None for all others."""
         return self._described(item, self._blocked[item] % _WITHOUT_SIGNAL) if self._blocked[item] else None
 
     def blocked(self) -> dict[int, int]:
-        """The blocked items, and for each the signal to `block` it by again."""
+        """Blocked item -> signal, as `block` takes them."""
         return {item: number % _WITHOUT_SIGNAL for item, number in enumerate(self._blocked[:]) if number}
 
     def results(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Generator[Result, None, None]:
         """`work(task)` for each task, in order; tensors in results are on the CPU.
 
-        The workers are forked here, so `work` need not be pickled, and end with the iterator.
+        The workers are forked here, so `work` is not pickled, and end with the iterator.
 
         Raises:
-            WorkerError: a worker dies again and again, or there is no `fork` on this system.
-            Exception: whatever `work` raised, with the worker's traceback as its cause.
+            WorkerError: a worker dies again and again, or this system has no `fork`.
+            Exception: as `work` raised it, with the worker's traceback as its cause.
         """
         if self._num_workers == 0:
             yield from map(work, tasks)
@@ -104,7 +104,7 @@ class Workers:
         new_process = multiprocessing.get_context("fork").Process
         spec = WorkerSpec(work, self._timeout_seconds, self._timeout_seconds, _set_up, new_process)
         crew = [_RetryingWorker(spec, self) for _ in range(self._num_workers)]
-        ahead = min(self._tasks_ahead, _MOST_TASKS_AHEAD) * len(crew)
+        ahead = min(self._tasks_ahead, _MAX_TASKS_AHEAD) * len(crew)
         try:
             for worker, task in zip(cycle(crew), islice(tasks, ahead)):
                 worker.give(task)
@@ -117,7 +117,7 @@ class Workers:
     def _in_turn(
         self, crew: list["_RetryingWorker[Task, Result]"], tasks: Iterator[Task], unpacker: ThreadPoolExecutor
     ) -> Iterator[Result]:
-        """Tasks go round the crew, and so do results: the first worker without a task is behind the last result."""
+        """Tasks and results alternate over the crew round-robin; the first worker without a task ends the iteration."""
 
         def unpacked(worker: _RetryingWorker[Task, Result]) -> Future[Any]:
             return unpacker.submit(unpack, worker.receive(), pin_memory=self._pin_memory)
@@ -131,50 +131,50 @@ class Workers:
             for task in islice(tasks, 1):
                 worker.give(task)
             if isinstance(outcome, Raised):
-                raise outcome.again()
-            # Pinned while the caller works with this one.
+                raise outcome.with_cause()
+            # Pinned in the thread while the caller uses this one.
             coming = unpacked(following) if following.has_result() else None
             yield outcome
 
     def _described(self, item: int | None, signal_number: int) -> str:
-        """One line that says how a worker has ended and what it was on."""
+        """One line: how a worker died, and on which item."""
         if signal_number == signal.SIGALRM:
-            end = f"was ended after {self._timeout_seconds:g} s"
+            end = f"exceeded its limit of {self._timeout_seconds:g} s"
         elif signal_number == signal.SIGKILL:
             end = "was killed (signal 9; out of memory?)"
         elif signal_number:
             end = f"died of signal {signal_number} ({signal.strsignal(signal_number)})"
         else:
-            end = "ended without a word"
+            end = "exited without an error"
         return f"{'between videos' if item is None else self.name_of(item)}: its loader process {end}"
 
 
 class _RetryingWorker(Worker[Task, Result]):
-    """A worker whose tasks are done again after a death, without the item that it has died on twice."""
+    """A worker that redoes its tasks after a death, and blocks an item on which it has died twice."""
 
     def __init__(self, spec: WorkerSpec[Task, Result], workers: Workers) -> None:
         super().__init__(spec)
         self._workers = workers
-        self._suspects: set[int] = set()  # what a process died on since the last result
+        self._suspects: set[int] = set()  # items on which a process died since the last result
 
     def receive(self) -> int:
-        """The file that holds the result of the oldest task; waits for it, over any number of deaths.
+        """Descriptor of the file with the oldest task's result; waits for it, and restarts the process after a death.
 
         Raises:
-            WorkerError: too many of them.
+            WorkerError: too many deaths in a row.
         """
-        while not isinstance(news := self.news(wait_seconds=LOOK_SECONDS), int):
-            if news is not None:
-                self._blame(news)
+        while not isinstance(answer := self.poll(wait_seconds=POLL_SECONDS), int):
+            if answer is not None:
+                self._blame(answer)
                 self.start()
         self.tasks.popleft()
         self._suspects.clear()
-        return news
+        return answer
 
     def _blame(self, death: Death) -> None:
         item, number = death.item, death.signal_number
         told = self._workers._described(item, number)
-        if self.num_deaths == _MOST_DEATHS:
+        if self.num_deaths == _MAX_DEATHS:
             raise WorkerError(
                 f"{told}, the {self.num_deaths}th in a row; lower DATA.NUM_WORKERS or "
                 f"DATA.PREFETCH_BATCHES, or give the job more memory"
@@ -183,7 +183,7 @@ class _RetryingWorker(Worker[Task, Result]):
             self._workers.block(item, number)
             self.num_deaths = 0
             return
-        LOGGER.warning("%s; trying it once more in a new one", told)
+        LOGGER.warning("%s; retrying once in a new process", told)
         if item is not None:
             self._suspects.add(item)
 
@@ -194,7 +194,7 @@ def _set_up() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let malloc use the memory of one batch, and of one frame, again for the next instead of giving it back each time.
+    """Make malloc reuse the memory of one batch, and of one frame, for the next instead of returning it each time.
 
     Does nothing where malloc is not glibc's. docs/performance.md has what it saves.
     """

@@ -1,6 +1,5 @@
-"""Videos made ready once: every frame verified, then re-encoded or taken apart, listed in a manifest.
+"""Preparation of videos before training: verify every frame, re-encode or extract frames, write a manifest.
 
-`listing` finds the sources and names the outputs, `one_video` does one of them in a process that may die
-(`engine/pool/isolated`), `journal` remembers what is done, `report` writes it down; `run` is the order in which that
-happens.
+`listing` finds the sources, `naming` names the outputs, `one_video` processes one in a process of its own
+(`engine/pool/isolated`), `journal` records what is done, `summary` makes the reports; `run` ties these together.
 """

@@ -1,4 +1,4 @@
-"""What was done to which video: one JSON line each, appended as it ends, believed only if it still holds."""
+"""Journal of finished videos: one JSON line per video, appended when it is done and validated before it is reused."""
 
 import dataclasses
 import json
@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
-from sce_video.engine.prepare.notes import checked, read_json
 from sce_video.engine.prepare.settings import Action, Check
+from sce_video.engine.prepare.state_files import checked, read_json
 from sce_video.engine.prepare.target import Written, is_as_written
 
-# LEFT: for a reason that is not the video's, such as memory; the next run tries again.
+# LEFT: left out for a reason other than the video, such as memory; the next run retries it.
 DONE, BROKEN, SHORT, LEFT = "done", "broken", "short", "left"
 _STATUSES = (DONE, BROKEN, SHORT, LEFT)
 _LONGEST_LINE_BYTES = 1 << 16
@@ -21,7 +21,7 @@ _LONGEST_LINE_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Planned:
-    """A video to be prepared; paths are relative to the source folder and the output folder."""
+    """A video to prepare; `source` and `output` are relative to the source folder and the output folder."""
 
     source: str
     size: int
@@ -31,11 +31,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one video; from `duration_seconds` on the facts of its output, where there is one.
+    """The outcome of one video; fields from `duration_seconds` describe its output, if it has one.
 
     Args:
-        reason: why there is none; of a video that is done, what is known to be missing in it.
-        num_lost: frames that were decoded and are nowhere in the output.
+        reason: why there is no output; for a video that is done, what is missing in it.
+        num_lost: decoded frames that are not in the output.
     """
 
     source: str
@@ -64,18 +64,18 @@ class Record:
 
 
 class Journal:
-    """Appends to one file; closed on leaving the `with`."""
+    """Append-only file of records; a context manager."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         if self._file.tell() > 0:
             self._file.seek(-1, 2)
-            if self._file.read() != b"\n":  # a kill tore the last line
+            if self._file.read() != b"\n":  # the last line is incomplete after a kill
                 self._file.write(b"\n")
 
     def write(self, record: Record) -> None:
-        """On the disk when this returns: an output gets its name only after its record is safe."""
+        """Append a record and sync it to disk: an output gets its name only after its record is safe."""
         self._file.write(json.dumps(dataclasses.asdict(record)).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -90,10 +90,10 @@ class Journal:
 
 
 def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -> Iterator[Record]:
-    """All records, oldest first within a file; lines that a kill or a crash tore, or that are no records, are left out.
+    """All records, oldest first within a file; invalid lines, such as those cut off by a kill, are skipped.
 
     Args:
-        left_out: gains "FILE line N: why" for each of these.
+        left_out: receives "FILE line N: why" for each skipped line.
     """
     for file in files:
         with file.open("rb") as lines:
@@ -102,11 +102,11 @@ def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -
                     yield _record(line)
                 except ValueError as error:
                     if left_out is not None:
-                        left_out.append(f"{file} line {number}: {_in_short(error)}")
+                        left_out.append(f"{file} line {number}: {_shortened(error)}")
 
 
 def _bounded_lines(lines: Any) -> Iterator[bytes]:
-    """Lines without their end; of one that is too long to be a record its beginning."""
+    """Lines without line ends; one that is too long for a record is truncated."""
     while line := lines.readline(_LONGEST_LINE_BYTES):
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -124,38 +124,38 @@ def _record(line: bytes) -> Record:
 
 
 def require_inside(name: str, path: str) -> None:
-    """Raises ValueError for what is no relative path, or leads out of the folder that it is relative to."""
+    """Raises ValueError unless `path` is relative and stays inside its folder."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\0" in path:
-        raise ValueError(f"{name} is {ascii(path)[:80]}, no path inside its folder")
+        raise ValueError(f"{name} is {ascii(path)[:80]}, which is not a path inside its folder")
 
 
-def _in_short(error: ValueError) -> str:
+def _shortened(error: ValueError) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def believed_records(
+def valid_records(
     records: Iterable[Record], videos: Iterable[Planned], output_dir: Path, action: Action
 ) -> dict[str, Record]:
-    """Source -> record, of the videos of which it is known what came of them.
+    """Source -> its valid record, for the videos that have one.
 
-    A record counts if the source has the size and time that it had then, the output still has its name, and what was
-    written is there with the recorded size. Of several that count, one that is done wins, then the latest.
+    A record is valid if the source has the same size and mtime, the output is still planned under the same name, and
+    its file is there with the recorded size. Of several valid records one that is done wins, then the latest.
     """
     planned = {video.source: video for video in videos}
-    believed: dict[str, Record] = {}
+    valid: dict[str, Record] = {}
     for record in records:
         video = planned.get(record.source)
         if video != Planned(record.source, record.size, record.mtime_ns, record.output):
             continue
-        if record.source in believed and believed[record.source].status == DONE and record.status != DONE:
+        if record.source in valid and valid[record.source].status == DONE and record.status != DONE:
             continue
-        if _still_there(record, output_dir, action):
-            believed[record.source] = record
-    return believed
+        if _output_exists(record, output_dir, action):
+            valid[record.source] = record
+    return valid
 
 
-def _still_there(record: Record, output_dir: Path, action: Action) -> bool:
+def _output_exists(record: Record, output_dir: Path, action: Action) -> bool:
     if record.status != DONE or isinstance(action, Check):
         return True
     return is_as_written(output_dir / record.output, record.written)

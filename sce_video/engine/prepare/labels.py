@@ -1,4 +1,4 @@
-"""Which number stands for which class folder, in this manifest and in the others of the same classes."""
+"""Labels from class folders, numbered alike in all manifests of the same classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Labels:
     """Where labels come from.
 
     Args:
-        kind: "folders" (the first folder of a video is its class) or "none".
-        classes_file: a class name per line, in the order of the labels, such as `classes.txt` of the training videos;
-            None numbers the folders that there are.
+        kind: "folders" (the first folder of a video's path is its class) or "none".
+        classes_file: one class name per line in the order of the labels, such as `classes.txt` of the training videos;
+            None numbers the existing folders in alphabetical order.
     """
 
     kind: str = "none"
@@ -27,10 +27,10 @@ class Labels:
             raise PrepareError(f"--classes {self.classes_file} numbers class folders; add --labels folders")
 
     def classes_of(self, sources: Sequence[str]) -> list[str] | None:
-        """Class names in the order of their labels; None where no labels are wanted.
+        """Class names in the order of their labels; None for no labels.
 
         Raises:
-            PrepareError: a video that lies in no folder or in an unknown one, or a file of names that is none.
+            PrepareError: a video outside a folder or in an unknown one, or an invalid file of names.
         """
         if self.kind == "none":
             return None
@@ -39,24 +39,24 @@ class Labels:
         unknown = sorted(set(names) - set(classes))
         if unknown:
             raise PrepareError(
-                f"folder {unknown[0]!r} is none of the {len(classes)} classes in {self.classes_file}; "
-                "add it as the last line there, or move the folder away"
+                f"folder {unknown[0]!r} is not among the {len(classes)} classes in {self.classes_file}; "
+                "append it to that file, or move the folder away"
             )
         return classes
 
 
 def folder_labels(sources: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Source -> index of its first folder in `classes`, which must name it.
+    """Source -> index of its first folder in `classes`, which must contain it.
 
     Raises:
-        PrepareError: a video that lies in no folder.
+        PrepareError: a video outside a folder.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     return {source: numbers[_folder(source)] for source in sources}
 
 
 def class_names_text(classes: Sequence[str]) -> str:
-    """One name a line; the n-th, from 0, is label n."""
+    """Content of `classes.txt`: one name per line, line n (from 0) is label n."""
     return "".join(f"{name}\n" for name in classes)
 
 
@@ -66,15 +66,15 @@ def _read_class_names(file: Path) -> list[str]:
         names = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise PrepareError(
-            f"--classes {file} cannot be read ({reason_of(error)}); give a text file, one name a line"
+            f"--classes {file} cannot be read ({reason_of(error)}); give a text file with one name per line"
         ) from error
     if not names or "" in names or len(set(names)) < len(names):
-        raise PrepareError(f"--classes {file} is empty or has an empty line or a name twice; give one name a line")
+        raise PrepareError(f"--classes {file} is empty, or has an empty line or a duplicate; give one name per line")
     return names
 
 
 def _folder(source: str) -> str:
     folder, slash, _ = source.partition("/")
     if not slash:
-        raise PrepareError(f"{source} lies in no class folder; --labels folders needs CLASS/... for every video")
+        raise PrepareError(f"{source} is not in a class folder; --labels folders needs every video below SRC/CLASS/")
     return folder

@@ -1,4 +1,4 @@
-"""Which files below a folder are videos, and which are left out and why."""
+"""Recursive listing of the videos below a folder, and of what was skipped and why."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from sce_video.data.sources.tree import VIDEO_SUFFIXES
 
 @dataclass(frozen=True)
 class Found:
-    """A file to be prepared: path relative to the source folder, and what tells whether it has changed since."""
+    """A video file: path relative to the source folder; size and mtime, to detect later changes."""
 
     source: str
     size: int
@@ -20,18 +20,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file, or a linked folder, that is left out."""
+    """A file or a linked folder that was skipped."""
 
     source: str
     reason: str
 
 
 def list_videos(source_dir: Path, output_dir: Path, *, follow_outside: bool) -> tuple[list[Found], list[Skipped]]:
-    """Every file with a video's suffix below `source_dir`, at any depth, in the order of their names.
+    """All files with a video suffix below `source_dir`, at any depth, sorted by path.
 
-    Links are followed as long as they lead to something inside `source_dir` (with `follow_outside`: anywhere but into
-    `output_dir`); a folder is entered once, by a way without links if there is one. Names that begin with a dot are
-    passed by.
+    Links are followed if their target is inside `source_dir` (with `follow_outside`: anywhere but in `output_dir`); a
+    folder is entered once, by a path without links if there is one. Names that start with a dot are ignored.
     """
     scan = _Scan(source_dir.resolve(), output_dir.resolve(), follow_outside)
     scan.run()
@@ -48,7 +47,7 @@ class _Scan:
 
     def run(self) -> None:
         folders, linked = [self._source_dir], list[Path]()
-        entered = set()  # real paths; links come last, so that the plain way to a folder wins
+        entered = set()  # real paths; links come last, so that a path without links wins
         while folders or linked:
             folder = folders.pop() if folders else linked.pop(0)
             real = folder.resolve()
@@ -73,7 +72,7 @@ class _Scan:
         except OSError as error:
             if folder == self._source_dir:
                 raise
-            self._skip(folder, f"is a folder that cannot be read ({error.strerror})")
+            self._skip(folder, f"is an unreadable folder ({error.strerror})")
             return []
 
     def _add_file(self, path: Path, *, is_link: bool) -> None:
@@ -97,13 +96,13 @@ class _Scan:
         try:
             target = link.resolve(strict=True)
         except (OSError, RuntimeError):  # RuntimeError: a link to itself, before Python 3.13
-            self._skip(link, "is a link that leads nowhere")
+            self._skip(link, "is a broken link")
             return False
         if target.is_relative_to(self._output_dir):
             self._skip(link, "is a link into the output folder")
             return False
         if not self._follow_outside and not target.is_relative_to(self._source_dir):
-            self._skip(link, "is a link out of the source folder (--follow-outside reads such)")
+            self._skip(link, "is a link out of the source folder (--follow-outside follows it)")
             return False
         return True
 
@@ -112,5 +111,5 @@ class _Scan:
 
 
 def fits_a_line(text: str) -> bool:
-    """Whether it is text without control characters and line ends."""
+    """Whether a text has neither control characters nor line breaks, and is valid UTF-8."""
     return not any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text)

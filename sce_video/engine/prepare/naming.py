@@ -1,4 +1,4 @@
-"""Names of outputs: no two the same, none too long for the disk, none that a foreign file has."""
+"""Names of outputs: unique, short enough for the file system, and not taken by foreign files."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 WORK_FOLDER = ".prepare"
 REPORTS = ("classes.txt", "manifest.tsv", "report.json", "report.txt")
 _TAKEN = frozenset({WORK_FOLDER, *REPORTS})
-# Disks of Windows and macOS take "Report.json" for "report.json".
+# File systems of Windows and macOS ignore case.
 _TAKEN_IN_ANY_CASE = frozenset(name.casefold() for name in _TAKEN)
 
 
@@ -19,22 +19,22 @@ def name_outputs(
     max_name_bytes: int = 255,
     is_free: Callable[[str], bool] = lambda name: True,
 ) -> dict[str, str]:
-    """Source -> output, both relative paths: the source's suffix is replaced, and no two outputs are the same.
+    """Source -> output, both relative paths: the source's suffix is replaced, and outputs are unique.
 
     Of `a.avi` and `a.mkv` the first becomes `a.mp4`, the second `a.mkv.mp4`. A source that already ends in `suffix`
-    comes first and keeps its name. A name that is too long is cut, and told apart by a digest; a folder at the top that
-    is called like a report gets a number.
+    comes first and keeps its name. A name that is too long is truncated and gets a digest; a top-level folder that is
+    named like a report gets a number.
 
     Args:
         suffix: ".mp4", or "" where outputs are folders.
-        earlier: names given in an earlier run; they stay where that is possible.
-        max_name_bytes: of the last part; in the others there is nothing to be done.
-        is_free: whether nothing foreign in the output folder has a name.
+        earlier: names given in an earlier run, kept where possible.
+        max_name_bytes: of the last part; the others are not shortened.
+        is_free: whether no foreign file in the output folder has a name.
     """
     in_order = sorted(sources, key=lambda source: (PurePosixPath(source).suffix != suffix, source))
     placed = _in_free_folders(in_order)
     taken = set(_TAKEN)
-    for path in placed.values():  # a folder is a name too
+    for path in placed.values():  # names of folders are taken too
         taken.update(map(str, PurePosixPath(path).parents))
 
     def fits(name: str) -> bool:
@@ -54,12 +54,12 @@ def name_outputs(
 
 
 def num_bytes(name: str) -> int:
-    """As a disk counts it."""
+    """Length of a file name as the file system counts it."""
     return len(name.encode("utf-8", "surrogateescape"))
 
 
 def _in_free_folders(sources: Iterable[str]) -> dict[str, str]:
-    """Source -> the same path, but for a top folder that is called like a file of this program."""
+    """Source -> the same path, with a top-level folder renamed that is named like a file of this program."""
     tops = {source.partition("/")[0] for source in sources if "/" in source}
     free = {top: _free_top(top, tops) for top in tops}
     return {
@@ -90,5 +90,5 @@ def _candidates(source: str, suffix: str, max_name_bytes: int) -> Iterator[str]:
 
 
 def _cut(name: str, most_bytes: int) -> str:
-    """Its beginning, in whole characters."""
+    """The beginning of a name, at most so long, without splitting a character."""
     return name.encode("utf-8", "surrogateescape")[: max(most_bytes, 1)].decode("utf-8", "ignore") or "_"

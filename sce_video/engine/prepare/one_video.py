@@ -1,4 +1,4 @@
-"""One video, from its source to its output and its record: what a worker process does."""
+"""Preparation of one video, from its source to its output and its record; runs in a worker process."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _OUTPUT = "output"
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a worker needs to know. `partial_dir` is its own, made by it and deleted by whoever handed it out."""
+class VideoTask:
+    """A worker's task. `partial_dir` is its own: created by the worker, deleted by the main process."""
 
     video: Planned
     source_dir: Path
@@ -31,13 +31,13 @@ class Job:
 
     @property
     def partial(self) -> Path:
-        """The finished output, before it has its name."""
+        """Path of the finished output before it is published."""
         return self.partial_dir / _OUTPUT
 
 
 @dataclass(frozen=True)
 class _Output:
-    """Facts of what was made, as they stand in the manifest."""
+    """Properties of an output, as in `Record`."""
 
     duration_seconds: float
     fps: float
@@ -50,30 +50,30 @@ class _Output:
     reason: str = ""
 
 
-def prepare_video(job: Job) -> Record:
-    """Verify one video and, unless it is only checked, make its output; it has no name in the output folder yet.
+def prepare_video(task: VideoTask) -> Record:
+    """Verify one video and, unless the action is `Check`, write its output to `task.partial`.
 
     Raises:
-        MemoryError: it needs more memory than there is, which says nothing of the video.
+        MemoryError: more memory is needed than available; not the video's fault.
         OSError: the output cannot be written.
     """
-    source = job.source_dir / job.video.source
+    source = task.source_dir / task.video.source
     try:
         source_sha256 = sha256_of(source)
     except OSError as error:
-        return Record.of(job.video, BROKEN, reason=f"cannot be read ({error.strerror})")
-    job.partial_dir.mkdir()
+        return Record.of(task.video, BROKEN, reason=f"cannot be read ({error.strerror})")
+    task.partial_dir.mkdir()
     try:
-        output = _MAKERS[type(job.action)](source, job.partial, job.action)
+        output = _MAKERS[type(task.action)](source, task.partial, task.action)
     except DecodeError as error:
         reason = str(error).removeprefix(f"{source}: ")
-        return Record.of(job.video, BROKEN, reason=reason, source_sha256=source_sha256)
-    if isinstance(job.action, Check):
-        output = _Output(**{**vars(output), "bytes": job.video.size, "sha256": source_sha256})
+        return Record.of(task.video, BROKEN, reason=reason, source_sha256=source_sha256)
+    if isinstance(task.action, Check):
+        output = _Output(**{**vars(output), "bytes": task.video.size, "sha256": source_sha256})
     facts = {"source_sha256": source_sha256, **vars(output)}
-    if output.num_frames < job.action.min_frames:
-        return Record.of(job.video, SHORT, **{**facts, "reason": f"{output.num_frames} frames"})
-    return Record.of(job.video, DONE, **facts)
+    if output.num_frames < task.action.min_frames:
+        return Record.of(task.video, SHORT, **{**facts, "reason": f"{output.num_frames} frames"})
+    return Record.of(task.video, DONE, **facts)
 
 
 def _check(source: Path, partial: Path, action: Check) -> _Output:
@@ -115,7 +115,7 @@ _MAKERS: dict[type, Callable[[Path, Path, Any], _Output]] = {Check: _check, Tran
 
 
 class _Images:
-    """The images of a video at a constant rate, converted only if they are shown, and once."""
+    """Images of a video at a constant rate; a frame is converted once, and only if it is shown."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Images:
 
     @property
     def num_lost(self) -> int:
-        """Frames that were read and are not among the images, but for those that a lower rate leaves out."""
+        """Decoded frames that are not among the images, except those dropped for a lower rate."""
         if self.fps < self._video.fps:
             return self._video.num_without_time
         return self._video.num_decoded - self._num_shown
@@ -158,6 +158,6 @@ class _Images:
 
 
 def _note(num_lost: int, video: SequentialVideo) -> str:
-    """What is known to be missing, in a few words."""
-    lost = f"{num_lost} of {video.num_decoded} frames have no time of their own" if num_lost else ""
+    """What is missing in the output, in a few words."""
+    lost = f"{num_lost} of {video.num_decoded} frames have no time stamp of their own" if num_lost else ""
     return "; ".join(filter(None, [lost, video.note]))

@@ -1,4 +1,4 @@
-"""A video read from its first frame to its last: what it shows, by definition."""
+"""Sequential reading of a video from the first frame to the last, the reference for what it shows."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,19 +19,19 @@ from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, pa
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 from sce_video.engine.prepare.timing import steady_fps
 
-# Longer than any still in a real video; time stamps that start again, as in cut broadcasts, jump by a day.
+# Longer than any still in a real video; time stamps that restart, as in cut broadcasts, jump by a day.
 _LONGEST_STILL_SECONDS = 3600.0
-# Behind the last picture there is little but sound.
+# After the last picture a file has little but sound.
 _LEAST_PICTURE_SHARE = 0.9
 _JOINED = ("mpegts", "mpeg", "flv")
-# PyAV converts with as many threads as there are cores, where it can be told not to; older versions use one.
+# Newer versions of PyAV convert with as many threads as cores unless told otherwise; older ones use one.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
-_MEMORY = (MemoryError,)  # is no fault of the video's
-_RGB = 0  # AVCOL_SPC_RGB: there is no matrix to keep
+_MEMORY = (MemoryError,)  # not the video's fault
+_RGB = 0  # AVCOL_SPC_RGB: has no matrix to keep
 
 
 class TimedFrame(NamedTuple):
-    """A frame, when it begins after the first one, and for how long it is shown if nothing follows it."""
+    """A frame, its start relative to the first one, and how long it is shown if it is the last."""
 
     start_seconds: float
     seconds: float
@@ -39,11 +39,11 @@ class TimedFrame(NamedTuple):
 
 
 class SequentialVideo:
-    """One video, to be read once, in one thread; closed on leaving the `with`.
+    """One video, to be read once, in one thread; a context manager.
 
-    `fps` is the rate at which most frames follow each other; `num_decoded` and `num_without_time`, those that begin
-    no later than the one before, count as they are read. `note` says what the file has beside this video, if it may be
-    missed.
+    `fps` is the rate at which most frames follow each other. `num_decoded` counts frames as they are read, and
+    `num_without_time` those that start no later than their predecessor. `note` describes other content of the file
+    that is not read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,10 +57,10 @@ class SequentialVideo:
         self.end_seconds = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
-        """All frames in the order of play; times are counted as the decoders of `clips` count them.
+        """All frames in presentation order, with times as the decoders of `clips` give them.
 
         Raises:
-            DecodeError: damage anywhere, no frame at all, time stamps that jump by more than an hour.
+            DecodeError: damage anywhere, no frame at all, or a jump of the time stamps by more than an hour.
         """
         start, first_begin = 0.0, None
         with decode_errors(self._path, passing=_MEMORY):
@@ -93,7 +93,7 @@ class SequentialVideo:
 
 
 def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
-    """When frames begin, in any order and as far as the packets say; the header's rate; a note. Decodes nothing."""
+    """Frame starts in seconds, unordered, where packets have them; the header's rate; a note. Decodes nothing."""
     container, stream = open_stream(path)
     with container:
         if container.format.name == "mpegts":
@@ -102,7 +102,7 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
         base = stream.time_base or Fraction(0)
         clock = steady_clock(container, stream)
         stamps: list[tuple[int, int]] = []  # never the packets, which are the whole file
-        end = 0  # of the last packet, in bytes, as far as it is said
+        end = 0  # offset behind the last packet, where known
         for packet in packets_of(container, stream):
             stamp = packet.dts if has_places else packet.pts
             if stamp is not None and not packet.is_discard:
@@ -114,27 +114,27 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
 
 
 def _note(path: str, container: av.container.InputContainer, end: int) -> str:
-    """Says if a file that may be joined of others goes on behind this picture's end, at byte `end`; 0: not known."""
+    """A note on content of a concatenated file after this video stream's end at offset `end` (0: unknown); else ""."""
     if end == 0 or end >= _LEAST_PICTURE_SHARE * container.size or not _may_be_joined(path, container):
         return ""
     return f"its picture ends after {end} of {container.size} bytes; what follows is another stream, and is not read"
 
 
 def _may_be_joined(path: str, container: av.container.InputContainer) -> bool:
-    """Byte by byte; of mp4 files joined so FFmpeg reads the first."""
+    """Whether the file may be concatenated from several; of concatenated mp4 files FFmpeg reads the first."""
     is_mp4 = "mp4" in container.format.name
     return kinds_of_top_boxes(path).count(b"moov") > 1 if is_mp4 else container.format.name in _JOINED
 
 
 class Upright:
-    """Frames of one video turned upright and scaled, never up; (height, width) is that of the results.
+    """Rotates frames of one video upright and scales them down; (height, width) is the size of the results.
 
-    A frame of another size, as streams that adapt have them, is scaled to the first's.
+    A frame of another size, as in adaptive streams, is scaled to the first's.
 
     Args:
         first: the video's first frame.
         short_side_pixels: 0 keeps the size.
-        multiple: both sides are the nearest multiple of it that is no upscaling, and at least that.
+        multiple: both sides are rounded to a multiple of it, at least one, without upscaling.
     """
 
     def __init__(self, first: VideoFrame, *, short_side_pixels: int, multiple: int) -> None:
@@ -148,10 +148,10 @@ class Upright:
         self._quarter_turns = first.rotation // 90 % 4 if first.rotation % 90 == 0 else 0
         turned = self._quarter_turns % 2 == 1
         self.height, self.width = (stored_width, stored_height) if turned else (stored_height, stored_width)
-        self._converter = VideoReformatter()  # one for all frames: to make one costs more than to convert
+        self._converter = VideoReformatter()  # reused, as creating one costs more than a conversion
 
     def yuv420p(self, frame: VideoFrame) -> VideoFrame:
-        """In limited range; the matrix stays the source's, as far as it has one."""
+        """The frame in yuv420p of limited range, with the source's color matrix if it has one."""
         matrix = {"dst_colorspace": Colorspace.ITU601} if frame.colorspace == _RGB else {}
         small = self._converter.reformat(
             frame,
@@ -166,7 +166,7 @@ class Upright:
         return _turned_yuv420p(small, self._quarter_turns) if self._quarter_turns else small
 
     def rgb(self, frame: VideoFrame) -> np.ndarray:
-        """(H, W, 3) uint8."""
+        """The frame as (H, W, 3) uint8."""
         rgb = self._converter.reformat(
             frame, self._stored_width, self._stored_height, "rgb24", interpolation="BICUBIC", **_ONE_THREAD
         )

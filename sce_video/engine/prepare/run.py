@@ -1,4 +1,4 @@
-"""Work through a list of videos, as far as they are not done, and write manifest and reports."""
+"""Preparation of all videos of a worklist that are not done, and writing of manifest and reports."""
 
 import errno
 import json
@@ -17,11 +17,11 @@ from sce_video.engine.prepare.journal import (
     Journal,
     Planned,
     Record,
-    believed_records,
     read_journals,
+    valid_records,
 )
 from sce_video.engine.prepare.labels import class_names_text, folder_labels
-from sce_video.engine.prepare.one_video import Job, prepare_video
+from sce_video.engine.prepare.one_video import VideoTask, prepare_video
 from sce_video.engine.prepare.own_reports import write_own_reports
 from sce_video.engine.prepare.settings import Check, PrepareError, check_range
 from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
@@ -33,12 +33,12 @@ from sce_video.runtime.progress import progress_bar
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a run, none of its outputs: they may change from one run to the next.
+    """Resource limits; they do not affect outputs and may differ between runs on one output folder.
 
     Args:
         num_workers: processes, one core each.
-        timeout_seconds: that a video may take before it is given up.
-        memory_gib: that a process may take; a video that needs more is tried again alone, with that of all processes.
+        timeout_seconds: per video.
+        memory_gib: per process; a video that needs more is retried alone, with the memory of all processes.
     """
 
     num_workers: int
@@ -55,13 +55,13 @@ class Limits:
         return replace(self, num_workers=1, memory_gib=min(self.memory_gib * self.num_workers, 4096))
 
 
-def work_through(
+def prepare_videos(
     workspace: Workspace, worklist: Worklist, *, limits: Limits, shard: int, num_shards: int, retry_broken: bool
 ) -> None:
-    """Prepare what is not done of every `num_shards`-th video, from the `shard`-th on.
+    """Prepare the videos of one shard (every `num_shards`-th, from index `shard`) that are not done.
 
     Args:
-        retry_broken: do those again that were broken, as after trouble with a disk.
+        retry_broken: also redo broken videos, as after trouble with a disk.
     Raises:
         OSError: outputs cannot be written.
     """
@@ -77,9 +77,9 @@ def work_through(
         closing(_outcomes(workspace, waiting, folder, limits)) as outcomes,
     ):
         written = written_outputs(records)
-        for job, record in outcomes:
-            _write_down(workspace, job, record, journal, written)
-            shutil.rmtree(job.partial_dir, ignore_errors=True)
+        for task, record in outcomes:
+            _commit(workspace, task, record, journal, written)
+            shutil.rmtree(task.partial_dir, ignore_errors=True)
             num_broken += record.status == BROKEN
             progress.set_postfix(broken=num_broken, refresh=False)
             progress.update()
@@ -87,34 +87,34 @@ def work_through(
 
 def _outcomes(
     workspace: Workspace, videos: Sequence[Planned], partial_dir: Path, limits: Limits
-) -> Generator[tuple[Job, Record], None, None]:
-    """In the end once more, one at a time and with the memory of all, those that had too little or crashed."""
+) -> Generator[tuple[VideoTask, Record], None, None]:
+    """Records of all videos; those that ran out of memory or crashed are retried last, one at a time."""
     again: list[Planned] = []
     with closing(_isolated(workspace, videos, partial_dir / "first", limits)) as outcomes:
-        for job, outcome in outcomes:
+        for task, outcome in outcomes:
             if isinstance(outcome, Lost) and outcome.cause != "time":
-                shutil.rmtree(job.partial_dir, ignore_errors=True)
-                again.append(job.video)
+                shutil.rmtree(task.partial_dir, ignore_errors=True)
+                again.append(task.video)
             else:
-                yield job, _as_record(job.video, outcome)
+                yield task, _as_record(task.video, outcome)
     with closing(_isolated(workspace, again, partial_dir / "again", limits.of_one_alone)) as outcomes:
-        for job, outcome in outcomes:
-            yield job, _as_record(job.video, outcome)
+        for task, outcome in outcomes:
+            yield task, _as_record(task.video, outcome)
 
 
 def _isolated(
     workspace: Workspace, videos: Sequence[Planned], partial_dir: Path, limits: Limits
-) -> Generator[tuple[Job, Record | Lost], None, None]:
+) -> Generator[tuple[VideoTask, Record | Lost], None, None]:
     partial_dir.mkdir()
-    jobs = (
-        Job(video, workspace.source_dir, partial_dir / str(number), workspace.action)
+    tasks = (
+        VideoTask(video, workspace.source_dir, partial_dir / str(number), workspace.action)
         for number, video in enumerate(videos)
     )
     memory_bytes = int(limits.memory_gib * 2**30)
     with closing(
         run_isolated(
             prepare_video,
-            jobs,
+            tasks,
             num_workers=limits.num_workers,
             timeout_seconds=limits.timeout_seconds,
             memory_bytes=memory_bytes,
@@ -128,70 +128,70 @@ def _as_record(video: Planned, outcome: Record | Lost) -> Record:
         return outcome
     if outcome.cause != "memory":
         return Record.of(video, BROKEN, reason=outcome.reason)
-    return Record.of(video, LEFT, reason=f"too little memory, which says nothing of the video: {outcome.reason}")
+    return Record.of(video, LEFT, reason=f"too little memory, not the video's fault: {outcome.reason}")
 
 
-# Of a name that a disk does not take; a full disk is no matter of names, and ends the run.
+# Errors that concern one name only; others, such as a full disk, end the run.
 _NAME_TROUBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _NAME_TROUBLE |= {errno.ENOTEMPTY, errno.ELOOP, errno.EXDEV, errno.EACCES, errno.EPERM}
 
 
-def _write_down(
-    workspace: Workspace, job: Job, record: Record, journal: Journal, written: Mapping[str, Collection[Written]]
+def _commit(
+    workspace: Workspace, task: VideoTask, record: Record, journal: Journal, written: Mapping[str, Collection[Written]]
 ) -> None:
-    """The record first, then the output's name: so what a kill leaves under that name is known as this program's."""
+    """Write the record, then publish the output: so an output without a record never exists, even after a kill."""
     if record.status != DONE or isinstance(workspace.action, Check):
         journal.write(record)
         return
     try:
         require_free_name(workspace.output_dir, record.output, written.get(record.output, ()))
         journal.write(record)
-        _publish(workspace, job, record)
+        _publish(workspace, task, record)
     except TakenError as error:
-        journal.write(Record.of(job.video, LEFT, reason=f"{error}; move that away"))
+        journal.write(Record.of(task.video, LEFT, reason=f"{error}; move it away"))
 
 
-def _publish(workspace: Workspace, job: Job, record: Record) -> None:
+def _publish(workspace: Workspace, task: VideoTask, record: Record) -> None:
     try:
-        publish(job.partial, workspace.output_dir, record.output)
+        publish(task.partial, workspace.output_dir, record.output)
     except OSError as error:
         if error.errno not in _NAME_TROUBLE:
             raise
-        raise TakenError(f"{record.output} cannot be made in the output folder ({error.strerror})") from error
+        raise TakenError(f"{record.output} cannot be created in the output folder ({error.strerror})") from error
 
 
 def _not_done(
     workspace: Workspace, videos: Sequence[Planned], records: Sequence[Record], *, retry_broken: bool
 ) -> list[Planned]:
-    """Those never tried first: a job that is ended again and again must not spend all of its time on the others."""
-    believed = believed_records(records, videos, workspace.output_dir, workspace.action)
+    """Videos to prepare, new ones first: a job that is killed repeatedly must not spend all of its time on retries."""
+    valid = valid_records(records, videos, workspace.output_dir, workspace.action)
     again = {LEFT, BROKEN} if retry_broken else {LEFT}
-    new = [video for video in videos if video.source not in believed]
-    return new + [video for video in videos if video.source in believed and believed[video.source].status in again]
+    new = [video for video in videos if video.source not in valid]
+    return new + [video for video in videos if video.source in valid and valid[video.source].status in again]
 
 
-def _believed(workspace: Workspace, videos: Sequence[Planned]) -> dict[str, Record]:
+def _valid(workspace: Workspace, videos: Sequence[Planned]) -> dict[str, Record]:
     records = read_journals(journal_files(workspace))
-    return believed_records(records, videos, workspace.output_dir, workspace.action)
+    return valid_records(records, videos, workspace.output_dir, workspace.action)
 
 
 def write_results(workspace: Workspace, worklist: Worklist, *, classes: Sequence[str] | None) -> dict[str, Any]:
-    """Write `manifest.tsv`, `report.json`, `report.txt` and `classes.txt`; returns what stands in the report.
+    """Write `manifest.tsv`, `report.json`, `report.txt` and `classes.txt`; returns the content of `report.json`.
 
     Args:
-        classes: the names of the class folders in the order of their labels; None gives no labels.
+        classes: names of the class folders in the order of their labels; None for no labels.
     Raises:
-        PrepareError: videos that are not done yet, or one that lies in none of these folders.
+        PrepareError: a video is not done yet, or is in none of these folders.
     """
-    believed = _believed(workspace, worklist.videos)
-    missing = [video.source for video in worklist.videos if video.source not in believed]
+    valid = _valid(workspace, worklist.videos)
+    missing = [video.source for video in worklist.videos if video.source not in valid]
     if missing:
         raise PrepareError(
             f"{len(missing)} of {len(worklist.videos)} videos are not done yet, such as {missing[0]}; "
             "run again without --finish, or wait for the Slurm jobs"
         )
     labels = None if classes is None else folder_labels([video.source for video in worklist.videos], classes)
-    records = list(believed.values())
+    records = list(valid.values())
     report = make_report(workspace, records, worklist.skipped, classes)
     texts = {
         "manifest.tsv": manifest_text([record for record in records if record.status == DONE], labels),

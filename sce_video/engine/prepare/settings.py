@@ -1,4 +1,4 @@
-"""What is to be made of each video: one small class per way, in a dict by name."""
+"""Actions of `prepare_data.py` with their settings: one class per action, in a dict by name."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from sce_video.errors import UserError
 
 
 class PrepareError(UserError):
-    """A folder or a setting with which videos cannot be prepared."""
+    """An invalid folder or setting of `prepare_data.py`."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Decode every frame, write nothing beside the report.
+    """Decode every frame, write only the reports.
 
     Args:
         min_frames: a video with fewer is listed as too short and left out of the manifest.
@@ -28,10 +28,10 @@ class Transcode:
     """One mp4 per video: H.264, yuv420p, constant frame rate, no audio.
 
     Args:
-        short_side_pixels: of the output, never more than the source has; 0 keeps the source's size.
+        short_side_pixels: of the output, at most the source's; 0 keeps the source's size.
         gop_frames: from one key frame to the next; 1 makes every frame a key frame.
         crf: x264's quality, 0 (lossless) to 51.
-        max_fps: a faster video loses frames; None keeps all.
+        max_fps: frames of a faster video are dropped; None keeps all.
         min_frames: as `Check.min_frames`, counted in the output.
     """
 
@@ -87,6 +87,6 @@ def _check_pictures(action: Transcode | Frames) -> None:
 
 
 def check_range(option: str, value: float, lowest: float, highest: float) -> None:
-    """Raises PrepareError for a value outside, or one that is no number."""
+    """Raises PrepareError for a value outside the range, or NaN."""
     if not lowest <= value <= highest:
         raise PrepareError(f"{option} is {value}; it must be from {lowest} to {highest}")

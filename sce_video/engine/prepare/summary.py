@@ -1,4 +1,4 @@
-"""What a run leaves to be read, as text: `manifest.tsv` for training, `report.json` and `report.txt` for people."""
+"""Contents of `manifest.tsv`, for training, and of `report.json` and `report.txt`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ COLUMNS = ("path", "label", "duration_seconds", "fps", "height", "width", "num_f
 
 
 def manifest_text(records: Sequence[Record], labels: Mapping[str, int] | None) -> str:
-    """One line per output, with tabs between the `COLUMNS`, sorted by path; without labels that column is empty."""
+    """Tab-separated `COLUMNS`, one line per output, sorted by path; `label` is empty without labels."""
     lines = ["\t".join(COLUMNS)]
     for record in sorted(records, key=lambda record: record.output):
         label = "" if labels is None else str(labels[record.source])
@@ -28,7 +28,7 @@ def manifest_text(records: Sequence[Record], labels: Mapping[str, int] | None) -
 def make_report(
     workspace: Workspace, records: Sequence[Record], skipped: Sequence[Skipped], classes: Sequence[str] | None
 ) -> dict[str, Any]:
-    """What stands in `report.json`; `classes` unchanged."""
+    """Content of `report.json`; `classes` is copied into it."""
     in_order = sorted(records, key=lambda record: record.source)
     done = [record for record in in_order if record.status == DONE]
     report: dict[str, Any] = {
@@ -60,7 +60,7 @@ def make_report(
 
 
 def renamed(outputs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those sources and outputs that differ by more than their suffix."""
+    """Pairs (source, output) that differ by more than their suffix."""
     return [
         (source, output)
         for source, output in outputs
@@ -73,7 +73,7 @@ def _line(record: Record) -> dict[str, str]:
 
 
 def _duplicates(records: Sequence[Record]) -> list[list[str]]:
-    """Groups of two and more sources with the same content."""
+    """Groups of two or more sources with the same content."""
     by_content: dict[str, list[str]] = {}
     for record in records:
         if record.source_sha256:
@@ -82,7 +82,7 @@ def _duplicates(records: Sequence[Record]) -> list[list[str]]:
 
 
 def report_text(report: Mapping[str, Any]) -> str:
-    """The same for people."""
+    """Content of `report.txt`: the report as readable text."""
     counts, totals = report["counts"], report["totals"]
     settings = ", ".join(f"{name} {value}" for name, value in report["settings"].items())
     lines = [
@@ -93,7 +93,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         f"{totals['source_bytes'] / 1e9:.3f} GB before, {totals['bytes'] / 1e9:.3f} GB after",
         f"{counts['broken']:>9} broken",
         f"{counts['too_short']:>9} too short",
-        f"{counts['left_out']:>9} left out: for a reason that is not theirs; the next run tries them again",
+        f"{counts['left_out']:>9} left out, not through a fault of theirs; the next run retries them",
         f"{counts['incomplete']:>9} of those done lack frames: {totals['num_frames_lost']} in all",
         f"{counts['skipped']:>9} skipped: not read, and not counted above",
         f"{counts['duplicates']:>9} groups of files with the same content; all of them are in the manifest",
@@ -110,5 +110,5 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    """A path that fits a line; one with line breaks or bytes that are no text is quoted."""
+    """A path in one line; quoted if it has line breaks or invalid UTF-8."""
     return path if path.isprintable() else json.dumps(path)

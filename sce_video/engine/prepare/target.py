@@ -1,4 +1,4 @@
-"""What stands in an output folder: what this program wrote, and what is foreign and never overwritten or deleted."""
+"""Content of an output folder: outputs of this program, and foreign files, which are never overwritten or deleted."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Written(NamedTuple):
-    """Facts of an output that was written: a file, or a folder of that many frames."""
+    """Properties of a written output: a file, or a folder of `num_frames` frames."""
 
     bytes: int
     sha256: str
@@ -27,14 +27,14 @@ class Written(NamedTuple):
 
 
 class TakenError(Exception):
-    """Something foreign has the name of an output; the message says what, relative to the output folder."""
+    """A foreign file has the name of an output; the message names it, relative to the output folder."""
 
 
 class Target:
-    """An output folder as it stood when it was first looked at.
+    """Snapshot of an output folder; each subfolder is listed once.
 
     Args:
-        written: output -> what was written there by this and earlier runs.
+        written: output -> what this and earlier runs wrote there.
     """
 
     def __init__(self, output_dir: Path, written: Mapping[str, Collection[Written]]) -> None:
@@ -43,23 +43,23 @@ class Target:
         self._listed = cache(self._list)
 
     def is_free(self, name: str) -> bool:
-        """Whether an output may get this name: nothing is there, or what was written there before."""
+        """Whether an output may have this name: nothing is there, or an earlier output."""
         folder, _, own = name.rpartition("/")
         return own not in self._listed(folder) or _is_own(self._output_dir / name, self._written.get(name, ()))
 
     def blocked(self, folder: str) -> str | None:
-        """Why nothing can be put into this folder; None if it is one, or can be made."""
+        """Why outputs cannot be put into this folder; None if it exists or can be created."""
         return blocked_by(self._output_dir, folder)
 
     def _list(self, folder: str) -> frozenset[str]:
         try:
             return frozenset(os.listdir(self._output_dir / folder))
-        except OSError:  # not there yet, or `blocked`
+        except OSError:  # missing, or `blocked`
             return frozenset()
 
 
 def blocked_by(output_dir: Path, folder: str) -> str | None:
-    """The first part of a relative path that is there and is not a plain folder, in words."""
+    """Message on the first part of a relative path that exists but is not a plain folder; None if there is none."""
     path = output_dir
     for part in PurePosixPath(folder).parts:
         path = path / part
@@ -70,15 +70,15 @@ def blocked_by(output_dir: Path, folder: str) -> str | None:
         except OSError as error:
             return f"{path.relative_to(output_dir)} cannot be used ({error.strerror})"
         if not stat.S_ISDIR(mode):
-            return f"{path.relative_to(output_dir)} is {'a link' if stat.S_ISLNK(mode) else 'no folder'}"
+            return f"{path.relative_to(output_dir)} is {'a link' if stat.S_ISLNK(mode) else 'not a folder'}"
     return None
 
 
 def is_as_written(path: Path, written: Written) -> bool:
-    """Whether a file has its size, a folder all of its frames; contents are not read."""
+    """Whether a file has its recorded size, or a folder its number of frames; contents are not read."""
     try:
         mode = path.lstat().st_mode
-        if stat.S_ISDIR(mode):  # a folder gets its name when it is whole: counting is enough
+        if stat.S_ISDIR(mode):  # a folder is published complete: counting is enough
             return len(os.listdir(path)) == written.num_frames + 1
         return stat.S_ISREG(mode) and path.stat().st_size == written.bytes
     except OSError:
@@ -86,7 +86,7 @@ def is_as_written(path: Path, written: Written) -> bool:
 
 
 def _is_own(path: Path, written: Collection[Written]) -> bool:
-    """Whether what is there was written by this program: by its size, or as a folder that holds nothing else."""
+    """Whether this program wrote the path: a file of a recorded size, or a folder that holds nothing but frames."""
     try:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
@@ -105,12 +105,12 @@ def _holds_frames_alone(folder: Path) -> bool:
 
 
 def require_free_name(output_dir: Path, name: str, written: Collection[Written]) -> None:
-    """Look once more, just before an output gets its name.
+    """Check, just before an output is published, that its name is still free.
 
     Args:
-        written: what was written under this name before.
+        written: earlier outputs of this name.
     Raises:
-        TakenError: something foreign is there, or in the way to it.
+        TakenError: something foreign has this name, or that of a folder above.
     """
     blocker = blocked_by(output_dir, str(PurePosixPath(name).parent))
     if blocker is not None:
@@ -122,14 +122,14 @@ def require_free_name(output_dir: Path, name: str, written: Collection[Written])
     if is_own and path.is_file():
         is_own = sha256_of(path) in {each.sha256 for each in written}
     if not is_own:
-        raise TakenError(f"{name} in the output folder holds something that was not written by this program")
+        raise TakenError(f"{name} in the output folder was not written by this program")
 
 
 def publish(partial: Path, output_dir: Path, name: str) -> None:
-    """Give a finished output its name, instead of an older one; `require_free_name` comes first.
+    """Move a finished output to its name, replacing an older one; call `require_free_name` first.
 
     Raises:
-        OSError: it cannot have it.
+        OSError: this is not possible.
     """
     output = output_dir / name
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def publish(partial: Path, output_dir: Path, name: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Raises OSError, also for what is no file."""
+    """SHA-256 of a file, in hex; raises OSError, also for a path that is not a regular file."""
     refuse_special_file(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -152,19 +152,23 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def require_plain_notes(notes_dir: Path) -> None:
-    """Refuse notes that are links or no files: what is written to them would land elsewhere, or never end.
+def require_plain_state_files(state_dir: Path) -> None:
+    """Refuse state files that are links or special files: writing to them would change other files, or hang.
 
     Raises:
-        PrepareError: one is.
+        PrepareError: there is one.
     """
-    if not os.path.lexists(notes_dir):
+    if not os.path.lexists(state_dir):
         return
-    if notes_dir.is_symlink() or not notes_dir.is_dir():
-        raise PrepareError(f"{notes_dir} is no folder of its own; move it away, or give a new output folder")
-    with os.scandir(notes_dir) as entries:
+    if state_dir.is_symlink() or not state_dir.is_dir():
+        raise PrepareError(f"{state_dir} is not a plain folder; move it away, or give a new output folder")
+    with os.scandir(state_dir) as entries:
         for entry in entries:
-            is_note = entry.name == "lock" or entry.name.endswith((".json", ".jsonl", ".partial"))
-            if entry.is_symlink() or (is_note and not entry.is_file()) or (entry.name == "partial" and entry.is_file()):
-                kind = "a link" if entry.is_symlink() else "of another kind"
-                raise PrepareError(f"{entry.path} is {kind}; nothing is written to it: move it away")
+            is_expected = entry.name == "lock" or entry.name.endswith((".json", ".jsonl", ".partial"))
+            if (
+                entry.is_symlink()
+                or (is_expected and not entry.is_file())
+                or (entry.name == "partial" and entry.is_file())
+            ):
+                kind = "a link" if entry.is_symlink() else "not a file or folder as expected"
+                raise PrepareError(f"{entry.path} is {kind} and will not be written to; move it away")

@@ -1,4 +1,4 @@
-"""Time in a video: at what rate its frames were made, and the same video at a constant rate. Pure arithmetic."""
+"""Frame rate of a video, and its resampling to a constant rate. Pure arithmetic."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +18,14 @@ _STAMP_SECONDS = 0.001
 
 
 def steady_fps(start_seconds: Sequence[float], header_fps: Fraction | None) -> Fraction:
-    """The rate at which most of the frames follow each other.
+    """The rate at which most frames follow each other.
 
-    Gaps do not count: a phone that makes 30 frames a second and leaves some out makes 30. Stamps are rounded and hidden
-    frames have stamps too, so a rate near a standard one, or near the header's, is taken for it.
+    Gaps do not count: a phone that records 30 frames a second and drops some has 30. Time stamps are rounded and hidden
+    frames have some too, so a rate close to a standard one, or to the header's, is replaced by it.
 
     Args:
         start_seconds: of all frames, in any order.
-        header_fps: what the file says; None or nonsense if it does not.
+        header_fps: of the file's header; None or an implausible value is ignored.
     """
     known = header_fps if header_fps is not None and 0 < header_fps <= MAX_FPS else None
     in_order = sorted(set(start_seconds))
@@ -37,7 +37,7 @@ def steady_fps(start_seconds: Sequence[float], header_fps: Fraction | None) -> F
     measured = len(usual) / sum(usual)
     if known in _STANDARD_FPS and abs(known / measured - 1) <= 0.01:
         return known
-    # Rounding moves the first and the last stamp, once each, however many lie between them.
+    # Rounding moves the first and the last stamp only, however many are between them.
     tolerance = 0.0005 + _STAMP_SECONDS / sum(usual)
     candidates = [fps for fps in (known, *_STANDARD_FPS) if fps is not None]
     nearest = min(candidates, key=lambda fps: abs(fps / measured - 1))

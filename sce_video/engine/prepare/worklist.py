@@ -1,4 +1,4 @@
-"""Worklist: the videos to be done and the names of their outputs, kept in `plan.json` for other processes."""
+"""Worklist: the videos to prepare and the names of their outputs, saved in `plan.json` for other processes."""
 
 import dataclasses
 import json
@@ -10,23 +10,23 @@ from pathlib import Path, PurePosixPath
 from sce_video.engine.prepare.journal import DONE, Planned, Record, read_journals, require_inside
 from sce_video.engine.prepare.listing import Found, Skipped, list_videos
 from sce_video.engine.prepare.naming import name_outputs, num_bytes
-from sce_video.engine.prepare.notes import checked, read_json
 from sce_video.engine.prepare.settings import Check, Frames, PrepareError
+from sce_video.engine.prepare.state_files import checked, read_json
 from sce_video.engine.prepare.target import Target, Written
 from sce_video.engine.prepare.workspace import Workspace, journal_files
 from sce_video.errors import reason_of
 from sce_video.runtime.files import write_text
 
-# Beside the output itself: the frames in it, and what those who read it later put before its name.
+# Room in a path for frame names inside an output, and for a longer root when the output is read elsewhere.
 _SPARE_PATH_BYTES = 32
 
 
 @dataclass(frozen=True)
 class Worklist:
-    """What a source folder held when it was last listed.
+    """The listing of a source folder.
 
     Args:
-        left_out: lines of the journals that are no records, each as "FILE line N: why".
+        left_out: invalid lines of the journals, each as "FILE line N: why".
     """
 
     videos: Sequence[Planned]
@@ -35,7 +35,7 @@ class Worklist:
 
 
 def make_worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
-    """List the source folder; outputs keep the names of an earlier listing. Nothing is written."""
+    """List the source folder and name the outputs, as in an earlier listing where possible. Writes nothing."""
     found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
     left_out: list[str] = []
     records = list(read_journals(journal_files(workspace), left_out=left_out))
@@ -48,12 +48,12 @@ def make_worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
 
 
 def write_worklist(workspace: Workspace, worklist: Worklist) -> None:
-    """Note it down for `read_worklist`."""
-    notes = {
+    """Save a worklist for `read_worklist`."""
+    state = {
         "videos": list(map(dataclasses.asdict, worklist.videos)),
         "skipped": list(map(dataclasses.asdict, worklist.skipped)),
     }
-    write_text(workspace.notes_dir / "plan.json", json.dumps(notes))
+    write_text(workspace.state_dir / "plan.json", json.dumps(state))
 
 
 def _planned(found: Sequence[Found], outputs: Mapping[str, str]) -> list[Planned]:
@@ -67,7 +67,7 @@ def _planned(found: Sequence[Found], outputs: Mapping[str, str]) -> list[Planned
 def _outputs(
     workspace: Workspace, sources: Sequence[str], records: Sequence[Record]
 ) -> tuple[dict[str, str], list[Skipped]]:
-    """Source -> output, and the sources that get no name."""
+    """Source -> output, and the sources that cannot be given a name."""
     folder = workspace.output_dir
     max_name_bytes, max_path_bytes = _limit(folder, "PC_NAME_MAX", 255), _limit(folder, "PC_PATH_MAX", 4096)
     target = Target(folder, written_outputs(records))
@@ -87,7 +87,7 @@ def _outputs(
         elif num_bytes(str(folder / name)) + _SPARE_PATH_BYTES > max_path_bytes:
             reason = f"its path is too long for the output folder's disk ({max_path_bytes} bytes)"
         elif reason is not None:
-            reason = f"{reason} in the output folder; move that away"
+            reason = f"{reason} in the output folder; move it away"
         if reason is None:
             outputs[source] = name
         else:
@@ -96,7 +96,7 @@ def _outputs(
 
 
 def written_outputs(records: Sequence[Record]) -> dict[str, set[Written]]:
-    """Output -> what was written under that name by any run."""
+    """Output -> what any run wrote under that name."""
     written: dict[str, set[Written]] = {}
     for record in records:
         if record.status == DONE:
@@ -113,29 +113,29 @@ def _limit(folder: Path, name: str, usual: int) -> int:
 
 
 def read_worklist(workspace: Workspace) -> Worklist:
-    """The worklist of the last listing.
+    """The saved worklist.
 
     Raises:
-        PrepareError: there is none, or it is damaged.
+        PrepareError: it is missing or damaged.
     """
-    file = workspace.notes_dir / "plan.json"
+    file = workspace.state_dir / "plan.json"
     try:
-        notes = read_json(file.read_bytes())
-        if not isinstance(notes, dict) or not all(isinstance(notes.get(key), list) for key in ("videos", "skipped")):
+        state = read_json(file.read_bytes())
+        if not isinstance(state, dict) or not all(isinstance(state.get(key), list) for key in ("videos", "skipped")):
             raise ValueError("it holds no lists of videos and of skipped files")
-        videos = [checked(Planned, video) for video in notes["videos"]]
+        videos = [checked(Planned, video) for video in state["videos"]]
         for video in videos:
             require_inside("source", video.source)
             require_inside("output", video.output)
-        return Worklist(videos, [_skipped(left) for left in notes["skipped"]])
+        return Worklist(videos, [_skipped(left) for left in state["skipped"]])
     except (OSError, ValueError) as error:
         raise PrepareError(f"{file} cannot be read ({reason_of(error)}); run without --finish first") from error
 
 
 def _skipped(values: object) -> Skipped:
-    """Unlike those of videos, its path need not be text."""
+    """A `Skipped` from JSON; unlike a video's, its path may be invalid UTF-8."""
     if not isinstance(values, dict) or values.keys() != {"source", "reason"}:
-        raise ValueError(f"{ascii(values)[:80]} is no skipped file")
+        raise ValueError(f"{ascii(values)[:80]} is not a skipped file")
     if not all(isinstance(value, str) for value in values.values()):
-        raise ValueError(f"{ascii(values)[:80]} is no skipped file")
+        raise ValueError(f"{ascii(values)[:80]} is not a skipped file")
     return Skipped(**values)

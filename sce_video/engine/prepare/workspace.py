@@ -1,4 +1,4 @@
-"""The output folder: what may be one, whose it is, and the notes in its `.prepare` that make a run resumable."""
+"""Workspace: an output folder bound to one source and one action, with the state in `.prepare` to resume a run."""
 
 import dataclasses
 import errno
@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from sce_video.engine.prepare.listing import fits_a_line
 from sce_video.engine.prepare.naming import WORK_FOLDER
-from sce_video.engine.prepare.notes import checked, read_json
 from sce_video.engine.prepare.settings import ACTIONS, Action, PrepareError, action_name
-from sce_video.engine.prepare.target import require_plain_notes
+from sce_video.engine.prepare.state_files import checked, read_json
+from sce_video.engine.prepare.target import require_plain_state_files
 from sce_video.errors import reason_of
 from sce_video.runtime.files import write_json
 
@@ -26,36 +26,36 @@ _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOE
 
 @dataclass(frozen=True)
 class Workspace:
-    """A source folder, the folder that its outputs go to, and what is made of each video; both paths are real."""
+    """A source folder, its output folder (both resolved paths), and the action for each video."""
 
     source_dir: Path
     output_dir: Path
     action: Action
 
     @property
-    def notes_dir(self) -> Path:
+    def state_dir(self) -> Path:
         return self.output_dir / WORK_FOLDER
 
     def journal_file(self, shard: int) -> Path:
-        return self.notes_dir / f"shard-{shard:04d}.jsonl"
+        return self.state_dir / f"shard-{shard:04d}.jsonl"
 
     @property
     def settings_file(self) -> Path:
-        """There from `begin` on."""
-        return self.notes_dir / _SETTINGS
+        """The settings; the file exists after `begin`."""
+        return self.state_dir / _SETTINGS
 
     @property
     def partial_dir(self) -> Path:
-        """Where unfinished outputs lie, out of the way of the finished ones and on their file system."""
-        return self.notes_dir / "partial"
+        """Folder of unfinished outputs, on the file system of the finished ones."""
+        return self.state_dir / "partial"
 
 
 def check_folders(source_dir: Path, output_dir: Path) -> tuple[Path, Path]:
-    """Their real paths.
+    """Resolve source and output folder.
 
     Raises:
-        PrepareError: no source folder; one lies in the other, or both are one, also through links; an output folder
-            with files that this program did not write; a name with a control character.
+        PrepareError: the source is missing; one folder contains the other, or they are the same, also through links;
+            the output folder has files that this program did not write; a name has a control character.
     """
     source, output = source_dir.resolve(), output_dir.resolve()
     for path in (source_dir, source, output_dir, output):
@@ -64,31 +64,31 @@ def check_folders(source_dir: Path, output_dir: Path) -> tuple[Path, Path]:
     if not source.is_dir():
         raise PrepareError(f"{source_dir} is not a folder; give the one that holds the videos")
     if source == output or output.is_relative_to(source) or source.is_relative_to(output):
-        raise PrepareError(f"{output_dir} and {source_dir} overlap ({output}, {source}); write to a folder apart")
+        raise PrepareError(f"{output_dir} and {source_dir} overlap ({output}, {source}); give a separate output folder")
     if output.exists() and not output.is_dir():
         raise PrepareError(f"{output_dir} is not a folder; give a new one")
     if not _may_be_ours(output):
         raise PrepareError(f"{output_dir} holds files that prepare_data.py did not write; give a new folder")
-    require_plain_notes(output / WORK_FOLDER)
+    require_plain_state_files(output / WORK_FOLDER)
     return source, output
 
 
 def _may_be_ours(output: Path) -> bool:
-    """A folder that was begun before, or one that is new, or holds what a kill before the settings has left."""
-    notes = output / WORK_FOLDER
-    if os.path.lexists(notes / _SETTINGS) or not output.is_dir():
+    """Whether the folder is a workspace, new or empty, or only has what a kill before `begin` left."""
+    state = output / WORK_FOLDER
+    if os.path.lexists(state / _SETTINGS) or not output.is_dir():
         return True
     names = {path.name for path in output.iterdir()}
-    if names == {WORK_FOLDER} and notes.is_dir():
-        names = {path.name for path in notes.iterdir()} - {_LOCK, f".{_SETTINGS}.partial"}
+    if names == {WORK_FOLDER} and state.is_dir():
+        names = {path.name for path in state.iterdir()} - {_LOCK, f".{_SETTINGS}.partial"}
     return not names
 
 
 def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Workspace:
-    """The workspace of an output folder that may be begun, or gone on in; nothing is written.
+    """The workspace to begin or resume in an output folder; writes nothing.
 
     Raises:
-        PrepareError: as `check_folders`, or the folder was begun with other settings.
+        PrepareError: as `check_folders`, or the workspace has other settings.
     """
     workspace = Workspace(*check_folders(source_dir, output_dir), action)
     _require_begun_alike(workspace)
@@ -96,7 +96,7 @@ def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Worksp
 
 
 def begin(workspace: Workspace) -> Workspace:
-    """Bind the output folder to the source and the action, which is not undone: to be called when all looks well.
+    """Bind the output folder to the source and the action for good; to be called after all other checks.
 
     Raises:
         PrepareError: it was bound to others meanwhile.
@@ -119,25 +119,25 @@ def _require_begun_alike(workspace: Workspace) -> None:
     for key in sorted(settings.keys() | begun.keys()):
         if settings.get(key) != begun.get(key):
             raise PrepareError(
-                f"{workspace.output_dir} was begun with {key} {_in_short(begun, key)}, now it is "
-                f"{_in_short(settings, key)}; give the same settings or a new folder ({workspace.settings_file} "
+                f"{workspace.output_dir} was begun with {key} {_shortened(begun, key)}, now it is "
+                f"{_shortened(settings, key)}; give the same settings or a new folder ({workspace.settings_file} "
                 "holds them)"
             )
 
 
-def _in_short(settings: dict[str, Any], key: str) -> str:
+def _shortened(settings: dict[str, Any], key: str) -> str:
     value = settings.get(key, "not set")
     return value if isinstance(value, str) and fits_a_line(value) else ascii(value)[:200]
 
 
 def reopen_workspace(output_dir: Path) -> Workspace:
-    """The workspace of a folder that was begun before.
+    """The workspace in an output folder, from its settings file.
 
     Raises:
-        PrepareError: it was not, or its settings are damaged.
+        PrepareError: the settings are missing or damaged.
     """
     file = output_dir.resolve() / WORK_FOLDER / _SETTINGS
-    require_plain_notes(file.parent)
+    require_plain_state_files(file.parent)
     settings = _read_settings(file)
     source, action = settings.pop("source", None), settings.pop("action", None)
     if not isinstance(source, str) or not isinstance(action, str) or action not in ACTIONS:
@@ -153,31 +153,30 @@ def _read_settings(file: Path) -> dict[str, Any]:
         settings = read_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise PrepareError(
-            f"{file} cannot be read ({reason_of(error)}); was {file.parent.parent} begun at all?"
+            f"{file} cannot be read ({reason_of(error)}); is {file.parent.parent} an output folder of prepare_data.py?"
         ) from error
     if not isinstance(settings, dict):
-        raise PrepareError(f"{file} holds {type(settings).__name__}, no settings; give a new folder")
+        raise PrepareError(f"{file} holds {type(settings).__name__}, not settings; give a new folder")
     return settings
 
 
 @contextmanager
-def locked(workspace: Workspace, *, shared: bool) -> Iterator[None]:
-    """Keep a second run out; shards share. Held by this process alone, so that its death frees it.
+def lock_workspace(workspace: Workspace, *, shared: bool) -> Iterator[None]:
+    """Lock of a workspace against a second run, shared by the shards; released when this process dies.
 
-    Whoever does not share may tidy up: what killed runs left unfinished is deleted. A workspace that is not begun by
-    the end (`begin`) leaves nothing behind.
+    An exclusive lock also deletes unfinished outputs of killed runs. A workspace without `begin` leaves no files.
 
     Raises:
-        PrepareError: another process holds it, or it is no plain file.
+        PrepareError: another process holds the lock, or its file is not a plain file.
     """
-    path = workspace.notes_dir / _LOCK
-    with _folder_made(workspace.notes_dir), _open_lock(path) as file:
+    path = workspace.state_dir / _LOCK
+    with _folder_made(workspace.state_dir), _open_lock(path) as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PrepareError(f"another prepare_data.py is at work on {workspace.output_dir}; wait for it") from error
+            raise PrepareError(f"another prepare_data.py is running on {workspace.output_dir}; wait for it") from error
         except OSError as error:
-            # Some cluster file systems cannot lock. A second run there wastes work; outputs stay whole.
+            # Some cluster file systems have no locks. A second run there wastes work, but does not damage outputs.
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
                 raise
         if not shared:
@@ -198,7 +197,7 @@ def _open_lock(path: Path) -> TextIO:
 
 @contextmanager
 def _folder_made(folder: Path) -> Iterator[None]:
-    """A folder is there; in the end it and those around it that were made for it go, if nothing was put into them."""
+    """Create a folder with its parents; at the end those created are deleted again if they are empty."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -210,14 +209,14 @@ def _folder_made(folder: Path) -> Iterator[None]:
 
 
 def journal_files(workspace: Workspace) -> list[Path]:
-    return sorted(workspace.notes_dir.glob("shard-*.jsonl"))
+    return sorted(workspace.state_dir.glob("shard-*.jsonl"))
 
 
 @contextmanager
 def partial_folder(workspace: Workspace, shard: int) -> Iterator[Path]:
-    """A folder for unfinished outputs, empty at first and gone in the end."""
+    """An empty folder for unfinished outputs, deleted at the end."""
     folder = workspace.partial_dir / f"{shard:04d}"
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed run has left
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
     folder.mkdir(parents=True)
     try:
         yield folder

@@ -1,4 +1,4 @@
-"""Images to a folder of JPEG files and the `frames.json` that describes it."""
+"""Writing of images to a folder of JPEG files with a `frames.json`."""
 
 import hashlib
 import io
@@ -15,20 +15,20 @@ from sce_video.clips.decoders.images import FRAMES_FILE
 
 
 def write_jpegs(folder: Path, images: Iterable[np.ndarray], *, fps: Fraction, quality: int) -> tuple[int, int, str]:
-    """Write `000000.jpg`, `000001.jpg`, ... and `frames.json`; everything is on the disk when this returns.
+    """Write `000000.jpg`, `000001.jpg`, ... and `frames.json`; all files are synced to disk.
 
     Args:
-        folder: made here.
+        folder: created here.
         images: (H, W, 3) uint8, all of one size, at least one.
     Returns:
-        number of images, bytes of all JPEG files, sha256 of all JPEG files end to end.
+        number of images, bytes of all JPEG files, sha256 of their concatenation.
     """
     folder.mkdir()
     digest = hashlib.sha256()
     num_frames, num_bytes, size = 0, 0, (0, 0)
     previous, encoded = None, b""
     for num_frames, image in enumerate(images, start=1):
-        if image is not previous:  # a frame that stays on screen is encoded once
+        if image is not previous:  # a repeated frame is encoded once
             encoded, previous, size = _jpeg(image, quality), image, image.shape[:2]
         (folder / f"{num_frames - 1:06d}.jpg").write_bytes(encoded)
         digest.update(encoded)

@@ -1,4 +1,4 @@
-"""Images to an mp4 that is quick to read at random: short GOPs, no B-frames, nothing that a decoder must filter."""
+"""Writing of images to an mp4 with fast random access: short GOPs, no B-frames, no deblocking."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,17 +14,17 @@ from sce_video.clips.decoders.base import DecodeError
 
 # On three 720p Kinetics videos at 256 pixels: 1.6 times as fast as "medium", and 6 % smaller.
 _PRESET = "veryfast"
-# x264 takes every even size up to this; what it refuses within is for want of memory, which it does not say.
+# x264 accepts every even size up to this; a refusal below means too little memory, which it does not report as such.
 _MOST_PIXELS_OF_A_SIDE = 16_384
 
 
 def write_mp4(path: Path, images: Iterable[VideoFrame], *, fps: Fraction, gop_frames: int, crf: int) -> int:
-    """Encode yuv420p images, all of one size; returns how many there were.
+    """Encode yuv420p images, all of one size; returns their number.
 
     Raises:
-        DecodeError: as `images` raises it, or the encoder refuses the images.
-        MemoryError: the encoder has too little.
-        OSError: the file cannot be written, or is not whole when read again.
+        DecodeError: raised by `images`, or the encoder refuses the images.
+        MemoryError: too little for the encoder.
+        OSError: the file cannot be written, or is incomplete when read again.
     """
     num_frames = 0
     with _encoder_errors(path), _open_mp4(path) as container:
@@ -50,11 +50,11 @@ def _add_stream(
     container: av.container.OutputContainer, first: VideoFrame, *, fps: Fraction, gop_frames: int, crf: int
 ) -> av.video.stream.VideoStream:
     options = {"preset": _PRESET, "tune": "fastdecode", "crf": str(crf), "g": str(gop_frames), "bf": "0"}
-    options["sc_threshold"] = "0"  # key frames at their distance and nowhere else
+    options["sc_threshold"] = "0"  # key frames at a fixed distance only
     stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
     codec = stream.codec_context
-    codec.thread_count = 1  # the processes already fill the cores; and the same bytes come out wherever it runs
+    codec.thread_count = 1  # other processes use the other cores, and the bytes do not depend on their number
     codec.color_range, codec.colorspace = first.color_range, first.colorspace
     codec.color_trc, codec.color_primaries = first.color_trc, first.color_primaries
     return stream
@@ -72,7 +72,7 @@ def _memory_errors(image: VideoFrame) -> Iterator[None]:
 
 @contextmanager
 def _encoder_errors(path: Path) -> Iterator[None]:
-    """A full disk is not the video's fault, a size that no encoder takes is."""
+    """Turn an FFmpeg error into an OSError (the disk) or a DecodeError (the video)."""
     try:
         yield
     except av.error.FFmpegError as error:
@@ -84,7 +84,7 @@ def _encoder_errors(path: Path) -> Iterator[None]:
 
 
 def _require_whole(path: Path, num_frames: int) -> None:
-    """Count what was written: a disk that fills up at the very end may go unnoticed."""
+    """Check the number of written frames: a disk that fills up at the very end may go unnoticed."""
     try:
         with av.open(f"file:{path}") as container:
             stream = container.streams.video[0]

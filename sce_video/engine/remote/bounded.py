@@ -1,4 +1,4 @@
-"""Requests that end: each as a whole at a deadline, however its bytes trickle, and each after so many bytes."""
+"""Requests with a deadline for the whole answer, however slowly it trickles, and a limit on its bytes."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -10,20 +10,20 @@ _PIECE_BYTES = 2**18
 _PARTIAL_CONTENT = 206
 
 
-class Intake(Protocol):
-    """What takes an answer in: it raises where that is longer than what it has room for."""
+class AnswerSink(Protocol):
+    """Receives an answer piece by piece; raises where it is too long."""
 
     def begin(self, announced_bytes: int | None) -> None:
-        """Args: announced_bytes: None where the server does not say how long the answer is, or has compressed it."""
+        """Args: announced_bytes: None where the server gives no length, or has compressed the answer."""
 
     def take(self, piece: bytes) -> None: ...
 
 
-class BytesIntake:
-    """Keeps at most `most_bytes` in memory.
+class MemorySink:
+    """Collects an answer of at most `most_bytes` in memory.
 
     Raises:
-        RefusedError: the answer is longer, or is announced to be.
+        RefusedError: the answer is longer, or its announced length is.
     """
 
     def __init__(self, name: object, *, most_bytes: int) -> None:
@@ -40,11 +40,11 @@ class BytesIntake:
 
     def require(self, num_bytes: int) -> None:
         if num_bytes > self._most_bytes:
-            raise RefusedError(f"{self._name}: the server sends more than the {self._most_bytes} bytes that it may")
+            raise RefusedError(f"{self._name}: the server sends more than {self._most_bytes} bytes, the limit")
 
 
-def ask(system: Any, method: str, *arguments: Any, deadline: float, **options: Any) -> Any:
-    """What a method of an fsspec file system gives, until the deadline; one without asyncio cannot be stopped."""
+def call_method(system: Any, method: str, *arguments: Any, deadline: float, **options: Any) -> Any:
+    """Call a method of an fsspec file system with a deadline, which holds for those with asyncio only."""
     if not system.async_impl:
         return getattr(system, method)(*arguments, **options)
     return wait_for(system, getattr(system, f"_{method}"), *arguments, deadline=deadline, **options)
@@ -53,23 +53,23 @@ def ask(system: Any, method: str, *arguments: Any, deadline: float, **options: A
 def wait_for(
     system: Any, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, deadline: float, **options: Any
 ) -> Any:
-    """What a coroutine gives on the system's loop.
+    """Run a coroutine on the file system's event loop.
 
     Raises:
-        DeadlineError: it has not ended then.
+        DeadlineError: it has not ended by the deadline.
     """
     import fsspec.asyn
     from fsspec.exceptions import FSTimeoutError
 
-    left = max(0.001, deadline - time.monotonic())  # 0 would mean no end
+    left = max(0.001, deadline - time.monotonic())  # 0 would mean no timeout
     try:
         return fsspec.asyn.sync(system.loop, function, *arguments, timeout=left, **options)
     except FSTimeoutError as error:
-        raise DeadlineError("the answer had not ended at the deadline") from error
+        raise DeadlineError("the answer was not complete at the deadline") from error
 
 
 def http_status(system: Any, name: str, *, deadline: float, **headers: str) -> int:
-    """Of an answer of which nothing is read."""
+    """Status of the answer to a GET request, without reading its body."""
 
     async def status() -> int:
         async with await _get(system, name, headers) as response:
@@ -80,13 +80,16 @@ def http_status(system: Any, name: str, *, deadline: float, **headers: str) -> i
     return answered
 
 
-def read_http(system: Any, name: str, intake: Intake, *, deadline: float, span: tuple[int, int] | None = None) -> None:
-    """Hand what HTTP answers to `intake`, piece by piece.
+def read_http(
+    system: Any, name: str, sink: AnswerSink, *, deadline: float, span: tuple[int, int] | None = None
+) -> None:
+    """Pass the body of an HTTP answer to `sink`, piece by piece.
 
     Args:
-        span: the first byte and the one behind the last that are wanted; all by default.
+        span: first byte and the one after the last, to read a part of the file.
     Raises:
-        RefusedError: the server does not give the part that is asked for; whatever `intake` raises.
+        WholeFileError: the server sends the whole file instead of that part.
+        FileNotFoundError: status 404. Whatever `sink` raises.
     """
     headers = {} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"}
 
@@ -98,15 +101,15 @@ def read_http(system: Any, name: str, intake: Intake, *, deadline: float, span: 
             if span is not None and span[0] > 0 and response.status != _PARTIAL_CONTENT:
                 raise WholeFileError
             is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
-            intake.begin(response.content_length if is_plain else None)
+            sink.begin(response.content_length if is_plain else None)
             async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                intake.take(piece)
+                sink.take(piece)
 
     wait_for(system, read, deadline=deadline)
 
 
 class WholeFileError(Exception):
-    """A part was asked for, and the server sends all."""
+    """The server ignores a range request and sends the whole file."""
 
 
 async def _get(system: Any, name: str, headers: dict[str, str]) -> Any:

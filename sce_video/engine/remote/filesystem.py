@@ -1,29 +1,29 @@
-"""fsspec's file system for a URL, made in the process that uses it."""
+"""fsspec file systems with timeouts, made in the process that uses them."""
 
 from typing import Any
 
 from sce_video.errors import UserError
 from sce_video.urls import masked
 
-# Without an answer, or between two pieces of one.
+# To connect, and between two pieces of an answer.
 _CONNECT_SECONDS, _SILENCE_SECONDS = 15.0, 30.0
 
-# Never let go: closing what a forked process has inherited would wait for a thread that it does not have.
+# Never freed: closing one that was inherited by fork would wait for a thread that this process does not have.
 _KEPT: dict[int, Any] = {}
 
 
 class MissingPackageError(UserError):
-    """A package is not installed; the message says which."""
+    """An optional package is missing; the message names it."""
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """An fsspec file system, and the file's name in it.
+    """An fsspec file system for a URL, and the file's path in it.
 
-    fsspec keeps instances by process and thread; its own retries are turned off, ours are the ones that end.
+    fsspec caches instances per process and thread; its own retries, which may never end, are turned off.
 
     Raises:
-        MissingPackageError: fsspec, or what it needs for the URL, is not installed.
-        ValueError: no such protocol.
+        MissingPackageError: fsspec, or a package that it needs for the URL, is not installed.
+        ValueError: unknown protocol.
     """
     protocol, mark, rest = url.partition("://")
     protocol = protocol.lower()
@@ -47,8 +47,8 @@ def _http_options() -> dict[str, Any]:
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     set_by_user = _configured("http") | _configured("https")
-    headers = {"Accept-Encoding": "identity", **set_by_user.get("headers", {})}  # a length is that of the file
-    # trust_env: by way of the proxy that the environment names, as curl, pip and boto go.
+    headers = {"Accept-Encoding": "identity", **set_by_user.get("headers", {})}  # so that Content-Length is the file's
+    # trust_env: use the environment's proxy, as curl, pip and boto do.
     client = {"timeout": timeout, "trust_env": True, **set_by_user.get("client_kwargs", {})}
     return {"client_kwargs": client, "headers": headers}
 
@@ -64,7 +64,7 @@ def _s3_options() -> dict[str, Any]:
 
 
 def _configured(protocol: str) -> dict[str, Any]:
-    """What the user has set in fsspec's own files or variables (FSSPEC_S3_ENDPOINT_URL and the like)."""
+    """The user's settings from fsspec's own files or variables (FSSPEC_S3_ENDPOINT_URL and the like)."""
     import fsspec.config
 
     return dict(fsspec.config.conf.get(protocol, {}))

@@ -1,4 +1,4 @@
-"""Where something lies: a `Path`, or a `RemotePath` that can do what the readers of lists ask of one."""
+"""Locations of files: a `Path`, or a `RemotePath` with the part of `Path`'s interface that readers of lists use."""
 
 import os
 import posixpath
@@ -17,11 +17,10 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class RemotePath:
-    """A URL of the config and a path below it, or alone a URL that a list names.
+    """A URL, from the config with a path below it or from a list on its own.
 
-    As text it has no user, no password and no query: it goes into logs and results. `${NAME}` in `root`, and nowhere
-    else, stands for an environment variable, put in when the file is asked for: a list must not be able to send the
-    environment anywhere.
+    `str()` masks user, password and query, as it goes into logs and results. `${NAME}` is replaced by an environment
+    variable at the time of a request, and only in `root`: a list must not be able to send the environment anywhere.
     """
 
     root: str
@@ -35,29 +34,29 @@ class RemotePath:
 
     @property
     def key(self) -> str:
-        """What tells this file from others, on all days: the URL without the values of variables."""
+        """Permanent identity of the file: the URL without the values of variables."""
         return _joined(self.root, self.path)
 
     @property
     def url(self) -> str:
-        """What to fetch.
+        """The URL to fetch, with the values of variables.
 
         Raises:
-            RemoteError: a variable is not set, or is no part of a URL: an error of a library would show what it holds.
+            RemoteError: a variable is not set or no valid part of a URL; a library's error would show the secret.
         """
         for name in _VARIABLE.findall(self.root):
             if name not in os.environ:
-                raise RemoteError(f"{self}: the environment has no variable {name}")
+                raise RemoteError(f"{self}: the environment variable {name} is not set")
             if any(each.isspace() or not each.isprintable() for each in os.environ[name]):
                 raise RemoteError(
-                    f"{self}: the variable {name} of the environment has a blank or a control character; "
-                    "percent-encode what belongs to the secret"
+                    f"{self}: the environment variable {name} has a blank or a control character; "
+                    "remove it, or percent-encode it if it is part of the secret"
                 )
         return _joined(_VARIABLE.sub(lambda found: os.environ[found[1]], self.root), self.path)
 
     @property
     def name(self) -> str:
-        """The last part; what follows a `?` in a whole URL, of the config or of a list, is no part of it."""
+        """The last part of the path, without the query of a URL."""
         if self.root and self.path:
             return posixpath.basename(self.path)
         return posixpath.basename(self.key.partition("?")[0].rstrip("/"))
@@ -66,11 +65,11 @@ class RemotePath:
         return self
 
     def read_bytes(self) -> bytes:
-        """Raises RemoteError."""
+        """Content of the file; raises RemoteError."""
         return transfer.read_bytes(self)
 
     def exists(self) -> bool:
-        """Raises RemoteError where that cannot be told."""
+        """Whether the file exists; raises RemoteError where the server does not tell."""
         return transfer.exists(self)
 
 
@@ -78,7 +77,7 @@ Location: TypeAlias = Path | RemotePath
 
 
 def location(text: Location | str) -> Location:
-    """What a key of the config or a caller names; `file://` is a local path like any other."""
+    """The location that a config key or a caller names; `file://` is a local path."""
     if not isinstance(text, str):
         return text
     if text.startswith("file://"):
@@ -87,7 +86,7 @@ def location(text: Location | str) -> Location:
 
 
 def relative_folder(folder: Location, root: Location) -> str:
-    """What leads from `root` to a folder; the folder itself where it does not lie below."""
+    """Path of `folder` relative to `root`; the folder itself where it is not below."""
     if isinstance(folder, RemotePath) and isinstance(root, RemotePath):
         return posixpath.relpath(folder.path or ".", root.path or ".")
     is_below = isinstance(folder, Path) and isinstance(root, Path) and folder.is_relative_to(root)
@@ -95,12 +94,12 @@ def relative_folder(folder: Location, root: Location) -> str:
 
 
 def _joined(root: str, path: str) -> str:
-    """For HTTP the path is quoted, since a `?` or `#` in a file's name is part of it, and a query stays at the end."""
+    """`path` below `root`; for HTTP it is quoted, since `?` and `#` may occur in file names, and put before a query."""
     if not path or not root:
         return root or path
     if {"", ".", ".."} & set(path.split("/")):
         path = posixpath.normpath(path)
     if not root.lower().startswith(("http://", "https://")):
         return f"{root.rstrip('/')}/{path}"
-    place, mark, query = root.partition("?")
-    return f"{place.rstrip('/')}/{quote(path, safe='/~', errors='surrogateescape')}{mark}{query}"
+    base, mark, query = root.partition("?")
+    return f"{base.rstrip('/')}/{quote(path, safe='/~', errors='surrogateescape')}{mark}{query}"

@@ -1,4 +1,4 @@
-"""Trying again what a network spoils, for so long and no longer."""
+"""Retries of network requests after temporary errors, with exponential backoff and a deadline."""
 
 import errno
 import random
@@ -17,7 +17,7 @@ from sce_video.urls import masked
 Value = TypeVar("Value")
 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError, TypeError)
-# Bases of what botocore and aiohttp raise for connections, timeouts and answers cut short; neither is imported here.
+# Base classes in botocore and aiohttp for errors of connections, timeouts and truncated answers; neither is imported.
 _TEMPORARY_NAMES = frozenset(
     [
         *("HTTPClientError", "ConnectionError", "IncompleteReadError", "TimeoutError"),
@@ -26,32 +26,32 @@ _TEMPORARY_NAMES = frozenset(
 )
 _TEMPORARY_STATUS = frozenset([408, 425, 429])
 _NOT_IMPLEMENTED = 501
-# Of this machine's disk, not of the network.
+# Errors of the local disk, not of the network.
 _LOCAL_ERRORS = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-_CHANCE = random.SystemRandom()  # processes that were forked together must not wait alike
+_JITTER = random.SystemRandom()  # forked processes must not wait equally long
 
 
 class RemoteError(OSError):
-    """A remote file that cannot be had; the message is one line: URL, without secrets, and cause."""
+    """A remote file cannot be fetched; the message is one line with the URL, without secrets, and the cause."""
 
 
 class RefusedError(RemoteError):
-    """The server's last word on it: not there, or not for this user."""
+    """A permanent error: the file does not exist, or access is denied."""
 
 
 class DeadlineError(TimeoutError):
-    """The answer had not come, or not all of it, when the time for it was over."""
+    """The answer was not complete at the deadline."""
 
 
 class ShortReadError(OSError):
-    """Fewer bytes came than were announced."""
+    """Fewer bytes arrived than were announced."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long one file is tried for, with waits that double, each between half of it and all of it.
+class RetryPolicy:
+    """Retry policy for one file: the total time, and exponential backoff with jitter (half of a wait to all of it).
 
-    A server that asks for a longer wait (`Retry-After`) gets it; one that asks for more than is left is given up.
+    A longer wait asked for by the server (`Retry-After`) is kept; one beyond the deadline ends the attempts.
     """
 
     total_seconds: float = 300.0
@@ -62,32 +62,32 @@ class Patience:
         return time.monotonic() + self.total_seconds
 
 
-PATIENCE = Patience()
-# For what a run cannot begin without: a wrong host looks like a network that is down.
-PATIENCE_AT_START = Patience(total_seconds=60.0)
+RETRY_POLICY = RetryPolicy()
+# For files that a run needs at its start: a wrong host name looks like a network that is down.
+START_RETRY_POLICY = RetryPolicy(total_seconds=60.0)
 
 
-def patiently(
+def with_retries(
     attempt: Callable[[float], Value],
     *,
     name: object,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     deadline: float | None = None,
-    is_said: bool = False,
+    logs_retry: bool = False,
 ) -> Value:
-    """What `attempt(deadline)` gives, tried again after temporary errors until the deadline.
+    """Call `attempt(deadline)`, and retry it after temporary errors until the deadline.
 
     Args:
-        name: of the file, for the message.
-        deadline: of `time.monotonic`, by default as `patience` says.
-        is_said: one line goes into the log when it does not succeed at once.
+        name: of the file, for messages.
+        deadline: on the clock of `time.monotonic`; from `retry_policy` by default.
+        logs_retry: log one line when the first attempt fails.
     Raises:
-        RefusedError: not there, or forbidden.
+        RefusedError: the file does not exist, or access is denied.
         RemoteError: still failing at the deadline.
-        OSError: this machine's disk is full or cannot be written.
+        OSError: the local disk is full or cannot be written.
     """
-    began, deadline = time.monotonic(), patience.deadline() if deadline is None else deadline
-    wait, tries = patience.first_wait_seconds, 0
+    began, deadline = time.monotonic(), retry_policy.deadline() if deadline is None else deadline
+    wait, tries = retry_policy.first_wait_seconds, 0
     before: Exception | None = None
     while True:
         tries += 1
@@ -95,29 +95,29 @@ def patiently(
             return attempt(deadline)
         except (UserError, RemoteError):
             raise
-        except Exception as error:  # each of fsspec's file systems raises its own library's
+        except Exception as error:  # each of fsspec's file systems raises its own library's errors
             if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
                 raise
             may_help = is_temporary(error)
-            pause = max(wait * _CHANCE.uniform(0.5, 1.0), asked_to_wait(error))
+            pause = max(wait * _JITTER.uniform(0.5, 1.0), asked_to_wait(error))
             if not may_help or time.monotonic() + pause > deadline:
                 kind = RemoteError if may_help else RefusedError
-                # What was cut off at the deadline says less than what came before it.
+                # The error before the one at the deadline tells more.
                 told = before if before is not None and isinstance(error, DeadlineError) else error
                 raise kind(_described(name, told, tries, time.monotonic() - began)) from error
             before = error
-            if is_said and tries == 1:
-                LOGGER.warning("%s; trying again for %.0f s", _described(name, error, 1, 0.0), deadline - began)
+            if logs_retry and tries == 1:
+                LOGGER.warning("%s; retrying for %.0f s", _described(name, error, 1, 0.0), deadline - began)
         time.sleep(pause)
-        wait = min(2 * wait, patience.longest_wait_seconds)
+        wait = min(2 * wait, retry_policy.longest_wait_seconds)
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same request may succeed later: timeouts, connections, answers cut short, 5xx and 429."""
+    """Whether the same request may succeed later: timeouts, connection errors, truncated answers, 5xx and 429."""
     status = status_of(error)
     if status is not None:
         return status in _TEMPORARY_STATUS or (status >= 500 and status != _NOT_IMPLEMENTED)
-    if isinstance(error, FileNotFoundError) and error.__cause__ is not None:  # what fsspec's HTTP makes of any error
+    if isinstance(error, FileNotFoundError) and error.__cause__ is not None:  # fsspec's HTTP raises it for any error
         return is_temporary(error.__cause__)
     if isinstance(error, _PERMANENT):
         return False
@@ -127,7 +127,7 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error of aiohttp, or of botocore below one of s3fs, is about; 0: of no answer."""
+    """HTTP status in an error of aiohttp, or of botocore below one of s3fs; 0: no answer, None: no such error."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         about = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
@@ -138,7 +138,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def asked_to_wait(error: BaseException) -> float:
-    """Seconds that a server asks for (HTTP's `Retry-After`, a number or a date), 0 if it does not."""
+    """Seconds that the server asks to wait (HTTP's `Retry-After`, a number or a date); 0 if it does not."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         of_boto = response.get("ResponseMetadata", {}).get("HTTPHeaders") if isinstance(response, dict) else None
@@ -160,5 +160,5 @@ def _described(name: object, error: BaseException, tries: int, seconds: float) -
     cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
     words = " ".join(masked(str(cause)).split())[:300]
     asked = asked_to_wait(error)
-    asks = f"; the server asks to come again in {asked:.0f} s" if asked >= 1 else ""
+    asks = f"; the server asks to retry after {asked:.0f} s" if asked >= 1 else ""
     return f"{name}: cannot be fetched ({tried}{type(cause).__name__}{words and ': '}{words}{asks})"

@@ -1,4 +1,4 @@
-"""Videos that are not files of this machine: fetched into the cache, opened there, named as what they are."""
+"""Videos behind URLs and in tar shards: copied into the local cache, opened there, named by their origin."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from torch import Tensor
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoDecoder, VideoMetadata, VideoOpener
 from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.engine.pool.watchdog import waiting_for_others
-from sce_video.engine.remote import PATIENCE, Location, Patience, RemoteError, RemotePath
+from sce_video.engine.remote import RETRY_POLICY, Location, RemoteError, RemotePath, RetryPolicy
 from sce_video.engine.remote.cache import FileCache, HeldFile, TooLargeError
 from sce_video.engine.remote.cache.folder import MakeRoom
 from sce_video.engine.remote.shards.member import Member, find_member
@@ -24,24 +24,28 @@ _PIECE_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class Fetchable:
-    """A video that is no file of this machine.
+    """A video to be copied into the cache.
 
-    `name` is for messages, `key` tells it from all others, `suffix` ends the name of its copy, `fill` gets it.
+    Args:
+        name: for messages.
+        key: unique and permanent, names the copy.
+        suffix: of the copy's file name.
+        fill: writes the copy.
     """
 
     name: str
     key: str
     suffix: str
-    fill: Callable[[str, MakeRoom, Patience], None]
+    fill: Callable[[str, MakeRoom, RetryPolicy], None]
 
 
 def whole_file(remote: RemotePath) -> Fetchable:
-    """A video that is a file behind a URL."""
+    """A video that is one file behind a URL."""
     return Fetchable(
         str(remote),
         remote.key,
         _suffix(remote.name),
-        lambda target, make_room, patience: fetch(remote, target, make_room=make_room, patience=patience),
+        lambda target, make_room, retry_policy: fetch(remote, target, make_room=make_room, retry_policy=retry_policy),
     )
 
 
@@ -49,8 +53,8 @@ def shard_member(folder: Location, path: str, *, versions: Mapping[str, str]) ->
     """A video in a shard below a folder or URL.
 
     Args:
-        path: that of `member_path`.
-        versions: of each shard, by its path below the folder, what tells that it was written anew.
+        path: as `member_path` gives it.
+        versions: version of each shard by its path below the folder; a new version is a new key.
     """
     member = find_member(path)
     shard = folder / member.shard
@@ -65,18 +69,18 @@ def shard_member(folder: Location, path: str, *, versions: Mapping[str, str]) ->
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """Gets videos that are remote or in shards, by way of the cache."""
+    """Opens videos behind URLs and in shards through the cache."""
 
     cache: FileCache
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
 
     def open(self, video: Fetchable, opener: VideoOpener) -> VideoDecoder:
-        """Raises as `VideoOpener`, and DecodeError for a video that cannot be fetched; CacheError ends the run."""
+        """Open a video; raises as `VideoOpener` does, DecodeError if it cannot be fetched, and CacheError."""
         held = self.hold(video)
         try:
             with _named(held, video.name):
                 return _HeldVideo(opener(held.path), held, video.name, self.cache)
-        except DecodeError:  # perhaps a proxy's page, or half a file of a server that says no length: do not keep it
+        except DecodeError:  # may be a proxy's error page, or a truncated file of unknown length: do not keep it
             self.cache.drop(held)
             raise
         except BaseException:
@@ -86,19 +90,19 @@ class VideoFiles:
     def hold(self, video: Fetchable) -> HeldFile:
         """The video as a local file.
 
-        However slow the network is, the loader process is not ended over it, nor is the video lost for good.
-        The longest wait is for another process that fetches the same video, and then for one's own turn.
+        Time spent here does not count against the video in the watchdog, so a slow network neither ends the loader
+        process nor blocks the video. The longest wait: another process fetches the same video and fails, then this one.
 
         Raises:
             DecodeError: it cannot be fetched, or is larger than the cache.
-            CacheError: the cache cannot be used.
+            CacheError: the cache folder cannot be used.
         """
 
         def fill(target: str, make_room: MakeRoom) -> None:
-            video.fill(target, make_room, self.patience)
+            video.fill(target, make_room, self.retry_policy)
 
         try:
-            with waiting_for_others(most_seconds=2 * self.patience.total_seconds + 120):
+            with waiting_for_others(most_seconds=2 * self.retry_policy.total_seconds + 120):
                 return self.cache.hold(video.key, suffix=video.suffix, fill=fill)
         except RemoteError as error:
             raise DecodeError(str(error)) from error
@@ -106,14 +110,14 @@ class VideoFiles:
             raise DecodeError(f"{video.name}: {error}") from error
 
 
-def _cut_out(shard: Location, member: Member, target: str, make_room: MakeRoom, patience: Patience) -> None:
+def _cut_out(shard: Location, member: Member, target: str, make_room: MakeRoom, retry_policy: RetryPolicy) -> None:
     make_room(member.length)
-    deadline = patience.deadline()
+    deadline = retry_policy.deadline()
     with open(target, "wb") as file:
         for start in range(member.start, member.start + member.length, _PIECE_BYTES):
             length = min(_PIECE_BYTES, member.start + member.length - start)
             if isinstance(shard, RemotePath):
-                file.write(read_range(shard, start, length, patience=patience, deadline=deadline))
+                file.write(read_range(shard, start, length, retry_policy=retry_policy, deadline=deadline))
             else:
                 file.write(_read_part(shard, start, length))
 
@@ -127,18 +131,18 @@ def _read_part(file: Path, start: int, length: int) -> bytes:
     except OSError as error:
         raise RemoteError(f"{file} cannot be read ({error.strerror})") from error
     if len(content) < length:
-        raise RemoteError(f"{file} has been cut short: {len(content)} of {length} bytes at {start}")
+        raise RemoteError(f"{file} is truncated: {len(content)} of {length} bytes at offset {start}")
     return content
 
 
 def _suffix(name: str) -> str:
-    """Only endings that are known; nothing else of a foreign name becomes part of a local one."""
+    """The known suffix of a name, else ""; nothing else of a foreign name becomes part of a local one."""
     return next((ending for ending in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) if name.lower().endswith(ending)), "")
 
 
 @contextmanager
 def _named(held: HeldFile, name: str) -> Iterator[None]:
-    """Errors name the video, not its local copy."""
+    """Make errors name the video instead of its local copy."""
     try:
         yield
     except DecodeError as error:
@@ -146,9 +150,9 @@ def _named(held: HeldFile, name: str) -> Iterator[None]:
 
 
 class _HeldVideo:
-    """An open video whose file stays until it is closed: decoders may open it again on the way.
+    """An open video that keeps its local copy until it is closed, since decoders may reopen the file.
 
-    One that is left with a DecodeError is not kept, as one that cannot be opened.
+    The copy is dropped after a DecodeError, as one that cannot be opened.
     """
 
     def __init__(self, decoder: VideoDecoder, held: HeldFile, name: str, cache: FileCache) -> None:

@@ -106,7 +106,7 @@ def test_nothing_but_broken_videos_ends_before_the_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kills", "patience_seconds", "told"),
-    [(True, 60, "was killed (signal 9; out of memory?)"), (False, 5, "was ended after 5 s")],
+    [(True, 60, "was killed (signal 9; out of memory?)"), (False, 5, "exceeded its limit of 5 s")],
 )
 def test_a_decoder_that_dies_or_hangs_is_named_with_the_video(
     motion_videos: Path, kills: bool, patience_seconds: float, told: str

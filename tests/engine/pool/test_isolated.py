@@ -109,12 +109,12 @@ class Stuck:
 def test_processes_that_never_begin_are_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "_MAX_START_SECONDS", 0.2)
     monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.0)
-    with pytest.raises(OSError, match=r"have not begun after 0\.2 seconds"):
+    with pytest.raises(OSError, match=r"have not started after 0\.2 seconds"):
         list(run_isolated(Stuck(), ["1"], num_workers=1, timeout_seconds=1000.0, memory_bytes=3 << 30))
 
 
 def test_processes_that_cannot_start_are_no_endless_loop() -> None:
-    with pytest.raises(OSError, match="die as they start"):
+    with pytest.raises(OSError, match="die on start"):
         run(["1"], memory_bytes=4096)
 
 

@@ -58,7 +58,7 @@ def test_what_a_dead_worker_was_on_can_be_read():
             os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(child, 0)
         assert slot.item == item
-        assert not slot.is_retired
+        assert not slot.has_retired
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])

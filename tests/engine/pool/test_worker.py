@@ -22,14 +22,14 @@ def work(task):
 
 
 def news_of(worker):
-    while (news := worker.news(wait_seconds=1.0)) is None:
+    while (answer := worker.poll(wait_seconds=1.0)) is None:
         pass
-    return news
+    return answer
 
 
 def test_results_deaths_and_errors_are_the_news():
     new_process = multiprocessing.get_context("fork").Process
-    worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, new_process, told_errors=(ValueError,)))
+    worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, new_process, forwarded_errors=(ValueError,)))
     try:
         for task, told in (("kill", Death(7, -signal.SIGKILL)), ("leave", Death(7, 3))):
             worker.give(task)

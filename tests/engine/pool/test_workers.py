@@ -69,9 +69,9 @@ def test_blocked_items_are_named_with_what_they_did():
         workers.block(item, number)
     assert workers.why_blocked(2) is None
     assert workers.why_blocked(3) == "3.mp4: its loader process died of signal 11 (Segmentation fault)"
-    assert workers.why_blocked(4) == "4.mp4: its loader process was ended after 120 s"
+    assert workers.why_blocked(4) == "4.mp4: its loader process exceeded its limit of 120 s"
     assert workers.why_blocked(5) == "5.mp4: its loader process was killed (signal 9; out of memory?)"
-    assert workers.why_blocked(6) == "6.mp4: its loader process ended without a word"
+    assert workers.why_blocked(6) == "6.mp4: its loader process exited without an error"
 
 
 def test_blocked_items_can_be_blocked_again_in_the_next_run():
@@ -111,7 +111,7 @@ def test_results_come_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_ta
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypatch, log_lines):
-    monkeypatch.setattr(worker, "_MOST_GROWTH_BYTES", 40 * 2**20)
+    monkeypatch.setattr(worker, "_MAX_GROWTH_BYTES", 40 * 2**20)
     leaked = []
 
     def work(task):
@@ -147,14 +147,17 @@ def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_work
     assert found == [workers.why_blocked(item) if item in deadly else item for item in range(NUM_ITEMS)]
     assert list(workers.blocked()) == list(deadly)
     assert all(f"{item}.mp4: its loader process" in found[item] for item in deadly)
-    assert sum("trying it once more" in line for line in log_lines()) == len(deadly)
+    assert sum("retrying once" in line for line in log_lines()) == len(deadly)
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
     workers = crew(num_workers=num_workers, timeout_seconds=0.7)
     results = list(workers.results(doing(workers, {1: "hang", 2: "hang"}), [[0, 1], [2, 3], [4, 5]]))
-    why = ["1.mp4: its loader process was ended after 0.7 s", "2.mp4: its loader process was ended after 0.7 s"]
+    why = [
+        "1.mp4: its loader process exceeded its limit of 0.7 s",
+        "2.mp4: its loader process exceeded its limit of 0.7 s",
+    ]
     assert list(map(numbers, results)) == [[0, why[0]], [why[1], 3], [4, 5]]
 
 
@@ -198,7 +201,9 @@ def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(w
 
     assert list(workers.results(work, range(4))) == [0, 1, 2, 3]
     assert workers.blocked() == {}
-    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
+    assert log_lines() == [
+        "between videos: its loader process exceeded its limit of 0.7 s; retrying once in a new process"
+    ]
 
 
 def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
@@ -217,7 +222,9 @@ def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_
         assert task == len(doers) - 1
     assert len(doers) == 4
     assert doers[0] == doers[1] != doers[2] == doers[3]
-    assert log_lines() == ["between videos: its loader process was ended after 0.7 s; trying it once more in a new one"]
+    assert log_lines() == [
+        "between videos: its loader process exceeded its limit of 0.7 s; retrying once in a new process"
+    ]
 
 
 def test_an_accident_is_forgiven(log_lines):
@@ -233,7 +240,7 @@ def test_an_accident_is_forgiven(log_lines):
 
     assert list(workers.results(work, range(12))) == [[item] for item in range(12)]
     assert workers.blocked() == {}
-    assert "0.mp4: its loader process was killed (signal 9; out of memory?); trying it once more" in log_lines()[0]
+    assert "0.mp4: its loader process was killed (signal 9; out of memory?); retrying once" in log_lines()[0]
 
 
 def test_accidents_on_one_video_with_a_result_between_do_not_add_up():

@@ -1,4 +1,4 @@
-"""Records come back, whatever a kill has left of the last one, and are believed only while they hold."""
+"""Records come back, whatever a kill has left of the last one, and are valid only while they hold."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from sce_video.engine.prepare.journal import (
     Journal,
     Planned,
     Record,
-    believed_records,
     read_journals,
+    valid_records,
 )
 from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 
@@ -48,20 +48,20 @@ def test_lines_that_are_no_records_are_left_out(tmp_path: Path) -> None:
     assert list(read_journals([path])) == []
 
 
-def believed(record: Record, output_dir: Path, action: Action, video: Planned = VIDEO) -> bool:
-    return believed_records([record], [video], output_dir, action) == {video.source: record}
+def valid(record: Record, output_dir: Path, action: Action, video: Planned = VIDEO) -> bool:
+    return valid_records([record], [video], output_dir, action) == {video.source: record}
 
 
 def test_an_output_is_believed_while_it_has_its_size(tmp_path: Path) -> None:
     record = Record.of(VIDEO, DONE, bytes=7)
     output = tmp_path / "x" / "a.mp4"
-    assert not believed(record, tmp_path, Transcode())
-    assert believed(record, tmp_path, Check())
+    assert not valid(record, tmp_path, Transcode())
+    assert valid(record, tmp_path, Check())
     output.parent.mkdir()
     output.write_bytes(b"1234567")
-    assert believed(record, tmp_path, Transcode())
+    assert valid(record, tmp_path, Transcode())
     output.write_bytes(b"123456")
-    assert not believed(record, tmp_path, Transcode())
+    assert not valid(record, tmp_path, Transcode())
 
 
 def test_a_folder_of_frames_is_believed_while_it_is_complete(tmp_path: Path) -> None:
@@ -69,18 +69,18 @@ def test_a_folder_of_frames_is_believed_while_it_is_complete(tmp_path: Path) -> 
     (tmp_path / "x" / "a.mp4").mkdir(parents=True)
     for name in ("000000.jpg", "000001.jpg"):
         (tmp_path / "x" / "a.mp4" / name).touch()
-    assert not believed(record, tmp_path, Frames())
+    assert not valid(record, tmp_path, Frames())
     (tmp_path / "x" / "a.mp4" / "frames.json").touch()
-    assert believed(record, tmp_path, Frames())
+    assert valid(record, tmp_path, Frames())
 
 
 def test_a_changed_source_or_name_is_not_believed(tmp_path: Path) -> None:
     record = Record.of(VIDEO, BROKEN)
-    assert believed(record, tmp_path, Transcode())
+    assert valid(record, tmp_path, Transcode())
     for other in (Planned("x/b.avi", *VIDEO_TAIL), Planned("x/a.avi", 101, 12345, "x/a.mp4")):
-        assert not believed(record, tmp_path, Transcode(), other)
-    assert not believed(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12346, "x/a.mp4"))
-    assert not believed(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12345, "x/a.avi.mp4"))
+        assert not valid(record, tmp_path, Transcode(), other)
+    assert not valid(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12346, "x/a.mp4"))
+    assert not valid(record, tmp_path, Transcode(), Planned("x/a.avi", 100, 12345, "x/a.avi.mp4"))
 
 
 VIDEO_TAIL = (100, 12345, "x/a.mp4")
@@ -90,7 +90,7 @@ def test_of_several_records_one_that_is_done_wins_then_the_latest(tmp_path: Path
     done = Record.of(VIDEO, DONE)
     first, second = Record.of(VIDEO, BROKEN, reason="1"), Record.of(VIDEO, BROKEN, reason="2")
     for records, winner in [([first, done], done), ([done, second], done), ([first, second], second)]:
-        assert believed_records(records, [VIDEO], tmp_path, Check()) == {VIDEO.source: winner}
+        assert valid_records(records, [VIDEO], tmp_path, Check()) == {VIDEO.source: winner}
 
 
 GOOD = '{"source": "a.avi", "size": 1, "mtime_ns": 2, "output": "a.mp4", "status": "done"}'
@@ -106,12 +106,12 @@ GOOD = '{"source": "a.avi", "size": 1, "mtime_ns": 2, "output": "a.mp4", "status
         (GOOD.replace('"size"', '"Size"'), "lacks 'size'"),
         (GOOD.replace("}", ', "crf": 3}'), "unknown 'crf'"),
         (GOOD.replace("}", ', "fps": Infinity}'), "fps is inf"),
-        (GOOD.replace("a.mp4", "../../home/a.mp4"), "output is '../../home/a.mp4', no path inside"),
-        (GOOD.replace("a.mp4", "/home/a.mp4"), "output is '/home/a.mp4', no path inside"),
+        (GOOD.replace("a.mp4", "../../home/a.mp4"), "output is '../../home/a.mp4', which is not a path inside"),
+        (GOOD.replace("a.mp4", "/home/a.mp4"), "output is '/home/a.mp4', which is not a path inside"),
         (GOOD.replace("a.mp4", "\\ud800"), "output is '\\ud800'"),
         (GOOD.replace('"done"', '"eaten"'), "status is 'eaten'"),
         (GOOD[:-9], "line 1 column"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "too deeply nested"),
         ("3", "is int, not an object"),
         ("\udcff\udcfe", "decode"),
         ("9" * 10_000, "integer"),
@@ -133,4 +133,4 @@ def test_a_line_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, 
 def test_a_done_record_whose_output_is_gone_hides_no_other(tmp_path: Path) -> None:
     left = Record.of(VIDEO, LEFT, reason="too little memory")
     records = [Record.of(VIDEO, DONE, bytes=7), left]  # noted, and then it could not get its name
-    assert believed_records(records, [VIDEO], tmp_path, Transcode()) == {VIDEO.source: left}
+    assert valid_records(records, [VIDEO], tmp_path, Transcode()) == {VIDEO.source: left}

@@ -16,7 +16,7 @@ def test_labels_are_indices_of_the_sorted_first_folders() -> None:
     assert classes == ["jump", "run", "walk"]
     assert folder_labels(TRAINING, classes) == {"jump/a.mp4": 0, "run/d e.mp4": 1, "walk/b/x.mp4": 2, "walk/c.mp4": 2}
     assert Labels().classes_of(["a.mp4"]) is None
-    with pytest.raises(PrepareError, match="a.mp4 lies in no class folder"):
+    with pytest.raises(PrepareError, match="a.mp4 is not in a class folder"):
         Labels("folders").classes_of(["walk/b.mp4", "a.mp4"])
 
 
@@ -26,7 +26,7 @@ def test_a_folder_without_one_class_is_labelled_as_the_whole(tmp_path: Path) -> 
     validation = Labels("folders", names)
     assert validation.classes_of(["walk/z.mp4"]) == ["jump", "run", "walk"]
     assert folder_labels(["walk/z.mp4"], validation.classes_of(["walk/z.mp4"])) == {"walk/z.mp4": 2}
-    with pytest.raises(PrepareError, match=r"folder 'swim' is none of the 3 classes in .*classes.txt"):
+    with pytest.raises(PrepareError, match=r"folder 'swim' is not among the 3 classes in .*classes.txt"):
         validation.classes_of(["walk/z.mp4", "swim/z.mp4"])
 
 
@@ -45,7 +45,7 @@ def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes | None) 
     file = tmp_path / "names"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(PrepareError, match=r"--classes .*names .*one name a line"):
+    with pytest.raises(PrepareError, match=r"--classes .*names .*one name per line"):
         Labels("folders", file).classes_of(["a/x.mp4"])
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sce_video.engine.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
-from sce_video.engine.prepare.one_video import Job, prepare_video
+from sce_video.engine.prepare.one_video import VideoTask, prepare_video
 from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.target import publish
 
@@ -26,11 +26,11 @@ def prepare(tmp_path: Path) -> Callable[..., tuple[Record, Path]]:
     def run(path: Path, action: Action, name: str = "out") -> tuple[Record, Path]:
         status = path.stat()
         video = Planned(path.name, status.st_size, status.st_mtime_ns, name)
-        job = Job(video, path.parent, tmp_path / "partial", action)
-        record = prepare_video(job)
+        task = VideoTask(video, path.parent, tmp_path / "partial", action)
+        record = prepare_video(task)
         if record.status == DONE and not isinstance(action, Check):
-            publish(job.partial, tmp_path / "dst", name)
-        shutil.rmtree(job.partial_dir)
+            publish(task.partial, tmp_path / "dst", name)
+        shutil.rmtree(task.partial_dir)
         return record, tmp_path / "dst" / name
 
     return run
@@ -294,5 +294,5 @@ def test_real_originals_frame_by_frame(shared_data, prepare) -> None:
 
 def test_a_video_that_has_become_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
-    record = prepare_video(Job(Planned("a.mp4", 1, 1, "a.mp4"), tmp_path, tmp_path / "partial", Check()))
+    record = prepare_video(VideoTask(Planned("a.mp4", 1, 1, "a.mp4"), tmp_path, tmp_path / "partial", Check()))
     assert (record.status, record.reason) == (BROKEN, "cannot be read (it is a FIFO, not a file)")

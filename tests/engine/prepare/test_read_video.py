@@ -9,7 +9,7 @@ import pytest
 
 from sce_video.clips.decoders import open_video
 from sce_video.engine.prepare.journal import Planned, Record
-from sce_video.engine.prepare.one_video import Job, prepare_video
+from sce_video.engine.prepare.one_video import VideoTask, prepare_video
 from sce_video.engine.prepare.read_video import SequentialVideo
 from sce_video.engine.prepare.settings import Action, Check, Transcode
 from sce_video.engine.prepare.target import publish
@@ -29,11 +29,11 @@ ROWS: dict[str, tuple[list[int], dict[str, str]]] = {
 def prepare(tmp_path: Path) -> Callable[[Path, Action], Record]:
     def run(path: Path, action: Action) -> Record:
         video = Planned(path.name, path.stat().st_size, path.stat().st_mtime_ns, "out.mp4")
-        job = Job(video, path.parent, tmp_path / "partial", action)
-        record = prepare_video(job)
+        task = VideoTask(video, path.parent, tmp_path / "partial", action)
+        record = prepare_video(task)
         if not isinstance(action, Check):
-            publish(job.partial, tmp_path, "out.mp4")
-        shutil.rmtree(job.partial_dir)
+            publish(task.partial, tmp_path, "out.mp4")
+        shutil.rmtree(task.partial_dir)
         return record
 
     return run
@@ -84,6 +84,6 @@ def test_nothing_is_dropped_in_silence_of_files_joined_byte_by_byte(
     record = prepare(two, Check())
     said = {
         10: f"its picture ends after [0-9]+ of {two.stat().st_size} bytes; what follows is .* not read",
-        20: "10 of 20 frames have no time of their own",
+        20: "10 of 20 frames have no time stamp of their own",
     }
     assert re.fullmatch(said[record.num_frames], record.reason), record.reason

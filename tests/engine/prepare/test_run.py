@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from sce_video.engine.prepare.run import Limits, work_through, write_results
+from sce_video.engine.prepare.run import Limits, prepare_videos, write_results
 from sce_video.engine.prepare.settings import Action, Check, Frames, PrepareError, Transcode
 from sce_video.engine.prepare.worklist import make_worklist
 from sce_video.engine.prepare.workspace import begin, open_workspace
@@ -35,7 +35,7 @@ def run(source: Path, tmp_path: Path) -> Callable[..., dict]:
     def go(action: Action, *, classes: list[str] | None = None, retry_broken: bool = False) -> dict:
         workspace = begin(open_workspace(source, tmp_path / "dst", action))
         worklist = make_worklist(workspace, follow_outside=False)
-        work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
+        prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
         return write_results(workspace, worklist, classes=classes)
 
     return go
@@ -121,10 +121,10 @@ def test_shards_do_all_videos_between_them_and_only_then_can_be_merged(run, sour
     for shard in range(3):
         with pytest.raises(PrepareError, match="videos are not done yet, such as"):
             write_results(workspace, worklist, classes=None)
-        work_through(workspace, worklist, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
+        prepare_videos(workspace, worklist, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
     assert write_results(workspace, worklist, classes=None) == whole
     assert manifest(tmp_path / "sharded") == expected
-    records = [json.loads(line) for file in workspace.notes_dir.glob("*.jsonl") for line in file.open()]
+    records = [json.loads(line) for file in workspace.state_dir.glob("*.jsonl") for line in file.open()]
     assert sorted(record["source"] for record in records) == sorted(video.source for video in worklist.videos)
 
 
@@ -142,7 +142,7 @@ def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_p
     """Only what PyAV cannot decode is broken."""
     workspace = begin(open_workspace(shared_data / "odd", tmp_path / "-dst", action))
     worklist = make_worklist(workspace, follow_outside=False)
-    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, worklist, classes=None)
     with (shared_data / "odd" / "MANIFEST.tsv").open(newline="") as file:
         known = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
@@ -192,7 +192,7 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
     worklist = make_worklist(workspace, follow_outside=False)
 
     def run(limits: Limits) -> dict:
-        work_through(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=False)
+        prepare_videos(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=False)
         return write_results(workspace, worklist, classes=None)
 
     report = run(Limits(num_workers=1, memory_gib=1))
@@ -200,10 +200,10 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
     assert report["left_out"] == [
         {
             "path": "big.avi",
-            "reason": "too little memory, which says nothing of the video: needs more than 1 GiB of memory",
+            "reason": "too little memory, not the video's fault: needs more than 1 GiB of memory",
         }
     ]
-    assert "1 left out: for a reason that is not theirs" in (tmp_path / "dst" / "report.txt").read_text()
+    assert "1 left out, not through a fault of theirs" in (tmp_path / "dst" / "report.txt").read_text()
     report = run(Limits(num_workers=3, memory_gib=1))  # alone it may have what three have
     assert (report["counts"]["done"], report["left_out"]) == (1, [])
 
@@ -215,7 +215,7 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
     (tmp_path / "src" / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", action))
     worklist = make_worklist(workspace, follow_outside=False)
-    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, worklist, classes=None)
     assert (report["counts"]["incomplete"], report["totals"]["num_frames_lost"]) == (0, 0)
     every = [*range(30), *range(20)]
@@ -230,9 +230,11 @@ def test_frames_that_are_not_written_are_counted_and_named(write_video, tmp_path
     write_video(tmp_path / "src" / "stuck.mkv", [*range(10), *[9 + i / 1000 for i in range(1, 4)], *range(10, 20)])
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
     worklist = make_worklist(workspace, follow_outside=False)
-    work_through(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
+    prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
     report = write_results(workspace, worklist, classes=None)
     lost = report["totals"]["num_frames_lost"]
     assert lost == 23 - report["totals"]["num_frames"] > 0
-    assert report["incomplete"] == [{"path": "stuck.mkv", "reason": f"{lost} of 23 frames have no time of their own"}]
+    assert report["incomplete"] == [
+        {"path": "stuck.mkv", "reason": f"{lost} of 23 frames have no time stamp of their own"}
+    ]
     assert f"1 of those done lack frames: {lost} in all" in (tmp_path / "dst" / "report.txt").read_text()

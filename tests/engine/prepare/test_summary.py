@@ -39,7 +39,7 @@ def test_the_report_by_hand(tmp_path: Path) -> None:
         record("lost.mp4", BROKEN, content="", reason="died"),
         record("tiny.mp4", SHORT, content="t", reason="3 frames"),
         record("huge.mp4", LEFT, content="", reason="too little memory"),
-        replace(record("half.ts", content="h", reason="7 of 52 frames have no time of their own"), num_lost=7),
+        replace(record("half.ts", content="h", reason="7 of 52 frames have no time stamp of their own"), num_lost=7),
     ]
     report = make_report(workspace, records, [Skipped("odd\nname.mp4", "its name")], ["jump", "walk"])
     assert report["classes"] == ["jump", "walk"]
@@ -73,7 +73,7 @@ def test_the_report_by_hand(tmp_path: Path) -> None:
         "d.mkv -> d.mkv.mp4",
         "tiny.mp4: 3 frames",
         "huge.mp4: too little memory",
-        "half.ts: 7 of 52 frames have no time of their own",
+        "half.ts: 7 of 52 frames have no time stamp of their own",
     ):
         assert line in text
     assert '"odd\\nname.mp4": its name' in text

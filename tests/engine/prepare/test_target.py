@@ -21,7 +21,7 @@ from sce_video.engine.prepare.target import (
     publish,
     require_free_name,
 )
-from sce_video.engine.prepare.workspace import begin, check_folders, locked, open_workspace, reopen_workspace
+from sce_video.engine.prepare.workspace import begin, check_folders, lock_workspace, open_workspace, reopen_workspace
 
 LIMITS = Limits(num_workers=1, timeout_seconds=120, memory_gib=3)
 FOREIGN = b"years of work"
@@ -131,9 +131,9 @@ def test_a_foreign_thing_under_the_name_of_a_folder(prepare, tmp_path, capfd, ki
     else:
         path.symlink_to(tmp_path / ("elsewhere" if kind == "link out" else "nowhere"))
     report = prepare()
-    words = "no folder" if kind == "file" else "a link"
+    words = "not a folder" if kind == "file" else "a link"
     assert report["skipped"] == [
-        {"path": "walk/a.avi", "reason": f"walk is {words} in the output folder; move that away"}
+        {"path": "walk/a.avi", "reason": f"walk is {words} in the output folder; move it away"}
     ]
     assert f"skipped, see report.txt: walk/a.avi walk is {words}" in capfd.readouterr().err
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -228,7 +228,7 @@ def test_the_last_look_before_an_output_gets_its_name(tmp_path: Path) -> None:
     for others in (set(), {Written(4, "0" * 64, 1)}):
         with pytest.raises(TakenError, match=r"a.mp4 in the output folder holds something"):
             require_free_name(tmp_path, "a.mp4", others)
-    with pytest.raises(TakenError, match=r"a.mp4 is no folder in the output folder"):
+    with pytest.raises(TakenError, match=r"a.mp4 is not a folder in the output folder"):
         require_free_name(tmp_path, "a.mp4/b.mp4", set())
 
 
@@ -289,13 +289,16 @@ def test_a_lock_that_becomes_a_link_or_a_fifo(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Check()))
     (tmp_path / "elsewhere").write_bytes(FOREIGN)
-    (workspace.notes_dir / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(PrepareError, match="lock cannot be opened as a plain file"), locked(workspace, shared=False):
+    (workspace.state_dir / "lock").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(PrepareError, match="lock cannot be opened as a plain file"),
+        lock_workspace(workspace, shared=False),
+    ):
         pass
     assert (tmp_path / "elsewhere").read_bytes() == FOREIGN
-    (workspace.notes_dir / "lock").unlink()
-    os.mkfifo(workspace.notes_dir / "lock")
-    with pytest.raises(PrepareError, match="lock is of another kind"):
+    (workspace.state_dir / "lock").unlink()
+    os.mkfifo(workspace.state_dir / "lock")
+    with pytest.raises(PrepareError, match="lock is not a file or folder as expected"):
         open_workspace(tmp_path / "src", tmp_path / "dst", Check())
 
 

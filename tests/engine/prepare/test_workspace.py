@@ -14,7 +14,7 @@ from sce_video.engine.prepare.worklist import make_worklist, read_worklist, writ
 from sce_video.engine.prepare.workspace import (
     begin,
     check_folders,
-    locked,
+    lock_workspace,
     open_workspace,
     partial_folder,
     reopen_workspace,
@@ -91,7 +91,7 @@ def test_a_workspace_can_be_opened_by_its_folder_alone(source: Path, tmp_path: P
     for number, action in enumerate((Check(min_frames=3), Transcode(gop_frames=1, max_fps=12.5), Frames(quality=75))):
         opened = begin(open_workspace(source, tmp_path / f"dst{number}", action))
         assert reopen_workspace(tmp_path / f"dst{number}") == opened
-    with pytest.raises(PrepareError, match="was .* begun at all"):
+    with pytest.raises(PrepareError, match="is .* an output folder of prepare_data.py"):
         reopen_workspace(tmp_path / "nowhere")
 
 
@@ -100,36 +100,47 @@ def test_a_kill_before_the_settings_were_written_is_no_obstacle(source: Path, tm
     for name in ("lock", ".settings.json.partial"):
         (tmp_path / "dst" / ".prepare" / name).touch()
     workspace = open_workspace(source, tmp_path / "dst", Transcode())
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         begin(workspace)
 
 
 def test_a_second_run_is_kept_out_and_shards_share(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
-    with locked(workspace, shared=True), locked(workspace, shared=True), pytest.raises(PrepareError) as caught:
-        locked(workspace, shared=False).__enter__()
-    assert "another prepare_data.py is at work" in str(caught.value)
-    with locked(workspace, shared=False), pytest.raises(PrepareError, match="another"), locked(workspace, shared=True):
+    with (
+        lock_workspace(workspace, shared=True),
+        lock_workspace(workspace, shared=True),
+        pytest.raises(PrepareError) as caught,
+    ):
+        lock_workspace(workspace, shared=False).__enter__()
+    assert "another prepare_data.py is running" in str(caught.value)
+    with (
+        lock_workspace(workspace, shared=False),
+        pytest.raises(PrepareError, match="another"),
+        lock_workspace(workspace, shared=True),
+    ):
         pass
 
 
 def test_a_second_start_takes_nothing_from_the_first(source: Path, tmp_path: Path) -> None:
     first, second = (open_workspace(source, tmp_path / "dst", Transcode(crf=crf)) for crf in (20, 21))
-    with locked(first, shared=False):
+    with lock_workspace(first, shared=False):
         with pytest.raises(PrepareError, match="another"):
-            locked(second, shared=False).__enter__()
-        assert (first.notes_dir / "lock").exists()
+            lock_workspace(second, shared=False).__enter__()
+        assert (first.state_dir / "lock").exists()
         begin(first)
-    with locked(second, shared=False), pytest.raises(PrepareError, match="dst was begun with crf 20, now it is 21"):
+    with (
+        lock_workspace(second, shared=False),
+        pytest.raises(PrepareError, match="dst was begun with crf 20, now it is 21"),
+    ):
         begin(second)
 
 
 def test_the_lock_dies_with_its_process(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     program = "import fcntl, os, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX); os.kill(os.getpid(), 9)"
-    lock = workspace.notes_dir / "lock"
+    lock = workspace.state_dir / "lock"
     assert subprocess.run([sys.executable, "-c", program, str(lock)]).returncode == -9
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         pass
 
 
@@ -138,13 +149,13 @@ def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tm
     left = workspace.partial_dir / "0007" / "half.mp4"
     left.parent.mkdir(parents=True)
     left.touch()
-    with locked(workspace, shared=True):
+    with lock_workspace(workspace, shared=True):
         assert left.exists()  # another shard may be writing it
     with partial_folder(workspace, 7) as folder:
         assert list(folder.iterdir()) == []
     assert not left.parent.exists()
     left.parent.mkdir()
-    with locked(workspace, shared=False):
+    with lock_workspace(workspace, shared=False):
         assert not workspace.partial_dir.exists()
 
 
@@ -158,7 +169,7 @@ def test_plans_come_back_and_keep_names(source: Path, tmp_path: Path) -> None:
     assert [left.source for left in worklist.skipped] == ["gone.mp4"]
     write_worklist(workspace, worklist)
     assert read_worklist(workspace) == worklist
-    assert json.loads((workspace.notes_dir / "settings.json").read_text())["action"] == "transcode"
+    assert json.loads((workspace.state_dir / "settings.json").read_text())["action"] == "transcode"
 
 
 def test_a_check_lists_sources_by_their_own_names(source: Path, tmp_path: Path) -> None:
@@ -169,20 +180,20 @@ def test_a_check_lists_sources_by_their_own_names(source: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"[]", "holds list, no settings"),
+        (b"[]", "holds list, not settings"),
         (b'{"source": "/src"}', "action is None"),
         (b'{"source": 5, "action": "check"}', "source is 5"),
         (b'{"source": "/src", "action": []}', "is damaged"),
         (b'{"source": "/src", "action": "check", "min_frames": "1"}', "min_frames is '1'"),
         (b'{"source": "/src", "action": "check", "crf": 3}', "unknown 'crf'"),
         (b"\xff\xfe\x00", "cannot be read"),
-        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 100_000, "too deeply nested"),
         (b"", "cannot be read"),
     ],
 )
 def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_path: Path, content, words) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
-    (workspace.notes_dir / "settings.json").write_bytes(content)
+    (workspace.state_dir / "settings.json").write_bytes(content)
     with pytest.raises(PrepareError, match="settings.json .*" + words) as caught:
         reopen_workspace(tmp_path / "dst")
     assert "\n" not in str(caught.value)
@@ -205,6 +216,6 @@ def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_pat
 )
 def test_a_damaged_plan_is_one_line_that_names_the_file(source: Path, tmp_path: Path, content: bytes) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
-    (workspace.notes_dir / "plan.json").write_bytes(content)
+    (workspace.state_dir / "plan.json").write_bytes(content)
     with pytest.raises(PrepareError, match=r"plan.json cannot be read \(.*run without --finish"):
         read_worklist(workspace)

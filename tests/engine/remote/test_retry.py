@@ -6,9 +6,16 @@ from email.utils import format_datetime
 
 import pytest
 
-from sce_video.engine.remote.retry import Patience, RemoteError, ShortReadError, asked_to_wait, is_temporary, patiently
+from sce_video.engine.remote.retry import (
+    RemoteError,
+    RetryPolicy,
+    ShortReadError,
+    asked_to_wait,
+    is_temporary,
+    with_retries,
+)
 
-QUICK = Patience(total_seconds=5.0, first_wait_seconds=0.001)
+QUICK = RetryPolicy(total_seconds=5.0, first_wait_seconds=0.001)
 
 
 class StatusError(Exception):
@@ -103,7 +110,7 @@ def test_tried_until_it_succeeds() -> None:
             raise errors.pop(0)
         return "whole"
 
-    assert patiently(attempt, name="s3://b/a", patience=QUICK) == "whole"
+    assert with_retries(attempt, name="s3://b/a", retry_policy=QUICK) == "whole"
 
 
 def test_permanent_errors_are_not_tried_again() -> None:
@@ -114,7 +121,7 @@ def test_permanent_errors_are_not_tried_again() -> None:
         raise StatusError(403)
 
     with pytest.raises(RemoteError, match=r"^s3://b/a: cannot be fetched \(StatusError: status 403\)$"):
-        patiently(attempt, name="s3://b/a", patience=QUICK)
+        with_retries(attempt, name="s3://b/a", retry_policy=QUICK)
     assert len(tries) == 1
 
 
@@ -124,7 +131,9 @@ def test_ends_at_the_deadline_with_one_line_without_secrets() -> None:
 
     began = time.monotonic()
     with pytest.raises(RemoteError) as caught:
-        patiently(attempt, name="https://host/a", patience=Patience(total_seconds=0.3, first_wait_seconds=0.01))
+        with_retries(
+            attempt, name="https://host/a", retry_policy=RetryPolicy(total_seconds=0.3, first_wait_seconds=0.01)
+        )
     assert time.monotonic() - began < 9
     message = str(caught.value)
     assert message.startswith("https://host/a: cannot be fetched (")
@@ -138,5 +147,5 @@ def test_a_full_disk_is_not_the_networks() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left") as caught:
-        patiently(attempt, name="x", patience=QUICK)
+        with_retries(attempt, name="x", retry_policy=QUICK)
     assert not isinstance(caught.value, RemoteError)

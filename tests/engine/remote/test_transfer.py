@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.remote import Patience, RefusedError, RemoteError, RemotePath, location, transfer
+from sce_video.engine.remote import RefusedError, RemoteError, RemotePath, RetryPolicy, location, transfer
 from sce_video.engine.remote.retry import status_of
 from sce_video.engine.remote.transfer import fetch, file_facts, has_ranges, listed_files, read_range
 from sce_video.runtime.logging import LOGGER
 from tests.servers import HttpFolder
 
 NAME = "a folder/v#1?%20.mp4"
-QUICK = Patience(total_seconds=10.0, first_wait_seconds=0.01)
+QUICK = RetryPolicy(total_seconds=10.0, first_wait_seconds=0.01)
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def remote(http: HttpFolder, name: str = NAME) -> RemotePath:
     return path
 
 
-def fetched(path: RemotePath, target: Path, patience: Patience = QUICK) -> tuple[bytes, list[int]]:
+def fetched(path: RemotePath, target: Path, retry_policy: RetryPolicy = QUICK) -> tuple[bytes, list[int]]:
     room: list[int] = []
-    fetch(path, str(target), make_room=room.append, patience=patience)
+    fetch(path, str(target), make_room=room.append, retry_policy=retry_policy)
     return target.read_bytes(), room
 
 
@@ -46,7 +46,7 @@ def test_over_http(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == content
     assert has_ranges(path)
     deadline = QUICK.deadline()
-    assert read_range(path, 1000, 500, patience=QUICK, deadline=deadline) == content[1000:1500]
+    assert read_range(path, 1000, 500, retry_policy=QUICK, deadline=deadline) == content[1000:1500]
     assert fetched(path, tmp_path / "target") == (content, [len(content)] * 2)
 
 
@@ -80,7 +80,7 @@ def test_a_compressed_answer_that_is_larger_than_announced(http: HttpFolder, tmp
             raise RemoteError("too much")
 
     with pytest.raises(RemoteError, match="too much"):
-        fetch(remote(http, "zeros.mp4"), str(tmp_path / "target"), make_room=make_room, patience=QUICK)
+        fetch(remote(http, "zeros.mp4"), str(tmp_path / "target"), make_room=make_room, retry_policy=QUICK)
     assert (tmp_path / "target").stat().st_size < 20_000_000
 
 
@@ -115,7 +115,7 @@ def test_the_protocol_may_be_in_capitals(http: HttpFolder, content: bytes) -> No
 
 def test_short_ranges_are_tried_again(http: HttpFolder, content: bytes) -> None:
     http.faults[NAME] = deque(["drop", "503", "short"])
-    part = read_range(remote(http), 10, 100_000, patience=QUICK, deadline=QUICK.deadline())
+    part = read_range(remote(http), 10, 100_000, retry_policy=QUICK, deadline=QUICK.deadline())
     assert part == content[10:100_010]
 
 
@@ -131,24 +131,24 @@ def test_a_server_that_stays_broken_ends_at_the_deadline(http: HttpFolder, conte
     http.faults[NAME] = deque(["503"] * 100)
     began = time.monotonic()
     with pytest.raises(RemoteError, match=r"tries in \d s, the last: .*503"):
-        fetched(remote(http), tmp_path / "target", Patience(total_seconds=0.4, first_wait_seconds=0.05))
+        fetched(remote(http), tmp_path / "target", RetryPolicy(total_seconds=0.4, first_wait_seconds=0.05))
     assert time.monotonic() - began < 8  # a hundred tries take minutes
 
 
 def test_a_trickle_ends_at_the_deadline(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.faults[NAME] = deque(["slow"] * 100)
     http.hang_seconds = 12.0  # each eighth after 1.5 seconds
-    with pytest.raises(RemoteError, match="the answer had not ended at the deadline"):
-        fetched(remote(http), tmp_path / "target", Patience(total_seconds=2.0, first_wait_seconds=0.05))
+    with pytest.raises(RemoteError, match="the answer was not complete at the deadline"):
+        fetched(remote(http), tmp_path / "target", RetryPolicy(total_seconds=2.0, first_wait_seconds=0.05))
 
 
 def test_a_trickled_part_ends_at_the_deadline(http: HttpFolder, content: bytes) -> None:
     http.faults[NAME] = deque(["slow"] * 100)
     http.hang_seconds = 16.0  # each eighth after two seconds
-    patience = Patience(total_seconds=0.5, first_wait_seconds=0.05)
+    retry_policy = RetryPolicy(total_seconds=0.5, first_wait_seconds=0.05)
     began = time.monotonic()
     with pytest.raises(RemoteError, match="cannot be fetched"):
-        read_range(remote(http), 0, 300_000, patience=patience, deadline=patience.deadline())
+        read_range(remote(http), 0, 300_000, retry_policy=retry_policy, deadline=retry_policy.deadline())
     assert time.monotonic() - began < 12
 
 
@@ -160,9 +160,9 @@ def test_a_byte_now_and_then_does_not_go_on_for_ever(
     """Each read comes in time, the whole would take hours."""
     http.faults[NAME] = deque([fault] * 100)
     succeeds = (what, fault) == ("ranges", "drip")  # nothing of the answer is read
-    patience = Patience(total_seconds=20.0 if succeeds else 0.5, first_wait_seconds=0.05)
-    monkeypatch.setattr(transfer, "PATIENCE_AT_START", patience)
-    monkeypatch.setattr(transfer, "_LIST_SECONDS", patience.total_seconds)
+    retry_policy = RetryPolicy(total_seconds=20.0 if succeeds else 0.5, first_wait_seconds=0.05)
+    monkeypatch.setattr(transfer, "START_RETRY_POLICY", retry_policy)
+    monkeypatch.setattr(transfer, "_LIST_SECONDS", retry_policy.total_seconds)
     path = remote(http)
     if succeeds:
         assert has_ranges(path)
@@ -170,8 +170,8 @@ def test_a_byte_now_and_then_does_not_go_on_for_ever(
     with pytest.raises(RemoteError, match="cannot be fetched"):
         {
             "list": path.read_bytes,
-            "video": lambda: fetched(path, tmp_path / "target", patience),
-            "part": lambda: read_range(path, 5, 1000, patience=patience, deadline=patience.deadline()),
+            "video": lambda: fetched(path, tmp_path / "target", retry_policy),
+            "part": lambda: read_range(path, 5, 1000, retry_policy=retry_policy, deadline=retry_policy.deadline()),
             "ranges": lambda: has_ranges(path),
         }[what]()
 
@@ -190,13 +190,13 @@ def test_an_answer_is_read_no_further_than_it_may_be(
         if num_bytes > 10**12:
             raise RemoteError("larger than the cache")
 
-    with pytest.raises(RemoteError, match="more than the 1048576 bytes"):
+    with pytest.raises(RemoteError, match="more than 1048576 bytes"):
         path.read_bytes()
     with pytest.raises(RemoteError, match="more than 1048576 bytes|larger than the cache"):
-        fetch(path, str(tmp_path / "target"), make_room=make_room, patience=QUICK)
+        fetch(path, str(tmp_path / "target"), make_room=make_room, retry_policy=QUICK)
     assert (tmp_path / "target").stat().st_size <= 2**20
-    with pytest.raises(RemoteError, match="the whole file where a part was asked for"):
-        read_range(path, 0, 1000, patience=QUICK, deadline=QUICK.deadline())
+    with pytest.raises(RemoteError, match="ignores range requests and sends the whole file"):
+        read_range(path, 0, 1000, retry_policy=QUICK, deadline=QUICK.deadline())
     assert http.gets()[NAME] == 3  # none of it is tried again
 
 
@@ -204,7 +204,7 @@ def test_a_part_that_begins_elsewhere_is_none(http: HttpFolder, content: bytes) 
     """A server without ranges sends as many bytes as were asked for, from the beginning."""
     http.has_ranges = False
     with pytest.raises(RemoteError, match="sends the whole file"):
-        read_range(remote(http), 10, len(content), patience=QUICK, deadline=QUICK.deadline())
+        read_range(remote(http), 10, len(content), retry_policy=QUICK, deadline=QUICK.deadline())
 
 
 def test_a_server_that_asks_for_time_gets_it(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_server_that_asks_for_time_gets_it(http: HttpFolder, content: bytes, t
 
 def test_more_time_than_there_is_ends_it_at_once(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.retry_after, http.faults[NAME] = "86400", deque(["429"] * 9)
-    with pytest.raises(RemoteError, match="429.*the server asks to come again in 86400 s"):
+    with pytest.raises(RemoteError, match="429.*the server asks to retry after 86400 s"):
         fetched(remote(http), tmp_path / "target")
     assert http.gets()[NAME] == 1
 
@@ -225,27 +225,27 @@ def test_a_server_that_is_gone(content: bytes, http: HttpFolder, tmp_path: Path)
     path = location("http://127.0.0.1:9/") / "a.mp4"
     assert isinstance(path, RemotePath)
     with pytest.raises(RemoteError, match="cannot be fetched"):
-        fetched(path, tmp_path / "target", Patience(total_seconds=0.3, first_wait_seconds=0.05))
+        fetched(path, tmp_path / "target", RetryPolicy(total_seconds=0.3, first_wait_seconds=0.05))
 
 
 def test_a_server_without_ranges(http: HttpFolder, content: bytes) -> None:
     http.has_ranges = False
     assert not has_ranges(remote(http))
     with pytest.raises(RemoteError, match="sends the whole file"):
-        read_range(remote(http), 0, 10, patience=QUICK, deadline=QUICK.deadline())
+        read_range(remote(http), 0, 10, retry_policy=QUICK, deadline=QUICK.deadline())
 
 
 def test_a_failed_look_is_no_missing_file_and_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(LOGGER, "warning", lambda text, *values: said.append(text % values))
-    monkeypatch.setattr(transfer, "PATIENCE_AT_START", Patience(total_seconds=0.2, first_wait_seconds=0.05))
+    monkeypatch.setattr(transfer, "START_RETRY_POLICY", RetryPolicy(total_seconds=0.2, first_wait_seconds=0.05))
     path = location("http://127.0.0.1:9/a.mp4")
     assert isinstance(path, RemotePath)
     with pytest.raises(RemoteError):
         path.exists()
     [line] = said
     assert line.startswith("http://127.0.0.1:9/a.mp4: cannot be fetched (")
-    assert line.endswith("; trying again for 0 s")
+    assert line.endswith("; retrying for 0 s")
 
 
 def test_s3(s3_bucket: str, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_s3(s3_bucket: str, tmp_path: Path) -> None:
     assert path.exists()
     assert not (root / "e.mp4").exists()
     assert fetched(path, tmp_path / "target") == (content, [len(content)] * 2)
-    assert read_range(path, 5, 10, patience=QUICK, deadline=QUICK.deadline()) == content[5:15]
+    assert read_range(path, 5, 10, retry_policy=QUICK, deadline=QUICK.deadline()) == content[5:15]
     assert listed_files(root) == ["a b/c#1?.mp4", "d.mp4"]
     with pytest.raises(RemoteError, match=f"^s3://{s3_bucket}/v/e.mp4: no such file$"):
         fetched(root / "e.mp4", tmp_path / "target")

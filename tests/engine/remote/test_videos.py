@@ -17,13 +17,13 @@ from sce_video.data.storage import RemoteFiles
 from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
-from sce_video.engine.remote import Patience, RemotePath, location
+from sce_video.engine.remote import RemotePath, RetryPolicy, location
 from sce_video.engine.remote.cache import FileCache
 from sce_video.engine.remote.videos import VideoFiles
 from tests.engine.remote.shards.tars import write_tar
 from tests.servers import HttpFolder, cached_bytes, http_server
 
-QUICK = Patience(total_seconds=20.0, first_wait_seconds=0.02)
+QUICK = RetryPolicy(total_seconds=20.0, first_wait_seconds=0.02)
 NUM_VIDEOS = 6
 
 
@@ -41,10 +41,10 @@ def served(motion_videos: Path) -> Iterator[HttpFolder]:
 
 @pytest.fixture
 def make_files(tmp_path: Path) -> Callable[..., VideoFiles]:
-    def make(patience: Patience = QUICK, limit_bytes: int = 10**8) -> VideoFiles:
+    def make(retry_policy: RetryPolicy = QUICK, limit_bytes: int = 10**8) -> VideoFiles:
         cache = FileCache(tmp_path / "cache", limit_bytes=limit_bytes)
         cache.prepare()
-        return VideoFiles(cache, patience)
+        return VideoFiles(cache, retry_policy)
 
     return make
 
@@ -150,7 +150,7 @@ def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
 ) -> None:
     served.fail_first = ("503",) * 1000
     few = local.part(range(2), origin="two")
-    impatient = make_files(Patience(total_seconds=5.0, first_wait_seconds=0.5))
+    impatient = make_files(RetryPolicy(total_seconds=5.0, first_wait_seconds=0.5))
     found, workers = in_workers(remote_videos(served, few, impatient))
     for reason, path in zip(found, few.paths, strict=True):
         assert reason.startswith(f"{served.url}/{path}: cannot be fetched (")
@@ -223,7 +223,7 @@ def test_a_shard_that_has_been_cut_short(motion_videos: Path, make_files: MakeFi
     file = write_tar(tmp_path / "a.tar", {"0.mp4": bytes(10_000)})
     manifest = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")
     file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(DecodeError, match="has been cut short"):
+    with pytest.raises(DecodeError, match="is truncated"):
         frames(manifest.opened_by(VideoOpener("pyav"), make_files), 0)
 
 

@@ -1,4 +1,4 @@
-"""Local copies of remote files in a folder of bounded size, shared by all processes of a machine."""
+"""Disk cache of remote files with a size limit, shared by all processes of a machine."""
 
 from sce_video.engine.remote.cache.folder import CacheError, FileCache, HeldFile, TooLargeError, disk_errors
 

@@ -1,4 +1,4 @@
-"""The folder of local copies: one writer per file, any number of readers, whole files only."""
+"""Cache folder of local copies: one writer per file, any number of readers, complete files only."""
 
 import errno
 import hashlib
@@ -8,32 +8,32 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sce_video.engine.remote.cache.ledger import FILES, PARTIAL, Ledger
+from sce_video.engine.remote.cache.cache_index import FILES, PARTIAL, CacheIndex
 from sce_video.engine.remote.cache.locks import open_locked, open_shared, share
 from sce_video.errors import UserError
 
-# Is told how many bytes a file will have, before they are written.
+# Called with the size of a file in bytes before they are written.
 MakeRoom = Callable[[int], None]
-# Writes a file to the path that it is given.
+# (path, make_room): writes the file at this path.
 Fill = Callable[[str, MakeRoom], None]
 
-# For other processes to let go of files, where those in use leave no room.
-_PATIENCE_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
-# So often the folder is made anew for one file, when it is deleted meanwhile.
+# Time for other processes to close files, where those in use leave no room.
+_MAX_WAIT_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+# How often the folder is recreated for one file, if somebody keeps deleting it.
 _MOST_DELETIONS = 3
 
 
 class CacheError(UserError):
-    """The cache's folder cannot be used; the message says why."""
+    """The cache folder cannot be used; the message says why."""
 
 
 class TooLargeError(UserError):
-    """One file is larger than the whole cache may be."""
+    """One file is larger than the limit of the whole cache."""
 
 
 class HeldFile:
-    """A whole local file that stays until it is closed."""
+    """A complete file of the cache that is not evicted until closed."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = str(path)
@@ -47,34 +47,34 @@ class HeldFile:
 
 
 class FileCache:
-    """Files by key, at most `limit_bytes` of them; nothing is touched before the first use.
+    """Files by key, at most `limit_bytes` in all; the folder is created on first use.
 
-    The names of files are hashes of their keys: nothing that a list or an archive says becomes a path.
+    File names are hashes of their keys: no text of a list or an archive becomes a path.
     """
 
     def __init__(self, folder: Path | str, *, limit_bytes: int) -> None:
         folder = Path(folder)
         self.folder = folder
         self._limit_bytes = limit_bytes
-        self._ledger = Ledger(folder, limit_bytes=limit_bytes)
+        self._index = CacheIndex(folder, limit_bytes=limit_bytes)
 
     def prepare(self) -> None:
-        """Make the folder and count what is in it; at the beginning of a run, before the loader processes.
+        """Create the folder and count its files; at the start of a run, before the loader processes.
 
         Raises:
-            CacheError: it cannot be made or written.
+            CacheError: it cannot be created or written.
         """
         with disk_errors(self.folder):
             self._make_folders()
-            self._ledger.tidy()
+            self._index.tidy()
 
     def hold(self, key: str, *, suffix: str, fill: Fill) -> HeldFile:
-        """The file of that key; `fill` writes it if it is not there. Close it after use: until then it stays.
+        """The file of that key, written by `fill` if it is missing; close it after use, so that it can be evicted.
 
         Args:
             suffix: of the local file's name, which decoders look at.
         Raises:
-            TooLargeError, CacheError: no room, or a disk that is full or broken. Whatever `fill` raises.
+            TooLargeError, CacheError: no room, or the disk is full or fails. Whatever `fill` raises.
         """
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest() + suffix
         final, deletions = self.folder / FILES / name[:2] / name, 0
@@ -82,7 +82,7 @@ class FileCache:
             while True:
                 try:
                     held = self._held(name, final, fill)
-                except FileNotFoundError:  # somebody has tidied up
+                except FileNotFoundError:  # somebody has deleted the folder
                     deletions += 1
                     if deletions > _MOST_DELETIONS:
                         raise
@@ -92,27 +92,27 @@ class FileCache:
                     return held
 
     def drop(self, held: HeldFile) -> None:
-        """Close a file that is no good, and fetch it anew the next time."""
+        """Close and delete a bad file, so that it is fetched again next time."""
         with closing(held), disk_errors(self.folder):
             if held.descriptor is not None:
-                self._ledger.remove(Path(held.path), held.descriptor)
+                self._index.remove(Path(held.path), held.descriptor)
 
     def _make_folders(self) -> None:
         for part in (FILES, PARTIAL):
             (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _held(self, name: str, final: Path, fill: Fill) -> HeldFile | None:
-        """The file, from here or new; None as `_written`."""
+        """The file, cached or new; None as `_written`."""
         descriptor = open_shared(final)
         if descriptor is None:
             descriptor = self._written(name, final, fill)
         if descriptor is None:
             return None
-        os.utime(descriptor)  # the last use, by which files go
+        os.utime(descriptor)  # the last use; the oldest are evicted first
         return HeldFile(final, descriptor)
 
     def _written(self, name: str, final: Path, fill: Fill) -> int | None:
-        """The new file, open; None if another process has written it meanwhile, or it is gone again."""
+        """The new file, open; None if another process has written it meanwhile, or it is already evicted."""
         partial = self.folder / PARTIAL / name
         descriptor = open_locked(partial)
         try:
@@ -133,9 +133,9 @@ class FileCache:
         try:
             fill(str(partial), lambda num_bytes: self._make_room(name, num_bytes))
             os.fsync(descriptor)
-            self._ledger.settle(name, partial=partial, final=final)
+            self._index.commit(name, partial=partial, final=final)
         except BaseException:
-            self._ledger.settle(name, partial=partial, final=None)
+            self._index.commit(name, partial=partial, final=None)
             partial.unlink(missing_ok=True)
             raise
 
@@ -144,18 +144,18 @@ class FileCache:
             raise TooLargeError(
                 f"{num_bytes / 1e9:.3g} GB, more than DATA.CACHE_GB {self._limit_bytes / 1e9:g} can hold"
             )
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not self._ledger.reserve(name, num_bytes):
+        deadline = time.monotonic() + _MAX_WAIT_SECONDS
+        while not self._index.reserve(name, num_bytes):
             if time.monotonic() > deadline:
                 raise CacheError(
-                    f"DATA.CACHE_GB {self._limit_bytes / 1e9:g} is full of files in use in {self.folder}; raise it"
+                    f"DATA.CACHE_GB {self._limit_bytes / 1e9:g} is full of files in use ({self.folder}); raise it"
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """CacheError for what this machine's disk refuses."""
+    """Turn an OSError of the local disk into a CacheError."""
     try:
         yield
     except OSError as error:

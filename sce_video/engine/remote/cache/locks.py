@@ -1,4 +1,4 @@
-"""Locks on files, which the kernel takes back when their process ends."""
+"""File locks (flock), which the kernel releases when their process ends."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """The file, made if it is not there, open and locked: one process or thread at a time; others wait."""
+    """Exclusive lock on a file, which is created if missing; yields its descriptor."""
     descriptor = open_locked(path)
     try:
         yield descriptor
@@ -18,7 +18,7 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def open_locked(path: Path) -> int:
-    """The open file that has this name, made if there is none, and locked; closing it unlocks."""
+    """Descriptor of the file of this name, created if missing, exclusively locked until it is closed."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -32,7 +32,7 @@ def open_locked(path: Path) -> int:
 
 
 def open_shared(path: Path) -> int | None:
-    """The open file, which nobody else can lock until it is closed; None if there is none."""
+    """Descriptor of the file, with a shared lock until it is closed; None if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -44,13 +44,13 @@ def open_shared(path: Path) -> int | None:
 
 
 def share(descriptor: int, path: Path) -> bool:
-    """Let others read, but not lock, an open file; False if it has lost its name to somebody quicker."""
+    """Change to a shared lock on an open file; False if it was deleted or replaced meanwhile."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return is_named(descriptor, path)
 
 
 def delete_unlocked(path: Path) -> bool:
-    """Delete a file unless a process has it locked; whether it is gone."""
+    """Delete a file unless a process has locked it; returns whether it is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -67,6 +67,7 @@ def delete_unlocked(path: Path) -> bool:
 
 
 def is_named(descriptor: int, path: Path) -> bool:
+    """Whether the open file still has this path."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:

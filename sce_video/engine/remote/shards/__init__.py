@@ -1,4 +1,4 @@
-"""Tar files in WebDataset's layout as videos at random access: an index once, then one ranged read per video."""
+"""Random access to videos in tar files of WebDataset's layout: indexed once, then one range request per video."""
 
 from sce_video.engine.remote.shards.index import ShardIndex, read_index
 from sce_video.engine.remote.shards.member import Member, find_member, member_path

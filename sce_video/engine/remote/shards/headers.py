@@ -1,6 +1,6 @@
-"""The members of a tar file from its headers, in time and memory that no header can stretch.
+"""Parser of tar headers with bounded time and memory.
 
-Python's tarfile calls itself for every header that stands before another one, and keeps all of them.
+Python's tarfile recurses for every header before a member's, and keeps all of them.
 """
 
 import re
@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 BLOCK_BYTES = 512
-# Long names, attributes and times come in headers of their own before a member's: rarely more than two, of some hundred
+# Long names, attributes and times have headers of their own before a member's: rarely more than two, of a few hundred
 # bytes.
 _MOST_HEADERS = 16
 _MOST_HEADER_BYTES = 2**20
 _MOST_SPARSE_BLOCKS = 10_000
 _LONG_NAME, _LONG_LINK, _GLOBAL, _PAX = b"L", b"K", b"g", (b"x", b"X")
 _REGULAR, _FOLDER, _SPARSE = (b"0", b"\0", b"7", b"S"), b"5", b"S"
-_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size they say
+_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # even if their header has a size
 _OCTAL = re.compile(rb" *([0-7]*) *")
 _RECORD_LENGTH = re.compile(rb"([0-9]{1,7}) ")
 _WHOLE = re.compile(r"[0-9]{1,19}")
 
 
 class HeaderError(Exception):
-    """Bytes that are no header, or one that no program writes."""
+    """Invalid or implausible tar header."""
 
 
 class SeekableFile(Protocol):
@@ -31,7 +31,7 @@ class SeekableFile(Protocol):
 
 
 class TarMember(NamedTuple):
-    """A file, folder or link; its content, if it has one, are `size` bytes from `start` on."""
+    """A file, folder or link; its content, if it has any, is `size` bytes from offset `start`."""
 
     name: str
     start: int
@@ -42,12 +42,12 @@ class TarMember(NamedTuple):
 
 
 class TarMembers:
-    """Iterates over the members in the order of the file; `end` is the byte behind those that have come.
+    """Iterator over the members in file order; `end` is the offset behind those seen so far.
 
-    It ends at a block of zeros, at the end of the file, and at what is no header.
+    It stops at a block of zeros, at the end of the file, and at a block that is not a header.
 
     Raises:
-        HeaderError: the first block is no header; too many or too large headers before a member, or damaged ones.
+        HeaderError: the first block is not a header; too many or too large headers before a member, or damaged ones.
     """
 
     def __init__(self, file: SeekableFile) -> None:
@@ -55,7 +55,7 @@ class TarMembers:
         self.end = 0
 
     def __iter__(self) -> Iterator[TarMember]:
-        common: dict[str, str] = {}  # what global headers say of all members
+        common: dict[str, str] = {}  # from global headers, for all members
         while True:
             offset, said = self.end, {}
             for _ in range(_MOST_HEADERS):
@@ -85,17 +85,17 @@ class TarMembers:
         block = self._read(offset, BLOCK_BYTES)
         is_header = len(block) == BLOCK_BYTES and _number(block[148:156]) in _checksums(block)
         if not is_header and offset == 0 and (block.strip(b"\0") or len(block) < BLOCK_BYTES):
-            raise HeaderError("it does not begin with a header")
+            raise HeaderError("it does not start with a header")
         return block if is_header else None
 
     def _content(self, block: bytes, offset: int) -> tuple[bytes, int]:
-        """What a header before a member's says, and the byte behind it."""
+        """Content of a header before a member's, and the offset behind it."""
         size = _size(block)
         if size > _MOST_HEADER_BYTES:
-            raise HeaderError(f"a header of {size} bytes")
+            raise HeaderError(f"a header has {size} bytes")
         content = self._read(offset + BLOCK_BYTES, size)
         if len(content) < size:
-            raise HeaderError("it ends in a header")
+            raise HeaderError("it ends within a header")
         return content, offset + BLOCK_BYTES + _padded(size)
 
     def _member(self, block: bytes, start: int, said: dict[str, str]) -> TarMember:
@@ -106,7 +106,7 @@ class TarMembers:
         size = _size(block)
         if said.get("size"):
             if not _WHOLE.fullmatch(said["size"]):
-                raise HeaderError(f"a size of {said['size'][:30]!r}")
+                raise HeaderError(f"a size is {said['size'][:30]!r}")
             size = int(said["size"])
         return TarMember(
             name=name.rstrip("/"),
@@ -124,7 +124,7 @@ class TarMembers:
                 return start
             has_more = self._read(start, BLOCK_BYTES)[504:505] not in (b"\0", b"")
             start += BLOCK_BYTES
-        raise HeaderError("a sparse file of too many parts")
+        raise HeaderError("a sparse file has too many parts")
 
 
 def _padded(size: int) -> int:
@@ -138,12 +138,12 @@ def _text(field: bytes) -> str:
 def _size(block: bytes) -> int:
     size = _number(block[124:136])
     if size is None:
-        raise HeaderError(f"a size of {block[124:136]!r}")
+        raise HeaderError(f"a size is {block[124:136]!r}")
     return size
 
 
 def _number(field: bytes) -> int | None:
-    """Octal digits, or binary behind a byte of 0x80; None for neither, or below 0."""
+    """A number in octal digits, or binary after a byte 0x80; None for anything else and for negative numbers."""
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
     found = _OCTAL.fullmatch(field.partition(b"\0")[0])
@@ -151,23 +151,23 @@ def _number(field: bytes) -> int | None:
 
 
 def _checksums(block: bytes) -> tuple[int, int]:
-    """Of the header's bytes but its checksum's own, which count as blanks; some programs have taken them as signed."""
+    """Checksum of a header with blanks in its checksum field, of unsigned bytes and, as some programs do, of signed."""
     others = block[:148] + b" " * 8 + block[156:]
     unsigned = sum(others)
     return unsigned, unsigned - 256 * sum(byte > 127 for byte in others)
 
 
 def _records(content: bytes) -> dict[str, str]:
-    """`length key=value` lines of a pax header; those about names, sizes and sparse files."""
+    """The `length key=value` records of a pax header about names, sizes and sparse files."""
     records = {}
-    place = 0
-    while place < len(content) and content[place]:
-        found = _RECORD_LENGTH.match(content, place)
-        end = place + int(found[1]) if found is not None else 0
+    start = 0
+    while start < len(content) and content[start]:
+        found = _RECORD_LENGTH.match(content, start)
+        end = start + int(found[1]) if found is not None else 0
         if found is None or not found.end() < end <= len(content):
-            raise HeaderError("a pax header that is none")
+            raise HeaderError("a pax header is damaged")
         key, _, value = content[found.end() : end - 1].partition(b"=")
         if key in (b"path", b"size") or key.startswith(b"GNU.sparse."):
             records[_text(key)] = _text(value)
-        place = end
+        start = end
     return records

@@ -1,11 +1,11 @@
-"""What is in a shard, kept in a file beside the cache for as long as the shard stays as it is."""
+"""Index of a shard's videos, saved in the cache folder and valid for one version of the shard."""
 
 import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-from sce_video.engine.remote import PATIENCE, Location, RemoteError, RemotePath
+from sce_video.engine.remote import RETRY_POLICY, Location, RemoteError, RemotePath
 from sce_video.engine.remote.cache import disk_errors
 from sce_video.engine.remote.cache.locks import locked
 from sce_video.engine.remote.shards.read_tar import ShardVideo, read_tar
@@ -18,21 +18,21 @@ _FORMAT = 2
 
 
 class ShardIndex(NamedTuple):
-    """`version` tells a shard written anew from the one before: its size, and the server's ETag or the file's time."""
+    """The videos of a shard, and its `version`: the size, with the server's ETag or the file's time."""
 
     version: str
     videos: list[ShardVideo]
 
 
 def read_index(shard: Location, folder: Path) -> ShardIndex:
-    """The kept index where the shard has the same size and version; else by reading its headers.
+    """The saved index of the shard's current version, or a new one from its headers.
 
-    One process, or thread, at a time reads a shard, so that the ranks of a machine share the work.
+    One process or thread at a time reads a shard, so that the ranks of a machine share the work.
 
     Args:
-        folder: of index files, made if it is not there.
+        folder: for index files, created if missing.
     Raises:
-        ManifestError: the shard cannot be read, or is no plain tar.
+        ManifestError: the shard cannot be read, or is not a plain tar file.
         CacheError: `folder` cannot be written.
     """
     facts = _facts(shard)
@@ -50,7 +50,7 @@ def read_index(shard: Location, folder: Path) -> ShardIndex:
 
 
 def _kept(file: Path, version: str) -> list[ShardVideo] | None:
-    """None where there is no index of this version; one that is damaged is made anew."""
+    """Videos of the saved index; None where it is missing, damaged or of another version."""
     try:
         refuse_special_file(file)
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -63,9 +63,9 @@ def _kept(file: Path, version: str) -> list[ShardVideo] | None:
 
 
 def _is_whole(video: ShardVideo) -> bool:
-    places = (video.start, video.length)
+    extent = (video.start, video.length)
     is_label = type(video.label) in (int, str, type(None))
-    return isinstance(video.name, str) and is_label and all(type(place) is int and place >= 0 for place in places)
+    return isinstance(video.name, str) and is_label and all(type(number) is int and number >= 0 for number in extent)
 
 
 def _facts(shard: Location) -> FileFacts:
@@ -85,10 +85,12 @@ def _read(shard: Location, facts: FileFacts) -> list[ShardVideo]:
     try:
         if isinstance(shard, RemotePath):
             if not has_ranges(shard):
-                raise ManifestError(f"{shard}: the server gives no parts of files (HTTP ranges), which shards need")
+                raise ManifestError(f"{shard}: the server does not support HTTP range requests, which shards need")
             return read_tar(
                 shard,
-                lambda start, length: read_range(shard, start, length, patience=PATIENCE, deadline=PATIENCE.deadline()),
+                lambda start, length: read_range(
+                    shard, start, length, retry_policy=RETRY_POLICY, deadline=RETRY_POLICY.deadline()
+                ),
                 facts.size,
             )
         with shard.open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""A video in a shard as one text, so that a manifest is still a list of paths."""
+"""Paths of videos in shards, as one string, so that a manifest remains a list of paths."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ _MEMBER = re.compile(r"(?P<shard>.*?\.tar)/(?P<name>.*)@(?P<start>\d+)\+(?P<leng
 
 
 class Member(NamedTuple):
-    """`length` bytes of a shard from `start` on."""
+    """A file in a shard: `length` bytes from offset `start`."""
 
     shard: str
     name: str
@@ -16,12 +16,12 @@ class Member(NamedTuple):
 
 
 def member_path(member: Member) -> str:
-    """`train-000000.tar/clip.mp4@1536+20480`: where its bytes are can be read off any message and result."""
+    """`train-000000.tar/clip.mp4@1536+20480`: messages and results show where the bytes are."""
     return f"{member.shard}/{member.name}@{member.start}+{member.length}"
 
 
 def find_member(path: str) -> Member:
-    """The way back."""
+    """Inverse of `member_path`."""
     found = _MEMBER.fullmatch(path)
     assert found is not None, path  # made by member_path
     return Member(found["shard"], found["name"], int(found["start"]), int(found["length"]))

@@ -1,4 +1,4 @@
-"""Which videos are in a tar file, and where, from its headers and its small members alone."""
+"""Names, offsets and labels of the videos in a tar file, read from its headers and its label members only."""
 
 import io
 import json
@@ -13,18 +13,18 @@ from sce_video.plain_text import whole_number
 
 ReadRange = Callable[[int, int], bytes]  # (start, length) -> so many bytes
 
-# Read at once: a header with the labels before it and the next header behind, so that a video costs one request.
+# Per request: a header with the labels before it and the next header, so that a video costs one request.
 _BLOCK_BYTES = 64 * 1024
 _MOST_LABEL_BYTES = 2**20
 _MOST_READ_BYTES = 4 * 2**20
-# As WebDataset splits names: the key goes to the first dot of the last part.
+# As in WebDataset: the key of a name ends at the first dot of its last part.
 _KEY_AND_ENDING = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _LABEL_ENDINGS = (".cls", ".json")
 _WANTED_ENDINGS = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *_LABEL_ENDINGS)
-# What follows the last header fills a block of tar's, of 10 KiB mostly.
+# Zeros after the last member fill tar's record, usually of 10 KiB.
 _MOST_PADDING_BYTES = 20 * 512
-# Longer text behind "label" in JSON is a caption, no name of a class.
+# Longer text under "label" in JSON is a caption, not a class name.
 _MOST_NAME_CHARACTERS = 200
 
 _MOST_SHOWN = 300  # characters of a name, in messages
@@ -33,7 +33,7 @@ Label = int | str | None
 
 
 class ShardVideo(NamedTuple):
-    """Name, place and label (a number or a class's name; None: it has none) of one video; start and length in bytes."""
+    """Name, offset and length in bytes, and label (a number, a class name or None) of one video."""
 
     name: str
     start: int
@@ -48,18 +48,20 @@ def read_tar(shard: object, read: ReadRange, size: int) -> list[ShardVideo]:
         shard: its name, for messages.
         size: of the shard, bytes.
     Raises:
-        ManifestError: compressed, damaged or no tar, or with headers that no program writes; links, sparse files; a key
-            with two videos; a label that is none.
+        ManifestError: compressed, damaged or not a tar file, implausible headers; links, sparse files; a key
+            with two videos; an invalid label.
     """
     file = _RangedFile(read, size)
     for magic, kind in _COMPRESSED.items():
         if file.read(len(magic)) == magic:
-            raise ManifestError(f"{shard} is compressed ({kind}): no random access; unpack it to a plain tar")
+            raise ManifestError(
+                f"{shard} is compressed ({kind}), which allows no random access; unpack it to a plain tar"
+            )
         file.seek(0)
     groups: dict[str, dict[str, _Found]] = {}
     for found in _files_in(shard, file, size):
         parts = _KEY_AND_ENDING.fullmatch(found.name.removeprefix("./"))
-        if parts is None:  # hidden
+        if parts is None:  # a hidden file
             continue
         group, ending = groups.setdefault(parts[1], {}), parts[2].lower()
         if ending in group:
@@ -70,7 +72,7 @@ def read_tar(shard: object, read: ReadRange, size: int) -> list[ShardVideo]:
 
 
 class _Found(NamedTuple):
-    """A file in a tar; its label where it may be one, or what is wrong with that."""
+    """A file in a tar; if it is a label file, its label or what is wrong with it."""
 
     name: str
     start: int
@@ -80,38 +82,38 @@ class _Found(NamedTuple):
 
 
 def _files_in(shard: object, file: "_RangedFile", size: int) -> Iterator[_Found]:
-    """The files of a tar that have a known ending; what is behind the last one must be zeros or nothing."""
+    """The files of a tar that have a known suffix; requires that only zeros follow the last one."""
     members = TarMembers(file)
     try:
         for member in members:
             is_cut = member.is_regular and not member.is_folder and member.start + member.size > size
             if is_cut or members.end >= size + BLOCK_BYTES:  # the last block may lack its padding
-                raise ManifestError(f"{shard} is cut short: {_shown(member.name)} goes past its {size} bytes")
+                raise ManifestError(f"{shard} is truncated: {_shown(member.name)} extends past its {size} bytes")
             if member.is_folder or not member.name.lower().endswith(_WANTED_ENDINGS):
                 continue
             _require_content(shard, member)
-            # A label is read where it is found: it came with its header.
+            # A label is read at once: it came in the request of its header.
             yield _Found(member.name, member.start, member.size, *_label(member, file))
     except HeaderError as error:
-        raise ManifestError(f"{shard} is no tar file, or a damaged one ({error})") from error
+        raise ManifestError(f"{shard} is not a tar file, or is damaged ({error})") from error
     file.seek(members.end)
     if file.read(_MOST_PADDING_BYTES).strip(b"\0"):
-        raise ManifestError(f"{shard} is damaged, or several tars in one: what follows byte {members.end} is no header")
+        raise ManifestError(f"{shard} is damaged or joins several tars: there is no header at offset {members.end}")
 
 
 def _require_content(shard: object, member: TarMember) -> None:
-    """Raise ManifestError for a member whose bytes do not stand in the shard in one piece."""
+    """Raise ManifestError for a member whose bytes are not in the shard in one piece."""
     if not member.is_regular:
         raise ManifestError(
-            f"{shard}: {_shown(member.name)} is a link, no file of its own; write the tar anew with --dereference "
+            f"{shard}: {_shown(member.name)} is a link, not a file; recreate the tar with --dereference "
             "--hard-dereference"
         )
     if member.is_sparse:
-        raise ManifestError(f"{shard}: {_shown(member.name)} is a sparse file; write the tar anew without --sparse")
+        raise ManifestError(f"{shard}: {_shown(member.name)} is a sparse file; recreate the tar without --sparse")
 
 
 def _video_of(shard: object, group: dict[str, _Found]) -> ShardVideo | None:
-    """The video of a key, or else its image; with the label that `.cls` or `.json` beside it has."""
+    """The video of a key, or else its image, with the label in `.cls` or `.json` of the same key."""
     for suffixes in (VIDEO_SUFFIXES, IMAGE_SUFFIXES):
         found = [file for ending, file in group.items() if f".{ending}".endswith(suffixes)]
         if len(found) > 1:
@@ -122,14 +124,14 @@ def _video_of(shard: object, group: dict[str, _Found]) -> ShardVideo | None:
             beside = [group[ending[1:]] for ending in _LABEL_ENDINGS if ending[1:] in group]
             for file in beside:
                 if file.fault:
-                    raise ManifestError(f"{shard}: {_shown(file.name)} holds no label that can be read ({file.fault})")
+                    raise ManifestError(f"{shard}: {_shown(file.name)} holds no valid label ({file.fault})")
             label = next((file.label for file in beside if file.label is not None), None)
             return ShardVideo(found[0].name, found[0].start, found[0].size, label)
     return None
 
 
 def _label(member: TarMember, file: "_RangedFile") -> tuple[Label, str]:
-    """An integer in text, or JSON's `label`, a number or a name; None where JSON has none. Or what is wrong with it."""
+    """The label in a `.cls` (an integer) or `.json` (`label`: number, name or none), and what is wrong with it."""
     is_number = member.name.lower().endswith(".cls")
     if not member.name.lower().endswith(_LABEL_ENDINGS):
         return None, ""
@@ -160,7 +162,7 @@ def _shown(name: str) -> str:
 
 
 class _RangedFile(io.RawIOBase):
-    """A file to read and to seek in, of which a few blocks are asked for and kept."""
+    """Seekable file that requests blocks of bytes and keeps the last one."""
 
     def __init__(self, read: ReadRange, size: int) -> None:
         self._read, self._size, self._position = read, size, 0
@@ -185,8 +187,8 @@ class _RangedFile(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._size - self._position)
         wanted = left if size < 0 else min(size, left)
-        if wanted > _MOST_READ_BYTES:  # nothing but a header that lies asks for so much
-            raise HeaderError(f"a header of {wanted} bytes")
+        if wanted > _MOST_READ_BYTES:  # only a damaged header asks for so much
+            raise HeaderError(f"a header has {wanted} bytes")
         first = self._position - self._block_start
         if not 0 <= first <= first + wanted <= len(self._block):
             self._block_start, first = self._position, 0

@@ -92,7 +92,7 @@ def test_the_least_recently_used_go_first(make_cache: Callable[[int], FileCache]
 
 
 def test_a_file_in_use_stays(make_cache: Callable[[int], FileCache], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sce_video.engine.remote.cache.folder._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("sce_video.engine.remote.cache.folder._MAX_WAIT_SECONDS", 0.3)
     cache = make_cache(100)
     held = cache.hold("a", suffix="", fill=writes(bytes(60)))
     with pytest.raises(CacheError, match="DATA.CACHE_GB .* is full of files in use"):

@@ -86,6 +86,6 @@ def test_refusals(http: HttpFolder, tmp_path: Path) -> None:
         read_index(tmp_path / "missing.tar", tmp_path / "index")
     write_tar(http.folder / "a.tar", MEMBERS)
     http.has_ranges = False
-    with pytest.raises(ManifestError, match="HTTP ranges"):
+    with pytest.raises(ManifestError, match="HTTP range requests"):
         read_index(remote(http), tmp_path / "index")
     assert http.num_bytes < 500_000

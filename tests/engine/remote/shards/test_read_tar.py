@@ -97,9 +97,9 @@ def test_no_videos(tmp_path: Path) -> None:
     ("members", "words"),
     [
         ({"0.mp4": b"", "0.avi": b""}, "a key has one video"),
-        ({"0.mp4": b"", "0.cls": b"dog"}, "no label"),
-        ({"0.mp4": b"", "0.json": b"{"}, "no label"),
-        ({"0.mp4": b"", "0.json": b"[" * 100_000}, "no label"),
+        ({"0.mp4": b"", "0.cls": b"dog"}, "no valid label"),
+        ({"0.mp4": b"", "0.json": b"{"}, "no valid label"),
+        ({"0.mp4": b"", "0.json": b"[" * 100_000}, "no valid label"),
     ],
 )
 def test_refused_contents(tmp_path: Path, members: dict[str, bytes], words: str) -> None:
@@ -111,10 +111,10 @@ def test_refused_files(tmp_path: Path) -> None:
     content = tar_of(tmp_path, {"0.mp4": bytes(2000), "1.mp4": bytes(2000)})
     cases = {
         "compressed .gzip.": gzip.compress(content),
-        "no tar file": b"something else" * 1000,
-        "cut short|damaged": content[:2000],
+        "not a tar file": b"something else" * 1000,
+        "truncated|damaged": content[:2000],
         "damaged": content[: 512 + 2048 + 100] + b"\xff" + content[512 + 2048 + 101 :],
-        "several tars in one": content + content,
+        "joins several tars": content + content,
         "twice": tar_of(tmp_path, {"0.mp4": b"", "./0.mp4": b""}),
     }
     for words, damaged in cases.items():
@@ -139,7 +139,7 @@ def test_thousands_of_headers_before_one_member_are_refused(tmp_path: Path, kind
     """Python's tarfile ends in RecursionError over them."""
     requests: list[tuple[int, int]] = []
     tar = header(kind, content) * 5000 + tar_of(tmp_path, {"0.mp4": b"x"})
-    with pytest.raises(ManifestError, match=r"^shard.tar is no tar file, or a damaged one .more than 16 headers"):
+    with pytest.raises(ManifestError, match=r"^shard.tar is not a tar file, or is damaged .more than 16 headers"):
         read(tar, requests)
     assert sum(length for _, length in requests) < 100_000
     few = header(kind, content) * 10 + tar_of(tmp_path, {"0.mp4": b"x"})
@@ -151,7 +151,7 @@ def test_a_giant_header_is_refused_unread(tmp_path: Path, kind: bytes) -> None:
     requests: list[tuple[int, int]] = []
     for size in (2**20 + 1, 2**33 - 1, 2**60):
         tar = header(kind, b"", size=size) + tar_of(tmp_path, {"0.mp4": b"x"})
-        with pytest.raises(ManifestError, match=f"^shard.tar is no tar .*a header of {size} bytes"):
+        with pytest.raises(ManifestError, match=f"^shard.tar is not a tar .*a header has {size} bytes"):
             read(tar, requests)
     assert sum(length for _, length in requests) < 100_000
 
@@ -159,7 +159,7 @@ def test_a_giant_header_is_refused_unread(tmp_path: Path, kind: bytes) -> None:
 def test_a_member_larger_than_the_shard_is_refused(tmp_path: Path) -> None:
     for kind in (b"0", b"S", b"V"):
         for size in (2**33 - 1, 2**63 - 1):
-            with pytest.raises(ManifestError, match=r"shard.tar is cut short|sparse file"):
+            with pytest.raises(ManifestError, match=r"shard.tar is truncated|sparse file"):
                 read(header(kind, b"", size=size) + bytes(1024))
 
 
@@ -169,7 +169,7 @@ def test_headers_of_negative_sizes_are_refused(tmp_path: Path) -> None:
     content[124:136] = b"\xff" * 12
     content[148:156] = b" " * 8
     content[148:156] = b"%06o\0 " % sum(content[:512])
-    with pytest.raises(ManifestError, match=r"^shard.tar is no tar file, or a damaged one .a size of"):
+    with pytest.raises(ManifestError, match=r"^shard.tar is not a tar file, or is damaged .a size is"):
         read(bytes(content))
 
 

@@ -1,4 +1,4 @@
-"""What a run notes down for the next one, read again: each value of the type that was written, or an error."""
+"""Reading of the JSON state files that earlier runs wrote, with type checks."""
 
 import dataclasses
 import json
@@ -14,18 +14,18 @@ _LARGEST = 2**63 - 1
 
 
 def read_json(content: bytes | str) -> Any:
-    """Raises ValueError for what is no JSON in UTF-8, or nested too deep."""
+    """Parse JSON; raises ValueError for invalid JSON or UTF-8, or nesting that is too deep."""
     try:
         return json.loads(content.decode("utf-8") if isinstance(content, bytes) else content)
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError("too deeply nested") from error
 
 
 def checked(kind: type[T], values: object) -> T:
-    """A dataclass of plain fields from a JSON object; fields with a default may be missing.
+    """An instance of a dataclass with plain fields from a JSON object; fields with a default may be missing.
 
     Raises:
-        ValueError: no object, missing or unknown names, a value of another type, a number that is not finite.
+        ValueError: not an object, missing or unknown fields, a value of another type, a number that is not finite.
     """
     if not isinstance(values, dict):
         raise ValueError(f"is {type(values).__name__}, not an object")
@@ -47,7 +47,7 @@ def _of_type(name: str, value: Any, kind: Any) -> Any:
 def _is_text(value: Any) -> bool:
     try:
         return isinstance(value, str) and bool(value.encode("utf-8") or True)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return False
 
 

@@ -1,4 +1,4 @@
-"""How many bytes a cache holds, and which files go to make room."""
+"""Size accounting of a cache folder, and eviction of the least recently used files."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from sce_video.engine.remote.cache.locks import delete_unlocked, is_named, locked
 
-# A file that is written is listed here until it is whole, and its unfinished self lies in `partial/`.
+# Subfolders for complete and for unfinished files.
 FILES, PARTIAL = "files", "partial"
-# So much stays after making room: going through all files is not for every new one.
+# Eviction goes below the limit by so much that not every new file needs a scan of all files.
 _KEPT_SHARE = 0.9
 
 
 class _State(NamedTuple):
-    """`num_bytes` counts whole files and what is reserved for others; too high after a crash, never too low."""
+    """`num_bytes` of complete files and reservations (after a crash too many, never too few); `reserved` by name."""
 
     num_bytes: int
     reserved: dict[str, int]
@@ -28,11 +28,11 @@ class _File(NamedTuple):
     path: Path
 
 
-class Ledger:
-    """Bytes in a cache folder, kept in a file of it that one process at a time reads and writes.
+class CacheIndex:
+    """Size of a cache folder, kept in a file there that one process at a time reads and writes.
 
     Args:
-        limit_bytes: of whole files and unfinished ones together.
+        limit_bytes: for complete and unfinished files together.
     """
 
     def __init__(self, folder: Path, *, limit_bytes: int) -> None:
@@ -40,12 +40,12 @@ class Ledger:
         self._limit_bytes = limit_bytes
 
     def tidy(self) -> None:
-        """Count anew, delete what dead processes left unfinished, keep to the limit."""
+        """Recount, delete unfinished files of dead processes, and evict files above the limit."""
         with self._open() as descriptor:
             _write(descriptor, self._with_room(_read(descriptor), 0))
 
     def reserve(self, name: str, num_bytes: int) -> bool:
-        """Make room for a file of so many bytes; the least recently used ones go. False if those in use leave none."""
+        """Reserve space for a file, evicting the least recently used ones; False if files in use leave too little."""
         with self._open() as descriptor:
             state = _read(descriptor)
             more = num_bytes - state.reserved.get(name, 0)
@@ -59,8 +59,8 @@ class Ledger:
             _write(descriptor, state)
             return fits
 
-    def settle(self, name: str, *, partial: Path, final: Path | None) -> None:
-        """A file is whole and takes its final name, or (None) is not written after all."""
+    def commit(self, name: str, *, partial: Path, final: Path | None) -> None:
+        """End a reservation: give the complete file its final name, or (None) give it up."""
         with self._open() as descriptor:
             state = _read(descriptor)
             reserved = dict(state.reserved)
@@ -71,7 +71,7 @@ class Ledger:
             _write(descriptor, _State(num_bytes, reserved))
 
     def remove(self, path: Path, opened: int) -> None:
-        """Delete a whole file, though it may be in use, unless another one has its name since it was opened."""
+        """Delete a complete file, even one in use, unless it was replaced since it was opened."""
         with self._open() as descriptor:
             if is_named(opened, path):
                 path.unlink()
@@ -84,7 +84,7 @@ class Ledger:
             yield descriptor
 
     def _with_room(self, state: _State, needed: int) -> _State:
-        """After looking at every file: the true count, without unfinished files of the dead and the oldest ones."""
+        """The state after a recount, deletion of dead processes' unfinished files, and eviction for `needed` bytes."""
         unfinished = {entry.name for entry in os.scandir(self._folder / PARTIAL)}
         dead = {name for name in unfinished if delete_unlocked(self._folder / PARTIAL / name)}
         reserved = {name: size for name, size in state.reserved.items() if name in unfinished - dead}
@@ -107,7 +107,7 @@ def _files(folder: Path) -> Iterator[_File]:
 
 
 def _read(descriptor: int) -> _State:
-    """An empty or torn ledger counts as full, so that the next file makes it count anew."""
+    """The saved state; an empty or damaged one counts as full, so that the next reservation recounts."""
     try:
         content = json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
         return _State(int(content["bytes"]), {str(name): int(size) for name, size in content["reserved"].items()})
