@@ -1,1 +1,1 @@
-"""Protocols on frozen features: kNN, linear probe, retrieval."""
+"""Evaluation on frozen features: kNN, linear probe, retrieval."""

@@ -1,4 +1,4 @@
-"""What a number is held against: what an answer gets that looks at no video, and how far chance moves the number."""
+"""Chance levels and standard errors of metrics."""
 
 import math
 import re
@@ -11,10 +11,10 @@ _TOP, _RECALL = re.compile(r".*_top(\d+)"), re.compile(r"retrieval_r(\d+)")
 
 
 def chance_levels(names: Iterable[str], *, labels: Tensor, bank_labels: Tensor | None) -> dict[str, float]:
-    """Of each metric, in [0, 1], what is reached without looking at a video.
+    """Chance level of each metric, in [0, 1]: the value reached without looking at a video.
 
-    top-k: the k most frequent classes of the test videos as everybody's answer, k of C where all are equally frequent.
-    Mean over classes: 1 of C, whatever the answer is. R@k: a bank in random order, see `chance_of_recall`.
+    top-k: predicting the k most frequent test classes for every video, k / C where all C are equally frequent.
+    Mean over classes: 1 / C for any constant prediction. R@k: a randomly ordered bank, see `chance_of_recall`.
 
     Args:
         labels: int64 (n,), of the test rows.
@@ -33,14 +33,14 @@ def chance_levels(names: Iterable[str], *, labels: Tensor, bank_labels: Tensor |
 
 
 def chance_of_recall(labels: Tensor, bank_labels: Tensor, *, k: int) -> float:
-    """That among k of a bank's N rows, drawn at random, one has the query's label, averaged over the queries.
+    """Probability that k random rows of a bank of N include the query's label, averaged over the queries.
 
-    For a query whose label m rows of the bank have it is 1 - C(N - m, k) / C(N, k).
+    For a query whose label occurs m times in the bank it is 1 - C(N - m, k) / C(N, k).
     """
     size, k = len(bank_labels), min(k, len(bank_labels))
     in_bank = dict(zip(*(each.tolist() for each in bank_labels.unique(return_counts=True)), strict=True))
     chances = [
-        # Whole numbers, however large, which Python divides rightly.
+        # Exact integers of any size; Python rounds their quotient correctly.
         count * (1 - comb(size - in_bank.get(label, 0), k) / comb(size, k))
         for label, count in zip(*(each.tolist() for each in labels.unique(return_counts=True)), strict=True)
     ]
@@ -50,13 +50,13 @@ def chance_of_recall(labels: Tensor, bank_labels: Tensor, *, k: int) -> float:
 def standard_errors(
     metrics: Mapping[str, float], *, num_videos: int, right: Tensor, labels: Tensor
 ) -> dict[str, float]:
-    """Of each metric, in [0, 1], the standard error by the choice of test videos: sqrt(p (1 - p) / n).
+    """Standard error of each metric, in [0, 1], from the choice of test videos: sqrt(p (1 - p) / n).
 
-    That of the mean over C classes with n_c videos and accuracies p_c is sqrt(sum of p_c (1 - p_c) / n_c) / C.
+    For the mean over C classes with n_c videos and accuracies p_c it is sqrt(sum of p_c (1 - p_c) / n_c) / C.
 
     Args:
-        num_videos: n; clips of one video are not independent of each other.
-        right: bool (n,), whether the first answer to each test row is its label; labels: int64 (n,).
+        num_videos: n; clips of one video are not independent.
+        right: bool (n,), whether the top-1 prediction of each test row is correct; labels: int64 (n,).
     """
     of_shares = {name: sqrt(value * (1 - value) / num_videos) for name, value in metrics.items()}
     of_means = {name: _of_mean_class(right, labels) for name in metrics if name.endswith("_mean_class")}

@@ -1,6 +1,6 @@
-"""Features on disk, in parts: an extraction that is stopped goes on, and ranks share the work out.
+"""Feature cache on disk, in parts: an interrupted extraction is resumed, and ranks share the work.
 
-A part is the same to the bit whichever rank makes it, so that metrics do not depend on the number of ranks.
+A part is bit-identical whichever rank computes it, so metrics do not depend on the number of ranks.
 """
 
 import json
@@ -30,7 +30,7 @@ _ABOUT = "about.json"
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a part must hold before it counts as evaluated: `about` is a digest of what its features are of."""
+    """Expected content of a part; `about` is the digest of what its features depend on."""
 
     videos: range
     num_features: int
@@ -47,18 +47,18 @@ def stored_features(
     about: Mapping[str, Any],
     description: str,
 ) -> FeatureRows:
-    """Features of the videos 0 .. `num_videos` - 1; only what is not in the folder is extracted.
+    """Features of the videos 0 .. `num_videos` - 1, extracting only what is not in the folder.
 
-    Videos that could not be decoded are tried again at every start: they may be mended.
+    Videos that could not be decoded are retried at every start, as they may have been repaired.
 
     Args:
-        folder: all ranks see it. Features of anything else than `about` in it are deleted.
-        num_features: the backbone's, D.
+        folder: shared by all ranks. Cached features that depend on anything else than `about` are deleted.
+        num_features: the backbone's feature dimension, D.
         local_batch_size: videos in one batch.
-        about: what the features are a function of; goes into a JSON file.
+        about: everything that the features depend on; saved as JSON.
         description: for the progress bar.
     Raises:
-        CheckpointError: a part cannot be read, or is not what is expected; or see `FeatureExtractor.extract`.
+        CheckpointError: a part cannot be read or has unexpected content; or see `FeatureExtractor.extract`.
         ManifestError: see there.
     """
     folder = Path(folder)
@@ -89,7 +89,7 @@ def stored_features(
 
 
 def read_features(folder: Path | str) -> FeatureRows | None:
-    """All parts in a folder of `stored_features`; None if there are none.
+    """Features in a folder of `stored_features`; None if there are none.
 
     Raises:
         CheckpointError: one is damaged.
@@ -98,7 +98,7 @@ def read_features(folder: Path | str) -> FeatureRows | None:
     files = sorted(folder.glob("part_*.npz"))
     parts = [_read(file, None) for file in files]
     if len({part.features.shape[1] for part in parts if len(part.features)}) > 1:
-        raise CheckpointError(f"the parts in {folder} hold features of several lengths; delete it")
+        raise CheckpointError(f"the parts in {folder} have features of different lengths; delete it")
     return joined(parts) if parts else None
 
 
@@ -106,7 +106,7 @@ def read_export(stem: Path | str) -> tuple[Tensor, list[int], list[str]] | None:
     """Features (rows, D), labels (-1: none) and paths as `export` writes them; None where there are none.
 
     Raises:
-        CheckpointError: a file is damaged, or the two do not belong together.
+        CheckpointError: a file is damaged, or the two do not match.
     """
     stem = Path(stem)
     arrays, table = _export_files(stem)
@@ -123,7 +123,7 @@ def read_export(stem: Path | str) -> tuple[Tensor, list[int], list[str]] | None:
         reason = reason_of(error)
         raise CheckpointError(f"{stem}.npz and .csv cannot be read ({reason}); extract the features again") from error
     if len(paths) != len(features):
-        raise CheckpointError(f"{table} does not list the rows of {arrays}; extract the features again")
+        raise CheckpointError(f"{table} and {arrays} have different numbers of rows; extract the features again")
     return features, labels.tolist(), paths
 
 
@@ -132,10 +132,10 @@ def _export_files(stem: Path) -> tuple[Path, Path]:
 
 
 def export(rows: FeatureRows, stem: Path | str, *, paths: Sequence[str], labels: Sequence[int] | None) -> list[Path]:
-    """Write `stem`.npz (features float32 (rows, D), labels, videos, paths) and `stem`.csv, what each row is of.
+    """Write `stem`.npz (features float32 (rows, D), labels, videos, paths) and `stem`.csv, which describes each row.
 
     Args:
-        paths, labels: of every video of the list; labels are -1 where there are none.
+        paths, labels: of every video of the list; without labels, -1 is written.
     Returns:
         The files.
     """
@@ -160,12 +160,12 @@ def export(rows: FeatureRows, stem: Path | str, *, paths: Sequence[str], labels:
 
 
 def _missing(file: Path, expected: _Expected) -> Sequence[int]:
-    """Which of the videos of a part are not in its file."""
+    """Videos of a part that are not in its file."""
     return [video for video, _ in _read(file, expected).failures] if file.is_file() else expected.videos
 
 
 def _added(known: FeatureRows, more: FeatureRows) -> FeatureRows:
-    """A part in which the videos that had failed were tried again."""
+    """A part merged with videos that failed before and were retried."""
     rows = joined([known._replace(failures=[]), more])
     order = rows.videos.argsort(stable=True)
     return FeatureRows(rows.features[order], rows.videos[order], rows.failures)
@@ -180,21 +180,21 @@ def _part_file(folder: Path, start: int) -> Path:
 
 
 def _clear_others(folder: Path, about: Mapping[str, Any]) -> None:
-    """Delete features of other weights, videos or views; a folder with other files in it is left alone."""
+    """Delete features of other weights, videos or views; raises CheckpointError for a folder with other files."""
     about_file, known = folder / _ABOUT, json.loads(json.dumps(about))
     if about_file.is_file():
         if _text(about_file) == json.dumps(known, sort_keys=True):
             return
-        LOGGER.info("%s holds features of something else; they are made anew", folder)
+        LOGGER.info("%s has features of other weights, videos or views; extracting them again", folder)
         for file in folder.glob("part_*.npz"):
             file.unlink()
     elif folder.is_dir() and any(folder.iterdir()):
-        raise CheckpointError(f"{folder} holds files that are no features; choose another EVAL.FEATURES_DIR")
+        raise CheckpointError(f"{folder} has files that are not features; choose another EVAL.FEATURES_DIR")
     write_json(about_file, known)
 
 
 def _text(file: Path) -> str:
-    """The content of a JSON file, in one order; "" where it is damaged."""
+    """Content of a JSON file with sorted keys; "" if it is damaged."""
     try:
         return json.dumps(json.loads(file.read_text(encoding="utf-8")), sort_keys=True)
     except (ValueError, RecursionError):
@@ -213,7 +213,7 @@ def _write(file: Path, rows: FeatureRows, *, about: str) -> None:
 
 
 def _read(file: Path, expected: _Expected | None) -> FeatureRows:
-    """A part; of one written before parts had a digest only that is not compared."""
+    """Read and check a part; parts of versions without a digest are accepted without it."""
     try:
         refuse_special_file(file)
         require_plain_archive(file)
@@ -241,14 +241,14 @@ def _require_features(features: Tensor) -> None:
 
 def _require_numbers(numbers: Tensor, *, num_rows: int, least: int) -> None:
     if numbers.dtype != torch.int64 or numbers.shape != (num_rows,) or (numbers < least).any():
-        raise ValueError(f"{num_rows} rows have {numbers.dtype} of shape {tuple(numbers.shape)} beside them")
+        raise ValueError(f"numbers of {num_rows} rows are {numbers.dtype} of shape {tuple(numbers.shape)}")
 
 
 def _require_expected(rows: FeatureRows, about: str | None, expected: _Expected) -> None:
     if about not in (None, expected.about):
-        raise ValueError("its features are of other weights, videos or views")
+        raise ValueError("it has features of other weights, videos or views")
     if len(rows.features) and rows.features.shape[1] != expected.num_features:
-        raise ValueError(f"its features have {rows.features.shape[1]} numbers; {expected.num_features} were expected")
+        raise ValueError(f"its features have length {rows.features.shape[1]}; {expected.num_features} was expected")
     videos, failed = rows.videos.tolist(), [video for video, _ in rows.failures]
     if sorted({*videos, *failed}) != list(expected.videos) or set(videos) & set(failed) or videos != sorted(videos):
         raise ValueError(f"its rows are not of the videos {expected.videos.start} to {expected.videos.stop - 1}")

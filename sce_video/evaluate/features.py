@@ -1,4 +1,4 @@
-"""Frozen features: one vector per video, the mean over its views, or one per clip."""
+"""Extraction of frozen features: one vector per video, the mean over its views, or one per clip."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,21 +13,21 @@ from sce_video.errors import CheckpointError, ManifestError
 from sce_video.evaluate.views import ResizedClips, ViewsDataset
 from sce_video.runtime.logging import LOGGER
 
-# Where so many fail before the first can be decoded, path or decoder are wrong, not the videos.
+# If all of the first videos fail, the path or the decoder is wrong, not the videos.
 _NUM_HOPELESS = 10
 
-# In one forward pass; a video that is covered from end to end can have hundreds.
+# Per forward pass; with full coverage a video can have hundreds of views.
 _MOST_VIEWS = 128
 
 
 class FeatureRows(NamedTuple):
-    """Features of some videos, in their order; those that could not be decoded have none.
+    """Features of some videos, in their order, without those that could not be decoded.
 
-    `failures` has number and reason of each of these.
+    `failures` has index and reason for each of these.
     """
 
     features: Tensor  # float (rows, D)
-    videos: Tensor  # int64 (rows,), of which video a row is
+    videos: Tensor  # int64 (rows,), index of each row's video
     failures: list[tuple[int, str]]
 
 
@@ -42,10 +42,10 @@ def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features with labels, of all videos of a list that could be decoded.
+    """Features with labels of all videos of a list that could be decoded.
 
-    `features` float (rows, D), `labels` int64 (rows,), `videos` int64 (rows,); `failures` one line for each of the
-    `num_expected` videos that is left out.
+    `features` float (rows, D), `labels` int64 (rows,), `videos` int64 (rows,); `failures` has one line for each of the
+    `num_expected` videos that is missing.
     """
 
     features: Tensor
@@ -64,12 +64,12 @@ class FeatureSet:
 
 
 def features_digest(features: Tensor) -> str:
-    """SHA-256 of features, (rows, D) on the CPU: equal where they are equal to the last bit."""
+    """SHA-256 of features, (rows, D) on the CPU; equal for bit-identical features."""
     return sha256(features.contiguous().numpy().tobytes()).hexdigest()
 
 
 def labeled(rows: FeatureRows, labels: Sequence[int]) -> FeatureSet:
-    """Args: labels: of every video of the list."""
+    """Add labels to rows; `labels` has one for every video of the list."""
     return FeatureSet(
         features=rows.features,
         labels=torch.tensor(labels, dtype=torch.int64)[rows.videos],
@@ -80,26 +80,26 @@ def labeled(rows: FeatureRows, labels: Sequence[int]) -> FeatureSet:
 
 
 def mean_of_views(features: Tensor, *, num_crops: int) -> Tensor:
-    """One row per video: the raw features of its views, averaged as in SCE; (views, D) -> (1, D)."""
+    """One row per video, the mean of its views' unnormalised features as in SCE: (views, D) -> (1, D)."""
     return features.mean(dim=0, keepdim=True)
 
 
 def mean_of_crops(features: Tensor, *, num_crops: int) -> Tensor:
-    """One row per clip: (clips * num_crops, D) -> (clips, D)."""
+    """One row per clip, the mean of its crops' features: (clips * num_crops, D) -> (clips, D)."""
     return features.unflatten(0, (-1, num_crops)).mean(dim=1)
 
 
-# Of what a query or an answer is: by EVAL.RETRIEVAL_LEVEL.
+# By EVAL.RETRIEVAL_LEVEL: what one query or bank entry is.
 POOLS: dict[str, Callable[..., Tensor]] = {"video": mean_of_views, "clip": mean_of_crops}
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """Runs a backbone, in eval mode and float32, over all views of videos.
+    """Extracts features of all views of videos with a backbone in eval mode and float32.
 
     Args:
         make_views: uint8 clips of a video (clips, T, C, h, w), on the device -> float (views, C, T, S, S).
-        pool: features of a video's views (views, D) -> those that are kept of it (rows, D).
+        pool: features of a video's views (views, D) -> its rows (rows, D).
     """
 
     backbone: nn.Module
@@ -109,9 +109,9 @@ class FeatureExtractor:
     workers: Workers
     device: torch.device
 
-    @torch.no_grad()  # not inference_mode: the linear probe fits on what comes out
+    @torch.no_grad()  # not inference_mode: the linear probe needs autograd on the features
     def extract(self, batches: Iterable[Sequence[int]]) -> Iterator[FeatureRows]:
-        """The features of each batch of videos; at most 128 views at a time go through the backbone.
+        """Yield the features of each batch of videos; the backbone gets at most 128 views at a time.
 
         Raises:
             CheckpointError: a feature is not finite.
@@ -122,12 +122,12 @@ class FeatureExtractor:
         for videos in self.workers.results(self._load, batches):
             rows = self._rows_of(videos)
             for video, reason in rows.failures:
-                LOGGER.warning("left out: %s", reason)
+                LOGGER.warning("skipped: %s", reason)
                 if video < _NUM_HOPELESS:
                     hopeless.append(reason)
             if len(hopeless) == _NUM_HOPELESS:
                 raise ManifestError(
-                    f"none of the first {_NUM_HOPELESS} videos can be decoded; the first: {hopeless[0]}; check "
+                    f"none of the first {_NUM_HOPELESS} videos can be decoded; for example {hopeless[0]}; check "
                     f"DATA.ROOT and DATA.DECODER"
                 )
             yield rows
@@ -145,7 +145,7 @@ class FeatureExtractor:
         features = torch.cat([self.backbone(part) for part in torch.cat(views).split(_MOST_VIEWS)]).float().cpu()
         if not torch.isfinite(features).all():
             raise CheckpointError(
-                "the backbone gives features that are not finite; were its weights from a diverged run?"
+                "the backbone gives features that are not finite; are its weights from a diverged run?"
             )
         kept = [self.pool(part) for part in features.split([len(part) for part in views])]
         numbers = [video.video for video, part in zip(decoded, kept, strict=True) for _ in part]

@@ -1,4 +1,4 @@
-"""Weighted k nearest neighbours (Wu et al., arXiv:1805.01978)."""
+"""Weighted kNN classifier (Wu et al., arXiv:1805.01978)."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -15,13 +15,13 @@ from sce_video.runtime.logging import LOGGER
 def knn_votes(
     similarities: Tensor, neighbor_labels: Tensor, *, num_neighbors: int, temperature: float, num_classes: int
 ) -> Tensor:
-    """Each of the nearest bank videos votes for its label with exp(cosine similarity / temperature).
+    """Class scores of kNN: each of the nearest bank videos votes with weight exp(cosine similarity / temperature).
 
     Args:
         similarities: float (n, k), nearest first; neighbor_labels: int64 (n, k).
-        num_neighbors: at most k are used.
+        num_neighbors: how many vote, at most k.
     Returns:
-        Shares of the vote, float (n, num_classes), rows sum to 1.
+        Float (n, num_classes), rows sum to 1.
     """
     weights = (similarities[:, :num_neighbors] / temperature).softmax(dim=1)  # (n, num_neighbors)
     votes = weights.new_zeros(len(weights), num_classes)
@@ -37,9 +37,9 @@ def knn_metrics(
     device: torch.device,
     search: Search = torch_search,
 ) -> Measured:
-    """Top-1, top-5 and mean class accuracy of kNN with the first number and temperature; all pairs in the details.
+    """Top-1, top-5 and mean class accuracy of kNN with the first k and temperature; `details` has all pairs.
 
-    Where fewer than 5 classes get a vote, classes without one fill the top 5 in no meaningful order.
+    If fewer than 5 classes get a vote, the others fill the top 5 in arbitrary order.
     """
     num_classes = int(max(query.labels.max(), bank.labels.max())) + 1
     if max(knn_num_neighbors) > len(bank.labels):

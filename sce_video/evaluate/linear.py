@@ -1,4 +1,4 @@
-"""Linear probe on cached features: multinomial logistic regression, to its optimum."""
+"""Linear probe on cached features: multinomial logistic regression, fitted to convergence."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ _MAX_ITERATIONS, _MAX_EVALUATIONS = 1000, 4000
 def fit_linear(features: Tensor, labels: Tensor, *, num_classes: int, weight_decay: float) -> tuple[Tensor, Tensor]:
     """Weights and bias that minimise mean cross-entropy + weight_decay / 2 * |weights|^2, by L-BFGS in double.
 
-    The problem is convex, so there is one optimum and no learning rate, seed or epoch to choose.
+    The problem is convex: there is one optimum, and no learning rate, seed or number of epochs to choose.
 
     Args:
         features: float (n, D); labels: int64 (n,).
@@ -65,13 +65,13 @@ def linear_metrics(
 ) -> Measured:
     """Top-1, top-5 and mean class accuracy of the probe, in [0, 1]; features are standardised by the training set.
 
-    Of several weight decays the one that does best on a part of the training rows, held out for that, is used; the
-    probe is then fitted on all of them. Test rows have no say in it.
+    Of several weight decays the best on held-out training rows is chosen, and the probe is then fitted on all training
+    rows. Test rows are not used for the choice.
 
     Args:
         linear_weight_decays: above 0, or separable classes have no optimum.
-        linear_held_out_share: of the training rows of each class, in (0, 1); of two and more at least one.
-        balanced_part: (labels, share=, seed=) -> a random part of the rows, of each class the same share.
+        linear_held_out_share: of the training rows of each class, in (0, 1); at least one of two or more.
+        balanced_part: (labels, share=, seed=) -> indices of a random part with the same share of each class.
         device: where the probe is fitted.
     Raises:
         ConfigError: there are several weight decays, but no class has a row to hold out.
@@ -90,7 +90,7 @@ def linear_metrics(
         weight_decay = linear_weight_decays[max(range(len(tried)), key=tried.__getitem__)]
         details["held_out_top1"] = dict(zip(map(str, linear_weight_decays), tried, strict=True))
         LOGGER.info(
-            "weight decay %g is best on held-out training videos, of %s", weight_decay, list(linear_weight_decays)
+            "weight decay %g is the best of %s on held-out training videos", weight_decay, list(linear_weight_decays)
         )
     scores = scores_of(test, train, weight_decay=weight_decay)
     metrics = classification_metrics(scores, test.labels, name="linear_features")
@@ -112,16 +112,16 @@ def _scores(
 
 
 def _divided(rows: FeatureSet, fitted: Sequence[int]) -> tuple[FeatureSet, FeatureSet]:
-    """Rows to fit on, of each class at least one, and those held out, of each class with two or more at least one."""
+    """Rows to fit on, at least one per class, and held-out rows, at least one per class with two or more."""
     kept = torch.zeros(len(rows.labels), dtype=torch.bool)
     kept[list(fitted)] = True
     for label in rows.labels.unique():
-        places = (rows.labels == label).nonzero().flatten()
-        if len(places) > 1 and kept[places].all():
-            kept[places[-1]] = False
+        of_class = (rows.labels == label).nonzero().flatten()
+        if len(of_class) > 1 and kept[of_class].all():
+            kept[of_class[-1]] = False
     if kept.all():
         raise ConfigError(
-            "EVAL.LINEAR_WEIGHT_DECAYS has several values, but no class has two training videos, one of which could be "
-            "held out to choose by; give one value (a larger EVAL.LABEL_SHARE helps too)"
+            "EVAL.LINEAR_WEIGHT_DECAYS has several values, but no class has two training videos, so none can be held "
+            "out to choose by; give one value, or a larger EVAL.LABEL_SHARE"
         )
     return rows.part(kept), rows.part(~kept)

@@ -1,4 +1,4 @@
-"""Numbers from scores and labels."""
+"""Metrics of scores and labels."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Measured(NamedTuple):
-    """What an evaluation found: `metrics` in [0, 1], and `details` for `results.json`.
+    """Result of an evaluation: `metrics` in [0, 1], and `details` for `results.json`.
 
     For each test row: `scores` of the classes, (n, classes), higher is better; `neighbors`, similarities and int64 bank
     rows, both (n, k), nearest first.
@@ -31,17 +31,17 @@ def topk_accuracy(scores: Tensor, labels: Tensor, *, k: int) -> float:
 
 
 def recall_at(ranked_labels: Tensor, labels: Tensor, *, k: int) -> float:
-    """R@k: share of queries, in [0, 1], with their own label among the first k of the bank.
+    """R@k: share of queries, in [0, 1], whose label is among those of the k nearest bank entries.
 
     Args:
-        ranked_labels: (queries, >= k), labels of the bank's videos, nearest first.
+        ranked_labels: (queries, >= k), labels of bank entries, nearest first.
         labels: (queries,).
     """
     return (ranked_labels[:, :k] == labels[:, None]).any(dim=1).double().mean().item()
 
 
 def mean_class_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Accuracy of each class that occurs in `labels`, averaged over classes; both (n,)."""
+    """Accuracy averaged over the classes that occur in `labels`; both arguments (n,)."""
     correct = (predicted == labels).double()
     return torch.stack([correct[labels == label].mean() for label in labels.unique()]).mean().item()
 

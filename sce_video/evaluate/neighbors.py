@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine similarity: what kNN and retrieval share."""
+"""Nearest-neighbour search by cosine similarity, for kNN and retrieval."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,24 @@ from torch import Tensor
 from sce_video.engine.cluster.collectives import all_gathered, num_ranks, rank
 from sce_video.errors import UserError
 
-# Similarities of so many queries with so many bank rows lie in memory together: 256 MiB in float32.
+# Size of one similarity matrix: 256 MiB in float32.
 _QUERIES_PER_CHUNK, _BANK_PER_CHUNK = 1024, 65536
-# Unit vectors (n, D), unit vectors (m, D), k <= m -> the k largest dot products of each of the n, and whose they are,
+# Unit vectors (n, D), unit vectors (m, D), k <= m -> the k largest dot products of each of the n, and their rows,
 # both (n, k).
 Search = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 def torch_search(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """All dot products, on the device."""
+    """Search by torch: all dot products, then top-k."""
     found = (query @ bank.T).topk(k, dim=1)
     return found.values, found.indices
 
 
 def load_faiss_search() -> Search:
-    """The same by faiss, in float32 on the CPU; equally near rows may come in another order.
+    """Search by faiss, in float32 on the CPU; rows with equal similarities may be in another order.
 
     Raises:
-        UserError: it is not installed.
+        UserError: faiss is not installed.
     """
     try:
         import faiss
@@ -41,7 +41,7 @@ def load_faiss_search() -> Search:
     return search
 
 
-# By the name of EVAL.SEARCH; each loads what it needs.
+# By EVAL.SEARCH; each imports its library when called.
 SEARCHES: dict[str, Callable[[], Search]] = {"torch": lambda: torch_search, "faiss": load_faiss_search}
 
 
@@ -55,19 +55,19 @@ def nearest(
     device: torch.device | None = None,
     search: Search = torch_search,
 ) -> tuple[Tensor, Tensor]:
-    """Exact search, chunk of the bank by chunk; neither the whole similarity matrix nor a copy of the bank is made.
+    """Exact nearest neighbours, in chunks: neither the whole similarity matrix nor a copy of the bank is made.
 
-    All ranks call it with the same arguments and share the chunks out; the result does not depend on their number.
+    All ranks call it with the same arguments and share the chunks; the result does not depend on their number.
 
     Args:
         query: float (n, D).
-        bank: float (m, D); of k above m only m are returned.
+        bank: float (m, D); for k above m only m are returned.
         query_origin, bank_origin: float (D,), subtracted first.
-        device: where similarities are computed; None is where the bank is.
+        device: where similarities are computed; the bank's by default.
         search: finds the nearest in one chunk of the bank.
     Returns:
-        Similarities and int64 bank rows, both (n, min(k, m)) and where the query is; nearest first, of equally near
-        rows among these the first one first.
+        Similarities and int64 bank rows, both (n, min(k, m)), on the query's device; nearest first, rows of equal
+        similarity in ascending order.
     """
     num_kept = min(k, len(bank))
     device = device or bank.device
@@ -78,19 +78,19 @@ def nearest(
         part = _directions(bank[start : start + _BANK_PER_CHUNK], bank_origin, device)
         for first in range(0, len(query), _QUERIES_PER_CHUNK):
             chunk = slice(first, first + _QUERIES_PER_CHUNK)
-            found, places = search(_directions(query[chunk], query_origin, device), part, min(num_kept, len(part)))
-            candidates = found.to(similarities), places.to(query.device) + start
+            found, indices = search(_directions(query[chunk], query_origin, device), part, min(num_kept, len(part)))
+            candidates = found.to(similarities), indices.to(query.device) + start
             similarities[chunk], rows[chunk] = _first(num_kept, (similarities[chunk], rows[chunk]), candidates)
     return _first(num_kept, *all_gathered((similarities, rows)))
 
 
 def _directions(vectors: Tensor, origin: Tensor | None, device: torch.device) -> Tensor:
-    """Unit vectors from the origin, (n, D)."""
+    """Unit vectors, (n, D), after subtracting the origin."""
     return F.normalize((vectors if origin is None else vectors - origin).to(device), dim=1)
 
 
 def _first(num_kept: int, *found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Of several sets of similarities and rows the nearest, whatever the order of the sets."""
+    """The nearest of several sets of similarities and rows, in any order of the sets."""
     similarities, rows = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
     rows, order = rows.sort(dim=1)
     similarities, best = similarities.gather(1, order).sort(dim=1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""What an evaluation found of each test video, as tables that any program reads."""
+"""CSV tables with the predictions and neighbours of each test video."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def write_neighbors(
     bank_paths: Sequence[str],
     neighbors: tuple[Tensor, Tensor],
 ) -> None:
-    """One line per test row and neighbour, nearest first, of the first ten: path, label, place, those of the neighbour.
+    """One line per test row and neighbour, nearest first, at most ten: path, label, position, the neighbour's.
 
     Args:
         neighbors: similarities and int64 bank rows, both (n, k).
@@ -67,14 +67,14 @@ def write_neighbors(
 
 
 def read_csv(file: Path | str) -> list[dict[str, str]]:
-    """The lines of a table of `write_csv`, by column."""
+    """Rows of a table of `write_csv`, as dicts by column."""
     file = Path(file)
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
         return list(csv.DictReader(opened))
 
 
 def write_csv(file: Path | str, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """A table that is whole or not there; names that are not UTF-8 are written as they are."""
+    """Write a table atomically; names that are not UTF-8 keep their bytes."""
     file = Path(file)
     with (
         atomic_path(file) as partial,

@@ -1,4 +1,4 @@
-"""Retrieval: test videos, or their clips, ask; those of training answer."""
+"""Retrieval: test videos (or clips) are the queries, training videos (or clips) the bank."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def retrieval_metrics(
     """R@k for every k of `retrieval_ranks`, in [0, 1].
 
     Args:
-        retrieval_center_features: query and bank each lose their own mean first, as in SCE's reference code.
+        retrieval_center_features: subtract the mean of queries and of the bank first, as in SCE's reference code.
     """
     origins = (query.features.mean(dim=0), bank.features.mean(dim=0)) if retrieval_center_features else (None, None)
     similarities, rows = nearest(

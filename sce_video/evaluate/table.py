@@ -1,4 +1,4 @@
-"""The evaluations on cached features by TASK."""
+"""Evaluations on cached features by TASK."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from sce_video.evaluate.linear import linear_metrics
 from sce_video.evaluate.metrics import Measured
 from sce_video.evaluate.retrieval import retrieval_metrics
 
-# (test features, training features, then by name, as it wants: settings of EVAL, device, seed, search, balanced_part)
+# (test features, training features, by keyword as needed: settings of EVAL, device, seed, search, balanced_part)
 EVALUATIONS: dict[str, Callable[..., Measured]] = {
     "linear_features": linear_metrics,
     "knn": knn_metrics,

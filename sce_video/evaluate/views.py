@@ -1,4 +1,4 @@
-"""The views of evaluation: clips times crops along the longer side, nothing random."""
+"""Views for evaluation: deterministic clips, each with crops along its longer side."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,15 +15,15 @@ from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, h
 from sce_video.clips.sizes import size_at_short_side
 from sce_video.clips.span import ClipSpan
 
-# Whole frames of so many clips lie in memory together.
+# So many clips are in memory at once as whole frames.
 _CLIPS_AT_ONCE = 10
 
 
 class ViewProtocol(NamedTuple):
-    """How a video is seen in evaluation; stands beside every number.
+    """Views of a video in evaluation; recorded with every result.
 
-    `clips` is one of `CLIPS`; only "evenly_spaced" has `num_clips` of them, the others (0) as many as a video needs.
-    `frame_stride` 0 spreads a clip's frames evenly over it.
+    `clips` is one of `CLIPS`; `num_clips` is for "evenly_spaced" only, the others (0) depend on the video's length.
+    `frame_stride` 0 spaces a clip's frames evenly.
     """
 
     num_clips: int
@@ -35,7 +35,7 @@ class ViewProtocol(NamedTuple):
     frame_stride: int = 0
 
 
-# Which spans of a video of so many seconds are seen.
+# (duration in seconds, protocol) -> the spans of a video that are used.
 CLIPS: dict[str, Callable[[float, ViewProtocol], list[ClipSpan]]] = {
     "evenly_spaced": lambda seconds, protocol: evenly_spaced_spans(
         seconds, protocol.clip_seconds, num_clips=protocol.num_clips
@@ -46,18 +46,18 @@ CLIPS: dict[str, Callable[[float, ViewProtocol], list[ClipSpan]]] = {
 
 
 class ResizedClips(NamedTuple):
-    """All clips of one video, whose crops are left to the device, or why there are none."""
+    """All clips of one video before cropping, which is done on the device, or why it failed."""
 
     video: int
-    clips: Tensor  # uint8 (clips, T, C, h, w), the shorter of h and w as long as the crops' side; (0,) after a failure
+    clips: Tensor  # uint8 (clips, T, C, h, w), min(h, w) is the side of the crops; (0,) after a failure
     failure: str | None
 
 
 class ViewsDataset(Dataset[ResizedClips]):
-    """The clips of all views of each video. A video that cannot be decoded is reported, never replaced."""
+    """Clips of each video. A video that cannot be decoded is reported, never replaced."""
 
     def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
-        import_module("torchvision.transforms.v2.functional")  # once, before each loader process would
+        import_module("torchvision.transforms.v2.functional")  # once here instead of in each loader process
         self._videos = videos
         self._protocol = protocol
 
@@ -77,7 +77,7 @@ class ViewsDataset(Dataset[ResizedClips]):
             return torch.cat([self._clips_of(opened, group) for group in groups])
 
     def _clips_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
-        """Some clips, decoded in one pass over the file, (clips, T, C, h, w)."""
+        """Clips decoded in one pass over the file, (clips, T, C, h, w)."""
         protocol, about = self._protocol, opened.metadata
         stride = protocol.frame_stride
         positions = partial(strided_positions, frame_stride=stride) if stride else uniform_positions
@@ -107,7 +107,7 @@ def resize_short_side(frames: Tensor, *, size_pixels: int) -> Tensor:
 
 
 def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
-    """Cut squares along the longer side of clips, as large as the shorter one, S.
+    """Square crops of clips along their longer side, as large as the shorter one, S.
 
     Args:
         clips: (n, T, C, H, W), on any device.

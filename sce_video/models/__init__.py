@@ -1,1 +1,1 @@
-"""Networks: backbones behind one face, (B, C, T, H, W) -> (B, D), and the MLPs on top of them."""
+"""Networks: backbones with one interface, (B, C, T, H, W) -> (B, D), and heads."""

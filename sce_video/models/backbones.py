@@ -1,4 +1,4 @@
-"""The backbones by name."""
+"""Backbones by MODEL.BACKBONE."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ BACKBONES: dict[str, Callable[[NetworkInput], Backbone]] = {
 
 
 def make_backbone(name: str, *, input: NetworkInput) -> Backbone:
-    """A freshly initialised backbone for such views (the global torch generator draws the weights).
+    """A freshly initialised backbone for views of `input` (torch's global generator draws the weights).
 
     Raises:
         ValueError: `name` is not a key of BACKBONES, or a parameter of the backbone is not in exactly one block.

@@ -1,4 +1,4 @@
-"""What every backbone is to the rest: views to features, of what views, and in which blocks."""
+"""Base class of backbones: views to features, the expected input, and blocks."""
 
 import json
 import math
@@ -15,15 +15,15 @@ _SENTENCE = re.compile(r"(?P<num_frames>\d+) frames in (?P<seconds>\S+) s, mean 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The views that a network is made for and trained on; `str` of it stands in every file of its weights.
+    """The views that a network is trained on; `str()` of it is recorded in every weight file.
 
     Attributes:
-        num_frames: kept of a clip.
-        seconds: length of a clip in the video.
-        size_pixels: side of the square; None in files of earlier versions, which do not say.
+        num_frames: frames of a clip.
+        seconds: duration of a clip in the video.
+        size_pixels: side of the square; None in files of earlier versions, which do not record it.
         mean, std: per channel, of values in [0, 1].
     Raises:
-        ValueError: a number that none of these can be.
+        ValueError: a value is not finite, or not positive where it must be.
     """
 
     num_frames: int
@@ -36,14 +36,14 @@ class NetworkInput:
         size_pixels = 1 if self.size_pixels is None else self.size_pixels
         above_zero = (self.num_frames, self.seconds, size_pixels, *self.std)
         if not all(0 < each < math.inf for each in above_zero) or not all(map(math.isfinite, self.mean)):
-            raise ValueError(f"no network has the input {self}")
+            raise ValueError(f"{self} is not a valid network input")
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
 
 
 def recorded_input(text: str) -> NetworkInput:
-    """What `str` wrote; earlier versions wrote "16 frames in 1.28 s, mean [0.45, ...], std [0.225, ...]".
+    """Inverse of `str`; also reads "16 frames in 1.28 s, mean [0.45, ...], std [0.225, ...]" of earlier versions.
 
     Raises:
         ValueError: it is neither.
@@ -62,15 +62,15 @@ def recorded_input(text: str) -> NetworkInput:
             std=tuple(map(float, parts["std"])),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"what it says of its input is {text[:100]!r}") from error
+        raise ValueError(f"its record of the network input is {text[:100]!r}") from error
 
 
 class Backbone(nn.Module, ABC):
-    """A network from views to features, by any way.
+    """Base class of backbones: any network from views to features.
 
     Args:
         feature_dim: D, the length of a feature.
-        input: the views that it is made for.
+        input: the expected views.
     """
 
     def __init__(self, *, feature_dim: int, input: NetworkInput) -> None:
@@ -84,19 +84,19 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def blocks_in_order(self) -> list[nn.Module]:
-        """The parts that finetuning freezes, or trains more slowly, in the order of application.
+        """Blocks in the order of application, which finetuning freezes or trains at a lower learning rate.
 
-        Every parameter and every batch norm is in exactly one of them. They need not be parts of the module tree:
-        `nn.ModuleList([self.patches, nn.ParameterList([self.cls_token, self.pos_embed])])` is a block as well. (Not
-        `blocks`: a child of the network may be called that.)
+        Every parameter and every batch norm must be in exactly one of them. They need not be children of the network:
+        `nn.ModuleList([self.patches, nn.ParameterList([self.cls_token, self.pos_embed])])` is valid too. (Not called
+        `blocks`, as a child of the network may have that name.)
         """
 
 
 def require_whole_blocks(backbone: Backbone) -> None:
-    """What is in no block would be left out of layer-wise learning rates and of freezing, without a word.
+    """Check that every parameter and batch norm is in one block; freezing would silently miss others.
 
     Raises:
-        ValueError: a parameter or a batch norm is in no block, or in several; names it.
+        ValueError: one is in no block, or in several; names it.
     """
     blocks = backbone.blocks_in_order()
     times = Counter(id(part) for block in blocks for part in (*block.parameters(), *block.modules()))
@@ -107,6 +107,6 @@ def require_whole_blocks(backbone: Backbone) -> None:
 
 
 def require_views(views: Tensor) -> None:
-    """Raises ValueError for what does not have five dimensions."""
+    """Raises ValueError for a tensor without five dimensions."""
     if views.ndim != 5:
         raise ValueError(f"expected (B, C, T, H, W), got shape {tuple(views.shape)}")

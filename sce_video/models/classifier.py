@@ -1,4 +1,4 @@
-"""A backbone with a linear classifier on top, for finetuning and its evaluation."""
+"""Backbone with a linear classifier, for finetuning and its evaluation."""
 
 from torch import Tensor, nn
 
@@ -10,12 +10,12 @@ _WEIGHT_STD = 0.01
 class Classifier(nn.Module):
     """Backbone, dropout, linear layer: views (B, C, T, H, W) -> logits (B, num_classes).
 
-    The linear layer starts from N(0, 0.01) and bias 0, as in SCE's and SlowFast's finetuning. Blocks that are not
-    trained stay as they are, their batch norms too, which keep their running mean and variance.
+    The linear layer is initialised with N(0, 0.01) and bias 0, as in SCE's and SlowFast's finetuning. Frozen blocks do
+    not change, including the running statistics of their batch norms.
 
     Args:
         dropout: probability, in [0, 1), of dropping a feature in training.
-        num_trained_blocks: how many of the backbone's last blocks are trained; 0 trains the linear layer alone.
+        num_trained_blocks: how many of the backbone's last blocks are trained; 0 trains the linear layer only.
     Raises:
         ValueError: the backbone has fewer blocks, or a parameter that is not in exactly one of them.
     """

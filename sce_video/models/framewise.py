@@ -1,4 +1,4 @@
-"""Networks for images as backbones for videos: each frame by itself, then the mean over frames."""
+"""Image networks as video backbones: features of each frame, averaged over frames."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ def _children(network: nn.Module) -> list[nn.Module]:
 
 
 class Framewise(Backbone):
-    """A network for images, without its classifier, on every frame; an image is a video of one frame.
+    """Applies an image network, without its classifier, to every frame, and averages the features.
 
-    Batch norms see the frames of all views at once, as so many images.
+    Batch norms see the frames of all views as one batch of images.
 
     Args:
-        network: (N, C, H, W) -> (N, D), or maps (N, D, H', W'), of which the mean is taken; its names in the state
-            dict begin with `network.`.
-        blocks: of the network; see `Backbone.blocks_in_order`. Without: its children.
+        network: (N, C, H, W) -> (N, D), or maps (N, D, H', W'), which are averaged; its names in the state dict start
+            with `network.`.
+        blocks: of the network, see `Backbone.blocks_in_order`; its children by default.
     """
 
     def __init__(

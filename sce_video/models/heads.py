@@ -1,4 +1,4 @@
-"""The MLPs on top of a backbone: projector and predictor."""
+"""Heads: the MLPs used as projector and predictor."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def mlp(dims: Sequence[int], *, last_norm: bool) -> nn.Sequential:
-    """Linear layers without bias, each but the last followed by batch norm and ReLU.
+    """MLP of linear layers without bias, all but the last followed by batch norm and ReLU.
 
     (B, dims[0]) -> (B, dims[-1]). The indices are the state-dict names:
 
@@ -16,9 +16,9 @@ def mlp(dims: Sequence[int], *, last_norm: bool) -> nn.Sequential:
         predictor  mlp((256, 4096, 256), last_norm=False)
                    0 linear, 1 BN, 2 ReLU, 3 linear
 
-    (SCE's for ResNet-50, arXiv:2212.11187.) Linear layers keep torch's default initialisation: the reference gives
-    normal(0, 0.01) for its backbones and nothing for the heads. A batch norm or, at the end, the L2 norm of the
-    embedding follows every layer, so that the scale of its weight does not reach the loss.
+    (SCE's for ResNet-50, arXiv:2212.11187.) Linear layers keep torch's default initialisation: the reference specifies
+    normal(0, 0.01) for backbones and nothing for heads. A batch norm or the final L2 normalisation follows every layer,
+    so the scale of its weight does not affect the loss.
 
     Args:
         dims: input, hidden and output dimensions, at least two.
@@ -27,7 +27,7 @@ def mlp(dims: Sequence[int], *, last_norm: bool) -> nn.Sequential:
         ValueError: fewer than two dimensions, or one below 1.
     """
     if len(dims) < 2 or min(dims) < 1:
-        raise ValueError(f"dims is {tuple(dims)}; it must hold at least two numbers, each at least 1")
+        raise ValueError(f"dims is {tuple(dims)}; it must have at least two numbers, each at least 1")
     layers: list[nn.Module] = []
     for dim_in, dim_out in pairwise(dims[:-1]):
         layers += [nn.Linear(dim_in, dim_out, bias=False), nn.BatchNorm1d(dim_out), nn.ReLU(inplace=True)]

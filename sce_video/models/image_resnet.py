@@ -1,4 +1,4 @@
-"""torchvision's residual networks for images, on every frame."""
+"""torchvision's ResNets for images, applied to every frame."""
 
 from typing import TYPE_CHECKING
 

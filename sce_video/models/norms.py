@@ -1,7 +1,7 @@
-"""The two numbers of a backbone's batch norms that no state dict holds; files of weights keep them beside it.
+"""eps and momentum of a backbone's batch norms, which are not in its state dict but are recorded in weight files.
 
-Networks trained here have torch's, as those of the papers have. torchvision's S3D has TensorFlow's: with a momentum of
-0.001 the running statistics of a network that is trained from scratch keep 60 % of their start after 510 steps.
+Networks trained here have torch's defaults, as in the papers. torchvision's S3D has TensorFlow's: with a momentum of
+0.001, running statistics keep 60 % of their initial value after 510 steps of training from scratch.
 """
 
 import re
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class NormNumbers(NamedTuple):
-    """What is added to the variance, and the share of a batch in the running statistics."""
+    """eps and momentum of batch norms, as in torch."""
 
     eps: float
     momentum: float
@@ -22,19 +22,19 @@ class NormNumbers(NamedTuple):
 
 
 _TORCH = NormNumbers(1e-5, 0.1)
-# Of weights without a record: torchvision's own, or those of earlier versions, which built its network as it is.
+# For weights without a record: torchvision's, or those of earlier versions, which used its network unchanged.
 _UNRECORDED = {"s3d": NormNumbers(1e-3, 1e-3)}
 
 
 def norm_numbers(backbone: nn.Module) -> NormNumbers:
-    """Those that all batch norms of a backbone share; torch's where there are none.
+    """eps and momentum of all batch norms of a backbone; torch's defaults if it has none.
 
     Raises:
         ValueError: they differ.
     """
     found = {NormNumbers(norm.eps, norm.momentum or 0.0) for norm in _norms(backbone)} or {_TORCH}
     if len(found) != 1:
-        raise ValueError(f"expected batch norms that are alike, found {sorted(found)}")
+        raise ValueError(f"the batch norms differ: {sorted(found)}; all must have the same eps and momentum")
     return found.pop()
 
 
@@ -44,10 +44,10 @@ def set_norm_numbers(backbone: nn.Module, numbers: NormNumbers) -> None:
 
 
 def recorded_norm_numbers(record: str | None, *, backbone: str) -> NormNumbers:
-    """What `str(NormNumbers)` says; without a record that of the backbone's unrecorded weights.
+    """Inverse of `str(NormNumbers)`; None gives the numbers of weights that have no record.
 
     Raises:
-        ValueError: the record says something else.
+        ValueError: the record is invalid.
     """
     if record is None:
         return _UNRECORDED.get(backbone, _TORCH)
@@ -57,7 +57,7 @@ def recorded_norm_numbers(record: str | None, *, backbone: str) -> NormNumbers:
     except ValueError:
         numbers = None
     if numbers is None or not (0 < numbers.eps < 1 and 0 < numbers.momentum <= 1):
-        raise ValueError(f"what it says of its batch norms is {str(record)[:100]!r}")
+        raise ValueError(f"its record of the batch norms is {str(record)[:100]!r}")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""Backbones that are a chain of parts with a mean at the end."""
+"""Backbones that are a chain of modules followed by global average pooling."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from sce_video.models.base import Backbone, NetworkInput, require_views
 
 
 class PooledBackbone(Backbone):
-    """Named parts applied one after the other, then a mean over frames and pixels.
+    """Named modules applied one after the other, then the mean over frames and pixels.
 
-    The parts keep the names they are given, so the state dict is that of the library they come from, less its
-    classifier, and published weights load by name. An image is a video of one frame: T = 1 is a valid input.
+    The parts keep their names, so the state dict is that of the original library without its classifier, and published
+    weights load by name. An image is a video of one frame: T = 1 is a valid input.
 
     Args:
         parts: name -> module, in the order of application; together (B, C, T, H, W) -> (B, D, T', H', W').
-        feature_dim: D, the channels that the last part gives.
+        feature_dim: D, the channels of the last part's output.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module], *, feature_dim: int, input: NetworkInput) -> None:
@@ -24,7 +24,7 @@ class PooledBackbone(Backbone):
             self.add_module(name, part)
 
     def blocks_in_order(self) -> list[nn.Module]:
-        """What the maps pass through, in that order: the parts, or the parts of the only one."""
+        """The parts, or the children of a single part."""
         parts = list(self.children())
         return list(parts[0].children()) if len(parts) == 1 else parts
 

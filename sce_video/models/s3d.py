@@ -8,10 +8,10 @@ from sce_video.models.pooled import PooledBackbone
 
 
 class ShortClipMaxPool3d(nn.Module):
-    """nn.MaxPool3d(2) whose window covers at most the frames there are.
+    """nn.MaxPool3d(2) that also accepts a single frame.
 
-    S3D has one such pool, without padding; of a clip of 1 to 4 frames only one is left by then, too few for
-    nn.MaxPool3d. With two or more frames the numbers are the same.
+    S3D has one such pool, without padding; clips of 1 to 4 frames have only one frame left there, too few for
+    nn.MaxPool3d. With two or more frames the result is the same.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -22,9 +22,9 @@ class ShortClipMaxPool3d(nn.Module):
 def s3d(input: NetworkInput) -> PooledBackbone:
     """torchvision's S3D (arXiv:1712.04851), 1,024 features; names `features.*`.
 
-    torchvision averages windows of 2x7x7 and then those averages; here it is one mean over all frames and pixels.
+    torchvision averages windows of 2x7x7 and then their averages; here one mean is taken over all frames and pixels.
     The two are the same when the last map is a single window: 16 frames of 224x224. Its batch norms are torch's (eps
-    1e-5, momentum 0.1), as in CoCLR and SCE's reference code; converted weights bring torchvision's along (norms.py).
+    1e-5, momentum 0.1), as in CoCLR and SCE's reference code; converted weights have torchvision's (norms.py).
     """
     from torchvision.models import video  # three seconds of every program's start
 

@@ -1,4 +1,4 @@
-"""The slow pathway of SlowFast: the R3D-50 of the SCE paper."""
+"""Slow pathway of SlowFast, the R3D-50 of the SCE paper."""
 
 import warnings
 
@@ -12,10 +12,10 @@ def slow_r50(input: NetworkInput) -> PooledBackbone:
     """pytorchvideo's slow ResNet-50 (arXiv:1812.03982) without its head, 2,048 features; names `blocks.N.*`.
 
     The stem sees single frames, 1x7x7; the temporal kernel of a block's first convolution is 1, 1, 3, 3 in the
-    four stages; no stage skips frames, T stays as it is. pytorchvideo initialises convolutions by fan-out (MSRA)
+    four stages; no stage has a temporal stride. pytorchvideo initialises convolutions by fan-out (MSRA)
     and the last batch norm of every residual block with weight 0, as in the SCE paper.
     """
-    with warnings.catch_warnings():  # fvcore, which it imports, still scripts its losses as older torch liked it
+    with warnings.catch_warnings():  # fvcore, which it imports, uses deprecated torch.jit.script
         warnings.simplefilter("ignore", FutureWarning)
         from pytorchvideo.models.resnet import create_resnet
 

@@ -1,6 +1,6 @@
-"""Residual networks of torchvision's blocks: R(2+1)D-18, R3D-18 and a small R(2+1)D.
+"""Video ResNets of torchvision's blocks: R(2+1)D-18, R3D-18 and a small R(2+1)D.
 
-torchvision takes three seconds to import, which only those who build a network pay.
+torchvision is imported where a network is built, as the import takes three seconds.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def _without_classifier(model: "VideoResNet", input: NetworkInput) -> PooledBack
 
 
 def _stem(middle: int, width: int) -> nn.Sequential:
-    """R(2+1)D's stem with free widths: 7x7 over pixels, stride 2, then 3 over frames."""
+    """R(2+1)D's stem with variable widths: 7x7 over pixels with stride 2, then 3 over frames."""
     return nn.Sequential(
         nn.Conv3d(3, middle, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False),
         nn.BatchNorm3d(middle),
@@ -76,7 +76,7 @@ def _stem(middle: int, width: int) -> nn.Sequential:
 
 
 def _stage(width_in: int, width: int, *, stride: int) -> nn.Sequential:
-    """One residual block; a strided 1x1x1 convolution on the shortcut where the shape changes."""
+    """One residual block, with a strided 1x1x1 convolution on the shortcut if the shape changes."""
     from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
     shortcut: nn.Module | None = None

@@ -1,4 +1,4 @@
-"""Backbone weights in files: written as safetensors, read from those, from checkpoints and from run folders."""
+"""Backbone weights in files: written as safetensors; read from safetensors, checkpoints and run folders."""
 
 import hashlib
 from pathlib import Path
@@ -21,18 +21,18 @@ _PREFIX = "backbone."
 
 
 class BackboneWeights(NamedTuple):
-    """Tensors by the backbone's own names, and where they come from."""
+    """Weights of a backbone by parameter name, with their record and source."""
 
     tensors: dict[str, Tensor]
     backbone: str
     step: str
-    input: NetworkInput | None  # of the training; None where the file does not say
+    input: NetworkInput | None  # of the training; None if it is not recorded
     batch_norm: NormNumbers
     source: Path
 
 
 def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int) -> None:
-    """Write a backbone's weights, and its name, its norms' numbers, the steps it was trained for, on what views."""
+    """Write a backbone's weights, with its name, number of training steps, input and batch-norm numbers."""
     path = Path(path)
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
     about = {
@@ -46,22 +46,22 @@ def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int)
 
 
 def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> BackboneWeights:
-    """Fill a backbone with weights, and give its batch norms the numbers that these were trained with.
+    """Load weights into a backbone, with the batch-norm numbers that they were trained with.
 
-    Every tensor must be there and fit.
+    Every tensor must be present and match in shape.
 
     Args:
         path: a run's folder, a checkpoint (.pt) or a backbone (.safetensors).
-        name: of the backbone, which must be that of the file.
+        name: of the backbone; it must match the file's.
     Returns:
-        What was loaded.
+        The loaded weights.
     Raises:
-        CheckpointError: no such file, damaged, another backbone, tensors missing or left over.
+        CheckpointError: the file is missing, damaged or of another backbone, or tensors are missing or unknown.
     """
     path = Path(path)
     weights = _read(path)
     if weights.backbone != name:
-        raise CheckpointError(f"{path} holds the backbone {weights.backbone[:60]}; MODEL.BACKBONE is {name}")
+        raise CheckpointError(f"{path} has the backbone {weights.backbone[:60]}, but MODEL.BACKBONE is {name}")
     state = weights.tensors
     expected = backbone.state_dict()
     unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
@@ -78,13 +78,13 @@ def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> Backbo
 
 
 def _fits(value: Tensor, expected: Tensor) -> bool:
-    """Numbers of another precision do; torch would also take whole or complex numbers over, without a word."""
+    """Whether a tensor can be loaded: precision may differ, but not kind, which torch would cast silently."""
     same_kind = value.is_floating_point() == expected.is_floating_point() and not value.is_complex()
     return same_kind and value.shape == expected.shape
 
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 of what a module computes with: all tensors, their names and types, and its batch norms' numbers."""
+    """SHA-256 of a module's state: names, types and values of all tensors, and its batch-norm numbers."""
     digest = hashlib.sha256(str(norm_numbers(module)).encode())
     for name, value in module.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -101,7 +101,7 @@ def _read(path: Path) -> BackboneWeights:
         state = CheckpointFolder(path / CHECKPOINTS_DIR, num_kept=1).load_newest()
         if state is None:
             raise CheckpointError(
-                f"{path} holds neither {BACKBONE_FILE} nor {CHECKPOINTS_DIR}/; has the run saved anything?"
+                f"{path} has neither {BACKBONE_FILE} nor {CHECKPOINTS_DIR}/; has the run saved a checkpoint yet?"
             )
         return _from_checkpoint(state, path)
     return _from_checkpoint(load_checkpoint(path), path)

@@ -114,7 +114,7 @@ def test_weights_that_cannot_be_used_name_the_key(pretrained: Path) -> None:
         build_evaluated_backbone(config("TASK", "knn", "EVAL.CHECKPOINT", "/no.pt"))
     cfg = config("TASK", "knn", "EVAL.CHECKPOINT", str(pretrained))
     cfg.MODEL.BACKBONE = "resnet18"
-    with pytest.raises(CheckpointError, match="holds the backbone r2plus1d_mini; MODEL.BACKBONE is resnet18"):
+    with pytest.raises(CheckpointError, match="has the backbone r2plus1d_mini, but MODEL.BACKBONE is resnet18"):
         build_evaluated_backbone(cfg)
 
 

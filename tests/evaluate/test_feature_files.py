@@ -147,7 +147,7 @@ def test_a_shorter_list_leaves_no_rows_of_the_longer_one(tmp_path):
 
 def test_a_folder_of_the_users_is_left_alone(tmp_path):
     (tmp_path / "part_000000.npz").write_text("precious")
-    with pytest.raises(CheckpointError, match=r"holds files that are no features; choose another EVAL\.FEATURES_DIR"):
+    with pytest.raises(CheckpointError, match=r"has files that are not features; choose another EVAL\.FEATURES_DIR"):
         store(tmp_path, GrayVideos())
     assert (tmp_path / "part_000000.npz").read_text() == "precious"
 

@@ -160,7 +160,7 @@ def test_videos_that_end_their_process_are_named_counted_and_never_replaced(vide
 def test_ten_failures_before_anything_else_are_a_wrong_path(local_batch_size):
     dataset = [failed(video) for video in range(10)] + [flat_views(10, 5)]
     with pytest.raises(
-        ManifestError, match=r"none of the first 10 videos .*first: video0.mp4: broken; check DATA.ROOT"
+        ManifestError, match=r"none of the first 10 videos .*for example video0.mp4: broken; check DATA.ROOT"
     ):
         extract(dataset, [0] * 11, local_batch_size=local_batch_size)
 

@@ -43,7 +43,7 @@ def test_the_sentence_of_earlier_versions() -> None:
     ],
 )
 def test_a_text_that_is_no_record_is_shown(text: str) -> None:
-    with pytest.raises(ValueError, match="^what it says of its input is '") as caught:
+    with pytest.raises(ValueError, match="^its record of the network input is '") as caught:
         recorded_input(text)
     assert len(str(caught.value)) < 150
 

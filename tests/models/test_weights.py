@@ -116,7 +116,7 @@ def test_weights_from_elsewhere_say_nothing_of_their_views(tmp_path: Path) -> No
 def test_a_record_of_the_views_that_says_nothing_is_named(tmp_path: Path) -> None:
     about = {"backbone": NAME, "step": "1", "network_input": "a few frames"}
     save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
-    assert "a.safetensors cannot be used: what it says of its input is 'a few frames'" in refusal(
+    assert "a.safetensors cannot be used: its record of the network input is 'a few frames'" in refusal(
         tmp_path / "a.safetensors"
     )
 
@@ -181,7 +181,7 @@ def test_a_record_of_batch_norms_that_says_nothing_is_named(tmp_path: Path, reco
     about = {"backbone": NAME, "step": "1", "batch_norm": record}
     save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
     with pytest.raises(
-        CheckpointError, match=f"a.safetensors cannot be used: what it says of its batch norms is '{record}'"
+        CheckpointError, match=f"a.safetensors cannot be used: its record of the batch norms is '{record}'"
     ):
         load_backbone(backbone(2), tmp_path / "a.safetensors", name=NAME)
 
@@ -222,7 +222,7 @@ def test_a_torn_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run])
 def test_another_backbone_is_named(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
     message = refusal(write(tmp_path, backbone(1)), name="r3d_18")
-    assert f"holds the backbone {NAME}; MODEL.BACKBONE is r3d_18" in message
+    assert f"has the backbone {NAME}, but MODEL.BACKBONE is r3d_18" in message
 
 
 def drop_one(tensors: dict[str, Tensor]) -> None:
@@ -322,7 +322,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("top-1 was 53.1")
     assert "notes.txt cannot be read" in refusal(tmp_path / "notes.txt")
     save_file(dict(backbone(1).state_dict()), tmp_path / "foreign.safetensors")
-    assert "holds the backbone unknown; MODEL.BACKBONE is" in refusal(tmp_path / "foreign.safetensors")
+    assert "has the backbone unknown, but MODEL.BACKBONE is" in refusal(tmp_path / "foreign.safetensors")
 
 
 @pytest.mark.parametrize("missing", ["model", "backbone", "step", "network_input"])
@@ -338,7 +338,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         assert f"{tmp_path / name} does not exist" in refusal(tmp_path / name)
     message = refusal(tmp_path)
     assert str(tmp_path) in message
-    assert "holds neither backbone.safetensors nor checkpoints/" in message
+    assert "has neither backbone.safetensors nor checkpoints/" in message
 
 
 def test_a_path_may_be_a_text(tmp_path):

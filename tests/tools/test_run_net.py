@@ -85,7 +85,7 @@ MISTAKES = {
     "fp16 on a CPU": (["RUN.DEVICE", "auto", "TRAIN.PRECISION", "fp16"], "TRAIN.PRECISION is fp16"),
     "list that is not there": (["DATA.SOURCE", "list", "DATA.TRAIN", "/no.csv"], "/no.csv cannot be read"),
     "no such checkpoint": (["TASK", "knn", "EVAL.CHECKPOINT", "/nowhere.pt"], "/nowhere.pt does not exist"),
-    "empty run": (["TASK", "knn", "EVAL.CHECKPOINT", "/"], "has the run saved anything?"),
+    "empty run": (["TASK", "knn", "EVAL.CHECKPOINT", "/"], "has the run saved a checkpoint yet?"),
 }
 
 

@@ -164,7 +164,7 @@ def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_pa
     done = on_two(motion_videos, tmp_path, TASK="knn")
     assert done.returncode == 2
     assert "thesis" not in done.stderr
-    assert "holds files that are no features" in done.stderr
+    assert "has files that are not features" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -226,7 +226,7 @@ def test_the_last_look_before_an_output_gets_its_name(tmp_path: Path) -> None:
     require_free_name(tmp_path, "a.mp4", {ours})
     require_free_name(tmp_path, "b/c.mp4", set())
     for others in (set(), {Written(4, "0" * 64, 1)}):
-        with pytest.raises(TakenError, match=r"a.mp4 in the output folder holds something"):
+        with pytest.raises(TakenError, match=r"a.mp4 in the output folder was not written by this program"):
             require_free_name(tmp_path, "a.mp4", others)
     with pytest.raises(TakenError, match=r"a.mp4 is not a folder in the output folder"):
         require_free_name(tmp_path, "a.mp4/b.mp4", set())
@@ -278,7 +278,7 @@ def test_notes_that_are_links_are_refused(prepare, tmp_path, name: str) -> None:
         elsewhere.write_bytes(FOREIGN)
     (notes / name).symlink_to(elsewhere)
     before = contents(elsewhere) if elsewhere.is_dir() else elsewhere.read_bytes()
-    with pytest.raises(PrepareError, match=f"{name} is a link; nothing is written to it"):
+    with pytest.raises(PrepareError, match=f"{name} is a link and will not be written to"):
         prepare()
     with pytest.raises(PrepareError, match=f"{name} is a link"):
         reopen_workspace(tmp_path / "dst")
