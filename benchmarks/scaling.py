@@ -24,13 +24,12 @@ from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
 from paper import Channels, Job, Storage, all_gather_bytes, cost_of_step, ring_all_reduce_bytes
 from rank_work import MINI, NETWORKS, Network, count_bytes, count_norm_bytes, prepare, take_steps, time_flag
 from step import FOLDER as CONFIGS_FOLDER
-from step import NUM_VIEWS
+from step import NUM_VIEWS, build_sce
 from sync_norms import Norm
 from team import Team
 from torch import nn
 from videos import ORIGINALS, encode_all, find_videos, wanted_frames
 
-from sce_video.build.method import build_sce
 from sce_video.clips.decoders import open_video
 from sce_video.config import load_config
 from sce_video.errors import UserError
@@ -92,7 +91,7 @@ def messages_of(network: Network) -> Measured:
         norms = _sum(team.ask(count_norm_bytes, num_videos))
     config, backbone, *_ = network
     cfg = load_config(CONFIGS_FOLDER / f"{config}.yaml", ["MODEL.BACKBONE", backbone])
-    model = build_sce(cfg, 1)
+    model = build_sce(cfg)
     channels = channels_of(model)
     gradient_bytes = sum(parameter.numel() * 4 for parameter in model.parameters() if parameter.requires_grad)
     buffer_bytes = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
@@ -266,7 +265,7 @@ def paper_rows(config: str, storage: Storage) -> list[Row]:
 
 def job_of(config: str) -> Job:
     cfg = load_config(CONFIGS_FOLDER / f"{config}.yaml")
-    model = build_sce(cfg, 1)
+    model = build_sce(cfg)
     of_config = [row for row in json.loads(MEASURED.read_text())["rows"] if row["config"] == config]
     return Job(
         part_seconds={row["videos"]: row["seconds"] for row in of_config if row["what"] == "step" and row["seconds"]},

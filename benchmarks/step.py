@@ -24,7 +24,7 @@ from harness import Row, alternate, new_parser, publish, speed_ratio
 from torch import Tensor, nn
 
 from sce_video.augment.batch import TrainBatch
-from sce_video.build.method import build_sce
+from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer
 from sce_video.config import load_config
 from sce_video.launch.program import exit_code_of
@@ -77,12 +77,18 @@ def run(arguments: argparse.Namespace) -> None:
     publish(rows=rows, ratios=ratios, json_file=arguments.json)
 
 
+def build_sce(cfg: CfgNode) -> SCE:
+    model = build_method(cfg, steps_per_epoch=1)
+    assert isinstance(model, SCE)
+    return model
+
+
 class Bench:
     """A config's model and optimiser on the device, after one step."""
 
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.device = device
-        self.model: SCE = build_sce(cfg, 1).to(device).train()
+        self.model = build_sce(cfg).to(device).train()
         self.replica: nn.Module = self.model
         self.optimizer = build_optimizer(cfg, self.model)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
