@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Pretrain on videos made on the spot and show what was learnt: python tools/demo.py [KEY VALUE ...]"""
+"""Pretrain on synthetic videos and evaluate the features: python tools/demo.py [KEY VALUE ...]"""
 
 import argparse
 import sys

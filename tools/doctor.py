@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""One page on what limits this machine: python tools/doctor.py [FOLDER or LIST] [--cfg CONFIG] [KEY VALUE ...]"""
+"""Report what limits training here: python tools/doctor.py [FOLDER or LIST] [--cfg CONFIG] [KEY VALUE ...]"""
 
 import argparse
 import sys

@@ -2,8 +2,8 @@
 """Verify and re-encode videos once, before training: python tools/prepare_data.py SRC DST
 
 Decodes every frame of every video below SRC and writes short-GOP mp4 files to DST (JPEG frames with --frames, nothing
-but the report with --check), then manifest.tsv, report.json and report.txt. Stop it at any moment and run the same
-command again: it goes on where it was. docs/prepare.md says more.
+but the report with --check), then manifest.tsv, report.json and report.txt. It can be stopped at any moment; rerun the
+same command to resume. See docs/prepare.md.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--classes",
         type=local_path,
         metavar="FILE",
-        help="class names, one a line, to number folders by; all of SRC",
+        help="file of class names, one per line, to number class folders by",
     )
     parser.add_argument("--follow-outside", action="store_true", help="also read links that lead out of SRC")
     parser.add_argument("--retry-broken", action="store_true", help="try broken videos of an earlier run again")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""A page to look at, from the files of a run: python tools/report.py RUN [RUN ...] [--output FILE]"""
+"""Write an HTML report from the files of a run: python tools/report.py RUN [RUN ...] [--output FILE]"""
 
 import argparse
 import sys

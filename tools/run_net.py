@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Run any task: python tools/run_net.py --cfg configs/k400_sce.yaml [KEY VALUE ...]
 
-One process per GPU by itself; under torchrun or srun as one of the processes that these start.
+Starts one process per GPU by itself; under torchrun or srun it is one of their processes.
 """
 
 import argparse

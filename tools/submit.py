@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Run any task on a Slurm cluster: python tools/submit.py --cfg CONFIG --nodes 2 --gpus-per-node 8 [KEY VALUE ...]
 
-The job runs the code and the config as they are now, whatever is edited later, and is requeued after its time is over,
-after preemption and when a node dies: it resumes from its newest checkpoint. docs/training.md says more.
+The job runs the code and the config as they are now, whatever is edited later. It is requeued after its time limit,
+after preemption and when a node dies, and resumes from its newest checkpoint. See docs/training.md.
 """
 
 import argparse

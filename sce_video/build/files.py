@@ -1,4 +1,4 @@
-"""How videos are opened, and where those that are not files of this machine are kept meanwhile, from the config."""
+"""Video opener, and cache of remote videos, from the config."""
 
 import os
 import stat

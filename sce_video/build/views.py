@@ -1,4 +1,4 @@
-"""From the config: the views of a video, in training and in evaluation, and where their clips lie."""
+"""Views of a video, in training and in evaluation, from the config."""
 
 from dataclasses import fields
 from functools import partial

@@ -1,1 +1,1 @@
-"""What the programs of `tools/` do with their arguments: they parse them and call one function."""
+"""Command-line layer of the programs in `tools/`."""

@@ -1,4 +1,4 @@
-"""Prepare videos: here, as an array of Slurm jobs, or only the merging of what those did."""
+"""`prepare_data.py`: prepare videos on this machine or in a Slurm array, and merge an array's results."""
 
 import dataclasses
 import sys
@@ -20,13 +20,13 @@ from sce_video.launch.batch_text import require_plain
 from sce_video.launch.program import say
 from sce_video.plain_text import shown
 
-# Beside the workers a job holds the process that hands out the work.
+# For the main process of a job, beside its workers.
 _EXTRA_MEMORY_GIB = 2
 
 
 @dataclass(frozen=True)
 class SlurmArray:
-    """What to ask of the cluster, per job of the array; `partition` None leaves it to the cluster."""
+    """Resources of each job of the array; `partition` None is the cluster's default."""
 
     num_jobs: int
     partition: str | None
@@ -42,7 +42,7 @@ class SlurmArray:
 
 @dataclass(frozen=True)
 class PrepareShard:
-    """One job of an array, called with its number; after a time-out or a preemption it is called again."""
+    """One job of an array, called with its index; called again when requeued after a timeout or preemption."""
 
     output_dir: Path
     limits: Limits
@@ -62,7 +62,7 @@ class PrepareShard:
             )
 
     def checkpoint(self, shard: int) -> DelayedSubmission:
-        """What is called then: without `retry_broken`, or what it found broken once more would never be done."""
+        """The call after a requeue: without `retry_broken`, as a broken video would be retried at every requeue."""
         return DelayedSubmission(dataclasses.replace(self, retry_broken=False), shard)
 
 
@@ -76,7 +76,7 @@ def prepare_here(
     follow_outside: bool,
     retry_broken: bool,
 ) -> str:
-    """Prepare every video below `source_dir` that is not done yet; returns one line that says what came of it.
+    """Prepare every video below `source_dir` that is not done yet; returns a one-line summary.
 
     Raises:
         UserError: the folders or settings cannot be used.
@@ -85,7 +85,7 @@ def prepare_here(
     workspace = open_workspace(source_dir, output_dir, action)
     with lock_workspace(workspace, shared=False):
         worklist = _worklist(workspace, follow_outside=follow_outside)
-        classes = _classes(worklist, labels)  # a folder that is no class shows before the long work, not after it
+        classes = _classes(worklist, labels)  # unknown class folders are refused before the long work
         _begin(workspace, worklist)
         prepare_videos(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
         return _write_results(workspace, worklist, classes)
@@ -102,10 +102,10 @@ def submit_shards(
     retry_broken: bool,
     cluster: str = "slurm",
 ) -> list[submitit.Job]:
-    """Submit an array of jobs that share the videos among them; does not wait for them.
+    """Submit an array of jobs that share the videos, without waiting for them.
 
     Args:
-        cluster: submitit's; only tests give another: "local" starts the jobs on this machine.
+        cluster: submitit's name; "local", for tests, starts the jobs on this machine.
     Raises:
         UserError: the folders or settings cannot be used, or there is no Slurm here.
     """
@@ -121,7 +121,7 @@ def submit_shards(
         cpus_per_task=array.cpus_per_task,
         mem_gb=limits.memory_gib * limits.num_workers + _EXTRA_MEMORY_GIB,
         slurm_partition=array.partition,
-        # srun does not take this over from sbatch (since Slurm 22.05): all workers would share one core.
+        # Since Slurm 22.05 srun does not inherit this from sbatch: all workers would share one core.
         slurm_srun_args=[f"--cpus-per-task={array.cpus_per_task}"],
     )
     shard = PrepareShard(workspace.output_dir, limits, array.num_jobs, retry_broken)
@@ -129,7 +129,7 @@ def submit_shards(
 
 
 def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels) -> str:
-    """Write manifest and report of what the jobs of an array did; returns one line that says what came of it.
+    """Write manifest and reports after all jobs of an array have ended; returns a one-line summary.
 
     Raises:
         UserError: as `prepare_here`, or videos are not done yet.
@@ -141,13 +141,13 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels
 
 
 def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
-    """What is to be done; whatever is odd about it is said before the work, in a line each."""
+    """List the videos to prepare, and print one line for each oddity before the work."""
     require_own_reports(workspace)
     worklist = make_worklist(workspace, follow_outside=follow_outside)
     if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
     if worklist.left_out:
-        say(f"{_such_as(worklist.left_out)} are no records of finished videos; what they were of is done again")
+        say(f"{_such_as(worklist.left_out)}are not valid records of finished videos; these videos are redone")
     if worklist.skipped:
         say(f"skipped, see report.txt: {_such_as([f'{left.source} {left.reason}' for left in worklist.skipped])}")
     names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in worklist.videos)]
@@ -164,7 +164,7 @@ def _executor(workspace: Workspace, cluster: str) -> submitit.AutoExecutor:
 
 
 def _begin(workspace: Workspace, worklist: Worklist) -> None:
-    """Nothing is written before; whatever can be refused was looked at."""
+    """The first writes, after all checks."""
     begin(workspace)
     write_worklist(workspace, worklist)
 

@@ -1,4 +1,4 @@
-"""Submit a run, or show what would be submitted: texts of the command line become numbers."""
+"""`submit.py`: parse options, then submit a run or show the batch script."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the values of a config must satisfy together; what each may be stands in `defaults.py`."""
+"""Checks across several settings; the bounds of each one are in `sections/`."""
 
 import math
 from pathlib import Path
@@ -18,10 +18,10 @@ from sce_video.methods.table import METHODS
 
 
 def check_config(cfg: CfgNode) -> None:
-    """Raise ConfigError, naming key, value and way out, for keys that contradict each other.
+    """Raise ConfigError, naming key, value and a fix, for settings that contradict each other.
 
     Args:
-        cfg: each value within its own bounds, what is not used at its default.
+        cfg: with each value within its own bounds, and unused settings at their defaults.
     """
     _check_training(cfg)
     _check_views(cfg)

@@ -1,4 +1,4 @@
-"""A YAML file, its `_BASE_` and overrides -> one frozen config, or one clear line about what is wrong."""
+"""Loading of a config: a YAML file, its `_BASE_` and overrides give one frozen config, or a one-line error."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ _OF_EVERY_KEY = b"# Resolved config of a run. "
 def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
     """Read a config file over the defaults, then the overrides, check it and freeze it.
 
-    What its task does not read is refused where it is named: on the command line, or in the file itself unless the file
-    alone, without the command line, uses it (its TASK is another one). What a base sets for another task goes back to
-    its default.
+    A setting that the task does not read is refused if it is given on the command line, or in the file itself, unless
+    the file without the command line uses it (with another TASK). Settings of a base for another task are reset to
+    their defaults.
 
     Args:
         path: YAML file; its `_BASE_` (a path relative to it) is read first. None: the defaults alone.

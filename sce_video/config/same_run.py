@@ -1,4 +1,4 @@
-"""Whether a run that goes on is the one that began: which keys may have other values by then."""
+"""Settings that may and may not change when a run is resumed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _EPOCHS = "TRAIN.NUM_EPOCHS"
 
 
 def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
-    """Keys of which `now` has other values than the run began with, and may not.
+    """Keys whose values differ in `now` from the start of the run, but may not.
 
     Args:
         before: values by SECTION.NAME; a key that it lacks had its default.
@@ -27,7 +27,7 @@ def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
 
 
 def named(changed: Sequence[str]) -> str:
-    """Such keys in an error, and how to have more epochs all the same."""
+    """These keys for an error message, with a hint for a changed number of epochs."""
     hint = " (for more of these there is TRAIN.EXTENDS_RUN True)" if _EPOCHS in changed else ""
     return ", ".join(changed) + hint
 

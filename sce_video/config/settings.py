@@ -1,4 +1,4 @@
-"""How a setting is declared: its default, what values it may have and which configs use it, at once."""
+"""Declaration of settings: default, allowed values, and when a setting is used."""
 
 import inspect
 import unicodedata
@@ -22,7 +22,7 @@ _NO_SECRETS = (
 
 @dataclass(frozen=True)
 class When:
-    """A condition on other settings under which one is used."""
+    """Condition on other settings under which a setting is used."""
 
     keys: tuple[str, ...]
     holds: Callable[..., bool]  # of the values of `keys`
@@ -34,11 +34,11 @@ class Setting:
     """One key of the config.
 
     Attributes:
-        refusal: value -> what it must be, if it is not that, else "".
-        conditions: all must hold, or nothing reads the setting.
-        is_path: a text in which `~` and `$NAME` stand for folders.
-        choices: the few values there are, if so.
-        is_free: a run may go on with another value; None is what its section says.
+        refusal: value -> what it must be, or "" if it is valid.
+        conditions: all must hold for the setting to be used.
+        is_path: a string in which `~` and `$NAME` are expanded.
+        choices: the allowed values, if there are few.
+        is_free: may change when a run is resumed; None: as its section.
     """
 
     default: Any
@@ -50,7 +50,7 @@ class Setting:
 
 
 class Section(SimpleNamespace):
-    """Settings below one name; its conditions are those of all of them."""
+    """Settings of one section; its conditions apply to all of them."""
 
     def __init__(self, *conditions: When, is_free: bool = False) -> None:
         super().__init__()
@@ -96,17 +96,17 @@ def settings_of(section: Mapping[str, Any], piece: Callable[..., Any]) -> dict[s
 
 
 def free(setting: Setting) -> Setting:
-    """One that a run may go on with another value of; any other change would make its saved config a lie."""
+    """A setting that may change when a run is resumed; any other change would invalidate the saved config."""
     return replace(setting, is_free=True)
 
 
 def fixed(setting: Setting) -> Setting:
-    """One that it may not, in a section where it may."""
+    """A setting that may not, in a section whose settings may."""
     return replace(setting, is_free=False)
 
 
 def choice(default: Any, *values: Any, conditions: Sequence[When] = ()) -> Setting:
-    """One of a few texts or numbers."""
+    """One of a few strings or numbers."""
     way_out = f"choose one of {', '.join(map(str, values))}"
     return Setting(default, lambda value: "" if value in values else way_out, tuple(conditions), choices=values)
 
@@ -120,7 +120,7 @@ def text(default: str, *conditions: When) -> Setting:
 
 
 def path(default: str, *conditions: When) -> Setting:
-    """A file or folder of this machine; `~` and `$NAME` at load become what they stand for."""
+    """A local file or folder; `~` and `$NAME` are expanded when the config is loaded."""
 
     def refusal(value: str) -> str:
         return refused_text(value) or ("it must be a local path" if is_url(value) else "")
@@ -129,7 +129,7 @@ def path(default: str, *conditions: When) -> Setting:
 
 
 def path_or_url(default: str, *conditions: When) -> Setting:
-    """The same, or the URL of one."""
+    """A local file or folder, or a URL."""
 
     def refusal(value: str) -> str:
         chained = is_url(value) and "::" in value
@@ -149,7 +149,7 @@ def number(
     rising: bool = False,
     odd: bool = False,
 ) -> Setting:
-    """A number, whole if the default is, or a list of such; every value within the bounds.
+    """A number (an integer if the default is one), or a list of numbers, all within the bounds.
 
     Args:
         length: of a list; None is any up to 1000.
@@ -178,19 +178,19 @@ def number(
 
 
 def share(default: Any, *conditions: When, length: int | None = None) -> Setting:
-    """A share or probability, in [0, 1], or a list of such."""
+    """A share or probability, in [0, 1], or a list of these."""
     return number(default, *conditions, least=0, most=1, length=length)
 
 
 def positive(
     default: Any, *conditions: When, most: float, length: int | None = None, rising: bool = False, odd: bool = False
 ) -> Setting:
-    """A number in (0, most], or a list of such."""
+    """A number in (0, most], or a list of these."""
     return number(default, *conditions, above=0, most=most, length=length, rising=rising, odd=odd)
 
 
 def refused_text(value: str) -> str:
-    """What a text must be, if it is not that, else ""."""
+    """What a string must be, or "" if it is valid."""
     if len(value) > _MOST_CHARACTERS:
         return f"it must have at most {_MOST_CHARACTERS} characters"
     found = next((each for each in value if unicodedata.category(each) in _NOT_IN_TEXTS), None)

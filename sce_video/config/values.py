@@ -1,4 +1,4 @@
-"""What a text of a file or of the command line means, by the type of its key."""
+"""Conversion of strings in files and on the command line to the types of their keys."""
 
 import math
 import re
@@ -35,13 +35,13 @@ def read_value(value: Any, setting: Setting, *, key: str, origin: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value in an error: one line, not longer than it, no secrets of URLs."""
+    """A value for an error message: one line, truncated, without secrets of URLs."""
     text = repr(masked_url(value)) if isinstance(value, str) and "://" in value else masked(repr(value))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _coerced(value: Any, default: Any, *, key: str, origin: str) -> Any:
-    """Ints pass as floats, texts are parsed, nothing else is bent."""
+    """Ints are accepted as floats and strings are parsed; there are no other conversions."""
     if isinstance(default, str):
         if isinstance(value, str):
             return value

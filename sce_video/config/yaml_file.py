@@ -1,7 +1,7 @@
-"""YAML files of others, read with bounds: what is no config is one line at once, and nothing of it is printed.
+"""Bounded reading of YAML files: a file that is not a config gives a one-line error that quotes nothing of it.
 
-YAML is for the structure alone. What a plain word means (`010`, `1:30`, `no`, `1e-6`) is said by the type of its key,
-in `values.py`, in a file as on the command line; here it is a text, and an empty value, `~` or `null` is None.
+YAML gives the structure only. How a plain scalar is read (`010`, `1:30`, `no`, `1e-6`)depends on the type of its key,
+see `values.py`, in a file as on the command line; here it is a string, and an empty value, `~` or `null` is None.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Ways to start a task: in this process now; processes and Slurm jobs live here too."""
+"""Launchers of tasks: in this process, in several local processes, on several splits, on Slurm."""

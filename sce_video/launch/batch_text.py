@@ -1,4 +1,4 @@
-"""Checks of texts that go into a batch script: nothing that a user or a config writes adds a line to it."""
+"""Checks of strings that go into a batch script, so that none can add a line to it."""
 
 import re
 from collections.abc import Mapping

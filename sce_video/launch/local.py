@@ -1,4 +1,4 @@
-"""Run a config's task: in this process, in several that are started here, or as one of those that others started."""
+"""Local launcher: runs a task in this process, in several that it starts, or as one rank of torchrun or srun."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 
 
 def run_joined(cfg: CfgNode) -> None:
-    """`run_task` as one of the processes that another program has started, or as the only one."""
+    """`run_task` as one rank of an external launcher, or as the only process."""
     may_requeue = partial(is_worth_a_requeue, Path(cfg.RUN.OUTPUT_DIR))
     on_failure = partial(leave_after_failure, say=say, may_requeue=may_requeue)
     with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_failure=on_failure):
@@ -67,7 +67,7 @@ def run_joined(cfg: CfgNode) -> None:
 
 
 def run_task(cfg: CfgNode) -> None:
-    """Do what the config says; everything written goes below its RUN.OUTPUT_DIR.
+    """Run the config's task; all its files go below RUN.OUTPUT_DIR.
 
     Raises:
         UserError: the config, a path, a video list or a checkpoint cannot be used.

@@ -1,4 +1,4 @@
-"""Pages to look at: of a run that has just ended, of runs that ended before."""
+"""Writing of report pages: for a run that has just ended, and for finished runs."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What every program of `tools/` does with an error."""
+"""Error handling and exit codes of the programs in `tools/`."""
 
 import sys
 from argparse import ArgumentTypeError
@@ -19,7 +19,7 @@ from sce_video.urls import is_url, masked
 def exit_code_of(action: Callable[[], int | None]) -> int:
     """Run `action`: its own code or 0, 2 something that the user can fix (one line says what), 128 + a signal.
 
-    1 is a fault of the program; its traceback stands in the run's log, too.
+    1 is a bug; its traceback is also in the run's log.
     """
     make_terminal_best_effort()
     try:
@@ -40,7 +40,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         say("stopped; what was finished is kept; rerun to resume")
         return 130
-    except Exception as error:  # the border: nothing ends a run without a word in its log
+    except Exception as error:  # the top level: every error is logged
         if not LOGGER.handlers:
             raise
         LOGGER.critical("error of the program itself: %s", error, exc_info=True)
@@ -67,7 +67,7 @@ def _failed(reason: str) -> int:
 
 
 def say(line: str) -> None:
-    """On the terminal and, once a run has begun, in its log."""
+    """Print a line on the terminal and, once a run has started, in its log."""
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:

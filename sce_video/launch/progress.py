@@ -1,4 +1,4 @@
-"""Whether a job that keeps losing processes still gets anywhere, noted in the run's folder over all its starts."""
+"""Limit on requeues without progress, recorded in the run's folder across starts."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _MOST_RECORD_BYTES = 2**16
 
 
 def is_worth_a_requeue(output_dir: Path, environ: Mapping[str, str] = os.environ) -> bool:
-    """False after three requeues in a row that have left no new checkpoint, which is said.
+    """Whether to requeue: False, with a message, after three requeues in a row without a new checkpoint.
 
     The first process of a start that asks keeps the answer for the others.
     """

@@ -1,4 +1,4 @@
-"""One evaluation on several splits: each in a folder of its own, then their mean and standard deviation."""
+"""Evaluation on several splits, each in its own folder, with mean and standard deviation."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Submit a run as a job of a Slurm cluster, through submitit."""
+"""Submission of runs to Slurm, through submitit."""
 
 import os
 import shlex

@@ -1,1 +1,1 @@
-"""What a person looks at: tables on the terminal, charts, a page."""
+"""Reports of runs: terminal tables, charts and one self-contained HTML page."""

@@ -1,4 +1,4 @@
-"""Line charts as SVG, with the same in words and as a table."""
+"""Line charts as SVG, with a description and a table of the same data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def line_chart(title: str, unit: str, lines: Mapping[str, Sequence[Point]]) -> M
 
 
 def legend(names: Sequence[str]) -> Markup:
-    """Which line is whose; nothing for one line."""
+    """Legend of a chart; empty for one line."""
     if len(names) < 2:
         return Markup()
     keys = []
@@ -62,14 +62,14 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
 
 
 def thinned(points: Sequence[Point], *, most: int = _MOST_POINTS) -> list[Point]:
-    """At most so many points, each the mean of its neighbours."""
+    """Downsample a line to a maximum number of points by averaging neighbours."""
     size = math.ceil(len(points) / most)
     groups = [points[i : i + size] for i in range(0, len(points), size)] if points else []
     return [Point(*(sum(values) / len(group) for values in zip(*group, strict=True))) for group in groups]
 
 
 class _Axes:
-    """From steps and values to the places of a picture."""
+    """Mapping from steps and values to pixel coordinates."""
 
     def __init__(self, points: Sequence[Point]) -> None:
         self._steps = ticks(min(point.step for point in points), max(point.step for point in points), about=4)
@@ -115,7 +115,7 @@ def _in_words(name: str, points: Sequence[Point]) -> str:
 
 
 def _values(title: str, lines: Mapping[str, Sequence[Point]]) -> Markup:
-    """A few of the points, for those who do not see the picture."""
+    """Table of a few points, for readers without the picture."""
     tables = []
     for name, points in lines.items():
         chosen = thinned_evenly(points, _NUM_TABLED)
@@ -125,7 +125,7 @@ def _values(title: str, lines: Mapping[str, Sequence[Point]]) -> Markup:
 
 
 def thinned_evenly(points: Sequence[Point], most: int) -> list[Point]:
-    """First, last and some between."""
+    """Evenly spaced items, including the first and the last."""
     if len(points) <= most:
         return list(points)
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,4 @@
-"""How each class fares, and what it is taken for."""
+"""Section on accuracy per class and on confusions."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Numbers per class, and what the classes are called."""
+"""Accuracy and confusions per class, and class names."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ def name_of(label: int, names: Mapping[int, str]) -> str:
 
 
 def class_accuracies(answers: Sequence[Prediction]) -> list[ClassAccuracy]:
-    """Of every class that occurs, the worst first."""
+    """Accuracy of every class that occurs, the worst first."""
     nums = Counter(answer.label for answer in answers)
     rights = Counter(answer.label for answer in answers if answer.predicted == answer.label)
     accuracies = [ClassAccuracy(label, rights[label], num) for label, num in nums.items()]
@@ -51,7 +51,7 @@ def class_accuracies(answers: Sequence[Prediction]) -> list[ClassAccuracy]:
 
 
 def confusions(answers: Sequence[Prediction], *, most: int) -> list[Confusion]:
-    """Which class is taken for which other one most often, the most frequent first."""
+    """Most frequent confusions between classes, in descending order."""
     wrong = Counter((answer.label, answer.predicted) for answer in answers if answer.predicted != answer.label)
     counted = [Confusion(label, predicted, count) for (label, predicted), count in wrong.items()]
     return sorted(counted, key=lambda each: (-each.num_videos, each.label, each.predicted))[:most]

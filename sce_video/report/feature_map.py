@@ -1,4 +1,4 @@
-"""Features in two dimensions: PCA, and its picture."""
+"""Scatter plot of features by PCA in two dimensions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class FeatureMap:
 def make_feature_map(
     features: Tensor, *, labels: Sequence[int], paths: Sequence[str], listed: str = "test"
 ) -> FeatureMap:
-    """Both axes are those of all rows, float (rows, D); of many rows 2,000, evenly spread over the list, are kept."""
+    """PCA of all rows, float (rows, D); of many rows 2,000, evenly spaced in the list, are kept as points."""
     points, shares = principal_components(features)
     num_rows = len(points)
     step = max(1, -(-num_rows // _MOST_POINTS))
@@ -48,13 +48,13 @@ def make_feature_map(
 
 
 def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
-    """The two directions of most variance, in double: coordinates (rows, 2) and their shares of the variance.
+    """First two principal components, in double: coordinates (rows, 2) and their shares of the variance.
 
     Signs are free in PCA; here the largest weight of a direction is positive, so that a page looks the same when it is
     made again.
     """
     centered = features.double() - features.double().mean(dim=0)
-    variances, directions = torch.linalg.eigh(centered.T @ centered)  # rising
+    variances, directions = torch.linalg.eigh(centered.T @ centered)  # ascending
     axes = directions[:, -2:].flip(1)  # (D, 2)
     largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
     first, second = (variances[-2:].flip(0).clamp_min(0) / variances.clamp_min(0).sum().clamp_min(1e-300)).tolist()
@@ -62,7 +62,7 @@ def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]
 
 
 def class_colors(labels: Iterable[int]) -> dict[int, str]:
-    """A colour for each class, the same in every map of a page; gray where there is no label."""
+    """Color of each class, the same in every map of a page; gray without a label."""
     classes = sorted({label for label in labels if label >= 0})
     colors = {
         label: f"hsl({place * _GOLDEN_ANGLE % 360:.0f}, 65%, {_LIGHTNESSES[place % len(_LIGHTNESSES)]}%)"
@@ -72,7 +72,7 @@ def class_colors(labels: Iterable[int]) -> dict[int, str]:
 
 
 def color_legend(colors: Mapping[int, str], names: Mapping[int, str]) -> Markup:
-    """Which colour is which class; nothing for one class."""
+    """Legend of class colors; empty for one class."""
     classes = {label: color for label, color in colors.items() if label >= 0}
     if len(classes) < 2:
         return Markup()
@@ -93,7 +93,7 @@ def scatter(
     """
     colors = colors or class_colors(drawn.labels)
     low, high = drawn.points.amin(dim=0), drawn.points.amax(dim=0)
-    # One scale for both axes: distances stay distances.
+    # One scale for both axes, to preserve distances.
     scale = (_SIZE - 2 * _MARGIN) / float((high - low).amax().clamp_min(1e-12))
     width, height = (max(_LEAST, float(length)) + 2 * _MARGIN for length in (high - low) * scale)
     places = (drawn.points - (low + high) / 2) * scale + torch.tensor([width / 2, height / 2])

@@ -1,4 +1,4 @@
-"""Queries and what is nearest to them, as moving pictures."""
+"""Gallery of queries with their nearest neighbours, as animated pictures."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ class Gallery:
 
 
 def rated_classes(accuracies: Sequence[ClassAccuracy], names: Mapping[int, str]) -> dict[int, str]:
-    """Names with accuracies, for `class_filter`."""
+    """Class names with accuracies, for `class_filter`."""
     return {each.label: f"{name_of(each.label, names)} ({percent(each.share)} %)" for each in accuracies}
 
 

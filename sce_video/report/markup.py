@@ -1,4 +1,4 @@
-"""HTML in which everything is escaped that is not HTML already."""
+"""Building of HTML with automatic escaping."""
 
 import html as html_escapes
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from sce_video.plain_text import shown
 
 
 class Markup(str):
-    """HTML that is ready; any other text is escaped by whatever takes it."""
+    """A string of HTML; any other string is escaped when it is inserted."""
 
 
 def html(value: object) -> Markup:
@@ -50,7 +50,7 @@ def note(*content: object) -> Markup:
 
 
 def scrolling(label: str, *content: object, tall: bool = False) -> Markup:
-    """A box that scrolls by itself, by keyboard too, so that the page need not."""
+    """A box with its own scroll bar, which can be used by keyboard too."""
     kind = "scroll tall" if tall else "scroll"
     return element("div", *content, class_=kind, role="region", aria_label=label, tabindex=0)
 

@@ -1,4 +1,4 @@
-"""How a number came about."""
+"""Section on the origin of a result: command, commit, versions, config."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The page of one run, or of several side by side: one file that loads nothing."""
+"""HTML page of one run, or of several side by side, in one self-contained file."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources

@@ -1,4 +1,4 @@
-"""The parts of a page that one looks at: nearest videos, views, the map of the features."""
+"""Sections with pictures: nearest videos, views, feature map."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What others report, to stand beside what a run measured."""
+"""Published results, to compare with a run's."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A run as a page shows it: its files, and what config and videos add to them."""
+"""Data of a run for its page: its files, and what config and videos add."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

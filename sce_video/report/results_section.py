@@ -1,4 +1,4 @@
-"""What was measured, beside what others report."""
+"""Section with the results of a run, beside published ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath

@@ -1,4 +1,4 @@
-"""What the files of a run say."""
+"""Reading of the files in a run's folder."""
 
 import csv
 import json

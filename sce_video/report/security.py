@@ -1,4 +1,4 @@
-"""What a page may do in a browser: run its own script and style, show pictures that it holds, nothing else."""
+"""Content-Security-Policy of a page: only its own script, style and embedded pictures."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Small moving pictures without a video codec: the frames of a clip side by side in one JPEG."""
+"""Animated pictures without a video codec: the frames of a clip side by side in one JPEG."""
 
 import base64
 import io

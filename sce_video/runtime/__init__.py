@@ -1,1 +1,1 @@
-"""Process plumbing: seeds, ranks, log files, progress, checkpoint files."""
+"""Process infrastructure: seeds, signals, logging, progress bars, files, checkpoints."""

@@ -1,4 +1,4 @@
-"""Zip archives as torch.save and numpy.savez write them, examined before what is in them is taken for numbers."""
+"""Integrity check of the zip archives that torch.save and numpy.savez write."""
 
 import zipfile
 from pathlib import Path

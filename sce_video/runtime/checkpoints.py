@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, the newest readable one wins, the last few are kept."""
+"""Checkpoint files: atomic writes, loading of the newest readable one, deletion of old ones."""
 
 import pickle
 import re
@@ -19,9 +19,9 @@ _NAME = re.compile(r"step_([0-9]+)\.pt")
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint that is torn, flipped, of other types, or holds weights that are not finite.
+    """A checkpoint is truncated, corrupted, has unexpected types or non-finite weights.
 
-    The one before it may be good.
+    The one before it may be usable.
     """
 
 

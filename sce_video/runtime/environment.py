@@ -1,4 +1,4 @@
-"""What a number was made with."""
+"""Record of how a result was made: command, commit, machine, versions."""
 
 import platform
 import shlex

@@ -1,4 +1,4 @@
-"""Where a run speaks: the terminal and `run.log` (text), `metrics.jsonl`, TensorBoard. Main process only."""
+"""Logging of a run: text to terminal and `run.log`, metrics to `metrics.jsonl` and TensorBoard. Main process only."""
 
 import errno
 import json
@@ -42,7 +42,7 @@ class _PlainFormatter(logging.Formatter):
 
 
 class _TqdmHandler(logging.Handler):
-    """Terminal lines that do not tear a progress bar."""
+    """Handler for the terminal that does not break progress bars."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if TEXT_FILE_ONLY.items() <= vars(record).items():
@@ -51,14 +51,14 @@ class _TqdmHandler(logging.Handler):
 
 
 class _TextFile(logging.FileHandler):
-    """A full disk costs lines of the file, and no traceback on the terminal, which has them."""
+    """Handler for `run.log`; a full disk loses lines there, without a traceback on the terminal."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         pass
 
 
 class _Kept(logging.Handler):
-    """Lines of a run that has no `run.log` yet."""
+    """Buffer of lines logged before `run.log` exists."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""Throughput meter."""
 
 import time
 from collections.abc import Iterable, Iterator

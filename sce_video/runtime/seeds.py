@@ -1,4 +1,4 @@
-"""Randomness as a function of names, never of what ran before."""
+"""Seeds as a function of names, never of what ran before."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: noted, so that it can finish its step and save."""
+"""Stop signals, recorded so that a run can finish its step and save."""
 
 import signal
 import threading
@@ -37,7 +37,7 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 class StopSignals:
-    """Inside of it these signals are only noted.
+    """Context in which stop signals are only recorded.
 
     A second Ctrl-C, a second later, is a KeyboardInterrupt, for those who cannot wait. Off the main thread, which alone
     may handle signals, nothing is noted.

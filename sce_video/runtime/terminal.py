@@ -1,4 +1,4 @@
-"""The terminal is best effort: one that is full, closed or gone costs words, never a run."""
+"""Best-effort terminal output: a full, closed or missing terminal never ends a run."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 
 class _BestEffort:
-    """A text stream that takes everything, whatever becomes of it."""
+    """A text stream that ignores write errors."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -30,7 +30,7 @@ class _BestEffort:
 
 
 def make_terminal_best_effort() -> None:
-    """For this process, and for those that it starts from here on.
+    """Install best-effort output in this process and in those that it starts later.
 
     Where one of the three standard files was closed at the start (`2>&-`), the next file that the program opens would
     get its number, and what libraries print would go into that.

@@ -1,1 +1,1 @@
-"""What can be asked for: each task builds what it needs, refuses what cannot be used, and gives back the work."""
+"""Tasks of `run_net.py`: each builds and checks what it needs, and returns the function that does the work."""

@@ -1,4 +1,4 @@
-"""Which library decodes the videos of a run: the one named, or for auto what a race on a few of them decides, once."""
+"""Choice of a run's video decoder: the configured one, or for auto the fastest on a few of its videos."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _ABOUT_DECORD = (
 
 
 def choose_opener(cfg: CfgNode, listed: ListedVideos, *, memory: Path | None = None) -> VideoOpener:
-    """How the videos of a whole run are opened. DATA.DECODER auto is decided here, for all ranks, and said in the log.
+    """Opener of a run's videos; DATA.DECODER auto is decided here, once for all ranks, and logged.
 
     Args:
         memory: file that keeps what auto was decided to be, if `remember_decoder` has written it.
@@ -48,7 +48,7 @@ def choose_opener(cfg: CfgNode, listed: ListedVideos, *, memory: Path | None = N
 
 
 def remember_decoder(cfg: CfgNode, decoder: str, *, videos: str, memory: Path) -> None:
-    """Keep what DATA.DECODER auto was decided to be, for the run's later starts; `videos` is the list's digest."""
+    """Save the choice of DATA.DECODER auto for later starts of the run; `videos` is the list's digest."""
     if cfg.DATA.DECODER == "auto" and is_main_process():
         write_json(memory, {"decoder": decoder, "version": decoder_version(decoder), "videos": videos})
 
@@ -64,7 +64,7 @@ def _decided(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener, memory: Pa
 
 
 def _remembered(memory: Path, listed: ListedVideos) -> str | None:
-    """What was decided for these videos; None if it was for others."""
+    """The saved choice; None if it was made for other videos."""
     try:
         decided = json.loads(memory.read_text(encoding="utf-8"))
         decoder, videos = str(decided["decoder"]), decided["videos"]

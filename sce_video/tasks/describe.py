@@ -1,4 +1,4 @@
-"""From a run's config: what its page shows beside its files."""
+"""Data for a run's page that is built from its config: settings, pictures, feature map."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

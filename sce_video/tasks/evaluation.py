@@ -1,4 +1,4 @@
-"""Evaluation on frozen features: of test videos against those of training videos."""
+"""Evaluation tasks on frozen features of training and test videos."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Features of videos, for whatever a user wants to do with them."""
+"""Task that writes features of videos to files, for other programs."""
 
 from collections.abc import Callable
 from functools import partial

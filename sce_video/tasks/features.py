@@ -1,4 +1,4 @@
-"""Features of the videos of a list, and what they depend on in words."""
+"""Features of a video list from the config, with the description of what they depend on."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training on labels from the config, of all weights or of a classifier alone; then the test over all views."""
+"""Supervised training tasks, of all weights or of a classifier only, followed by a multi-view test."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""The evaluations of `evaluate.table`: each is handed, by name, what it wants of the config."""
+"""Tasks for the evaluations of `evaluate.table`, with the settings that each takes by keyword."""
 
 from functools import partial
 from typing import Any

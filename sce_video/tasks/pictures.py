@@ -1,4 +1,4 @@
-"""The moving pictures of a page, from the videos of a run."""
+"""Animated pictures for a page, from the videos of a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

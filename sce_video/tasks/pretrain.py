@@ -1,4 +1,4 @@
-"""Pretraining from the config."""
+"""Pretraining task."""
 
 from collections.abc import Sequence
 from functools import partial

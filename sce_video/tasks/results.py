@@ -1,4 +1,4 @@
-"""What every evaluation leaves: `results.json`, and its table on the terminal."""
+"""Output of every evaluation: `results.json` and a table on the terminal."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
-"""The tasks of `run_net.py`.
+"""Tasks by TASK.
 
-With a config it builds all that it needs and refuses what cannot be used, before anything
-is written; what it gives back does the work.
+A task takes a config, builds and checks all that it needs before anything is written, and returns the function that
+does the work.
 """
 
 from collections.abc import Callable

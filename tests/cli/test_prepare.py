@@ -143,6 +143,6 @@ def test_damaged_lines_of_the_journal_are_said_and_done_again(source: Path, tmp_
     assert prepare_here(source, tmp_path / "dst", Transcode(), **options) == done
     said = capfd.readouterr().err
     assert f"{journal} line 2: " in said
-    assert " and 1 more are no records of finished videos; what they were of is done again" in said
+    assert " and 1 more are not valid records of finished videos; these videos are redone" in said
     after = visible(tmp_path / "dst")
     assert after["manifest.tsv"].count(b"\n") == before["manifest.tsv"].count(b"\n") == 4

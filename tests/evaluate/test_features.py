@@ -139,7 +139,9 @@ def test_a_linear_probe_can_be_fitted_on_what_comes_out():
     assert result.metrics["linear_features_top1"] == 1.0
 
 
-@pytest.mark.parametrize(("way", "cause"), [("segfault", "signal 11"), ("kill", "signal 9"), ("hang", "limit of 1.5 s")])
+@pytest.mark.parametrize(
+    ("way", "cause"), [("segfault", "signal 11"), ("kill", "signal 9"), ("hang", "limit of 1.5 s")]
+)
 def test_videos_that_end_their_process_are_named_counted_and_never_replaced(videos, real_dataset, way, cause):
     """Of the six videos 1 and 3 are broken, 0 and 4 deadly."""
     labels = [10, 11, 12, 13, 14, 15]

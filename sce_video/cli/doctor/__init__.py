@@ -1,1 +1,1 @@
-"""`tools/doctor.py`: reads the config, has its parts built and measured by `engine/doctor`, prints the page."""
+"""`doctor.py`: builds the parts of a config, measures them with `engine/doctor` and prints the report."""

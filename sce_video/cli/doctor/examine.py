@@ -1,4 +1,4 @@
-"""Gathers the facts, has them judged, prints the page."""
+"""Measures and checks everything, and prints the report."""
 
 import math
 import os
@@ -32,7 +32,7 @@ from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.tasks.decoder import choose_opener
 
-# For one video, twice; a decoder that hangs does it for good.
+# Limit for one video, with one retry; a decoder may hang forever.
 _PATIENCE_SECONDS = 30.0
 
 

@@ -1,4 +1,4 @@
-"""What is examined beside the machine: a config, a sample of videos, a run."""
+"""Subject of an examination, beside the machine: a config, a sample of videos, a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The training step of a config, made to be measured."""
+"""Measurement of a config's training step."""
 
 from functools import partial
 

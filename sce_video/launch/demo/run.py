@@ -1,4 +1,4 @@
-"""The demo: from no data at all to a number, in minutes on a laptop."""
+"""Demo: pretraining and evaluation on synthetic videos, in minutes on a laptop."""
 
 import shutil
 import time
@@ -83,7 +83,7 @@ def run_demo(
 
 
 def _empty(output_dir: Path) -> None:
-    """Delete what an earlier demo left; a folder with anything else in it is left alone.
+    """Delete the files of an earlier demo; a folder with other files is refused.
 
     Raises:
         ConfigError: the folder holds files and was not made by a demo.
