@@ -1,6 +1,6 @@
 """Bounded reading of YAML files: a file that is not a config gives a one-line error that quotes nothing of it.
 
-YAML gives the structure only. How a plain scalar is read (`010`, `1:30`, `no`, `1e-6`)depends on the type of its key,
+YAML gives the structure only. How a plain scalar is read (`010`, `1:30`, `no`, `1e-6`) depends on the type of its key,
 see `values.py`, in a file as on the command line; here it is a string, and an empty value, `~` or `null` is None.
 """
 
