@@ -147,7 +147,7 @@ def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
     if worklist.left_out:
-        say(f"{_such_as(worklist.left_out)}are not valid records of finished videos; these videos are redone")
+        say(f"{_such_as(worklist.left_out)} are not valid records of finished videos; these videos are redone")
     if worklist.skipped:
         say(f"skipped, see report.txt: {_such_as([f'{left.source} {left.reason}' for left in worklist.skipped])}")
     names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in worklist.videos)]
