@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,12 +89,25 @@ def long_run(videos: Path, output_dir: Path, *options: str, **environ: str) -> "
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **environ},
         start_new_session=True,
     )
+    _started.append(process)
     wait_until(lambda: (log := output_dir / "metrics.jsonl").is_file() and log.read_text() != "")
     return process
 
 
+_started: list["subprocess.Popen[str]"] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_run_outlives_its_test() -> Iterator[None]:
+    yield
+    for process in _started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    _started.clear()
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.05)
