@@ -19,6 +19,7 @@ from sce_video.models.s3d import s3d
 from sce_video.models.video_resnet import r2plus1d_mini
 from sce_video.models.weights import load_backbone
 from sce_video.runtime.checkpoints import CheckpointFolder
+from tests.models.inputs import INPUT
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 NUM_STEPS = 12
@@ -93,7 +94,7 @@ def test_the_results_say_what_was_done(undisturbed: Path) -> None:
 
 def test_it_starts_from_the_weights_it_is_given(undisturbed: Path, motion_videos: Path, tmp_path: Path) -> None:
     """A finetuned run is a checkpoint of its backbone too. With a frozen backbone that is what it ends with."""
-    given = r2plus1d_mini()
+    given = r2plus1d_mini(INPUT)
     load_backbone(given, undisturbed, name="r2plus1d_mini")
     changes = {"EVAL__CHECKPOINT": undisturbed, "MODEL__NUM_TRAINED_BLOCKS": 0}
     run_task(config(motion_videos, tmp_path, **changes))
@@ -113,7 +114,7 @@ def test_a_run_goes_on_only_from_the_weights_it_began_with(
 def test_a_run_goes_on_only_with_the_batch_norms_it_began_with(motion_videos: Path, tmp_path: Path) -> None:
     """Converted weights bring torchvision's along; whether they are still that is seen when they are loaded again."""
     given = tmp_path / "s3d.safetensors"
-    weights = s3d().state_dict()
+    weights = s3d(INPUT).state_dict()
     small = {"MODEL__BACKBONE": "s3d", "EVAL__CHECKPOINT": given}
     save_file(weights, given, metadata={"backbone": "s3d"})
     for stop in (1, 2):
