@@ -12,6 +12,7 @@ from sce_video.errors import LOST_A_PEER, ConfigError, PeerLostError, StoppedErr
 from sce_video.paths import expanded
 from sce_video.plain_text import shown
 from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.signals import dropped_signals_sent_again
 from sce_video.runtime.terminal import make_terminal_best_effort
 from sce_video.urls import is_url, masked
 
@@ -23,7 +24,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     """
     make_terminal_best_effort()
     try:
-        return action() or 0
+        with dropped_signals_sent_again():
+            return action() or 0
     except StoppedError as stop:
         if is_main_process():  # all of them stop
             say(str(stop))

@@ -1,6 +1,8 @@
 """Stop signals, recorded so that a run can finish its step and save."""
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from sce_video.errors import StoppedError
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 # A launcher and the terminal may both pass one Ctrl-C on.
 _SECONDS_OF_ONE = 1.0
+# Longer than it takes to leave the destructor that has dropped a signal's error.
+_SECONDS_UNTIL_AGAIN = 0.05
 
 
 @contextmanager
@@ -34,6 +38,32 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number in free:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def dropped_signals_sent_again() -> Iterator[None]:
+    """Inside it a Ctrl-C or a StoppedError ends what runs even if it comes in a destructor or a weakref's callback.
+
+    Python prints what those raise and goes on: a program that frees much would now and then not stop.
+    """
+    again: list[threading.Timer] = []
+
+    def send_again(dropped: "sys.UnraisableHookArgs") -> None:
+        error = dropped.exc_value
+        if not isinstance(error, KeyboardInterrupt | StoppedError):
+            before(dropped)
+            return
+        number = error.signal_number if isinstance(error, StoppedError) else signal.SIGINT
+        again.append(threading.Timer(_SECONDS_UNTIL_AGAIN, os.kill, [os.getpid(), number]))
+        again[-1].start()
+
+    before, sys.unraisablehook = sys.unraisablehook, send_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in again:
+            timer.join()
 
 
 class StopSignals:

@@ -2,11 +2,12 @@ import os
 import signal
 import threading
 import time
+import weakref
 
 import pytest
 
 from sce_video.errors import StoppedError
-from sce_video.runtime.signals import StopSignals, stopped_by_signals
+from sce_video.runtime.signals import StopSignals, dropped_signals_sent_again, stopped_by_signals
 
 
 def test_signals_are_noted_and_handlers_come_back() -> None:
@@ -75,3 +76,22 @@ def test_handlers_of_others_stay() -> None:
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert asked == [signal.SIGUSR2]
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, StoppedError)])
+def test_a_signal_while_something_is_freed_is_not_lost(number: signal.Signals, error: type[BaseException]) -> None:
+    """Python by itself would print it and go on."""
+
+    class Freed:
+        pass
+
+    def free() -> None:
+        freed = Freed()
+        weakref.finalize(freed, signal.raise_signal, number)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(error), stopped_by_signals(), dropped_signals_sent_again():
+            free()
+    finally:
+        signal.signal(signal.SIGINT, before)

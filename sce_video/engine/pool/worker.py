@@ -119,8 +119,9 @@ class Worker(Generic[Task, Result]):
         file = memory_file(WorkerSlot.NUM_BYTES)
         self._slot = WorkerSlot(mmap.mmap(file, WorkerSlot.NUM_BYTES), most_seconds=self._spec.start_seconds)
         self._owes_since = time.monotonic()
-        self._process = self._spec.new_process(target=_serve, args=(theirs, self._spec), daemon=True)
-        self._process.start()
+        process = self._spec.new_process(target=_serve, args=(theirs, self._spec), daemon=True)
+        process.start()
+        self._process = process  # only now: one that was not started (no memory, Ctrl-C) cannot be killed
         theirs.close()  # the process now has the only copy, which closes when it dies
         self._send(file)
         for task in self.tasks:

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 
+import pytest
+
 from sce_video.engine.pool.shm_transport import unpack
 from sce_video.engine.pool.watchdog import working_on
 from sce_video.engine.pool.worker import Death, Raised, Worker, WorkerSpec
@@ -47,3 +49,15 @@ def test_results_deaths_and_errors_are_the_news():
         assert "in work" in str(raised.again().__cause__)
     finally:
         worker.end()
+
+
+class _NoMemory(multiprocessing.get_context("fork").Process):
+    def start(self):
+        raise BlockingIOError(11, "Resource temporarily unavailable")  # as os.fork() says it
+
+
+def test_a_process_that_cannot_be_started_is_no_trouble_to_end():
+    worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, _NoMemory))
+    with pytest.raises(BlockingIOError):
+        worker.give("fine")
+    worker.end()
