@@ -45,8 +45,8 @@ def test_results_deaths_and_errors_are_the_news():
         assert worker.num_deaths == 0
         raised = unpack(news_of(worker), pin_memory=False)
         assert isinstance(raised, Raised)
-        assert str(raised.again()) == "told"
-        assert "in work" in str(raised.again().__cause__)
+        assert str(raised.with_cause()) == "told"
+        assert "in work" in str(raised.with_cause().__cause__)
     finally:
         worker.end()
 
