@@ -3,7 +3,8 @@
     python benchmarks/journeys.py [--against PATH]      # PATH: another checkout, such as an older commit's
 
 A journey is a run of `tools/run_net.py` on made-up videos in one process. What counts is every call of the package's
-functions (generators each time they go on, comprehensions not) below the first call of each function in `JOURNEYS`.
+functions (generators each time they go on, comprehensions not) below the calls in `JOURNEYS`. A video's way is that of
+the second one: what is kept from then on, such as the ranges of draws, is made once in a process and no video's own.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -29,11 +30,11 @@ from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Name -> the task, and the functions below which its calls count.
+# Name -> the task, and the functions below which its calls count, each with which of its calls that is.
 JOURNEYS = {
-    "line of a list -> two uint8 clips": ("pretrain", ("read_list", "load")),
-    "one training step": ("pretrain", ("pretrain_step",)),
-    "one kNN evaluation": ("knn", ("run_task",)),
+    "line of a list -> two uint8 clips": ("pretrain", {"read_list": 1, "load": 2}),
+    "one training step": ("pretrain", {"pretrain_step": 1}),
+    "one kNN evaluation": ("knn", {"run_task": 1}),
 }
 ENTRIES = ("tools/run_net.py", f"{PACKAGE}/tasks/pretrain.py", f"{PACKAGE}/build/pretrain.py")
 # Some settings, and some of the names that one may have.
@@ -56,12 +57,12 @@ class Tracer:
     """The files of the package in the order in which their functions are called; given to `sys.setprofile`.
 
     Args:
-        below: only what these call, and they themselves, each the first time.
+        below: only what these call, and they themselves, in their first, second, ... call as the number says.
     """
 
-    def __init__(self, package: Path, below: Sequence[str]) -> None:
+    def __init__(self, package: Path, below: Mapping[str, int]) -> None:
         self.files: list[str] = []
-        self.awaited = set(below)
+        self.awaited = dict(below)
         self._prefix = f"{package}{os.sep}"
         self._outermost: FrameType | None = None
 
@@ -72,14 +73,16 @@ class Tracer:
         if event != "call" or not file.startswith(self._prefix):
             return
         if self._outermost is None and name in self.awaited:
-            self._outermost = frame
-            self.awaited.remove(name)
+            self.awaited[name] -= 1
+            if self.awaited[name] == 0:
+                self._outermost = frame
+                del self.awaited[name]
         # Python 3.12 and later have no frame for a comprehension.
         if self._outermost is not None and name not in ("<listcomp>", "<setcomp>", "<dictcomp>"):
             self.files.append(file)
 
 
-def journey(root: Path, folder: Path, task: str, below: Sequence[str]) -> list[str]:
+def journey(root: Path, folder: Path, task: str, below: Mapping[str, int]) -> list[str]:
     """See `Tracer.files`.
 
     Args:
@@ -87,7 +90,7 @@ def journey(root: Path, folder: Path, task: str, below: Sequence[str]) -> list[s
         folder: that of `write_videos`.
     """
     tracer = Tracer(root / PACKAGE, below)
-    settings = f"TASK {task} RUN.OUTPUT_DIR {task}_{below[-1]} {_COMMON} {_OF_TASK[task]}"
+    settings = f"TASK {task} RUN.OUTPUT_DIR {'_'.join([task, *below])} {_COMMON} {_OF_TASK[task]}"
     sys.argv = ["run_net.py", "--cfg", "empty.yaml", *settings.split()]
     os.chdir(folder)
     sys.setprofile(tracer)

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -38,9 +38,12 @@ class TimedVideos:
     def __len__(self) -> int:
         return len(self._videos)
 
-    def open(self, video: int) -> VideoDecoder:
-        with running(self.clock, "open"):
-            return _TimedDecoder(self._videos.open(video), self, self._paths[video])
+    @contextmanager
+    def open(self, video: int) -> Iterator[VideoDecoder]:
+        with ExitStack() as stack:
+            with running(self.clock, "open"):
+                decoder = stack.enter_context(self._videos.open(video))
+            yield _TimedDecoder(decoder, self, self._paths[video])
 
 
 class _TimedDecoder:
@@ -78,7 +81,7 @@ class _TimedDecoder:
 @contextmanager
 def timed_conversion(clock: Clock) -> Iterator[None]:
     """Time all that the PyAV decoder does with decoded frames: cut the crops out and convert them to RGB."""
-    names = ("put", "clip")
+    names = ("put", "clips")
     originals = {name: getattr(CropCollector, name) for name in names}
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,9 +11,8 @@ import torch
 from plain import Pixels, is_defined, plain_frames
 
 from sce_video.clips.decoders import DecodeError, VideoMetadata, open_video
-from sce_video.clips.frames import frame_indices, frame_times
+from sce_video.clips.frames import ClipSpan, frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
-from sce_video.clips.span import ClipSpan
 from sce_video.errors import UserError
 
 NUM_CLIPS, NUM_FRAMES, CLIP_SECONDS = 2, 5, 2.56

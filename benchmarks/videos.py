@@ -11,9 +11,8 @@ import torch
 from av.video.frame import PictureType
 
 from sce_video.clips.decoders import open_video
-from sce_video.clips.frames import frame_indices, frame_times
+from sce_video.clips.frames import ClipSpan, frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
-from sce_video.clips.span import ClipSpan
 from sce_video.engine.prepare.read_video import SequentialVideo, Upright
 from sce_video.engine.prepare.timing import at_constant_rate
 from sce_video.engine.prepare.write_video import write_mp4

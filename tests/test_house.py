@@ -159,7 +159,6 @@ def test_what_takes_a_path_takes_a_text(room: str) -> None:
 TESTED_BY = {
     "augment/recipes.py": "augment/test_draw.py",
     "clips/decoders": "clips/decoders/test_frames_at.py",  # each decoder on each kind of file
-    "clips/span.py": "clips/test_samplers.py",
     "clips/suffixes.py": "data/sources/test_tree.py",
     "config/defaults.py": "config/test_settings.py",
     "config/sections": "config/test_settings.py",

@@ -31,7 +31,7 @@ class AreaCrop:
         Returns:
             A box that fits; after ten tries that do not fit, the largest central box within the aspect range.
         """
-        log_low, log_high = (math.log(limit) for limit in self.aspect)
+        log_low, log_high = map(math.log, self.aspect)
         for _ in range(_CROP_TRIES):
             share, shape = torch.rand(2, generator=generator).tolist()
             pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * share)

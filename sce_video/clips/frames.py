@@ -1,4 +1,4 @@
-"""From a span to the frames that a clip keeps of it: pure index arithmetic, no video needed.
+"""Which part of a video a clip is, and which frames it keeps of that: pure index arithmetic, no video needed.
 
 An index counts the video's own frames from 0; a *position* counts those inside the span. Which positions are kept is
 a function `(count, num_frames) -> positions`: `uniform_positions`, or one of its sisters with the rest bound by
@@ -7,15 +7,27 @@ a function `(count, num_frames) -> positions`: `uniform_positions`, or one of it
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
-
-from sce_video.clips.span import ClipSpan
 
 # Starts are sums and quotients of floats: 0.1 s at 30 fps is frame 3.0000000000000004. Too small to move a real frame.
 _ROUNDING_FRAMES = 1e-6
 
 Positions = Callable[[int, int], list[int]]
+
+
+@dataclass(frozen=True)
+class ClipSpan:
+    """The part [start, start + duration) of a video, in seconds since its first frame."""
+
+    start_seconds: float
+    duration_seconds: float
+
+    @property
+    def end_seconds(self) -> float:
+        """The first moment that no longer belongs to the span."""
+        return self.start_seconds + self.duration_seconds
 
 
 def uniform_positions(count: int, num_frames: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from sce_video.clips.span import ClipSpan
+from sce_video.clips.frames import ClipSpan
 
 # Thin sets of pairs (one distance only, a clip as long as the video) get this much width, so that one rule draws all.
 _SLACK_SECONDS = 1e-9

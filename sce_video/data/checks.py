@@ -75,8 +75,8 @@ def _plain_path(path: str) -> str:
 
 def _in_lines(manifest: Manifest, *videos: int) -> str:
     def one(video: int) -> str:
-        place = f"number {video + 1}" if manifest.lines is None else f"line {manifest.lines[video]}"
-        return place if manifest.labels is None else f"{place}: label {manifest.labels[video]}"
+        where = f"number {video + 1}" if manifest.lines is None else f"line {manifest.lines[video]}"
+        return where if manifest.labels is None else f"{where}: label {manifest.labels[video]}"
 
     return ", ".join(map(one, videos))
 
@@ -84,7 +84,7 @@ def _in_lines(manifest: Manifest, *videos: int) -> str:
 def _spread(num_videos: int, most: int) -> list[int]:
     """Evenly over the list, in an order of which every beginning is spread as well."""
     num = min(num_videos, most)
-    videos = [place * num_videos // num for place in range(num)]
+    videos = [index * num_videos // num for index in range(num)]
     random.Random(0).shuffle(videos)
     return videos
 

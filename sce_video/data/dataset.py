@@ -13,9 +13,8 @@ from sce_video.augment.crop import CropBox
 from sce_video.augment.draw import ViewParameters, draw_view
 from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
-from sce_video.clips.frames import Positions, difference_pairs, frame_indices, frame_times, uniform_positions
+from sce_video.clips.frames import ClipSpan, Positions, difference_pairs, frame_indices, frame_times, uniform_positions
 from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
-from sce_video.clips.span import ClipSpan
 from sce_video.runtime.seeds import generator_from
 
 # A video and nine in its place: where ten in a row fail the path is wrong, not the videos.

@@ -81,9 +81,9 @@ class TrainLoader:
 
     def requests_of(self, step: int) -> list[list[VideoRequest]]:
         """The videos of one optimiser step on this rank, part by part."""
-        epoch, place = divmod(step, self.steps_per_epoch)
+        epoch, index = divmod(step, self.steps_per_epoch)
         order = epoch_order(len(self._dataset), seed=self._seed, epoch=epoch)
-        batch = order[place * self._global_batch_size : (place + 1) * self._global_batch_size]
+        batch = order[index * self._global_batch_size : (index + 1) * self._global_batch_size]
         mine = batch.view(self._accumulation_steps, self._num_ranks, -1)[:, self._rank]  # (parts, videos)
         return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 

@@ -5,7 +5,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal, TypeVar, overload
 
 from sce_video.data.subsets import balanced_part
@@ -31,14 +31,9 @@ class PackedTexts(Sequence[str]):
 
     def __init__(self, texts: Iterable[str]) -> None:
         encoded = [text.encode(*_ENCODING) for text in texts]
-        self._joined = b"\n".join(encoded)
+        self.joined = b"\n".join(encoded)  # all texts, a newline between two
         # Text i lies at [starts[i], starts[i + 1] - 1).
         self._starts = array("q", accumulate((len(text) + 1 for text in encoded), initial=0))
-
-    @property
-    def joined(self) -> bytes:
-        """All texts, a newline between two."""
-        return self._joined
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -48,14 +43,14 @@ class PackedTexts(Sequence[str]):
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        places = range(len(self))[index]
-        return [self._text(place) for place in places] if isinstance(places, range) else self._text(places)
+        found = range(len(self._starts) - 1)[index]
+        if isinstance(found, range):
+            return [self[each] for each in found]
+        return self.joined[self._starts[found] : self._starts[found + 1] - 1].decode(*_ENCODING)
 
     def __iter__(self) -> Iterator[str]:
-        return map(self._text, range(len(self)))
-
-    def _text(self, place: int) -> str:
-        return self._joined[self._starts[place] : self._starts[place + 1] - 1].decode(*_ENCODING)
+        for start, stop in pairwise(self._starts):
+            yield self.joined[start : stop - 1].decode(*_ENCODING)
 
 
 # What says that the numbers are labels: the list ("stated"), nobody ("guessed": they only stand behind the paths), or

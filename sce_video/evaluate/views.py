@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
-from sce_video.clips.frames import frame_indices, frame_times, strided_positions, uniform_positions
+from sce_video.clips.frames import ClipSpan, frame_indices, frame_times, strided_positions, uniform_positions
 from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, half_overlapping_spans
 from sce_video.clips.sizes import size_at_short_side
-from sce_video.clips.span import ClipSpan
 
 # So many clips are in memory at once as whole frames.
 _CLIPS_AT_ONCE = 10

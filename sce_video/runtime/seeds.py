@@ -12,7 +12,7 @@ def seed_from(*parts: int | str) -> int:
 
     Neighbouring parts (epoch 3 and 4, video 7 and 8) give unrelated seeds, on every machine.
     """
-    text = "/".join(str(part) for part in parts)
+    text = "/".join(map(str, parts))
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,7 +85,7 @@ def _raced(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> DecoderCh
         for decoder in CANDIDATES
     }
 
-    def open_with(decoder: str, path: str) -> VideoDecoder:
+    def open_with(decoder: str, path: str) -> AbstractContextManager[VideoDecoder]:
         return videos[decoder].open(numbers[path])
 
     race = partial(choose_decoder, open_with=open_with, times=partial(_wanted_times, cfg))

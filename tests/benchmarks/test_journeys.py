@@ -85,22 +85,22 @@ def test_repetition(benchmark_module: Module, checkout: Path, other: str, num_re
 def test_calls_below_a_function(
     benchmark_module: Module, checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`outer` calls `twice` two times, and that `once`; a second `outer` and what stands outside do not count."""
+    """`outer` calls `twice` two times, and that `once`; other calls of `outer` and what stands outside do not count."""
     package = tmp_path / "tiny_house"  # under another name: this process has the real one
     (checkout / "sce_video").rename(package)
     for file in package.rglob("*.py"):
         file.write_text(file.read_text().replace("sce_video", package.name))
     monkeypatch.syspath_prepend(str(tmp_path))
     script = tmp_path / "run.py"
-    script.write_text("from tiny_house.a import b, outer\nimport tiny_house.d\nb.twice(1)\nouter()\nouter()\n")
-    tracer = benchmark_module("journeys").Tracer(package, ["outer"])
+    script.write_text("from tiny_house.a import b, outer\nimport tiny_house.d\nb.twice(1)\nouter()\nouter()\nouter()\n")
+    tracer = benchmark_module("journeys").Tracer(package, {"outer": 2})
     sys.setprofile(tracer)
     try:
         runpy.run_path(str(script))
     finally:
         sys.setprofile(None)
     assert [Path(file).name for file in tracer.files] == ["a.py", "b.py", "d.py", "b.py", "d.py"]
-    assert tracer.awaited == set()
+    assert tracer.awaited == {}
 
 
 def test_beside_another_checkout(benchmark_module: Module) -> None:

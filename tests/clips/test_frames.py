@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sce_video.clips.frames import (
+    ClipSpan,
     difference_pairs,
     frame_indices,
     frame_times,
@@ -16,7 +17,6 @@ from sce_video.clips.frames import (
     strided_positions,
     uniform_positions,
 )
-from sce_video.clips.span import ClipSpan
 
 SPANS = st.builds(ClipSpan, st.floats(0, 400), st.floats(0.01, 20))
 RATES = st.sampled_from([1.0, 12.0, 23.976023976023978, 24.0, 25.0, 29.97, 30.0, 59.94, 240.0]) | st.floats(0.5, 240)

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sce_video.clips.frames import ClipSpan
 from sce_video.clips.samplers import (
     bounded_distance_pair,
     decreasing_distance_pair,
@@ -18,7 +19,6 @@ from sce_video.clips.samplers import (
     pair_then_independent,
     random_clip_seconds,
 )
-from sce_video.clips.span import ClipSpan
 
 SECONDS = st.floats(min_value=0.01, max_value=1e4)
 SEEDS = st.integers(0, 2**31)

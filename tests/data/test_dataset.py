@@ -16,8 +16,7 @@ from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
-from sce_video.clips.frames import jittered_positions, strided_positions
-from sce_video.clips.span import ClipSpan
+from sce_video.clips.frames import ClipSpan, jittered_positions, strided_positions
 from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
 from sce_video.data.videos import listed_files

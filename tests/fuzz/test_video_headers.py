@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sce_video.clips.decoders import DecodeError, open_video, pyav_decoder
-from sce_video.clips.decoders.h264 import is_unreferenced, picture_size, says_more
+from sce_video.clips.decoders.h264 import are_unreferenced, picture_size, says_more
 from sce_video.clips.decoders.mp4 import plain_mp4_size
 from tests.clips.decoders.numbered import write_numbered
 
@@ -166,4 +166,4 @@ def test_h264(good: list[bytes], seeds: Iterator[int]) -> None:
         assert size is None or (0 < size[0] <= 2**37 and 0 < size[1] <= 2**37)
         for length_bytes in (0, 1, 2, 4):
             assert says_more(bytes(content), length_bytes=length_bytes) in (True, False)
-            assert is_unreferenced(bytes(content), length_bytes=length_bytes) in (True, False)
+            assert are_unreferenced([bytes(content)], length_bytes=length_bytes) in ([True], [False])

@@ -7,7 +7,7 @@ from typing import Protocol
 import av
 
 from sce_video.clips.decoders.base import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
-from sce_video.clips.decoders.container import is_mp4_or_matroska, opening_errors
+from sce_video.clips.decoders.container import is_mp4_or_matroska, plain_fault
 from sce_video.clips.decoders.decord_decoder import DecordDecoder, load_decord
 from sce_video.clips.decoders.images import IMAGE_SUFFIXES, FrameFolder, PixelVideo, StillImage
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
@@ -117,10 +117,18 @@ def open_video(
             refuse_special_file(path)
         raise DecodeError(f"{path}: no such file")
     is_image = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
-    with opening_errors(path, kind="image" if is_image else "video"):
-        if is_image:
-            return StillImage(path, short_side_pixels=short_side_pixels)
-        return DECODERS[decoder if is_mp4_or_matroska(path) else "pyav"](path, short_side_pixels=short_side_pixels)
+    try:
+        with decode_errors(path):
+            if is_image:
+                return StillImage(path, short_side_pixels=short_side_pixels)
+            if decoder != "pyav" and not is_mp4_or_matroska(path):
+                decoder = "pyav"
+            return DECODERS[decoder](path, short_side_pixels=short_side_pixels)
+    except DecodeError as error:
+        fault = plain_fault(path, kind="image" if is_image else "video")
+        if fault is None:
+            raise
+        raise DecodeError(f"{path}: {fault}") from error
 
 
 def _check_name(decoder: str) -> None:

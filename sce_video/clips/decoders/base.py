@@ -1,8 +1,8 @@
 """What every decoder offers, whatever library reads the file."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol
@@ -92,13 +92,13 @@ class Videos(Protocol):
 
     def __len__(self) -> int: ...
 
-    def open(self, video: int) -> VideoDecoder:
-        """Open one, to be used in a `with`; raises as `VideoOpener`."""
+    def open(self, video: int) -> AbstractContextManager[VideoDecoder]:
+        """Open one for a `with`, which raises as `VideoOpener`."""
         ...
 
 
 @contextmanager
-def decode_errors(path: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def decode_errors(path: str | Callable[[], str], *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Whatever is raised while a video is read is that video's `DecodeError`: one line with file, kind and cause.
 
     The one border of what is read: no list of exceptions holds all that libraries raise, or sizes that damage claims.
@@ -110,12 +110,13 @@ def decode_errors(path: str, *, passing: tuple[type[Exception], ...] = ()) -> It
         yield
     except meant:
         raise
-    except SpecialFileError as error:
-        raise DecodeError(f"{path}: {error.strerror}") from error
     except Exception as error:
-        LOGGER.debug("%s: cannot be decoded", path, exc_info=True)
+        name = path if isinstance(path, str) else path()
+        if isinstance(error, SpecialFileError):
+            raise DecodeError(f"{name}: {error.strerror}") from error
+        LOGGER.debug("%s: cannot be decoded", name, exc_info=True)
         cause = " ".join(str(error).split())[:300]
-        raise DecodeError(f"{path}: cannot be decoded ({type(error).__name__}: {cause})") from error
+        raise DecodeError(f"{name}: cannot be decoded ({type(error).__name__}: {cause})") from error
 
 
 def scaled_size(height: int, width: int, short_side_pixels: int) -> tuple[int, int]:
@@ -140,7 +141,7 @@ def check_times(times_seconds: Sequence[float]) -> None:
     """Refuse what has no answer: no times at all, or NaN among them."""
     if len(times_seconds) == 0:
         raise ValueError("times_seconds is empty; ask for at least one time")
-    if any(math.isnan(time) for time in times_seconds):
+    if any(map(math.isnan, times_seconds)):
         raise ValueError(f"times_seconds is {list(times_seconds)}; every time must be a number")
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,7 +20,7 @@ _MOST_SECONDS = 1.5
 # Levels of 255, mean over all pixels: libraries round colours differently; two frames of one video differ by more.
 _MOST_DIFFERENCE = 2.0
 
-OpenWith = Callable[[str, str], VideoDecoder]
+OpenWith = Callable[[str, str], AbstractContextManager[VideoDecoder]]
 Times = Callable[[VideoMetadata], list[float]]  # the times that are wanted of a video
 
 

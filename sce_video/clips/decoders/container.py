@@ -2,10 +2,7 @@
 
 import os
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from sce_video.clips.decoders.base import DecodeError, decode_errors
 from sce_video.clips.decoders.mp4 import is_cut_mp4, kinds_of_top_boxes
 
 # Types of the boxes that an mp4 or mov file can begin with; they follow the box's length.
@@ -40,34 +37,21 @@ def is_matroska_cut_short(path: str) -> bool:
     if head[:4] != _EBML:
         return False
     size, begin = _ebml_size(head, 4)
-    place = begin + size  # of the segment, behind the header
-    if head[place : place + 4] != _SEGMENT:
+    offset = begin + size  # of the segment, behind the header
+    if head[offset : offset + 4] != _SEGMENT:
         return False
-    size, begin = _ebml_size(head, place + 4)
-    return size != _UNKNOWN_SIZES.get(begin - place - 4) and begin + size > os.path.getsize(path)
+    size, begin = _ebml_size(head, offset + 4)
+    return size != _UNKNOWN_SIZES.get(begin - offset - 4) and begin + size > os.path.getsize(path)
 
 
-def _ebml_size(head: bytes, place: int) -> tuple[int, int]:
-    """A length, whose first byte tells by its leading zeros how many follow it, and the place behind it."""
-    num_bytes = 9 - head[place].bit_length() if place < len(head) else 9
-    return int.from_bytes(head[place : place + num_bytes], "big") & (1 << 7 * num_bytes) - 1, place + num_bytes
+def _ebml_size(head: bytes, offset: int) -> tuple[int, int]:
+    """A length, whose first byte tells by its leading zeros how many follow it, and the offset behind it."""
+    num_bytes = 9 - head[offset].bit_length() if offset < len(head) else 9
+    return int.from_bytes(head[offset : offset + num_bytes], "big") & (1 << 7 * num_bytes) - 1, offset + num_bytes
 
 
-@contextmanager
-def opening_errors(path: str, *, kind: str = "video", passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """As `decode_errors`, while a file is opened: what is plainly wrong with it is said, not a library's words."""
-    try:
-        with decode_errors(path, passing=passing):
-            yield
-    except DecodeError as error:
-        fault = _plain_fault(path, kind)
-        if fault is None:
-            raise
-        raise DecodeError(f"{path}: {fault}") from error
-
-
-def _plain_fault(path: str, kind: str) -> str | None:
-    """What its first bytes, or the boxes of an mp4, say without any library; None if they say nothing."""
+def plain_fault(path: str, *, kind: str = "video") -> str | None:
+    """What is plainly wrong with a file that cannot be opened, by its first bytes or boxes; None: nothing is."""
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -94,7 +94,7 @@ def _for_text(text: str) -> str:
 
 
 def _order(names: Sequence[str], reading: re.Pattern[str]) -> list[str] | None:
-    """The names sorted, if all have numbers at the same places and these tell an order; else None."""
+    """The names sorted, if all have numbers at the same positions and these tell an order; else None."""
     split = [reading.split(name) for name in names]  # text, number, text, number, ..., text
     texts = split[0][::2]
     if any(parts[::2] != texts for parts in split):

@@ -1,6 +1,6 @@
 """What H.264 says beside its pictures (ITU-T H.264, 7.3 and Annex D), without decoding it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 _SLICES = frozenset({1, 2, 3, 4, 5})
 _SEI = 6  # supplemental information, in messages
@@ -19,17 +19,19 @@ def length_bytes(extradata: bytes | None) -> int:
     return (extradata[4] & 3) + 1 if extradata is not None and len(extradata) > 4 and extradata[0] == 1 else 0
 
 
-def is_unreferenced(packet: bytes, *, length_bytes: int) -> bool:
-    """Whether no other picture is predicted from this one, so that it may be left out without a trace."""
-    marks = [head >> 5 & 3 for head, _ in _units(packet, length_bytes) if head & 31 in _SLICES]
-    return bool(marks) and not any(marks)
+def are_unreferenced(packets: Iterable[bytes | memoryview], *, length_bytes: int) -> list[bool]:
+    """Of each packet whether no other picture is predicted from its own, so that it may be left out without a trace."""
+    marks = [
+        [packet[start] >> 5 & 3 for start, _ in _units(packet, length_bytes) if packet[start] & 31 in _SLICES]
+        for packet in packets
+    ]
+    return [bool(each) and not any(each) for each in marks]
 
 
 def says_more(packet: bytes, *, length_bytes: int) -> bool:
     """Whether a packet may say how to size or turn its picture: by a header, or a message but the encoder's name."""
-    units = list(_units(packet, length_bytes))
-    kinds = [head & 31 for head, _ in units]
-    return not units or _SPS in kinds or not all(_is_one_name(content) for head, content in units if head & 31 == _SEI)
+    units = [(packet[start] & 31, packet[start + 1 : stop]) for start, stop in _units(packet, length_bytes)]
+    return not units or any(kind == _SPS or (kind == _SEI and not _is_one_name(content)) for kind, content in units)
 
 
 def picture_size(record: bytes) -> tuple[int, int] | None:
@@ -84,13 +86,13 @@ class _Bits:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._place = 0
+        self._offset = 0
 
     def number(self, num_bits: int) -> int:
         value = 0
         for _ in range(num_bits):
-            value = 2 * value + (self._content[self._place // 8] >> (7 - self._place % 8) & 1)
-            self._place += 1
+            value = 2 * value + (self._content[self._offset // 8] >> (7 - self._offset % 8) & 1)
+            self._offset += 1
         return value
 
     def golomb(self) -> int:
@@ -103,19 +105,21 @@ class _Bits:
         return (1 << num_zeros) - 1 + self.number(num_zeros)
 
 
-def _units(packet: bytes, length_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """First byte (mark of references, kind) and payload of each unit; none where lengths are not known."""
-    place = 0
-    while length_bytes and place + length_bytes < len(packet):
-        start = place + length_bytes
-        place = start + int.from_bytes(packet[place:start], "big")
-        yield packet[start], packet[start + 1 : place]
+def _units(packet: bytes | memoryview, length_bytes: int) -> list[tuple[int, int]]:
+    """[start, stop) of each unit, whose first byte is mark of references and kind; none where lengths are not known."""
+    units = []
+    offset = 0
+    while length_bytes and offset + length_bytes < len(packet):
+        start = offset + length_bytes
+        offset = start + int.from_bytes(packet[offset:start], "big")
+        units.append((start, offset))
+    return units
 
 
 def _is_one_name(messages: bytes) -> bool:
     """Whether one message of user data is all there is."""
-    size, place = 0, 1
-    while messages[place : place + 1] == b"\xff":
-        size, place = size + 255, place + 1
-    size += messages[place] if place < len(messages) else 0
-    return messages[:1] == bytes([_USER_DATA]) and messages[place + 1 + size :] == _END_OF_MESSAGES
+    size, offset = 0, 1
+    while messages[offset : offset + 1] == b"\xff":
+        size, offset = size + 255, offset + 1
+    size += messages[offset] if offset < len(messages) else 0
+    return messages[:1] == bytes([_USER_DATA]) and messages[offset + 1 + size :] == _END_OF_MESSAGES

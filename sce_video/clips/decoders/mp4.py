@@ -69,7 +69,7 @@ def refuse_impossible_counts(path: str) -> None:
 def _most_samples(boxes: list[tuple[bytes, bytes]]) -> int:
     """The largest count of samples in one box."""
     counted = [(_COUNT_AT[kind], content) for kind, content in boxes if kind in _COUNT_AT]
-    return max((int.from_bytes(content[place : place + 4], "big") for place, content in counted), default=0)
+    return max((int.from_bytes(content[offset : offset + 4], "big") for offset, content in counted), default=0)
 
 
 def _most_believed(num_bytes: int) -> int:
@@ -85,7 +85,7 @@ def _size_of(sample_entry: bytes) -> tuple[int, int] | None:
     records = [content for kind, content in _boxes_inside(sample_entry[begin + _ENTRY_BYTES :]) if kind == b"avcC"]
     said = picture_size(records[0]) if size == len(sample_entry) and len(records) == 1 else None
     height, width = (
-        int.from_bytes(sample_entry[begin + place : begin + place + 2], "big") for place in (_HEIGHT_AT, _WIDTH_AT)
+        int.from_bytes(sample_entry[begin + offset : begin + offset + 2], "big") for offset in (_HEIGHT_AT, _WIDTH_AT)
     )
     return said if said == (height, width) else None
 
@@ -123,15 +123,15 @@ def _movie_header(file: BinaryIO, num_bytes: int) -> bytes:
 
 def _top_boxes(file: BinaryIO, num_bytes: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind of each box, and where what it holds begins and how long it is; the last one may reach beyond the file."""
-    place = 0
+    offset = 0
     for _ in range(_MOST_BOXES):
-        file.seek(place)
-        size, kind, begin = _box_head(file.read(16), num_bytes - place)
+        file.seek(offset)
+        size, kind, begin = _box_head(file.read(16), num_bytes - offset)
         if size < begin:
             return
-        yield kind, place + begin, size - begin
-        place += size
-        if place > num_bytes:
+        yield kind, offset + begin, size - begin
+        offset += size
+        if offset > num_bytes:
             return
 
 
@@ -144,21 +144,21 @@ def _boxes_inside(
     more boxes than a plain one has: time and depth are bounded.
     """
     found = []
-    place, ends = 0, [len(content)]
+    offset, ends = 0, [len(content)]
     while ends:
-        size, kind, begin = _box_head(content[place : min(place + 16, ends[-1])], ends[-1] - place)
+        size, kind, begin = _box_head(content[offset : min(offset + 16, ends[-1])], ends[-1] - offset)
         if is_cut_to_fit:
-            size = min(size, ends[-1] - place)
-        if not begin <= size <= ends[-1] - place:  # as at the parent's end, where there is no box
-            place = ends.pop()
+            size = min(size, ends[-1] - offset)
+        if not begin <= size <= ends[-1] - offset:  # as at the parent's end, where there is no box
+            offset = ends.pop()
             continue
         is_parent = kind in parents
-        found.append((kind, b"" if is_parent else content[place + begin : place + size]))
+        found.append((kind, b"" if is_parent else content[offset + begin : offset + size]))
         if len(found) > _MOST_BOXES:
             return []
         if is_parent:
-            ends.append(place + size)
-        place += begin if is_parent else size
+            ends.append(offset + size)
+        offset += begin if is_parent else size
     return found
 
 
@@ -177,5 +177,5 @@ def _box_head(head: bytes, remaining: int) -> tuple[int, bytes, int]:
 
 
 def _is_upright(kind: bytes, content: bytes) -> bool:
-    place = dict(enumerate(_MATRIX_AT[kind])).get(content[0] if content else -1, len(content))
-    return content[place : place + len(_UPRIGHT)] == _UPRIGHT
+    offset = dict(enumerate(_MATRIX_AT[kind])).get(content[0] if content else -1, len(content))
+    return content[offset : offset + len(_UPRIGHT)] == _UPRIGHT

@@ -1,9 +1,12 @@
 """Decoded frames to RGB: of each no more is converted than is wanted of it, and many small ones at once."""
 
+from collections.abc import Sequence
+
 import av.video.frame
 import numpy as np
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
+
+from sce_video.clips.decoders.base import CropRequest
 
 Box = tuple[int, int, int, int]  # top, left, height, width; pixels
 
@@ -55,6 +58,37 @@ class FrameConverter:
 
 
 class CropCollector:
+    """The crops of all requests, from the frames that are on screen at their times.
+
+    Attributes:
+        in_order: the times for which frames are wanted, ascending.
+    """
+
+    def __init__(self, requests: Sequence[CropRequest], converter: FrameConverter) -> None:
+        self._converter = converter
+        self._crops = [_Crop(len(times), box, converter) for times, box in requests]
+        self._targets: dict[float, list[tuple[_Crop, int]]] = {}  # index in the clip
+        for crop, request in zip(self._crops, requests, strict=True):
+            for index, time in enumerate(request.times_seconds):
+                self._targets.setdefault(time, []).append((crop, index))
+        self.in_order = sorted(self._targets)
+        self._num_put = 0
+
+    def put(self, frames: Sequence[av.video.frame.VideoFrame]) -> None:
+        """Copy the crops of the frames at the next times; they are not needed any more."""
+        times = self.in_order[self._num_put : self._num_put + len(frames)]
+        for time, frame in zip(times, frames, strict=True):
+            can_be_cut = self._converter.can_be_cut(frame)
+            for crop, index in self._targets[time]:
+                crop.put(index, frame, can_be_cut=can_be_cut)
+        self._num_put += len(frames)
+
+    def clips(self) -> list[np.ndarray]:
+        """For each request (T, height, width, C) when all frames have been put, in memory whose rows may be longer."""
+        return [crop.clip() for crop in self._crops]
+
+
+class _Crop:
     """The same crop of `num_frames` frames of one video, which are put in one by one."""
 
     def __init__(self, num_frames: int, box: Box, converter: FrameConverter) -> None:
@@ -64,25 +98,24 @@ class CropCollector:
         self._capacity = max(1, min(num_frames, _MOST_STACKED_PIXELS // (height * width)))
         self._is_cut = self._capacity == num_frames or height * width <= _LARGEST_CUT * converter.num_pixels
         self._stack: _Stack | None = None
-        self._stacked: list[int] = []  # places of the crops that wait to be converted
+        self._stacked: list[int] = []  # indices of the crops that wait to be converted
         self._clip: np.ndarray | None = None
 
-    def put(self, place: int, frame: av.video.frame.VideoFrame) -> None:
-        """Copy the crop of a frame, which is not needed any more."""
-        if not (self._is_cut and self._converter.can_be_cut(frame)):
+    def put(self, index: int, frame: av.video.frame.VideoFrame, *, can_be_cut: bool) -> None:
+        if not (self._is_cut and can_be_cut):
             top, left, height, width = self._box
-            self._memory()[place] = self._converter.whole(frame)[top : top + height, left : left + width]
+            self._memory()[index] = self._converter.whole(frame)[top : top + height, left : left + width]
             return
-        if self._stack is None or not self._stack.is_like(frame):
+        colors = frame.format.name, frame.colorspace, frame.color_range
+        if self._stack is None or self._stack.colors != colors:
             self._convert()
-            self._stack = _Stack(self._capacity, self._box, frame)
+            self._stack = _Stack(self._capacity, self._box, colors)
         self._stack.put(len(self._stacked), frame)
-        self._stacked.append(place)
+        self._stacked.append(index)
         if len(self._stacked) == self._capacity:
             self._convert()
 
     def clip(self) -> np.ndarray:
-        """(num_frames, height, width, C) when all frames have been put in, in memory whose rows may be longer."""
         self._convert()
         return self._memory()
 
@@ -108,38 +141,29 @@ class _Stack:
     Beside converting each frame on its own, half as much is copied, and nothing is converted that is cropped away.
 
     Args:
-        frame: all that are put in are like this one.
+        colors: what the numbers of all frames that are put in mean: format, AVColorSpace, AVColorRange.
     """
 
-    def __init__(self, capacity: int, box: Box, frame: av.video.frame.VideoFrame) -> None:
+    def __init__(self, capacity: int, box: Box, colors: tuple[str, int, int]) -> None:
         top, left, height, width = box
-        # Colours are shared by two by two pixels: from an even place on, up to an even one.
+        # Colours are shared by two by two pixels: from an even row and column on, up to even ones.
         self._top, self._left = top - top % 2, left - left % 2
-        self._height, self._width = _even(top + height) - self._top, _even(left + width) - self._left
+        self._height, self._width = (top + height + 1) // 2 * 2 - self._top, (left + width + 1) // 2 * 2 - self._left
         self._inside = np.s_[:, top % 2 : top % 2 + height, left % 2 : left % 2 + width]
         self._capacity = capacity
         self._reformatter = VideoReformatter()
-        self._picture = av.video.frame.VideoFrame(self._width, capacity * self._height, frame.format.name)
-        self._picture.colorspace, self._picture.color_range = frame.colorspace, frame.color_range
+        self.colors = colors
+        self._picture = av.video.frame.VideoFrame(self._width, capacity * self._height, colors[0])
+        self._picture.colorspace, self._picture.color_range = colors[1:]
         self._crops = [
-            _rows(plane)[:, : self._width // shared].reshape(capacity, -1, self._width // shared)
-            for plane, shared in zip(self._picture.planes, _SHARED_PIXELS, strict=True)
+            rows[:, : self._width // shared].reshape(capacity, -1, self._width // shared)
+            for rows, shared in zip(_planes(self._picture), _SHARED_PIXELS, strict=True)
         ]
 
-    def is_like(self, frame: av.video.frame.VideoFrame) -> bool:
-        """Whether the frame's numbers mean the same colours."""
-        ours = self._picture
-        return (frame.format.name, frame.colorspace, frame.color_range) == (
-            ours.format.name,
-            ours.colorspace,
-            ours.color_range,
-        )
-
-    def put(self, number: int, frame: av.video.frame.VideoFrame) -> None:
+    def put(self, index: int, frame: av.video.frame.VideoFrame) -> None:
         bottom, right = self._top + self._height, self._left + self._width
-        for crops, plane, shared in zip(self._crops, frame.planes, _SHARED_PIXELS, strict=True):
-            rows = slice(self._top // shared, bottom // shared)
-            crops[number] = _rows(plane)[rows, self._left // shared : right // shared]
+        for crops, rows, shared in zip(self._crops, _planes(frame), _SHARED_PIXELS, strict=True):
+            crops[index] = rows[self._top // shared : bottom // shared, self._left // shared : right // shared]
 
     def rgb(self) -> np.ndarray:
         """(capacity, height, width, C)"""
@@ -150,15 +174,11 @@ class _Stack:
 def _rgb(reformatter: VideoReformatter, frame: av.video.frame.VideoFrame, *, height: int, width: int) -> np.ndarray:
     """(height, width, C), in memory whose rows may be longer."""
     converted = reformatter.reformat(frame, width, height, "rgb24", threads=1)
-    return _rows(converted.planes[0])[:, : 3 * width].reshape(height, width, 3)
+    return _planes(converted)[0][:, : 3 * width].reshape(height, width, 3)
 
 
-def _rows(plane: VideoPlane) -> np.ndarray:
-    """The bytes of a plane, (rows, bytes in each); those at the end of a row may mean nothing."""
-    content = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, abs(plane.line_size))
-    return content if plane.line_size > 0 else content[::-1]  # below 0: the lowest row comes first in memory
-
-
-def _even(number: int) -> int:
-    """The next even number."""
-    return number + number % 2
+def _planes(frame: av.video.frame.VideoFrame) -> list[np.ndarray]:
+    """The bytes of each plane, (rows, bytes in each); those at the end of a row may mean nothing."""
+    planes = [(np.frombuffer(memoryview(plane), np.uint8), plane.line_size) for plane in frame.planes]
+    # Below 0 the lowest row comes first in memory.
+    return [content.reshape(-1, abs(size))[:: 1 if size > 0 else -1] for content, size in planes]

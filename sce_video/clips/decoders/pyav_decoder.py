@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby, islice
+from itertools import chain, compress, groupby, islice
 
 import av.error
 import av.packet
@@ -17,11 +17,18 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
-from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes
+from sce_video.clips.decoders.h264 import are_unreferenced, length_bytes
 from sce_video.clips.decoders.mp4 import plain_mp4_size, refuse_impossible_counts
 from sce_video.clips.decoders.pyav_convert import CropCollector, FrameConverter
-from sce_video.clips.decoders.pyav_file import PlacedFrame, open_stream, packets_of, placed_frames
-from sce_video.clips.decoders.pyav_first import decoded_first_frame, said_first_frame
+from sce_video.clips.decoders.pyav_file import (
+    StampedFrame,
+    decoded_first_frame,
+    open_stream,
+    packets_of,
+    packets_until,
+    said_first_frame,
+    stamped_frames,
+)
 from sce_video.clips.decoders.pyav_plan import DecodePlan, plan_decoding
 from sce_video.clips.decoders.pyav_timing import video_timing
 
@@ -30,10 +37,6 @@ from sce_video.clips.decoders.pyav_timing import video_timing
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})  # "mov" and "webm" are the same two readers
 _SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"})
 
-# Packets are kept for the clips that hang on one key frame, up to this; past it the file is decoded from its start.
-_MOST_KEPT_BYTES = 2**28
-# A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
-_MAX_REORDERED = 16
 _MAX_PTS = 2**63 - 1  # FFmpeg's; a damaged header can say any duration
 
 _TimedFrame = tuple[float, av.video.frame.VideoFrame]  # begins at so many seconds after the first frame
@@ -47,17 +50,16 @@ class PyAVDecoder:
     """
 
     def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
-        """Raises DecodeError for a file without a video stream or without a frame that can be decoded."""
+        """Raises DecodeError, or what PyAV raises, for a file without a frame that can be decoded; see `open_video`."""
         self._path = path
         self._closed = False
-        with decode_errors(path):
-            plain_size = plain_mp4_size(path)
-            if plain_size is None:
-                refuse_impossible_counts(path)
-            self._container, self._stream = open_stream(path, is_plain_mp4=plain_size is not None)
+        plain_size = plain_mp4_size(path)
+        if plain_size is None:
+            refuse_impossible_counts(path)
+        self._container, self._stream = open_stream(path, is_plain_mp4=plain_size is not None)
         try:
             self.metadata = self._inspect(short_side_pixels, plain_size)
-        except DecodeError:
+        except BaseException:
             self._container.close()
             raise
 
@@ -70,18 +72,13 @@ class PyAVDecoder:
         """See `VideoDecoder.crops_at`."""
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        places: dict[float, list[tuple[int, int]]] = {}  # time -> (request, place in it)
-        for number, request in enumerate(requests):
+        for request in requests:
             check_times(request.times_seconds)
-            for place, time in enumerate(request.times_seconds):
-                places.setdefault(time, []).append((number, place))
-        in_order = sorted(places)
         with decode_errors(self._path):
-            collectors = [CropCollector(len(times), box, self._converter) for times, box in requests]
-            for time, frame in zip(in_order, self._shown_at(in_order), strict=True):
-                for number, place in places[time]:
-                    collectors[number].put(place, frame)
-            return [torch.from_numpy(collector.clip()).permute(0, 3, 1, 2) for collector in collectors]
+            crops = CropCollector(requests, self._converter)
+            for frames in self._shown_at(crops.in_order):
+                crops.put(frames)
+            return [torch.from_numpy(clip).permute(0, 3, 1, 2) for clip in crops.clips()]
 
     def __enter__(self) -> "PyAVDecoder":
         return self
@@ -92,23 +89,23 @@ class PyAVDecoder:
 
     def _inspect(self, short_side_pixels: int, plain_size: tuple[int, int] | None) -> VideoMetadata:
         """What seconds are counted from, how frames are turned and sized; decodes the first one if need be."""
-        self._untouched: Iterator[PlacedFrame] | None = None
-        with decode_errors(self._path):
-            read = list(islice(packets_of(self._container, self._stream), 1))
-            first = said_first_frame(read[0], self._stream, size=plain_size) if plain_size and read else None
-            if first is None:
-                frames = placed_frames(self._container, self._stream, read=read)
-                placed = next(frames, None)
-                if placed is None:
-                    raise DecodeError(f"{self._path}: holds no frame that can be decoded")
-                first, self._untouched = decoded_first_frame(placed), chain([placed], frames)
-            duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
-            if "matroska" in self._container.format.name:  # it may now stand at the last picture
-                self._untouched = None
+        self._untouched: Iterator[StampedFrame] | None = None
+        read = list(islice(packets_of(self._container, self._stream), 1))
+        first = said_first_frame(read[0], self._stream, size=plain_size) if plain_size and read else None
+        if first is None:
+            frames = stamped_frames(self._container, self._stream, read=read)
+            stamped = next(frames, None)
+            if stamped is None:
+                raise DecodeError(f"{self._path}: holds no frame that can be decoded")
+            first, self._untouched = decoded_first_frame(stamped), chain([stamped], frames)
+        duration, fps, num_frames = video_timing(self._path, self._container, self._stream)
+        if "matroska" in self._container.format.name:  # it may now stand at the last picture
+            self._untouched = None
         self._is_counted = first.begin is None
         self._first_pts = first.begin or 0
         self._ticks_to_seconds = (first.time_base.numerator, first.time_base.denominator)
         self._fps = fps
+        (self._last_pts,) = self._ticks([duration])
         context = self._stream.codec_context
         self._length_bytes = length_bytes(context.extradata) if context.name == "h264" else 0
         height, width = scaled_size(first.height, first.width, short_side_pixels)
@@ -118,17 +115,17 @@ class PyAVDecoder:
             height, width = width, height
         return VideoMetadata(duration, fps, num_frames, height, width)
 
-    def _shown_at(self, in_order: Sequence[float]) -> Iterator[av.video.frame.VideoFrame]:
-        """The frame on screen at each of the ascending times."""
-        done = 0
+    def _shown_at(self, in_order: Sequence[float]) -> Iterator[list[av.video.frame.VideoFrame]]:
+        """The frames on screen at the ascending times, of one stretch of the file after the other."""
+        num_done = 0
         for window in self._windows(in_order) if self._is_seekable() else []:
             frames = self._frames_of_window(window)
             if frames is None:
                 break
-            yield from frames
-            done += len(window)
-        if done < len(in_order):
-            yield from self._shown_from_start(in_order[done:])
+            yield frames
+            num_done += len(window)
+        if num_done < len(in_order):
+            yield from ([frame] for frame in self._shown_from_start(in_order[num_done:]))
 
     def _shown_from_start(self, in_order: Sequence[float]) -> Iterator[av.video.frame.VideoFrame]:
         """By the definition: one frame is shown until the next begins, in the order in which the video plays."""
@@ -147,7 +144,7 @@ class PyAVDecoder:
         if frames is None:
             self._container.close()
             self._container, self._stream = open_stream(self._path)
-            frames = placed_frames(self._container, self._stream)
+            frames = stamped_frames(self._container, self._stream)
         time = 0.0
         for index, (begin, frame) in enumerate(frames):
             time = max(time, index / self._fps if self._is_counted or begin is None else self._seconds(begin))
@@ -158,7 +155,7 @@ class PyAVDecoder:
 
         No group where the index cannot be used.
         """
-        ticks = [self._ticks(time) for time in in_order]
+        ticks = self._ticks(in_order)
         try:
             self._seek(ticks[-1])  # Matroska reads its index when it is first needed; without one, the way up to there
         except av.error.FFmpegError:  # a damaged index
@@ -171,8 +168,8 @@ class PyAVDecoder:
             packets = self._packets_around(ticks[0], ticks[-1])
             if packets is None:
                 return None
-            # One shown before the first: their times contradict each other.
-            if any(p.pts is not None and p.pts < self._first_pts and not p.is_discard for p in packets):
+            begins = [packet.pts for packet in packets if packet.pts is not None and not packet.is_discard]
+            if min(begins, default=self._first_pts) < self._first_pts:  # their times contradict each other
                 return None
             plan = plan_decoding(packets, ticks)
             return None if plan is None else self._decode(packets, plan)
@@ -182,24 +179,11 @@ class PyAVDecoder:
     def _packets_around(self, first: int, last: int) -> list[av.packet.Packet] | None:
         """From a key frame shown at or before tick `first` to all that is shown by tick `last`; None: too many."""
         self._seek(first)
-        packets = self._read_until(last)
+        packets = packets_until(self._container, self._stream, last)
         if packets and packets[0].dts is not None and packets[0].pts is not None and packets[0].pts > first:
             # Containers look for the time of decoding: this key frame is shown later than it is decoded.
             self._container.seek(packets[0].dts - 1, stream=self._stream)
-            packets = self._read_until(last)
-        return packets
-
-    def _read_until(self, last: int) -> list[av.packet.Packet] | None:
-        packets: list[av.packet.Packet] = []
-        num_later = num_bytes = 0
-        for packet in packets_of(self._container, self._stream):
-            packets.append(packet)
-            num_bytes += packet.size
-            if num_bytes > _MOST_KEPT_BYTES:
-                return None
-            num_later = num_later + 1 if packet.pts is not None and packet.pts > last else 0
-            if (packet.dts is not None and packet.dts > last) or num_later > _MAX_REORDERED:
-                break
+            packets = packets_until(self._container, self._stream, last)
         return packets
 
     def _decode(self, packets: list[av.packet.Packet], plan: DecodePlan) -> list[av.video.frame.VideoFrame] | None:
@@ -207,14 +191,14 @@ class PyAVDecoder:
 
         Nothing is handed out before all are there: what comes later can tell that the times contradict each other.
         """
-        in_order = [packets[number].pts for number in plan.shown]
+        in_order = [packets[index].pts for index in plan.shown]
         wanted = set(in_order)
+        others = [i for start, stop in plan.ranges for i in range(start, stop) if packets[i].pts not in wanted]
+        left_out = self._unreferenced(packets, others)
         found: dict[int | None, av.video.frame.VideoFrame] = {}
         last = -math.inf
         for start, stop in plan.ranges:
-            for packet in [*packets[start:stop], None]:
-                if packet is not None and packet.pts not in wanted and self._is_unreferenced(packet):
-                    continue
+            for packet in [packets[i] for i in range(start, stop) if i not in left_out] + [None]:
                 for frame in self._stream.decode(packet):
                     # A damaged picture is patched up from whatever was decoded before it: from the start, that is more.
                     if frame.is_corrupt or frame.pts is None or frame.pts <= last:
@@ -225,29 +209,36 @@ class PyAVDecoder:
             self._stream.codec_context.flush_buffers()
         return [found[pts] for pts in in_order] if len(found) == len(wanted) else None
 
-    def _is_unreferenced(self, packet: av.packet.Packet) -> bool:
-        """Told for H.264 alone: what HEVC says of it holds within one temporal layer only.
+    def _unreferenced(self, packets: list[av.packet.Packet], indices: list[int]) -> set[int]:
+        """Those of the indices whose picture nothing references; told for H.264 alone.
 
-        libavcodec can be told to skip such frames (`skip_frame`), but then it is silent about others that it loses.
+        What HEVC says of it holds within one temporal layer only. libavcodec can be told to skip such frames
+        (`skip_frame`), but then it is silent about others that it loses.
         """
-        return self._length_bytes > 0 and is_unreferenced(bytes(packet), length_bytes=self._length_bytes)
+        if self._length_bytes == 0:
+            return set()
+        contents = [memoryview(packets[index]) for index in indices]
+        return set(compress(indices, are_unreferenced(contents, length_bytes=self._length_bytes)))
 
     def _seek(self, ticks: int) -> None:
         self._untouched = None
-        self._container.seek(min(ticks, self._ticks(self.metadata.duration_seconds)), stream=self._stream)
+        self._container.seek(min(ticks, self._last_pts), stream=self._stream)
 
     def _seconds(self, pts: int) -> float:
         return (pts - self._first_pts) * self._ticks_to_seconds[0] / self._ticks_to_seconds[1]
 
-    def _ticks(self, seconds: float) -> int:
+    def _ticks(self, times_seconds: Sequence[float]) -> list[int]:
         """The last tick of the stream's clock that is no later, as `_seconds` counts; at least the first frame's."""
         multiplier, divisor = self._ticks_to_seconds
-        ticks = int(min(max(seconds, 0.0) * divisor / multiplier, float(_MAX_PTS)))
-        while ticks > 0 and ticks * multiplier / divisor > seconds:
-            ticks -= 1
-        while (ticks + 1) * multiplier / divisor <= seconds and ticks < _MAX_PTS:
-            ticks += 1
-        return min(self._first_pts + ticks, _MAX_PTS)
+        found = []
+        for seconds in times_seconds:
+            ticks = int(min(max(seconds, 0.0) * divisor / multiplier, float(_MAX_PTS)))
+            while ticks > 0 and ticks * multiplier / divisor > seconds:
+                ticks -= 1
+            while (ticks + 1) * multiplier / divisor <= seconds and ticks < _MAX_PTS:
+                ticks += 1
+            found.append(min(self._first_pts + ticks, _MAX_PTS))
+        return found
 
     def _is_seekable(self) -> bool:
         containers = self._container.format.name.split(",")

@@ -1,10 +1,10 @@
-"""Opening a file with PyAV, and its packets and frames in their order."""
+"""Opening a file with PyAV, and its packets and frames in the order of play, on one clock."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import av.container
@@ -14,7 +14,7 @@ import av.video.frame
 import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError
-from sce_video.clips.decoders.pyav_clock import steady_clock
+from sce_video.clips.decoders.h264 import length_bytes, says_more
 
 # Not to find out by decoding what is known: nothing decodes while the file is opened, which reads its least of bytes.
 _FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
@@ -22,7 +22,19 @@ _FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
 # Titles need not be UTF-8; from PyAV 19 on that is no error any more, and there is nothing to be set.
 ANY_TITLE: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
-PlacedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
+# Packets are kept for the clips that hang on one key frame, up to this; past it the file is decoded from its start.
+_MOST_KEPT_BYTES = 2**28
+# A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
+_MAX_REORDERED = 16
+
+# As ffmpeg's own program has it (dts_delta_threshold): in formats made to be joined a step back by more than the one or
+# ahead by more than the other begins another clock. Smaller ones are stamps that are wrong, and stills.
+_MOST_BACK_SECONDS = Fraction(1, 10)
+_MOST_AHEAD_SECONDS = 10
+_USUAL_INTERVAL = Fraction(1, 25)
+_MAY_BE_JOINED = 0x0200  # AVFMT_TS_DISCONT
+
+StampedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
 
 
 def open_stream(
@@ -60,34 +72,34 @@ def open_stream(
     return container, stream
 
 
-def is_row_of_places(container: av.container.InputContainer) -> bool:
-    """Whether it is an AVI, whose packets have a place in a row (their dts) and no time at which they are shown."""
+def is_row_of_slots(container: av.container.InputContainer) -> bool:
+    """Whether it is an AVI, whose packets have a slot in a row (their dts) and no time at which they are shown."""
     return container.format.name == "avi"
 
 
-def placed_frames(
+def stamped_frames(
     container: av.container.InputContainer,
     stream: av.video.stream.VideoStream,
     *,
     read: Iterable[av.packet.Packet] = (),
-) -> Iterator[PlacedFrame]:
+) -> Iterator[StampedFrame]:
     """Decode the packets already `read`, and what comes next in the file, in the order in which the video plays.
 
-    An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of places
-    of one length, some of them empty: the n-th frame is shown from the place of the n-th packet on.
+    An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of slots
+    of one length, some of them empty: the n-th frame is shown from the slot of the n-th packet on.
     Where the clock of a transport stream starts again, the frames begin as if it had gone on.
     """
-    has_places = is_row_of_places(container)
+    has_slots = is_row_of_slots(container)
     clock = steady_clock(container, stream)
-    places: list[int | None] = []
+    slots: list[int | None] = []
     num_frames = 0
     end = av.packet.Packet()  # brings out what the decoder holds back, and tells those frames their unit of time
     end.time_base = stream.time_base or Fraction(0, 1)
     for packet in chain(read, packets_of(container, stream), [end]):
         if packet.size > 0:
-            places.append(packet.dts)
+            slots.append(packet.dts)
         for frame in stream.decode(packet):
-            begin = places[min(num_frames, len(places) - 1)] if has_places else frame.pts
+            begin = slots[min(num_frames, len(slots) - 1)] if has_slots else frame.pts
             yield begin if clock is None or begin is None else clock(begin), frame
             num_frames += 1
 
@@ -100,3 +112,114 @@ def packets_of(
         for packet in container.demux(stream):
             if packet.size > 0:
                 yield packet
+
+
+def packets_until(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, last: int
+) -> list[av.packet.Packet] | None:
+    """The stream's packets that follow, up to all that is shown by tick `last`; None: too many to be kept."""
+    packets: list[av.packet.Packet] = []
+    num_later = num_bytes = 0
+    for packet in packets_of(container, stream):
+        packets.append(packet)
+        num_bytes += packet.size
+        if num_bytes > _MOST_KEPT_BYTES:
+            return None
+        num_later = num_later + 1 if packet.pts is not None and packet.pts > last else 0
+        if (packet.dts is not None and packet.dts > last) or num_later > _MAX_REORDERED:
+            break
+    return packets
+
+
+class FirstFrame(NamedTuple):
+    """What all frames of a video have in common: when time begins, and how frames are sized and turned.
+
+    `begin` is in ticks of the `time_base`, None if the file has no times; `rotation` in degrees counterclockwise.
+    """
+
+    begin: int | None
+    time_base: Fraction
+    height: int
+    width: int
+    rotation: int
+
+
+def decoded_first_frame(stamped: StampedFrame) -> FirstFrame:
+    """Of any file, from its first frame itself."""
+    begin, frame = stamped
+    assert frame.time_base is not None  # only frames made by hand have none
+    return FirstFrame(begin, frame.time_base, frame.height, frame.width, frame.rotation)
+
+
+def said_first_frame(
+    packet: av.packet.Packet, stream: av.video.stream.VideoStream, *, size: tuple[int, int]
+) -> FirstFrame | None:
+    """Of a plain mp4 with frames of that `plain_mp4_size`, by its first packet; None if that cannot tell."""
+    extradata = stream.codec_context.extradata
+    if (
+        stream.time_base is None
+        or not _is_shown_first(packet)
+        or says_more(bytes(packet), length_bytes=length_bytes(extradata))
+    ):
+        return None
+    return FirstFrame(packet.pts, stream.time_base, *size, 0)
+
+
+def _is_shown_first(packet: av.packet.Packet) -> bool:
+    is_sound = packet.size > 0 and packet.is_keyframe and not packet.is_corrupt and not packet.is_discard
+    return is_sound and packet.pts is not None and packet.pts == packet.dts
+
+
+class SteadyClock:
+    """Called with when each frame begins, in the order of play, it tells when that is if one clock had gone on.
+
+    The first frame of another clock comes as long after the one before it as that one after its own predecessor.
+
+    Args:
+        interval: between two frames, in seconds, until two of them tell.
+    """
+
+    def __init__(self, *, time_base: Fraction, interval: Fraction) -> None:
+        self._most_back = _MOST_BACK_SECONDS / time_base
+        self._most_ahead = _MOST_AHEAD_SECONDS / time_base
+        self._interval = max(round(interval / time_base), 1)
+        self._offset = 0
+        self._last: int | None = None
+
+    def __call__(self, stamp: int) -> int:
+        if self._last is not None:
+            step = stamp + self._offset - self._last
+            if not self.is_step(step):
+                self._offset += self._interval - step
+            elif step > 0:
+                self._interval = step
+        self._last = stamp + self._offset
+        return self._last
+
+    def is_step(self, ticks: int) -> bool:
+        """Whether one clock can go on by so much from one frame to the next."""
+        return -self._most_back <= ticks <= self._most_ahead
+
+
+def steady_clock(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> SteadyClock | None:
+    """For a file of a kind that may be joined byte by byte (MPEG's streams, Ogg); None for all others."""
+    if not container.format.flags & _MAY_BE_JOINED or not stream.time_base:
+        return None
+    fps = stream.average_rate
+    return SteadyClock(time_base=stream.time_base, interval=1 / fps if fps else _USUAL_INTERVAL)
+
+
+def in_order_of_play(stamps: Iterable[tuple[int, int]], clock: SteadyClock) -> list[int]:
+    """When the frames of some packets begin, each once, on that clock.
+
+    Args:
+        stamps: of each packet, in the order of the file, when it is shown and when it is decoded.
+    """
+    runs: list[set[int]] = [set()]  # each on one clock, so that to sort it is right
+    last = None
+    for shown, decoded in stamps:
+        if last is not None and not clock.is_step(decoded - last):
+            runs.append(set())
+        runs[-1].add(shown)
+        last = decoded
+    return [clock(stamp) for run in runs for stamp in sorted(run)]

@@ -47,21 +47,17 @@ def plan_decoding(packets: Sequence[Packet], wanted: Sequence[int]) -> DecodePla
     starts = [packet.pts for packet in packets if packet.pts is not None]
     if len(starts) < len(packets):
         return None
-    order = sorted((start, number) for number, start in enumerate(starts) if not packets[number].is_discard)
-    places = [bisect_right(order, (time, len(packets))) - 1 for time in wanted]
-    if len(dict(order)) < len(order) or min(places) < 0:
+    order = sorted([(start, index) for index, start in enumerate(starts) if not packets[index].is_discard])
+    ranks = [bisect_right(order, (time, len(packets))) - 1 for time in wanted]
+    if len(dict(order)) < len(order) or min(ranks) < 0:
         return None
-    shown = [order[place][1] for place in places]
-    keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
-    spans = [(_key_before(number, keys, starts), number + 1) for number in set(shown)]
-    if any(start < 0 for start, _ in spans):
-        return None
-    return DecodePlan(_joined(spans), shown)
-
-
-def _key_before(number: int, keys: Sequence[int], starts: Sequence[int]) -> int:
-    """The packet that decoding has to begin with; -1 if there is none."""
-    return max((key for key in keys if key <= number and starts[key] <= starts[number]), default=-1)
+    shown = [order[rank][1] for rank in ranks]
+    keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
+    spans = [
+        (max([key for key in keys if key <= index and starts[key] <= starts[index]], default=-1), index + 1)
+        for index in set(shown)
+    ]
+    return None if min(spans)[0] < 0 else DecodePlan(_joined(spans), shown)
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -12,8 +12,13 @@ import av.video.stream
 
 from sce_video.clips.decoders.base import even_timing, is_consistent
 from sce_video.clips.decoders.container import is_matroska_cut_short
-from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
-from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of
+from sce_video.clips.decoders.pyav_file import (
+    in_order_of_play,
+    is_row_of_slots,
+    open_stream,
+    packets_of,
+    steady_clock,
+)
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 
 _MATROSKA = "matroska"  # "webm" is the same reader
@@ -105,7 +110,7 @@ def _is_filled(
 ) -> bool:
     """Whether an AVI's frames reach as far by its index, which its header does not know of; True for all others."""
     index = stream.index_entries
-    if not is_row_of_places(container) or len(index) < 2 or stream.time_base is None:
+    if not is_row_of_slots(container) or len(index) < 2 or stream.time_base is None:
         return True
     seconds = float((index[-1].timestamp - index[0].timestamp) * stream.time_base)
     return duration_seconds - seconds <= _MOST_INTERVALS * seconds / (len(index) - 1)

@@ -49,7 +49,7 @@ def numbered_labels(
     are.
 
     Args:
-        where: of a label's place, for messages.
+        where: the label of that index stands, for messages.
     Raises:
         ManifestError: numbers and names, a name that is none of those known, one that is known twice.
     """
@@ -58,9 +58,9 @@ def numbered_labels(
         return NumberedLabels(numbers, own_names)
     at = where or (lambda _: origin)
     if numbers:
-        place = next(place for place, label in enumerate(labels) if type(label) is not type(labels[0]))
+        index = next(index for index, label in enumerate(labels) if type(label) is not type(labels[0]))
         raise ManifestError(
-            f"{at(place)} has the label {_shown(labels[place])}, but {at(0)} has {_shown(labels[0])}; labels are all "
+            f"{at(index)} has the label {_shown(labels[index])}, but {at(0)} has {_shown(labels[0])}; labels are all "
             "numbers or all names"
         )
     given = own_names or class_names()
@@ -68,10 +68,10 @@ def numbered_labels(
     label_of = {name: label for label, name in names.items()}
     if len(label_of) < len(names):
         raise ManifestError(f"{origin} has names as labels, but two of its classes have the same name")
-    for place, label in enumerate(labels):
+    for index, label in enumerate(labels):
         if label not in label_of:
             known = f"the {len(names)} classes of {CLASSES_FILE} beside it or of the training videos"
-            raise ManifestError(f"{at(place)} has the label {_shown(label)}, which is none of {known}")
+            raise ManifestError(f"{at(index)} has the label {_shown(label)}, which is none of {known}")
     return NumberedLabels([label_of[str(label)] for label in labels], names, "stated" if given else "named")
 
 

@@ -68,16 +68,16 @@ def _table_header(fields: list[str], delimiter: str, file: object) -> Header | N
     words = [_word(field) for field in fields]
     if set(words) >= _KINETICS_WORDS:
         raise ManifestError(f"{file} is a table of Kinetics, its videos have no paths; DATA.SOURCE kinetics reads it")
-    paths = [place for place, word in enumerate(words) if word in _PATH_WORDS] or [
-        place for place, word in enumerate(words) if word in _ID_WORDS
+    paths = [index for index, word in enumerate(words) if word in _PATH_WORDS] or [
+        index for index, word in enumerate(words) if word in _ID_WORDS
     ]
-    labels = [place for place, word in enumerate(words) if word in _LABEL_WORDS]
+    labels = [index for index, word in enumerate(words) if word in _LABEL_WORDS]
     is_known = bool(labels) or any(word in _FRAMES_WORDS | _PATH_WORDS for word in words)
     if not paths or not is_known or any(has_ending(field) or label_number(field) is not None for field in words):
         return None
-    for places, name in ((paths, PATH), (labels, LABEL)):
-        if len(places) > 1:
-            both = f"{words[places[0]]!r} and {words[places[1]]!r}"
+    for indices, name in ((paths, PATH), (labels, LABEL)):
+        if len(indices) > 1:
+            both = f"{words[indices[0]]!r} and {words[indices[1]]!r}"
             raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; leave one of them")
     return Header(delimiter, len(fields), paths[0], labels[0] if labels else None)
 

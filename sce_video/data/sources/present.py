@@ -35,7 +35,7 @@ def present_videos(
         ManifestError: none is there.
     """
     found = _videos_by_name(root, frozenset(names))
-    kept = [place for place, name in enumerate(names) if name in found]
+    kept = [index for index, name in enumerate(names) if name in found]
     if names and not kept:
         raise ManifestError(
             f"{origin}: none of its {len(names)} videos lies below {root}, such as {names[0]}.mp4; check DATA.ROOT"
@@ -43,8 +43,8 @@ def present_videos(
     LOGGER.info("%s: %d videos annotated, %d present%s", origin, len(names), len(kept), published and f" ({published})")
     return listed_files(
         root,
-        [found[names[place]] for place in kept],
-        None if labels is None else [labels[place] for place in kept],
+        [found[names[index]] for index in kept],
+        None if labels is None else [labels[index] for index in kept],
         origin,
         class_names=class_names,
     )

@@ -25,13 +25,13 @@ def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Listed
     label_of = {template: _number(label) for template, label in read_json(_file(labels_dir, "labels"), dict).items()}
     file = _file(labels_dir, part)
     names, labels = [], []
-    for place, entry in enumerate(read_json(file, list), start=1):
+    for number, entry in enumerate(read_json(file, list), start=1):
         if not isinstance(entry, dict) or "id" not in entry or not {"template", "label"} & entry.keys():
-            raise ManifestError(f"{file}, entry {place}: {entry!r}; an id and a template were expected")
+            raise ManifestError(f"{file}, entry {number}: {entry!r}; an id and a template were expected")
         template = str(entry.get("template", entry.get("label"))).replace("[", "").replace("]", "")
         label = label_of.get(template)
         if label is None:
-            raise ManifestError(f"{file}, entry {place}: {template!r} has no number in {_file(labels_dir, 'labels')}")
+            raise ManifestError(f"{file}, entry {number}: {template!r} has no number in {_file(labels_dir, 'labels')}")
         names.append(str(entry["id"]))
         labels.append(label)
     class_names = {label: template for template, label in label_of.items() if label is not None}

@@ -12,10 +12,16 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
-from sce_video.clips.decoders.container import opening_errors
+from sce_video.clips.decoders.container import plain_fault
 from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
-from sce_video.clips.decoders.pyav_clock import in_order_of_play, steady_clock
-from sce_video.clips.decoders.pyav_file import is_row_of_places, open_stream, packets_of, placed_frames
+from sce_video.clips.decoders.pyav_file import (
+    in_order_of_play,
+    is_row_of_slots,
+    open_stream,
+    packets_of,
+    stamped_frames,
+    steady_clock,
+)
 from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
 from sce_video.engine.prepare.timing import steady_fps
 
@@ -49,10 +55,16 @@ class SequentialVideo:
     def __init__(self, path: Path) -> None:
         """Raises DecodeError for a file without a video stream."""
         self._path = str(path)
-        with opening_errors(self._path, passing=_MEMORY):
-            starts, header_fps, self.note = _packet_starts(self._path)
-            self.fps = steady_fps(starts, header_fps)
-            self._container, self._stream = open_stream(self._path)
+        try:
+            with decode_errors(self._path, passing=_MEMORY):
+                starts, header_fps, self.note = _packet_starts(self._path)
+                self.fps = steady_fps(starts, header_fps)
+                self._container, self._stream = open_stream(self._path)
+        except DecodeError as error:
+            fault = plain_fault(self._path)
+            if fault is None:
+                raise
+            raise DecodeError(f"{self._path}: {fault}") from error
         self.num_decoded = self.num_without_time = 0
         self.end_seconds = 0.0
 
@@ -64,7 +76,7 @@ class SequentialVideo:
         """
         start, first_begin = 0.0, None
         with decode_errors(self._path, passing=_MEMORY):
-            for index, (begin, frame) in enumerate(placed_frames(self._container, self._stream)):
+            for index, (begin, frame) in enumerate(stamped_frames(self._container, self._stream)):
                 if index == 0:
                     first_begin = begin
                 before = start
@@ -98,13 +110,13 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
     with container:
         if container.format.name == "mpegts":
             refuse_lost_pictures(path, stream_id=stream.id)
-        has_places = is_row_of_places(container)
+        has_slots = is_row_of_slots(container)
         base = stream.time_base or Fraction(0)
         clock = steady_clock(container, stream)
         stamps: list[tuple[int, int]] = []  # never the packets, which are the whole file
         end = 0  # offset behind the last packet, where known
         for packet in packets_of(container, stream):
-            stamp = packet.dts if has_places else packet.pts
+            stamp = packet.dts if has_slots else packet.pts
             if stamp is not None and not packet.is_discard:
                 stamps.append((stamp, stamp if packet.dts is None else packet.dts))
             if packet.pos is not None and packet.pos >= 0:

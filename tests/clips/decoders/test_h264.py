@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.clips.decoders.h264 import is_unreferenced, length_bytes, picture_size, says_more
+from sce_video.clips.decoders.h264 import are_unreferenced, length_bytes, picture_size, says_more
 from tests.clips.decoders.numbered import write_video
 
 
@@ -33,19 +33,19 @@ def test_a_picture_is_unreferenced_if_all_its_slices_are(width, kind):
         units = [unit(0, 9, width=width), *(unit(mark, kind, width=width) for mark in marks)]
         return b"".join(units)
 
-    assert is_unreferenced(packet(0), length_bytes=width)
-    assert is_unreferenced(packet(0, 0, 0), length_bytes=width)
+    assert are_unreferenced([packet(0)], length_bytes=width) == [True]
+    assert are_unreferenced([packet(0, 0, 0)], length_bytes=width) == [True]
     for marks in [(1,), (2,), (3,), (0, 1), (3, 0)]:
-        assert not is_unreferenced(packet(*marks), length_bytes=width)
+        assert are_unreferenced([packet(*marks)], length_bytes=width) == [False]
 
 
 def test_a_packet_without_a_slice_is_kept():
-    assert not is_unreferenced(unit(0, 9) + sei((5, 20)), length_bytes=4)
-    assert not is_unreferenced(b"", length_bytes=4)
+    assert are_unreferenced([unit(0, 9) + sei((5, 20))], length_bytes=4) == [False]
+    assert are_unreferenced([b""], length_bytes=4) == [False]
 
 
 def test_without_lengths_nothing_is_known():
-    assert not is_unreferenced(unit(0, 1), length_bytes=0)
+    assert are_unreferenced([unit(0, 1)], length_bytes=0) == [False]
     assert says_more(unit(3, 5), length_bytes=0)
 
 
@@ -69,7 +69,7 @@ def test_a_long_name():
 
 @given(st.binary(max_size=100), st.sampled_from([0, 1, 2, 4]))
 def test_any_bytes_are_answered(packet, width):
-    assert is_unreferenced(packet, length_bytes=width) in (True, False)
+    assert are_unreferenced([packet], length_bytes=width) in ([True], [False])
     assert says_more(packet, length_bytes=width) in (True, False)
 
 
@@ -80,7 +80,8 @@ def test_what_is_left_out_is_what_libavcodec_leaves_out(numbered_video, name):
         stream = container.streams.video[0]
         width = length_bytes(stream.codec_context.extradata)
         packets = [packet for packet in container.demux(stream) if packet.size]
-        ours = {packet.pts for packet in packets if not is_unreferenced(bytes(packet), length_bytes=width)}
+        left_out = are_unreferenced(map(memoryview, packets), length_bytes=width)
+        ours = {packet.pts for packet, is_left_out in zip(packets, left_out, strict=True) if not is_left_out}
         stream.codec_context.skip_frame = "NONREF"
         theirs = {frame.pts for packet in [*packets, None] for frame in stream.decode(packet)}
     assert ours == theirs

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from sce_video.clips.decoders import pyav_decoder
+from sce_video.clips.decoders import pyav_file
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
 from sce_video.engine.prepare.read_video import SequentialVideo
 
@@ -62,10 +62,10 @@ def test_past_the_bound_a_clip_is_decoded_from_the_start(numbered_video, read_nu
     times = [0.9, 0.1, 1.7]
     with PyAVDecoder(str(video.path)) as opened:
         expected = opened.frames_at(times)
-    monkeypatch.setattr(pyav_decoder, "_MOST_KEPT_BYTES", 2000)
+    monkeypatch.setattr(pyav_file, "_MOST_KEPT_BYTES", 2000)
     with PyAVDecoder(str(video.path)) as opened:
         assert (opened.frames_at(times) == expected).all()
-        assert opened._frames_of_window([opened._ticks(time) for time in sorted(times)]) is None
+        assert opened._frames_of_window(opened._ticks(sorted(times))) is None
 
 
 def test_clips_far_apart_are_read_apart_without_an_index_too(live: Path) -> None:

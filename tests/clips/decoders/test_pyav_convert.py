@@ -24,13 +24,14 @@ def noise_frames(height, width, *, pixel_format="yuv420p", num_frames=3, seed=0)
     return frames
 
 
-def converted(frames, box, *, height=64, width=96, places=None):
-    """Put in at the given places, and taken out in order; by default as they are."""
-    places = places or range(len(frames))
-    collector = CropCollector(len(frames), box, FrameConverter(height=height, width=width, quarter_turns=0))
-    for place, frame in zip(places, frames, strict=True):
-        collector.put(place, frame)
-    return collector.clip()[list(places)]
+def converted(frames, box, *, height=64, width=96, order=None):
+    """Frame i is wanted i-th in time, and in its clip at order[i]; taken out in time's order."""
+    order = order or range(len(frames))
+    request = CropRequest([float(order.index(index)) for index in range(len(frames))], box)
+    collector = CropCollector([request], FrameConverter(height=height, width=width, quarter_turns=0))
+    collector.put(frames[:2])
+    collector.put(frames[2:])
+    return collector.clips()[0][list(order)]
 
 
 def cut_from_whole(frames, box):
@@ -61,13 +62,13 @@ def test_any_crop_of_any_size(size_and_box, pixel_format, num_frames, seed):
 
 @given(sizes_and_boxes(), st.permutations(range(7)), st.integers(1, 20_000), st.floats(0, 1))
 @settings(max_examples=200, deadline=None)
-def test_any_number_at_once_in_any_order(size_and_box, places, most_pixels, largest_cut):
+def test_any_number_at_once_in_any_order(size_and_box, order, most_pixels, largest_cut):
     height, width, box = size_and_box
     frames = noise_frames(height, width, num_frames=7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert_module, "_MOST_STACKED_PIXELS", most_pixels)
         patch.setattr(convert_module, "_LARGEST_CUT", largest_cut)
-        clip = converted(frames, box, height=height, width=width, places=places)
+        clip = converted(frames, box, height=height, width=width, order=order)
     assert np.array_equal(clip, cut_from_whole(frames, box))
 
 
