@@ -25,7 +25,7 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"errors", "paths", "plain_text", "special_files", "urls"}  # the modules outside the rooms
+GROUND = {"arguments", "errors", "paths", "plain_text", "special_files", "urls"}  # the modules outside the rooms
 MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli"}
 # By all rooms of the front together; `prepare` and `doctor` by none but `cli` and `tools/`.
 SEEN_OF_THE_ENGINE = {

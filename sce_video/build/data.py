@@ -8,7 +8,7 @@ from fvcore.common.config import CfgNode
 
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.sources import read_test_videos, read_train_videos
-from sce_video.build.views import build_clip_sampling, build_protocol
+from sce_video.build.views import build_clip_sampling
 from sce_video.build.workers import build_scout, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, say_repeated
@@ -17,9 +17,7 @@ from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import is_main_process, num_ranks, rank
-from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError
-from sce_video.evaluate.views import ViewsDataset
 
 _NUM_PROBED = 8
 
@@ -72,10 +70,6 @@ def build_train_loader(
 
 def build_train_dataset(cfg: CfgNode, videos: Videos, views: Sequence[ViewSpec]) -> TrainDataset:
     return TrainDataset(videos, views=views, sampling=build_clip_sampling(cfg), seed=cfg.RUN.SEED)
-
-
-def build_views_dataset(cfg: CfgNode, videos: StoredVideos, workers: Workers) -> ViewsDataset:
-    return ViewsDataset(WatchedVideos(videos, workers), protocol=build_protocol(cfg))
 
 
 def _require_long_enough(cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec]) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from sce_video.arguments import settings_of, takes
 from sce_video.build.model import build_backbone
-from sce_video.config.settings import settings_of, takes
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
@@ -25,7 +25,7 @@ def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
 
 def _networks(cfg: CfgNode, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Those that a method wants, in the order in which the first weights are drawn, and the embedding's dimension."""
-    backbone = build_backbone(cfg)
+    backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
     embedding_dim = cfg.MODEL.PROJECTOR_DIMS[-1]
     networks = {
         "backbone": backbone,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.errors import CheckpointError, ConfigError
 from sce_video.models.backbones import make_backbone
 from sce_video.models.base import Backbone, NetworkInput
@@ -18,9 +17,8 @@ from sce_video.runtime.logging import LOGGER
 _SHARED = {"CLIP.NUM_FRAMES": "num_frames", "CLIP.SECONDS": "seconds", "AUG.MEAN": "mean", "AUG.STD": "std"}
 
 
-def build_backbone(cfg: CfgNode) -> Backbone:
+def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
     """A backbone at random, for the views of this run: those that it trains on, or else those that it evaluates."""
-    size_pixels = cfg.CLIP.SIZE_PIXELS if cfg.TASK in TRAINING_TASKS else cfg.EVAL.SIZE_PIXELS
     views = NetworkInput(
         num_frames=cfg.CLIP.NUM_FRAMES,
         seconds=cfg.CLIP.SECONDS,
@@ -31,9 +29,9 @@ def build_backbone(cfg: CfgNode) -> Backbone:
     return make_backbone(cfg.MODEL.BACKBONE, input=views)
 
 
-def build_evaluated_backbone(cfg: CfgNode) -> tuple[Backbone, str]:
+def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbone, str]:
     """The backbone with the weights that EVAL.CHECKPOINT names, or at random; and which these are, in words."""
-    name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg)
+    name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg, size_pixels=size_pixels)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
     try:
@@ -66,7 +64,7 @@ def build_classifier(
     Args:
         num_trained_blocks: of the backbone's last blocks; -1 is all.
     """
-    backbone, weights = build_evaluated_backbone(cfg)
+    backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
     there = len(backbone.blocks_in_order())
     if num_trained_blocks > there:
         raise ConfigError(

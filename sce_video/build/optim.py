@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import Optimizer
 
-from sce_video.config.settings import settings_of, takes
+from sce_video.arguments import settings_of, takes
 from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups

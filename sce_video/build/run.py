@@ -11,8 +11,6 @@ from torch.optim import Optimizer
 
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
-from sce_video.config import config_text
-from sce_video.config.same_run import keys_of_another_run, named, recorded_config
 from sce_video.data.failures import FailureLog
 from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos
@@ -22,7 +20,7 @@ from sce_video.models.norms import norm_numbers
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.environment import environment
-from sce_video.train.loop import Run, TakeStep
+from sce_video.train.loop import ConfigRecord, Run, TakeStep
 from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
 
@@ -56,6 +54,7 @@ def assemble_run(
     listed: ListedVideos,
     opener: VideoOpener,
     loader: TrainLoader,
+    config: ConfigRecord,
     *,
     model: nn.Module,
     optimizer: Optimizer,
@@ -81,12 +80,11 @@ def assemble_run(
             "backbone": cfg.MODEL.BACKBONE,
             "network_input": str(backbone.input),
             "batch_norm": str(norm_numbers(backbone)),
-            "config": config_text(cfg),
+            "config": config.text,
             "videos": listed.digest(),
             "labels": "" if cfg.TASK == "pretrain" else listed.labels_digest(),
             **opener.describe(),
             "environment": environment(),
         },
-        changed_keys=lambda text: named(keys_of_another_run(recorded_config(text), cfg)),
-        num_epochs_of=lambda text: int(recorded_config(text)["TRAIN.NUM_EPOCHS"]),
+        config=config,
     )

@@ -1,10 +1,11 @@
-"""Views of a video, in training and in evaluation, from the config."""
+"""Views of a video in training, and where their clips lie, from the config."""
 
 from dataclasses import fields
 from functools import partial
 
 from fvcore.common.config import CfgNode
 
+from sce_video.arguments import settings_of, takes
 from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import CROPS, RandomCrop
 from sce_video.augment.flip import Flip
@@ -14,9 +15,7 @@ from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.augment.solarize import Solarize
 from sce_video.clips.frames import FRAME_CHOICES
 from sce_video.clips.samplers import PAIRS, pair_then_independent
-from sce_video.config.settings import settings_of, takes
 from sce_video.data.dataset import ClipSampling
-from sce_video.evaluate.views import ViewProtocol
 
 
 def build_views(cfg: CfgNode) -> list[ViewSpec]:
@@ -67,17 +66,4 @@ def build_clip_sampling(cfg: CfgNode) -> ClipSampling:
         speeds=tuple(cfg.CLIP.SPEEDS),
         duration_jitter=cfg.CLIP.DURATION_JITTER,
         positions=lambda generator: partial(choose_frames, generator=generator) if draws else choose_frames,
-    )
-
-
-def build_protocol(cfg: CfgNode) -> ViewProtocol:
-    """Nothing random in it: frames that pretraining jitters are spread evenly here."""
-    return ViewProtocol(
-        num_clips=cfg.EVAL.NUM_CLIPS if cfg.EVAL.CLIPS == "evenly_spaced" else 0,
-        clip_seconds=cfg.CLIP.SECONDS,
-        num_frames=cfg.CLIP.NUM_FRAMES,
-        num_crops=cfg.EVAL.NUM_CROPS,
-        size_pixels=cfg.EVAL.SIZE_PIXELS,
-        clips=cfg.EVAL.CLIPS,
-        frame_stride=cfg.CLIP.FRAME_STRIDE if cfg.CLIP.FRAME_CHOICE == "strided" else 0,
     )

@@ -6,9 +6,11 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.config.defaults import SETTINGS
+from sce_video.config.load import config_text
 from sce_video.config.uses import get, used_keys
 from sce_video.config.values import read_value
 from sce_video.config.yaml_file import flattened, parse_yaml
+from sce_video.train.loop import ConfigRecord
 
 _EPOCHS = "TRAIN.NUM_EPOCHS"
 
@@ -42,3 +44,12 @@ def recorded_config(text: str) -> dict[str, Any]:
     return {
         key: read_value(value, SETTINGS[key], key=key, origin="its config") for key, value in content if key in SETTINGS
     }
+
+
+def config_record(cfg: CfgNode) -> ConfigRecord:
+    """What a run that trains knows of its config, and asks of those in checkpoints."""
+    return ConfigRecord(
+        config_text(cfg),
+        changed_keys=lambda text: named(keys_of_another_run(recorded_config(text), cfg)),
+        num_epochs_of=lambda text: int(recorded_config(text)[_EPOCHS]),
+    )

@@ -1,12 +1,12 @@
 """Declaration of settings: default, allowed values, and when a setting is used."""
 
-import inspect
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
+from sce_video.arguments import takes
 from sce_video.urls import holds_secret, is_url
 
 _MOST_CHARACTERS = 4096  # of a text: the longest path there is
@@ -82,17 +82,6 @@ def when_above_zero(key: str) -> When:
 def when_taken(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
     """The setting `key` chooses one of those pieces that take an argument `name`."""
     return when(key, *(each for each, piece in pieces.items() if name in takes(piece)))
-
-
-def takes(piece: Callable[..., Any]) -> tuple[str, ...]:
-    """The settings of a function or class: its keyword-only arguments, called like keys of the config."""
-    parameters = inspect.signature(piece).parameters.values()
-    return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
-
-
-def settings_of(section: Mapping[str, Any], piece: Callable[..., Any]) -> dict[str, Any]:
-    """By name, the values that a section of the config has of what a piece takes."""
-    return {name: section[name.upper()] for name in takes(piece) if name.upper() in section}
 
 
 def free(setting: Setting) -> Setting:

@@ -41,7 +41,7 @@ def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure, *, setti
     """
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
-    backbone, weights = build_evaluated_backbone(cfg)
+    backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.EVAL.SIZE_PIXELS)
     LOGGER.info("evaluating %s on %s", weights, device)
     memory = features_home(cfg) / DECODER_FILE
     opener = choose_opener(cfg, train_manifest, memory=memory)

@@ -27,7 +27,7 @@ from sce_video.tasks.features import describe_extraction, features_home, feature
 def extract_task(cfg: CfgNode, device: torch.device) -> Work:
     """Write features of the training videos and, where there are such, the test videos, with labels and paths."""
     manifests = _manifests(cfg)
-    backbone, weights = build_evaluated_backbone(cfg)
+    backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.EVAL.SIZE_PIXELS)
     LOGGER.info("features of %s on %s", weights, device)
     memory = features_home(cfg) / DECODER_FILE
     opener = choose_opener(cfg, manifests["train"], memory=memory)

@@ -9,9 +9,8 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
-from sce_video.build.data import build_views_dataset
+from sce_video.build.evaluation import build_protocol, build_views_dataset
 from sce_video.build.files import build_videos
-from sce_video.build.views import build_protocol
 from sce_video.build.workers import build_workers
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.sources.lists import SPLIT_MARK

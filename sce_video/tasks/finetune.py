@@ -28,24 +28,26 @@ from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
 from sce_video.tasks.features import describe_views, features_of
 from sce_video.tasks.results import write_results
-from sce_video.train.loop import Run, train
+from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
 from sce_video.train.step import Supervision, finetune_step, replica_of
 
 
-def finetune_task(cfg: CfgNode, device: torch.device) -> Work:
+def finetune_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Work:
     """Train backbone and classifier on labels, to the end or to TRAIN.STOP_AT_STEP; then test."""
     dropout, num_trained_blocks = cfg.MODEL.DROPOUT, cfg.MODEL.NUM_TRAINED_BLOCKS
-    return _train_and_test(cfg, device, dropout=dropout, num_trained_blocks=num_trained_blocks)
+    return _train_and_test(cfg, device, config, dropout=dropout, num_trained_blocks=num_trained_blocks)
 
 
-def linear_task(cfg: CfgNode, device: torch.device) -> Work:
+def linear_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Work:
     """The same with the backbone frozen, in eval mode, and without dropout."""
-    return _train_and_test(cfg, device, dropout=0.0, num_trained_blocks=0)
+    return _train_and_test(cfg, device, config, dropout=0.0, num_trained_blocks=0)
 
 
-def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_trained_blocks: int) -> Work:
+def _train_and_test(
+    cfg: CfgNode, device: torch.device, config: ConfigRecord, *, dropout: float, num_trained_blocks: int
+) -> Work:
     """The weights of the last step are tested, never the best."""
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
@@ -57,7 +59,7 @@ def _train_and_test(cfg: CfgNode, device: torch.device, *, dropout: float, num_t
     )
     opener = choose_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     classifier = prepared(classifier, device)
-    run = build_finetune_run(cfg, device, train_manifest, opener, classifier)
+    run = build_finetune_run(cfg, device, config, train_manifest, opener, classifier)
     step = resume(run)
     recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
 
@@ -120,7 +122,12 @@ def _test(
 
 
 def build_finetune_run(
-    cfg: CfgNode, device: torch.device, manifest: ListedVideos, opener: VideoOpener, classifier: Classifier
+    cfg: CfgNode,
+    device: torch.device,
+    config: ConfigRecord,
+    manifest: ListedVideos,
+    opener: VideoOpener,
+    classifier: Classifier,
 ) -> Run:
     views = build_views(cfg)[:1]
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
@@ -151,6 +158,7 @@ def build_finetune_run(
         manifest,
         opener,
         loader,
+        config,
         model=classifier,
         optimizer=optimizer,
         precision=precision,

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.arguments import settings_of, takes
 from sce_video.build.run import Work
-from sce_video.config.settings import settings_of, takes
 from sce_video.data.subsets import balanced_part
 from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.table import EVALUATIONS

@@ -10,8 +10,9 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.batch import collate, make_views
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.build.data import build_test_manifest, build_train_dataset, build_train_manifest
+from sce_video.build.evaluation import build_protocol
 from sce_video.build.files import build_opener, build_videos
-from sce_video.build.views import build_protocol, build_views
+from sce_video.build.views import build_views
 from sce_video.build.workers import build_workers
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.data.dataset import TrainDataset, VideoRequest

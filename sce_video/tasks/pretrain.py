@@ -18,15 +18,15 @@ from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
-from sce_video.train.loop import Run, train
+from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
 from sce_video.train.step import pretrain_step, replica_of
 
 
-def pretrain_task(cfg: CfgNode, device: torch.device) -> Work:
+def pretrain_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Work:
     """Pretrain to the end, or to TRAIN.STOP_AT_STEP; the finished backbone is written as safetensors."""
-    run = build_pretrain_run(cfg, device)
+    run = build_pretrain_run(cfg, device, config)
     return partial(_pretrain, cfg, run, device, step=resume(run))
 
 
@@ -46,7 +46,7 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
         LOGGER.info("wrote %s", path)
 
 
-def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
+def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Run:
     manifest = build_train_manifest(cfg)
     views = build_views(cfg)
     opener = choose_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
@@ -70,6 +70,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device) -> Run:
         manifest,
         opener,
         loader,
+        config,
         model=model,
         optimizer=optimizer,
         precision=precision,

@@ -10,16 +10,26 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.run import Work
+from sce_video.config.same_run import config_record
 from sce_video.evaluate.table import EVALUATIONS
 from sce_video.tasks.extract import extract_task
 from sce_video.tasks.finetune import finetune_task, linear_task
 from sce_video.tasks.on_features import on_features_task
 from sce_video.tasks.pretrain import pretrain_task
+from sce_video.train.loop import ConfigRecord
 
-TASKS: dict[str, Callable[[CfgNode, torch.device], Work]] = {
-    "pretrain": pretrain_task,
-    "finetune": finetune_task,
-    "linear": linear_task,
+Task = Callable[[CfgNode, torch.device], Work]
+
+
+def _training(task: Callable[[CfgNode, torch.device, ConfigRecord], Work]) -> Task:
+    """One that also wants to know how its config is kept, to go on from a checkpoint."""
+    return lambda cfg, device: task(cfg, device, config_record(cfg))
+
+
+TASKS: dict[str, Task] = {
+    "pretrain": _training(pretrain_task),
+    "finetune": _training(finetune_task),
+    "linear": _training(linear_task),
     **dict.fromkeys(EVALUATIONS, on_features_task),
     "extract": extract_task,
 }

@@ -46,6 +46,20 @@ class TakeStep(Protocol):
 
 
 @dataclass(frozen=True)
+class ConfigRecord:
+    """The config of a run as its checkpoints record it, and functions of the text that a checkpoint has.
+
+    Attributes:
+        changed_keys: keys of a recorded config that differ as they may not in a resumed run; "" if there are none.
+        num_epochs_of: number of epochs in a recorded config.
+    """
+
+    text: str
+    changed_keys: Callable[[str], str]
+    num_epochs_of: Callable[[str], int]
+
+
+@dataclass(frozen=True)
 class Run:
     """All parts of a training run; its mutable state is saved in checkpoints.
 
@@ -54,9 +68,7 @@ class Run:
         take_step: makes one optimiser step and returns the loss, still on the device.
         name_video: path of a video by its index.
         record: saved in every checkpoint beside the state: versions, and what must not change when the run is resumed
-            (`config`, digests of `videos` and `labels`, `decoder`).
-        changed_keys: keys of a recorded config that differ as they may not in a resumed run; "" if there are none.
-        num_epochs_of: number of epochs in a recorded config.
+            (the text of `config`, digests of `videos` and `labels`, `decoder`).
     """
 
     task: str
@@ -72,8 +84,7 @@ class Run:
     checkpoints: CheckpointFolder
     output_dir: Path
     record: dict[str, Any]
-    changed_keys: Callable[[str], str]
-    num_epochs_of: Callable[[str], int]
+    config: ConfigRecord
 
 
 def train(run: Run, *, step: int) -> bool:

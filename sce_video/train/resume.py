@@ -35,7 +35,7 @@ def resume(run: Run) -> int:
     if is_main_process():
         _log_resumed(run, step)
         if newest is not None and "config" in newest:
-            _warn_if_extended(run, run.num_epochs_of(newest["config"]) * run.plan.steps_per_epoch, step=step)
+            _warn_if_extended(run, run.config.num_epochs_of(newest["config"]) * run.plan.steps_per_epoch, step=step)
     return step
 
 
@@ -67,7 +67,7 @@ def _require_same_run(run: Run, state: dict[str, Any]) -> None:
     """Compare the checkpoint's record with the run's; those of older versions have fewer entries."""
     record, plan = run.record, run.plan
     way_out = "use the config of that run, or choose another RUN.OUTPUT_DIR"
-    changed = run.changed_keys(state["config"]) if "config" in state else ""
+    changed = run.config.changed_keys(state["config"]) if "config" in state else ""
     if changed:
         raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {way_out}")
     if state["videos"] != record["videos"]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from sce_video.build.run import build_precision, prepared
 from sce_video.config import load_config
-from sce_video.config.same_run import recorded_config
+from sce_video.config.same_run import config_record, recorded_config
 from sce_video.tasks.pretrain import build_pretrain_run
 from sce_video.train.loop import Run
 
@@ -23,10 +23,14 @@ def config(videos: Path, output_dir: Path, *overrides: str) -> CfgNode:
     return load_config(CONFIG, shared=[*places, *small, *overrides])
 
 
+def begun(cfg: CfgNode) -> Run:
+    return build_pretrain_run(cfg, CPU, config_record(cfg))
+
+
 @pytest.fixture(scope="module")
 def run(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     output_dir = tmp_path_factory.mktemp("run")
-    return build_pretrain_run(config(motion_videos, output_dir, "TRAIN.NUM_CHECKPOINTS_KEPT", "2"), CPU)
+    return begun(config(motion_videos, output_dir, "TRAIN.NUM_CHECKPOINTS_KEPT", "2"))
 
 
 def test_batch_norm_stays_as_it_is_off_a_gpu() -> None:
@@ -60,13 +64,13 @@ def test_a_checkpoint_s_record_tells_which_run_it_is_of(run: Run, motion_videos:
     assert recorded_config(record["config"])["METHOD.QUEUE_LENGTH"] == 8
     assert len(record["videos"]) == 64
     assert record["environment"]["torch"]
-    assert run.num_epochs_of(record["config"]) == 34
+    assert run.config.num_epochs_of(record["config"]) == 34
 
 
 def test_what_another_run_has_otherwise_is_named(run: Run, motion_videos: Path, tmp_path: Path) -> None:
-    other = build_pretrain_run(config(motion_videos, tmp_path, "METHOD.TEMPERATURE", "0.3", "RUN.SEED", "7"), CPU)
-    assert run.changed_keys(run.record["config"]) == ""
-    assert run.changed_keys(other.record["config"]) == "METHOD.TEMPERATURE, RUN.SEED"
+    other = begun(config(motion_videos, tmp_path, "METHOD.TEMPERATURE", "0.3", "RUN.SEED", "7"))
+    assert run.config.changed_keys(run.record["config"]) == ""
+    assert run.config.changed_keys(other.record["config"]) == "METHOD.TEMPERATURE, RUN.SEED"
 
 
 def test_folders_and_names_are_the_config_s(run: Run) -> None:

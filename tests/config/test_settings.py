@@ -1,22 +1,13 @@
 """How a setting is declared: who uses it is asked of the pieces that take it, by name."""
 
-from sce_video.config.settings import Section, fixed, flag, free, number, takes, when_taken
+from sce_video.config.settings import Section, fixed, flag, free, number, when_taken
 
 
 class Piece:
     def __init__(self, data: int, *, width: int) -> None: ...
 
 
-class Heir(Piece):
-    pass
-
-
 def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_: int) -> None: ...
-
-
-def test_a_piece_takes_what_is_by_keyword_alone() -> None:
-    assert takes(Piece) == takes(Heir) == ("width",)
-    assert takes(function) == ("depth", "width")
 
 
 def test_a_setting_is_used_by_the_pieces_that_take_it() -> None:

@@ -11,7 +11,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.model import build_classifier
 from sce_video.errors import CheckpointError, ConfigError
 from sce_video.runtime.checkpoints import load_checkpoint
-from sce_video.tasks.finetune import finetune_task, linear_task
+from sce_video.tasks.table import TASKS
 from tests.tasks.conftest import NUM_CLASSES
 
 CPU = torch.device("cpu")
@@ -30,22 +30,22 @@ def test_finetuning_trains_all_and_a_linear_probe_the_classifier(
     config: Callable[..., CfgNode], tmp_path: Path
 ) -> None:
     finetuning = config("finetune", **FAST, MODEL__DROPOUT=0.0)
-    finetune_task(finetuning, CPU)()
+    TASKS["finetune"](finetuning, CPU)()
     assert changed_parts(finetuning, tmp_path / "run", step=2) == {"backbone", "linear"}
     probe = config("linear", **FAST, RUN__OUTPUT_DIR=tmp_path / "probe")
-    linear_task(probe, CPU)()
+    TASKS["linear"](probe, CPU)()
     assert changed_parts(probe, tmp_path / "probe", step=2) == {"linear"}
 
 
 @pytest.mark.parametrize(
-    ("task", "start", "dropout", "num_trained_blocks"),
-    [("finetune", finetune_task, 0.25, 2), ("linear", linear_task, 0.0, 0)],
+    ("task", "dropout", "num_trained_blocks"),
+    [("finetune", 0.25, 2), ("linear", 0.0, 0)],
 )
 def test_results_name_the_recipe(
-    config: Callable[..., CfgNode], tmp_path: Path, task: str, start: Callable, dropout: float, num_trained_blocks: int
+    config: Callable[..., CfgNode], tmp_path: Path, task: str, dropout: float, num_trained_blocks: int
 ) -> None:
     more = {"MODEL__DROPOUT": 0.25, "MODEL__NUM_TRAINED_BLOCKS": 2} if task == "finetune" else {}
-    start(config(task, **FAST, **more), CPU)()
+    TASKS[task](config(task, **FAST, **more), CPU)()
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     recipe = {"num_epochs": 2, "global_batch_size": 4, "optimizer": "sgd", "base_lr": 1.0, "weight_decay": 0.0}
     assert {**recipe, "dropout": dropout, "num_trained_blocks": num_trained_blocks}.items() <= results[
@@ -58,7 +58,7 @@ def test_results_name_the_recipe(
 
 
 def test_a_stopped_run_is_not_tested(config: Callable[..., CfgNode], tmp_path: Path) -> None:
-    linear_task(config("linear", **FAST, TRAIN__STOP_AT_STEP=1), CPU)()
+    TASKS["linear"](config("linear", **FAST, TRAIN__STOP_AT_STEP=1), CPU)()
     assert not (tmp_path / "run" / "results.json").exists()
 
 
@@ -67,12 +67,12 @@ def test_other_labels_of_the_same_videos_are_another_run(
 ) -> None:
     listed = tmp_path / "train.txt"
     listed.write_text((pictures / "train.txt").read_text())
-    linear_task(config("linear", **FAST, DATA__TRAIN=listed, TRAIN__STOP_AT_STEP=1), CPU)()
+    TASKS["linear"](config("linear", **FAST, DATA__TRAIN=listed, TRAIN__STOP_AT_STEP=1), CPU)()
     listed.write_text("".join(f"train{i}.png {3 - i}\n" for i in range(4)))
     with pytest.raises(CheckpointError, match="label"):
-        linear_task(config("linear", **FAST, DATA__TRAIN=listed), CPU)
+        TASKS["linear"](config("linear", **FAST, DATA__TRAIN=listed), CPU)
 
 
 def test_more_blocks_than_there_are(config: Callable[..., CfgNode]) -> None:
     with pytest.raises(ConfigError, match=r"MODEL\.NUM_TRAINED_BLOCKS is 99; r2plus1d_mini has \d+ blocks"):
-        finetune_task(config("finetune", MODEL__NUM_TRAINED_BLOCKS=99), CPU)
+        TASKS["finetune"](config("finetune", MODEL__NUM_TRAINED_BLOCKS=99), CPU)

@@ -9,7 +9,9 @@ from fvcore.common.config import CfgNode
 from safetensors import safe_open
 
 from sce_video.build.model import build_evaluated_backbone
-from sce_video.tasks.pretrain import build_pretrain_run, pretrain_task
+from sce_video.config.same_run import config_record
+from sce_video.tasks.pretrain import build_pretrain_run
+from sce_video.tasks.table import TASKS
 
 CPU = torch.device("cpu")
 
@@ -21,14 +23,14 @@ def test_steps_of_an_epoch_of_four_videos(
     cfg = config(
         "pretrain", TRAIN__GLOBAL_BATCH_SIZE=batch, TRAIN__ACCUMULATION_STEPS=accumulation, TRAIN__NUM_EPOCHS=3
     )
-    run = build_pretrain_run(cfg, CPU)
+    run = build_pretrain_run(cfg, CPU, config_record(cfg))
     assert (run.plan.steps_per_epoch, run.plan.num_steps) == (steps, 3 * steps)
     assert run.loader.steps_per_epoch == steps
     assert run.record["labels"] == ""
 
 
 def test_the_finished_backbone_is_that_of_the_run(config: Callable[..., CfgNode], tmp_path: Path) -> None:
-    pretrain_task(config("pretrain"), CPU)()
+    TASKS["pretrain"](config("pretrain"), CPU)()
     file = tmp_path / "run" / "backbone.safetensors"
     state = torch.load(tmp_path / "run" / "checkpoints" / "step_00000002.pt", weights_only=True)
     with safe_open(file, framework="pt") as weights:
@@ -39,7 +41,7 @@ def test_the_finished_backbone_is_that_of_the_run(config: Callable[..., CfgNode]
 
 
 def test_a_run_that_is_stopped_has_no_finished_backbone(config: Callable[..., CfgNode], tmp_path: Path) -> None:
-    pretrain_task(config("pretrain", TRAIN__STOP_AT_STEP=1), CPU)()
+    TASKS["pretrain"](config("pretrain", TRAIN__STOP_AT_STEP=1), CPU)()
     assert (tmp_path / "run" / "checkpoints" / "step_00000001.pt").is_file()
     assert not (tmp_path / "run" / "backbone.safetensors").exists()
 
@@ -47,8 +49,8 @@ def test_a_run_that_is_stopped_has_no_finished_backbone(config: Callable[..., Cf
 def test_evaluation_on_other_clips_than_in_training_is_said(
     config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pretrain_task(config("pretrain"), CPU)()
-    build_evaluated_backbone(config("knn", EVAL__CHECKPOINT=tmp_path / "run"))
+    TASKS["pretrain"](config("pretrain"), CPU)()
+    build_evaluated_backbone(config("knn", EVAL__CHECKPOINT=tmp_path / "run"), size_pixels=32)
     assert "was trained" not in caplog.text
-    build_evaluated_backbone(config("knn", EVAL__CHECKPOINT=tmp_path / "run", CLIP__SECONDS=0.25))
+    build_evaluated_backbone(config("knn", EVAL__CHECKPOINT=tmp_path / "run", CLIP__SECONDS=0.25), size_pixels=32)
     assert "backbone.safetensors was trained with CLIP.SECONDS 1.0; this run has CLIP.SECONDS 0.25" in caplog.text

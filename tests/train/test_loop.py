@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sce_video.augment.batch import TrainBatch
 from sce_video.config import config_text, load_config
+from sce_video.config.same_run import config_record
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
@@ -123,7 +124,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def begun(cfg: CfgNode) -> Run:
     """As `run_task` begins it."""
     seed_everything(cfg.RUN.SEED)
-    run = build_pretrain_run(cfg, torch.device("cpu"))
+    run = build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg))
     (run.output_dir / "config.yaml").write_text(config_text(cfg))
     return run
 
@@ -229,7 +230,7 @@ def test_a_signal_lets_the_step_finish_and_saves(
 def test_training_moves_every_part(undisturbed: Path, motion_videos: Path) -> None:
     cfg = config(motion_videos, undisturbed)
     torch.manual_seed(0)
-    model = build_pretrain_run(cfg, torch.device("cpu")).model
+    model = build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg)).model
     start, end = model.state_dict(), final_state(undisturbed)["model"]
     for part in ("backbone.", "projector.", "predictor.", "momentum_backbone.", "momentum_projector."):
         names = [name for name in start if name.startswith(part) and "num_batches" not in name]
@@ -295,7 +296,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_good_checkpoint(motion_videos:
 def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tmp_path: Path) -> None:
     """The loss of the last step is still finite when its update is not."""
     cfg = config(motion_videos, tmp_path, TRAIN__CHECKPOINT_EVERY_STEPS=1, TRAIN__LOG_EVERY_STEPS=1)
-    run = build_pretrain_run(cfg, torch.device("cpu"))
+    run = build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg))
     finish_step = run.model.finish_step
     steps = []
 
@@ -395,7 +396,8 @@ def test_of_a_wrong_checkpoint_the_one_before_is_used(
     shutil.copytree(half_way, tmp_path / "run")
     state = load_checkpoint(half_way / "checkpoints" / "step_00000008.pt")
     torch.save({**state, **DAMAGE[damage](state)}, tmp_path / "run" / "checkpoints" / "step_00000008.pt")
-    run = build_pretrain_run(config(motion_videos, tmp_path / "run"), torch.device("cpu"))
+    cfg = config(motion_videos, tmp_path / "run")
+    run = build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg))
     assert resume(run) == 4
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
@@ -411,9 +413,10 @@ def test_lost_steps_are_said_also_without_a_checkpoint(
     half_way: Path, motion_videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copy(half_way / "metrics.jsonl", tmp_path)
-    assert resume(build_pretrain_run(config(motion_videos, tmp_path), torch.device("cpu"))) == 0
+    cfg = config(motion_videos, tmp_path)
+    assert resume(build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg))) == 0
     assert "after the start (there is no checkpoint) that are lost and will be redone" in caplog.text
-    assert "as far as metrics.jsonl tells: 8" in caplog.text
+    assert "according to metrics.jsonl: 8" in caplog.text
 
 
 def test_a_checkpoint_of_another_run_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:

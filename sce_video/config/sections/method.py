@@ -1,8 +1,9 @@
 """METHOD: how it is pretrained. A key is used by the methods that have an argument, or a scalar, of its name."""
 
+from sce_video.arguments import takes
 from sce_video.config.sections.bounds import MOST_EPOCHS
 from sce_video.config.sections.task import PRETRAINING
-from sce_video.config.settings import Section, When, choice, flag, number, positive, share, takes, when, when_above_zero
+from sce_video.config.settings import Section, When, choice, flag, number, positive, share, when, when_above_zero
 from sce_video.methods.table import METHODS
 from sce_video.optim.schedules import RAMP_SHAPES
 

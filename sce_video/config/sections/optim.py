@@ -1,8 +1,9 @@
 """OPTIM: what moves the weights."""
 
+from sce_video.arguments import takes
 from sce_video.config.sections.bounds import MOST_EPOCHS
 from sce_video.config.sections.task import FINETUNING, TRAINING
-from sce_video.config.settings import Section, choice, flag, number, takes, when, when_taken
+from sce_video.config.settings import Section, choice, flag, number, when, when_taken
 from sce_video.optim.table import OPTIMIZERS
 
 _DECAYS_IN_GROUPS = when(

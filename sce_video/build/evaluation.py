@@ -1,0 +1,25 @@
+"""Views of a video in evaluation, from the config."""
+
+from fvcore.common.config import CfgNode
+
+from sce_video.data.videos import StoredVideos
+from sce_video.data.watched import WatchedVideos
+from sce_video.engine.pool.workers import Workers
+from sce_video.evaluate.views import ViewProtocol, ViewsDataset
+
+
+def build_views_dataset(cfg: CfgNode, videos: StoredVideos, workers: Workers) -> ViewsDataset:
+    return ViewsDataset(WatchedVideos(videos, workers), protocol=build_protocol(cfg))
+
+
+def build_protocol(cfg: CfgNode) -> ViewProtocol:
+    """Nothing random in it: frames that pretraining jitters are spread evenly here."""
+    return ViewProtocol(
+        num_clips=cfg.EVAL.NUM_CLIPS if cfg.EVAL.CLIPS == "evenly_spaced" else 0,
+        clip_seconds=cfg.CLIP.SECONDS,
+        num_frames=cfg.CLIP.NUM_FRAMES,
+        num_crops=cfg.EVAL.NUM_CROPS,
+        size_pixels=cfg.EVAL.SIZE_PIXELS,
+        clips=cfg.EVAL.CLIPS,
+        frame_stride=cfg.CLIP.FRAME_STRIDE if cfg.CLIP.FRAME_CHOICE == "strided" else 0,
+    )

@@ -1,0 +1,18 @@
+from sce_video.build.evaluation import build_protocol
+from sce_video.config.defaults import default_config
+
+
+def test_evaluation_keeps_frames_as_training_but_for_what_is_random() -> None:
+    cfg = default_config()
+    cfg.CLIP.FRAME_CHOICE, cfg.CLIP.FRAME_STRIDE = "strided", 2
+    assert build_protocol(cfg).frame_stride == 2
+    cfg.CLIP.FRAME_CHOICE = "jittered"
+    assert build_protocol(cfg).frame_stride == 0  # spread evenly
+
+
+def test_only_evenly_spaced_clips_have_a_number() -> None:
+    cfg = default_config()
+    cfg.EVAL.NUM_CLIPS = 7
+    assert build_protocol(cfg).num_clips == 7
+    cfg.EVAL.CLIPS = "full_coverage"
+    assert build_protocol(cfg).num_clips == 0
