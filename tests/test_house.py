@@ -39,9 +39,9 @@ SEEN_OF_THE_ENGINE = {
     },
     "pool": {"Workers"},
     "remote": {
-        *("Location", "location", "RemotePath", "relative_folder", "listed_files", "RemoteError", "RefusedError"),
-        *("VideoFiles", "Fetchable", "whole_file", "shard_member", "FileCache", "CacheError", "disk_errors"),
-        *("Member", "member_path", "ShardIndex", "read_index", "expand_braces", "BRACES"),
+        *("Location", "location", "RemotePath", "relative_folder", "RemoteError", "RefusedError"),
+        *("VideoFiles", "Fetchable", "whole_file", "shard_member", "FileCache", "cache_folder"),
+        *("Member", "member_path", "folder_and_names", "read_indices"),
     },
     "machine": {"available_cores"},
 }

@@ -1,19 +1,17 @@
 """Video opener, and cache of remote videos, from the config."""
 
-import os
-import stat
-import tempfile
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fvcore.common.config import CfgNode
 
 from sce_video.clips.decoders import VideoOpener
 from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern
 from sce_video.data.videos import ListedVideos, StoredVideos
-from sce_video.engine.remote.cache import CacheError, FileCache, disk_errors
-from sce_video.engine.remote.videos import VideoFiles
 from sce_video.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sce_video.engine.remote.videos import VideoFiles
 
 
 def build_opener(cfg: CfgNode) -> VideoOpener:
@@ -44,32 +42,12 @@ def build_videos(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> Sto
     return listed.opened_by(opener, partial(build_video_files, cfg))
 
 
-def build_video_files(cfg: CfgNode) -> VideoFiles:
+def build_video_files(cfg: CfgNode) -> "VideoFiles":
     """Raises CacheError: DATA.CACHE_DIR cannot be used."""
-    cache = FileCache(_cache_folder(cfg), limit_bytes=int(cfg.DATA.CACHE_GB * 1e9))
+    # Here and not above: runs on local files need none of it.
+    from sce_video.engine.remote.cache import FileCache, cache_folder
+    from sce_video.engine.remote.videos import VideoFiles
+
+    cache = FileCache(cache_folder(cfg.DATA.CACHE_DIR), limit_bytes=int(cfg.DATA.CACHE_GB * 1e9))
     cache.prepare()
     return VideoFiles(cache)
-
-
-def build_index_folder(cfg: CfgNode) -> Path:
-    """Where the contents of shards are kept, beside the videos and not counted with them."""
-    return _cache_folder(cfg) / "shards"
-
-
-def _cache_folder(cfg: CfgNode) -> Path:
-    return Path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else own_folder(Path(tempfile.gettempdir()))
-
-
-def own_folder(temporary: Path) -> Path:
-    """This user's folder in one that all can write to, where another user may have made it first.
-
-    Raises:
-        CacheError: it is not this user's alone, or cannot be made.
-    """
-    folder = temporary / f"sce_video_cache_{os.getuid()}"
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.lstat()
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise CacheError(f"{folder} can be written by others; give DATA.CACHE_DIR a folder of your own")
-    return folder

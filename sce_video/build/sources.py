@@ -2,7 +2,6 @@
 
 from fvcore.common.config import CfgNode
 
-from sce_video.build.files import build_index_folder
 from sce_video.data.sources.source import Listing
 from sce_video.data.sources.table import SOURCES
 from sce_video.data.videos import ListedVideos
@@ -29,5 +28,5 @@ def _listing(cfg: CfgNode) -> Listing:
         splits_dir=cfg.DATA.SPLITS_DIR,
         split=cfg.DATA.SPLIT,
         columns=cfg.DATA.LIST_COLUMNS,
-        index_folder=lambda: build_index_folder(cfg),
+        cache_dir=cfg.DATA.CACHE_DIR,
     )

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sce_video.clips.decoders import VideoDecoder, VideoOpener
 from sce_video.data.manifest import LabelKind, Manifest, PackedTexts, packed_lines
-from sce_video.data.storage import GetFiles, LocalFiles, MixedFiles, OpenPath, RemoteFiles, Storage, no_files
-from sce_video.engine.remote import Location, RemotePath, location
+from sce_video.data.storage import GetFiles, LocalFiles, OpenPath, Storage, no_files
+from sce_video.engine.remote import Location, location
 
 _NUM_STAMPED = 32
 
@@ -72,6 +73,9 @@ def listed_files(
 
 
 def _storage_of_files(root: Location, paths: PackedTexts) -> Storage:
-    if isinstance(root, RemotePath):
-        return RemoteFiles(root)
-    return MixedFiles(root) if b"://" in paths.joined else LocalFiles(root)
+    if isinstance(root, Path) and b"://" not in paths.joined:
+        return LocalFiles(root)
+    # What fetches is imported here alone, where it is known that something must be.
+    from sce_video.data.remote_storage import MixedFiles, RemoteFiles
+
+    return MixedFiles(root) if isinstance(root, Path) else RemoteFiles(root)

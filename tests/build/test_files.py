@@ -14,11 +14,10 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.data import build_train_manifest
-from sce_video.build.files import build_video_files, own_folder
+from sce_video.build.files import build_video_files
 from sce_video.cli.doctor.subject import read_subject
 from sce_video.config import config_text, load_config
 from sce_video.engine.doctor.network import fetching
-from sce_video.engine.remote.cache import CacheError
 from sce_video.engine.remote.filesystem import MissingPackageError
 from sce_video.launch.local import run_task
 from sce_video.tasks.decoder import choose_opener
@@ -107,30 +106,13 @@ def test_doctor_fetches_before_it_measures(served: HttpFolder, tmp_path: Path) -
     assert finding.fact.startswith("24 of 24 cannot be fetched: http://")
 
 
-def test_the_default_folder_is_this_users_alone(tmp_path: Path) -> None:
-    folder = own_folder(tmp_path)
-    assert own_folder(tmp_path) == folder
-    assert folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    with pytest.raises(CacheError, match="by others; give DATA.CACHE_DIR"):
-        own_folder(tmp_path)
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    with pytest.raises(CacheError, match="by others"):
-        own_folder(tmp_path)
-    folder.unlink()
-    folder.write_text("")
-    with pytest.raises(CacheError, match="DATA.CACHE_DIR .* cannot be written"):
-        own_folder(tmp_path)
-
-
 def test_local_videos_need_no_cache_and_none_of_the_packages(motion_videos: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
 for name in ("aiohttp", "s3fs", "fsspec"):
     sys.modules[name] = None
 from sce_video.build.data import build_train_manifest
-from sce_video.build.files import build_videos, own_folder
+from sce_video.build.files import build_videos
 from sce_video.clips.decoders import VideoOpener
 from sce_video.config import config_text, load_config
 places = ["DATA.ROOT", {str(motion_videos)!r}, "DATA.CACHE_DIR", {str(tmp_path / "c")!r}]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.storage import LocalFiles, MixedFiles, Pixels, RemoteFiles, Shards, Storage
+from sce_video.data.remote_storage import MixedFiles, RemoteFiles
+from sce_video.data.storage import LocalFiles, Pixels, Storage
 from sce_video.data.videos import listed_files
-from sce_video.engine.remote import RemotePath
 
 OPENER = VideoOpener("pyav")
 
@@ -48,8 +48,6 @@ def test_the_content_of_files_is_their_sizes_and_times(tmp_path: Path) -> None:
     many = [f"{video}.mp4" for video in range(100)]
     assert digest(*many) == by_hand(*((video, 0, 0) for video in range(0, 100, 3)))
     assert Pixels(tmp_path, np.zeros((1, 2, 2, 3), np.uint8)).content({0: "cifar10/train/000000"}) == []
-    shards = Shards(tmp_path, {"b.tar": "2", "a.tar": "1"})
-    assert shards.content({0: "a.tar/x@0+1"}) == [("a.tar", "1"), ("b.tar", "2")]
 
 
 @pytest.mark.parametrize(
@@ -64,24 +62,6 @@ def test_the_content_of_files_is_their_sizes_and_times(tmp_path: Path) -> None:
 )
 def test_where_the_files_of_a_list_are(root: str, paths: list[str], kind: type[Storage]) -> None:
     assert type(listed_files(root, paths, None, "list").storage) is kind
-
-
-def test_a_whole_url_stands_for_itself_below_any_root() -> None:
-    for storage in (MixedFiles(Path("/videos")), RemoteFiles(RemotePath("s3://bucket/videos"))):
-        video = storage.fetchable("https://host/b.mp4?sig=1")
-        assert video is not None
-        assert (video.name, video.key, video.suffix) == ("https://host/b.mp4?***", "https://host/b.mp4?sig=1", ".mp4")
-        assert storage.file("https://host/b.mp4?sig=1") is None
-    assert MixedFiles(Path("/videos")).fetchable("a.mp4") is None
-    assert MixedFiles(Path("/videos")).file("a.mp4") == "/videos/a.mp4"
-    assert RemoteFiles(RemotePath("s3://bucket/videos")).name("a.mp4") == "s3://bucket/videos/a.mp4"
-
-
-def test_a_member_is_told_apart_by_shard_version_and_place(tmp_path: Path) -> None:
-    storage = Shards(tmp_path, {"a.tar": "written on Monday"})
-    video = storage.fetchable("a.tar/x/clip.MP4@1536+20480")
-    assert video.name == f"{tmp_path}/a.tar/x/clip.MP4@1536+20480"
-    assert (video.key, video.suffix) == (f"{tmp_path}/a.tar written on Monday 1536+20480", ".mp4")
 
 
 def test_a_part_of_pixels_shows_its_own_images(tmp_path: Path) -> None:

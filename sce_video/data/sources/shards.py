@@ -1,24 +1,15 @@
 """Tar shards in WebDataset's layout, local or remote: `000123.mp4` with `000123.cls` or `000123.json` beside it."""
 
-from collections.abc import Sequence
-from functools import partial
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources.class_names import ClassNames, numbered_labels, read_class_names
 from sce_video.data.sources.source import Listing, Source
-from sce_video.data.storage import Shards
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
-from sce_video.engine.remote.shards import BRACES, Member, ShardIndex, expand_braces, member_path, read_index
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.progress import progress_bar
-from sce_video.urls import is_url, masked
-
-# Servers answer slowly, not seldom: what is waited for takes no core.
-_NUM_THREADS = 16
+from sce_video.urls import masked
 
 
 def read_shards(
@@ -40,9 +31,12 @@ def read_shards(
         ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without, some
             with numbers and some with names.
     """
-    root, index_folder = location(root), Path(index_folder)
-    folder, names = _split(pattern, root)
-    indices = _indices([folder / name for name in names], index_folder)
+    # Few lists are of shards, and only these need what reads them.
+    from sce_video.data.remote_storage import Shards
+    from sce_video.engine.remote.shards import Member, folder_and_names, member_path, read_indices
+
+    folder, names = folder_and_names(pattern, location(root))
+    indices = read_indices([folder / name for name in names], Path(index_folder))
     paths: list[str] = []
     labels: list[int | str] = []
     for name, (_, videos) in zip(names, indices, strict=True):
@@ -65,37 +59,12 @@ def read_shards(
     )
 
 
-def _indices(shards: Sequence[Location], index_folder: Path) -> list[ShardIndex]:
-    # Not of concurrent.futures: its threads hold up Ctrl-C, and the first error, until the last of them has given up.
-    with (
-        ThreadPool(min(_NUM_THREADS, len(shards))) as pool,
-        progress_bar(total=len(shards), description="shards", unit="shard", delay_seconds=5.0) as bar,
-    ):
-        indices = []
-        for index in pool.imap(partial(read_index, folder=index_folder), shards):
-            indices.append(index)
-            bar.update()
-    return indices
-
-
-def _split(pattern: str, root: Location) -> tuple[Location, list[str]]:
-    """The folder above the first brace, and the names of the shards below it."""
-    place, mark, query = pattern.partition("?") if is_url(pattern) else (pattern, "", "")
-    fixed = place[: found.start()] if (found := BRACES.search(place)) else place
-    if is_url(pattern) and fixed.count("/") < 3:
-        raise ManifestError(f"{masked(pattern)!r}: braces may stand behind the host or bucket only")
-    cut = fixed.rfind("/") + 1
-    own = location(f"{place[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
-    folder = root / str(own) if isinstance(own, Path) and not own.is_absolute() else own
-    names = expand_braces(place[cut:])
-    for name in names:
-        if not name.endswith(".tar"):
-            raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
-    return folder, names
-
-
 def _read(listing: Listing, pattern: str, class_names: ClassNames = dict) -> ListedVideos:
-    return read_shards(pattern, listing.root, index_folder=listing.index_folder(), class_names=class_names)
+    from sce_video.engine.remote.cache import cache_folder
+
+    # Beside the cached videos and not counted with them.
+    index_folder = cache_folder(listing.cache_dir) / "shards"
+    return read_shards(pattern, listing.root, index_folder=index_folder, class_names=class_names)
 
 
 def _read_test(listing: Listing) -> ListedVideos:

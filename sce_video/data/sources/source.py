@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sce_video.data.videos import ListedVideos
@@ -11,8 +10,8 @@ from sce_video.data.videos import ListedVideos
 class Listing(NamedTuple):
     """Where videos are listed; each source takes what it needs of it.
 
-    Texts are paths or URLs, "" where nothing is given. `columns` are those of a list; `index_folder` gives the folder
-    that keeps what is in shards.
+    Texts are paths or URLs, "" where nothing is given. `columns` are those of a list; `cache_dir` is for what is in
+    shards, too.
     """
 
     root: str
@@ -21,7 +20,7 @@ class Listing(NamedTuple):
     splits_dir: str
     split: int
     columns: str
-    index_folder: Callable[[], Path]
+    cache_dir: str
 
 
 Read = Callable[[Listing], ListedVideos]

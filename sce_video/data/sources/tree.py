@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.engine.remote import Location, RemoteError, RemotePath
-from sce_video.engine.remote.transfer import listed_files
 from sce_video.errors import ManifestError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders_below", "is_frame_folder"]
@@ -46,7 +45,7 @@ def files_below(top: Location, suffixes: tuple[str, ...]) -> list[str]:
 def _listed(top: RemotePath) -> Iterator[Folder]:
     """The same from one listing of a remote folder; object stores have no folders, but names with slashes."""
     try:
-        files = [file for file in listed_files(top) if "/." not in f"/{file}" and not file.endswith("/")]
+        files = [file for file in top.files_below() if "/." not in f"/{file}" and not file.endswith("/")]
     except RemoteError as error:
         raise ManifestError(f"{top} is not a folder that can be listed ({error})") from error
     found: dict[str, tuple[set[str], set[str]]] = {"": (set(), set())}

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from sce_video.engine.remote.retry import DeadlineError, RefusedError
+from sce_video.engine.remote.location import RefusedError
+from sce_video.engine.remote.retry import DeadlineError
 
 _PIECE_BYTES = 2**18
 _PARTIAL_CONTENT = 206

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from sce_video.engine.remote import transfer
-from sce_video.engine.remote.retry import RemoteError
 from sce_video.urls import is_url, masked_url
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class RemoteError(OSError):
+    """A remote file cannot be fetched; the message is one line with the URL, without secrets, and the cause."""
+
+
+class RefusedError(RemoteError):
+    """A permanent error: the file does not exist, or access is denied."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,25 @@ class RemotePath:
     def absolute(self) -> "RemotePath":
         return self
 
+    # `transfer`, with all that it needs, is imported at the first request: a run on local files makes none.
+
     def read_bytes(self) -> bytes:
         """Content of the file; raises RemoteError."""
+        from sce_video.engine.remote import transfer
+
         return transfer.read_bytes(self)
 
     def exists(self) -> bool:
         """Whether the file exists; raises RemoteError where the server does not tell."""
+        from sce_video.engine.remote import transfer
+
         return transfer.exists(self)
+
+    def files_below(self) -> list[str]:
+        """Relative names of all files below it; raises RemoteError."""
+        from sce_video.engine.remote import transfer
+
+        return transfer.listed_files(self)
 
 
 Location: TypeAlias = Path | RemotePath

@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from sce_video.engine.remote.location import RefusedError, RemoteError
 from sce_video.errors import UserError
 from sce_video.runtime.logging import LOGGER
 from sce_video.urls import masked
@@ -29,14 +30,6 @@ _NOT_IMPLEMENTED = 501
 # Errors of the local disk, not of the network.
 _LOCAL_ERRORS = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 _JITTER = random.SystemRandom()  # forked processes must not wait equally long
-
-
-class RemoteError(OSError):
-    """A remote file cannot be fetched; the message is one line with the URL, without secrets, and the cause."""
-
-
-class RefusedError(RemoteError):
-    """A permanent error: the file does not exist, or access is denied."""
 
 
 class DeadlineError(TimeoutError):

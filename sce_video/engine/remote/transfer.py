@@ -3,23 +3,19 @@
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from sce_video.engine.remote.bounded import MemorySink, WholeFileError, call_method, http_status, read_http
 from sce_video.engine.remote.filesystem import file_system
+from sce_video.engine.remote.location import RefusedError, RemoteError, RemotePath
 from sce_video.engine.remote.retry import (
     START_RETRY_POLICY,
-    RefusedError,
-    RemoteError,
     RetryPolicy,
     ShortReadError,
     is_temporary,
     status_of,
     with_retries,
 )
-
-if TYPE_CHECKING:
-    from sce_video.engine.remote.location import RemotePath
 
 _VERSION_NAMES = ("ETag", "etag", "md5", "Content-MD5", "LastModified", "Last-Modified", "mtime", "last_modified")
 _PARTIAL_CONTENT = 206
@@ -37,7 +33,7 @@ class FileFacts(NamedTuple):
     version: str
 
 
-def exists(path: "RemotePath") -> bool:
+def exists(path: RemotePath) -> bool:
     """Whether the file exists; raises RemoteError where the server does not tell."""
 
     def attempt(deadline: float) -> bool:
@@ -53,7 +49,7 @@ def exists(path: "RemotePath") -> bool:
     return with_retries(attempt, name=path, retry_policy=START_RETRY_POLICY, logs_retry=True)
 
 
-def file_facts(path: "RemotePath") -> FileFacts:
+def file_facts(path: RemotePath) -> FileFacts:
     """Size and version of the file; raises RemoteError, also where the server does not give its size."""
 
     def attempt(deadline: float) -> FileFacts:
@@ -67,7 +63,7 @@ def file_facts(path: "RemotePath") -> FileFacts:
     return with_retries(attempt, name=path, retry_policy=START_RETRY_POLICY, logs_retry=True)
 
 
-def has_ranges(path: "RemotePath") -> bool:
+def has_ranges(path: RemotePath) -> bool:
     """Whether the server supports range requests, which some HTTP servers do not; raises RemoteError."""
 
     def attempt(deadline: float) -> bool:
@@ -77,7 +73,7 @@ def has_ranges(path: "RemotePath") -> bool:
     return not _is_http(path) or with_retries(attempt, name=path, retry_policy=START_RETRY_POLICY, logs_retry=True)
 
 
-def read_bytes(path: "RemotePath") -> bytes:
+def read_bytes(path: RemotePath) -> bytes:
     """Content of a list file of at most 1 GiB; raises RemoteError."""
 
     def attempt(_: float) -> bytes:
@@ -93,7 +89,7 @@ def read_bytes(path: "RemotePath") -> bytes:
     return with_retries(attempt, name=path, retry_policy=START_RETRY_POLICY, logs_retry=True)
 
 
-def read_range(path: "RemotePath", start: int, length: int, *, retry_policy: RetryPolicy, deadline: float) -> bytes:
+def read_range(path: RemotePath, start: int, length: int, *, retry_policy: RetryPolicy, deadline: float) -> bytes:
     """`length` bytes from offset `start`; raises RemoteError."""
 
     def attempt(deadline: float) -> bytes:
@@ -113,7 +109,7 @@ def read_range(path: "RemotePath", start: int, length: int, *, retry_policy: Ret
     return with_retries(attempt, name=path, retry_policy=retry_policy, deadline=deadline)
 
 
-def fetch(path: "RemotePath", target: str, *, make_room: Callable[[int], None], retry_policy: RetryPolicy) -> None:
+def fetch(path: RemotePath, target: str, *, make_room: Callable[[int], None], retry_policy: RetryPolicy) -> None:
     """Download the whole file to `target`.
 
     Args:
@@ -141,7 +137,7 @@ def fetch(path: "RemotePath", target: str, *, make_room: Callable[[int], None], 
 class _FileSink:
     """Writes an answer to a file, after making room for it."""
 
-    def __init__(self, path: "RemotePath", file: BinaryIO, make_room: Callable[[int], None]) -> None:
+    def __init__(self, path: RemotePath, file: BinaryIO, make_room: Callable[[int], None]) -> None:
         self._path, self._file, self._make_room = path, file, make_room
         self._num_bytes = 0
         self._room = 0
@@ -161,7 +157,7 @@ class _FileSink:
         self._file.write(piece)
 
 
-def listed_files(path: "RemotePath") -> list[str]:
+def listed_files(path: RemotePath) -> list[str]:
     """Paths of all files below a remote folder, relative to it; raises RemoteError."""
 
     def attempt(_: float) -> list[str]:
@@ -196,5 +192,5 @@ def _progress(make_room: Callable[[int], None], deadline: float) -> Any:
     return Progress()
 
 
-def _is_http(path: "RemotePath") -> bool:
+def _is_http(path: RemotePath) -> bool:
     return path.url.lower().startswith(("http://", "https://"))

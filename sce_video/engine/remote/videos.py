@@ -12,9 +12,10 @@ from torch import Tensor
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoDecoder, VideoMetadata, VideoOpener
 from sce_video.clips.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from sce_video.engine.pool.watchdog import waiting_for_others
-from sce_video.engine.remote import RETRY_POLICY, Location, RemoteError, RemotePath, RetryPolicy
+from sce_video.engine.remote import Location, RemoteError, RemotePath
 from sce_video.engine.remote.cache import FileCache, HeldFile, TooLargeError
 from sce_video.engine.remote.cache.folder import MakeRoom
+from sce_video.engine.remote.retry import RETRY_POLICY, RetryPolicy
 from sce_video.engine.remote.shards.member import Member, find_member
 from sce_video.engine.remote.transfer import fetch, read_range
 from sce_video.special_files import refuse_special_file

@@ -6,8 +6,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from sce_video.engine.remote import RemoteError
 from sce_video.engine.remote.retry import (
-    RemoteError,
     RetryPolicy,
     ShortReadError,
     asked_to_wait,

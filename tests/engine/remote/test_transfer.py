@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.remote import RefusedError, RemoteError, RemotePath, RetryPolicy, location, transfer
-from sce_video.engine.remote.retry import status_of
+from sce_video.engine.remote import RefusedError, RemoteError, RemotePath, location, transfer
+from sce_video.engine.remote.retry import RetryPolicy, status_of
 from sce_video.engine.remote.transfer import fetch, file_facts, has_ranges, listed_files, read_range
 from sce_video.runtime.logging import LOGGER
 from tests.servers import HttpFolder

@@ -12,13 +12,14 @@ import torch
 
 from sce_video.clips.decoders import DecodeError, VideoOpener
 from sce_video.data.checks import require_files
+from sce_video.data.remote_storage import RemoteFiles
 from sce_video.data.sources import read_folder, read_list, read_shards
-from sce_video.data.storage import RemoteFiles
 from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
-from sce_video.engine.remote import RemotePath, RetryPolicy, location
+from sce_video.engine.remote import RemotePath, location
 from sce_video.engine.remote.cache import FileCache
+from sce_video.engine.remote.retry import RetryPolicy
 from sce_video.engine.remote.videos import VideoFiles
 from tests.engine.remote.shards.tars import write_tar
 from tests.servers import HttpFolder, cached_bytes, http_server

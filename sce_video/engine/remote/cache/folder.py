@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -163,3 +165,27 @@ def disk_errors(folder: Path) -> Iterator[None]:
             raise
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise CacheError(f"DATA.CACHE_DIR {folder} cannot be written ({what})") from error
+
+
+def cache_folder(named: str) -> Path:
+    """The folder that DATA.CACHE_DIR names, or else this user's own below the system's for temporary files.
+
+    Raises:
+        CacheError: that is not this user's alone, or cannot be made.
+    """
+    return Path(named) if named else own_folder(Path(tempfile.gettempdir()))
+
+
+def own_folder(temporary: Path) -> Path:
+    """This user's folder in one that all can write to, where another user may have made it first.
+
+    Raises:
+        CacheError: it is not this user's alone, or cannot be made.
+    """
+    folder = temporary / f"sce_video_cache_{os.getuid()}"
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CacheError(f"{folder} can be written by others; give DATA.CACHE_DIR a folder of your own")
+    return folder

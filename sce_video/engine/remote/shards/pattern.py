@@ -2,12 +2,35 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
+from sce_video.engine.remote.location import Location, location
 from sce_video.errors import ManifestError
+from sce_video.urls import is_url, masked
 
-BRACES = re.compile(r"(?<!\$)\{([^{}]*)\}")  # ${NAME} is a variable
+_BRACES = re.compile(r"(?<!\$)\{([^{}]*)\}")  # ${NAME} is a variable
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MOST_SHARDS = 1_000_000
+
+
+def folder_and_names(pattern: str, root: Location) -> tuple[Location, list[str]]:
+    """The folder above the first brace of a pattern, and the names of the shards below it.
+
+    Raises:
+        ManifestError: braces before the path of a URL, or as `expand_braces`; no plain .tar.
+    """
+    place, mark, query = pattern.partition("?") if is_url(pattern) else (pattern, "", "")
+    fixed = place[: found.start()] if (found := _BRACES.search(place)) else place
+    if is_url(pattern) and fixed.count("/") < 3:
+        raise ManifestError(f"{masked(pattern)!r}: braces may stand behind the host or bucket only")
+    cut = fixed.rfind("/") + 1
+    own = location(f"{place[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
+    folder = root / str(own) if isinstance(own, Path) and not own.is_absolute() else own
+    names = expand_braces(place[cut:])
+    for name in names:
+        if not name.endswith(".tar"):
+            raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")
+    return folder, names
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -17,7 +40,7 @@ def expand_braces(pattern: str) -> list[str]:
         ManifestError: a descending range, nested braces, neither range nor choice, duplicates, a million names or more.
     """
     names = [""]
-    parts = BRACES.split(pattern)  # text, content of braces, text, ...
+    parts = _BRACES.split(pattern)  # text, content of braces, text, ...
     for index, part in enumerate(parts):
         choices = _choices(part, pattern) if index % 2 else [_without_braces(part, pattern)]
         if len(names) * len(choices) >= _MOST_SHARDS:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.engine.remote.cache import CacheError, FileCache, TooLargeError
-from sce_video.engine.remote.cache.folder import Fill, MakeRoom
+from sce_video.engine.remote.cache.folder import Fill, MakeRoom, own_folder
 from sce_video.engine.remote.cache.locks import locked
 from tests.servers import cached_bytes, ledger_of
 
@@ -282,3 +282,20 @@ def test_several_processes_never_exceed_the_limit_nor_see_a_torn_file(make_cache
     assert [process.exitcode for process in processes] == [0] * 4
     assert LIMIT / 2 < most <= LIMIT
     assert ledger_of(cache) == {"bytes": cached_bytes(cache), "reserved": {}}
+
+
+def test_the_default_folder_is_this_users_alone(tmp_path: Path) -> None:
+    folder = own_folder(tmp_path)
+    assert own_folder(tmp_path) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(CacheError, match="by others; give DATA.CACHE_DIR"):
+        own_folder(tmp_path)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(CacheError, match="by others"):
+        own_folder(tmp_path)
+    folder.unlink()
+    folder.write_text("")
+    with pytest.raises(CacheError, match="DATA.CACHE_DIR .* cannot be written"):
+        own_folder(tmp_path)

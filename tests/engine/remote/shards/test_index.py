@@ -7,7 +7,7 @@ import pytest
 
 from sce_video.engine.remote import RemotePath, location
 from sce_video.engine.remote.cache import CacheError
-from sce_video.engine.remote.shards import read_index
+from sce_video.engine.remote.shards.index import read_index
 from sce_video.errors import ManifestError
 from tests.engine.remote.shards.tars import write_tar
 from tests.servers import HttpFolder

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_video.engine.remote.shards import Member, expand_braces, find_member, member_path
+from sce_video.engine.remote.shards import Member, find_member, member_path
+from sce_video.engine.remote.shards.pattern import expand_braces
 from sce_video.errors import ManifestError
 
 
