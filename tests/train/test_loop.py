@@ -426,7 +426,9 @@ def test_a_checkpoint_of_another_run_is_refused(half_way: Path, motion_videos: P
     shutil.copytree(half_way, tmp_path / "run")
     shutil.copy(other / "checkpoints" / "step_00000008.pt", tmp_path / "run" / "checkpoints")
     before = sorted((tmp_path / "run").rglob("*"))
-    with pytest.raises(CheckpointError, match=r"step_00000008\.pt.* of METHOD\.TEMPERATURE, RUN\.SEED; use the config of that run"):
+    with pytest.raises(
+        CheckpointError, match=r"step_00000008\.pt.* of METHOD\.TEMPERATURE, RUN\.SEED; use the config of that run"
+    ):
         run_task(config(motion_videos, tmp_path / "run"))
     assert sorted((tmp_path / "run").rglob("*")) == before
 
