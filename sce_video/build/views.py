@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 from fvcore.common.config import CfgNode
 
@@ -48,13 +49,9 @@ def _global_views(cfg: CfgNode) -> list[ViewSpec]:
 
 def _crop(cfg: CfgNode) -> RandomCrop:
     crop = CROPS[cfg.AUG.CROP]
-    settings = {
-        "area": tuple(cfg.AUG.CROP_AREA),
-        "aspect": tuple(cfg.AUG.CROP_ASPECT),
-        "short_side_pixels": tuple(cfg.AUG.CROP_SHORT_SIDE_PIXELS),
-        "size_pixels": cfg.CLIP.SIZE_PIXELS,
-    }
-    return crop(**{field.name: settings[field.name] for field in fields(crop)})
+    names = {field.name for field in fields(crop)}
+    settings: dict[str, Any] = {name: tuple(cfg.AUG[f"CROP_{name.upper()}"]) for name in names - {"size_pixels"}}
+    return crop(**settings, **({"size_pixels": cfg.CLIP.SIZE_PIXELS} if "size_pixels" in names else {}))
 
 
 def build_clip_sampling(cfg: CfgNode) -> ClipSampling:
