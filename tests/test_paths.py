@@ -7,9 +7,8 @@ from sce_video.paths import expanded
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"HOME": "/home/ada", "DATA_DIR": "/mnt/data", "NESTED": "$DATA_DIR/x", "TILDE": "~/x"}.items():
+    for name, value in {"HOME": "/home/ada", "DATA_DIR": "/mnt/data", "TILDE": "~/x"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("NOWHERE", raising=False)
 
 
 @pytest.mark.parametrize(

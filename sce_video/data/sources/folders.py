@@ -1,9 +1,9 @@
 """Videos, images and folders of frames as they lie on disk, labelled by their class folder or not at all."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sce_video.data.sources.source import Listing, Source
+from sce_video.data.sources.source import Source
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
 from sce_video.data.videos import ListedVideos, listed_files
 from sce_video.engine.remote import Location, location, relative_folder
@@ -103,31 +103,23 @@ def _manifest(
     return listed_files(root, paths, labels, str(top), class_names=class_names)
 
 
-def _train_classes(listing: Listing) -> list[str]:
-    return class_folders(location(listing.root), listing.train)
+def _classes_source(read: Callable[..., ListedVideos], *, is_walked: bool) -> Source:
+    """One folder for each class; the test folder's classes are numbered as the training folder's. Not walked: local."""
+    return Source(
+        lambda listing: read(listing.root, listing.train),
+        lambda listing: read(
+            listing.root, listing.test, class_names=class_folders(location(listing.root), listing.train)
+        ),
+        train="folder",
+        needs_root=False,
+        is_walked=is_walked,
+        is_local=not is_walked,
+    )
 
 
-CLASS_FOLDERS = Source(
-    lambda listing: read_class_folders(listing.root, listing.train),
-    lambda listing: read_class_folders(listing.root, listing.test, class_names=_train_classes(listing)),
-    train="folder",
-    needs_root=False,
-    is_walked=True,
-)
-FRAME_FOLDERS = Source(
-    lambda listing: read_frame_folders(listing.root, listing.train),
-    lambda listing: read_frame_folders(listing.root, listing.test, class_names=_train_classes(listing)),
-    train="folder",
-    needs_root=False,
-    is_local=True,
-)
-IMAGE_FOLDERS = Source(
-    lambda listing: read_image_folders(listing.root, listing.train),
-    lambda listing: read_image_folders(listing.root, listing.test, class_names=_train_classes(listing)),
-    train="folder",
-    needs_root=False,
-    is_walked=True,
-)
+CLASS_FOLDERS = _classes_source(read_class_folders, is_walked=True)
+FRAME_FOLDERS = _classes_source(read_frame_folders, is_walked=False)
+IMAGE_FOLDERS = _classes_source(read_image_folders, is_walked=True)
 FOLDER = Source(
     lambda listing: read_folder(listing.root, listing.train), None, train="folder", needs_root=False, is_walked=True
 )
