@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Tests run in parallel processes, where more threads only fight over the cores. `make rounding` wants two.
 torch.set_num_threads(int(os.environ.get("SCE_TEST_THREADS", "1")))
+
+# A shell's `&` makes what it starts ignore Ctrl-C; the programs that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
