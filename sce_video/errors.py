@@ -1,19 +1,16 @@
-"""Errors that the user can fix: one clear line, exit code 2, no traceback.
-
-Outside the rooms, below every floor: each room raises its own kind, `tools/` catches them all.
-"""
+"""Exceptions that all rooms share. The programs in `tools/` report a `UserError` in one line, with exit code 2."""
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used; the message is one line: name, value, way out."""
+    """An error that the user can fix; the message is one line: what is wrong, with the value, and what to do."""
 
 
 class ConfigError(UserError):
-    """A config file or override that cannot be run."""
+    """A config file or override that cannot be used."""
 
 
 class ManifestError(UserError):
-    """A list of videos that cannot be read, or of which too few videos can."""
+    """A list of videos that cannot be read, or too many of whose videos cannot."""
 
 
 class CheckpointError(UserError):
@@ -21,9 +18,10 @@ class CheckpointError(UserError):
 
 
 class StoppedError(Exception):
-    """A signal asked the run to stop; it has saved, and the same command resumes it.
+    """A signal has stopped the run, which has saved a checkpoint; the exit code is 128 + the signal.
 
-    Not a mistake of anybody's: the exit code is 128 + the signal. `step` is how many were made, where it trains.
+    Args:
+        step: number of training steps completed; None for a task that does not train.
     """
 
     def __init__(self, signal_number: int, *, step: int | None = None) -> None:
@@ -34,18 +32,17 @@ class StoppedError(Exception):
 
 
 class PeerLostError(Exception):
-    """Another process of the run has ended, and this one cannot go on; that one says why."""
+    """Another process of the run has ended, so this one cannot continue; the other one reports the cause."""
 
 
-# Exit code of such a process.
-LOST_A_PEER = 75
+PEER_LOST_EXIT_CODE = 75
 
 
 class NonFiniteLossError(UserError):
-    """Training diverged; the message names step, learning rate and videos."""
+    """Training has diverged; the message has the step, the learning rate and the videos."""
 
 
 def reason_of(error: Exception) -> str:
-    """What an error of a library or of the system says, for one line of ours that names the file itself."""
-    said = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(said).split())[:300] or type(error).__name__
+    """The message of an exception from a library or the system in one line, without the file name of an OSError."""
+    message = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(message).split())[:300] or type(error).__name__

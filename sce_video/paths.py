@@ -1,4 +1,4 @@
-"""`~` and `$NAME` in the paths of configs and command lines."""
+"""Expansion of `~` and `$NAME` in the paths of configs and command lines."""
 
 import os
 import re
@@ -9,24 +9,24 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
 
 
 def expanded(text: str) -> str:
-    """A path with `~` at its start and `$NAME` or `${NAME}` replaced by what they stand for; a URL as it is.
+    """A path with a leading `~`, `$NAME` and `${NAME}` expanded; a URL is returned unchanged.
 
     Raises:
-        ConfigError: a home or a variable that is not there, as "say what to do".
+        ConfigError: the home or variable does not exist; the message does not name the path.
     """
-    if "://" in text:  # `${NAME}` in it is a secret, and stays out of the saved config
+    if "://" in text:  # `${NAME}` in a URL is a secret, which must not enter the saved config
         return text
 
     def value_of(found: re.Match[str]) -> str:
         name = found[1] or found[2]
         value = os.environ.get(name)
         if value is None:
-            raise ConfigError(f"the environment has no {name}; write the path out")
+            raise ConfigError(f"the environment variable {name} is not set; write the path out")
         return value
 
     path = os.path.expanduser(_VARIABLE.sub(value_of, text))
     if path.startswith("~"):
-        raise ConfigError(f"there is no home of such a user; write ./{path} for a file of this name")
+        raise ConfigError(f"no such user; write ./{path} for a file of this name")
     if _VARIABLE.search(path):
-        raise ConfigError("the variable holds another one; write the path out")
+        raise ConfigError("the variable's value contains another variable; write the path out")
     return path

@@ -1,6 +1,6 @@
-"""What is no ordinary file is refused before it is opened; on the ground, for every room that opens what a user names.
+"""Refuse FIFOs, devices and sockets before they are opened.
 
-To open a FIFO waits for a writer, maybe for good; a device may never end, or do something; a socket cannot be opened.
+Opening a FIFO blocks until there is a writer; a device may be endless or have side effects; a socket cannot be opened.
 """
 
 import errno
@@ -16,30 +16,30 @@ _KINDS = {
 
 
 class SpecialFileError(OSError):
-    """An OSError, so that whoever says in one line that a file cannot be read says this too; see `strerror`."""
+    """A FIFO, device or socket; an OSError, so that handlers of unreadable files report its `strerror` too."""
 
 
 def refuse_special_file(path: str | os.PathLike[str]) -> None:
-    """Call it before a file is opened whose name comes from outside; links are followed.
+    """Call this before opening a file that the user names; links are followed.
 
-    Files and folders pass, and so does what is not there or cannot be looked at: to open it says so.
+    Files, folders and paths that are missing or inaccessible pass: opening them raises the right error.
 
     Raises:
         SpecialFileError: a FIFO, a device or a socket; `strerror` is like "it is a FIFO, not a file".
     """
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
-    except (OSError, ValueError):  # ValueError: a NUL in it
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return
     if kind in _KINDS:
         raise SpecialFileError(errno.EINVAL, f"it is {_KINDS[kind]}, not a file", os.fspath(path))
 
 
 def read_small_file(path: str | os.PathLike[str], *, most_bytes: int) -> bytes:
-    """The content of a file that has a reason to be small: a config, notes, a header.
+    """The content of a file that should be small, such as a config.
 
     Raises:
-        OSError: it cannot be read, is larger, or no file (`SpecialFileError`).
+        OSError: it is larger than `most_bytes`, cannot be read or is a special file (`SpecialFileError`).
     """
     refuse_special_file(path)
     with open(path, "rb") as file:

@@ -1,12 +1,12 @@
-"""What is a URL, and what in it may be a secret."""
+"""Recognising URLs, and secrets in them."""
 
 import re
 
-from sce_video.plain_text import end_of_user, masked, masked_url
+from sce_video.plain_text import masked, masked_url, userinfo_length
 
 __all__ = ["holds_secret", "is_url", "masked", "masked_url"]
 
-# Two letters at least: one is a Windows drive.
+# At least two letters: one is a Windows drive.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _ONLY_VARIABLES = re.compile(r"(\$\{\w+\})*")
 
@@ -16,20 +16,19 @@ def is_url(text: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text with a URL in it has a password or a value of a query written out.
+    """Whether a URL in the text has a literal password, token or query value; one that is only `${NAME}` is not literal.
 
-    Every value of a query counts, since nobody can list the names that signatures go by; `${NAME}`, of the environment,
-    is none, alone.
+    Every query value counts: the names that signatures go by cannot be listed.
     """
     found = _SCHEME.search(text)
     if found is None:
         return False
     rest = text[found.end() :]
-    names_users = not found[0].lower().startswith("http")  # elsewhere a token may be the user's name
-    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    user, has_user, host = place.rpartition("@")
-    if not has_user or end_of_user(host) or not _is_safe_user(user, names_users=names_users):
-        end = end_of_user(rest)
+    names_users = not found[0].lower().startswith("http")  # in HTTP the user name may be a token
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, has_user, host = authority.rpartition("@")
+    if not has_user or userinfo_length(host) or not _is_safe_user(user, names_users=names_users):
+        end = userinfo_length(rest)
         if end and not _is_safe_user(rest[: end - 1], names_users=names_users):
             return True
         user, rest = "", rest[end:]

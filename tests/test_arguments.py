@@ -1,4 +1,4 @@
-from sce_video.arguments import takes
+from sce_video.arguments import keyword_names
 
 
 class Piece:
@@ -13,5 +13,5 @@ def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_:
 
 
 def test_a_piece_takes_what_is_by_keyword_alone() -> None:
-    assert takes(Piece) == takes(Heir) == ("width",)
-    assert takes(function) == ("depth", "width")
+    assert keyword_names(Piece) == keyword_names(Heir) == ("width",)
+    assert keyword_names(function) == ("depth", "width")

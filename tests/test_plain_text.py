@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from sce_video.plain_text import is_unshown, shown
+from sce_video.plain_text import escaped, needs_escape
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from sce_video.plain_text import is_unshown, shown
     ],
 )
 def test_what_is_written_out(text: str, expected: str) -> None:
-    assert shown(text) == expected
+    assert escaped(text) == expected
 
 
 def test_nothing_that_a_terminal_or_a_reader_would_obey_is_left() -> None:
     bidirectional = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
     for code in range(0x110000):
         if code < 0x20 or 0x7F <= code < 0xA0 or unicodedata.bidirectional(chr(code)) in bidirectional:
-            assert is_unshown(chr(code)), hex(code)
+            assert needs_escape(chr(code)), hex(code)
     text = "".join(map(chr, range(0x3000)))
-    assert not any(map(is_unshown, shown(text)))
-    assert len(shown(text, kept="\n").splitlines()) == 2
+    assert not any(map(needs_escape, escaped(text)))
+    assert len(escaped(text, kept="\n").splitlines()) == 2

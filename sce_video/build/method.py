@@ -5,7 +5,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from sce_video.arguments import settings_of, takes
+from sce_video.arguments import keyword_names, settings_for
 from sce_video.build.model import build_backbone
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
@@ -17,9 +17,9 @@ def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
     """The method with what its constructor takes: networks, how its scalars move, and its settings of METHOD."""
     method = METHODS[cfg.METHOD.NAME]
     return method(
-        **_networks(cfg, takes(method)),
+        **_networks(cfg, keyword_names(method)),
         scheduled={name: _scheduled(cfg, name, steps_per_epoch) for name in method.SCALARS},
-        **settings_of(cfg.METHOD, method),
+        **settings_for(method, cfg.METHOD),
     )
 
 

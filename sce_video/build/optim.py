@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.optim import Optimizer
 
-from sce_video.arguments import settings_of, takes
+from sce_video.arguments import keyword_names, settings_for
 from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.optim.groups import decay_groups, layer_groups
@@ -19,7 +19,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
     """The optimiser; its learning rate is set anew at every step."""
     groups: list[Any] = (
         [parameter for parameter in model.parameters() if parameter.requires_grad]
-        if "weight_decay" in takes(OPTIMIZERS[cfg.OPTIM.NAME])
+        if "weight_decay" in keyword_names(OPTIMIZERS[cfg.OPTIM.NAME])
         else decay_groups(model, **_decay(cfg))
     )
     return _optimizer(cfg, groups)
@@ -40,7 +40,7 @@ def _decay(cfg: CfgNode) -> dict[str, Any]:
 
 def _optimizer(cfg: CfgNode, groups: list[Any]) -> Optimizer:
     optimizer = OPTIMIZERS[cfg.OPTIM.NAME]
-    return optimizer(groups, **settings_of(cfg.OPTIM, optimizer))
+    return optimizer(groups, **settings_for(optimizer, cfg.OPTIM))
 
 
 def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = None) -> Schedules:

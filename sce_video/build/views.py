@@ -6,7 +6,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from sce_video.arguments import settings_of, takes
+from sce_video.arguments import keyword_names, settings_for
 from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import CROPS, RandomCrop
 from sce_video.augment.flip import Flip
@@ -56,10 +56,10 @@ def _crop(cfg: CfgNode) -> RandomCrop:
 
 def build_clip_sampling(cfg: CfgNode) -> ClipSampling:
     pair, choose = PAIRS[cfg.CLIP.PAIR], FRAME_CHOICES[cfg.CLIP.FRAME_CHOICE]
-    choose_frames = partial(choose, **settings_of(cfg.CLIP, choose))
-    draws = "generator" in takes(choose)
+    choose_frames = partial(choose, **settings_for(choose, cfg.CLIP))
+    draws = "generator" in keyword_names(choose)
     return ClipSampling(
-        spans=partial(pair_then_independent, pair=partial(pair, **settings_of(cfg.CLIP, pair))),
+        spans=partial(pair_then_independent, pair=partial(pair, **settings_for(pair, cfg.CLIP))),
         speeds=tuple(cfg.CLIP.SPEEDS),
         duration_jitter=cfg.CLIP.DURATION_JITTER,
         positions=lambda generator: partial(choose_frames, generator=generator) if draws else choose_frames,

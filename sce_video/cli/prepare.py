@@ -18,7 +18,7 @@ from sce_video.engine.prepare.worklist import Worklist, make_worklist, read_work
 from sce_video.engine.prepare.workspace import Workspace, begin, lock_workspace, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
 from sce_video.launch.program import say
-from sce_video.plain_text import shown
+from sce_video.plain_text import escaped
 
 # For the main process of a job, beside its workers.
 _EXTRA_MEMORY_GIB = 2
@@ -171,7 +171,7 @@ def _begin(workspace: Workspace, worklist: Worklist) -> None:
 
 def _such_as(lines: Sequence[str]) -> str:
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-    return shown(lines[0]) + more
+    return escaped(lines[0]) + more
 
 
 def _classes(worklist: Worklist, labels: Labels) -> list[str] | None:

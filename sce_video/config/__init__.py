@@ -1,4 +1,4 @@
-"""Key names, defaults and their checks. The objects that follow from a config are made in `build/`."""
+"""Config keys, defaults and checks. `build/` makes objects from a config."""
 
 from sce_video.config.load import (
     changed_config,

@@ -1,4 +1,4 @@
-"""Checks across several settings; the bounds of each one are in `sections/`."""
+"""Checks that involve several settings; the bounds of each one are in `sections/`."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from sce_video.config.remote import check_remote
 from sce_video.config.sections.data import SOURCES_WITH_SPLITS
 from sce_video.config.sections.task import MEASURING_TASKS, TRAINING_TASKS
 from sce_video.config.uses import get
-from sce_video.config.values import shown
+from sce_video.config.values import masked_repr
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES
 from sce_video.errors import ConfigError
@@ -18,10 +18,10 @@ from sce_video.methods.table import METHODS
 
 
 def check_config(cfg: CfgNode) -> None:
-    """Raise ConfigError, naming key, value and a fix, for settings that contradict each other.
+    """Raise ConfigError, with key, value and fix, if settings contradict each other.
 
     Args:
-        cfg: with each value within its own bounds, and unused settings at their defaults.
+        cfg: each value is within its own bounds; unused settings have their defaults.
     """
     _check_training(cfg)
     _check_views(cfg)
@@ -32,8 +32,7 @@ def check_config(cfg: CfgNode) -> None:
 def _check_training(cfg: CfgNode) -> None:
     if cfg.METHOD.QUEUE_LENGTH == 0 and not cfg.METHOD.IN_BATCH_KEYS:
         raise ConfigError(
-            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
-            "give one of them"
+            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; set one"
         )
     method = cfg.METHOD.NAME
     has_predictor = cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0 or not METHODS[method].NEEDS_PREDICTOR
@@ -41,7 +40,7 @@ def _check_training(cfg: CfgNode) -> None:
         has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", f"METHOD.NAME {method} needs a predictor, or it collapses"
     )
     parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
-    _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
+    _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"it must be a multiple of ACCUMULATION_STEPS {parts}")
     _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")
     epochs = cfg.TRAIN.NUM_EPOCHS
     for key in (key for key in SETTINGS if key.endswith("WARMUP_EPOCHS")):
@@ -49,7 +48,7 @@ def _check_training(cfg: CfgNode) -> None:
     final, base = cfg.OPTIM.FINAL_LR, cfg.OPTIM.BASE_LR
     _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")
     if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
-        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu trains in fp32")
+        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu needs fp32")
 
 
 def _check_views(cfg: CfgNode) -> None:
@@ -57,43 +56,43 @@ def _check_views(cfg: CfgNode) -> None:
     _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")
     if cfg.AUG.CROP == "short_side":
         least = cfg.AUG.CROP_SHORT_SIDE_PIXELS[0]
-        _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"AUG.CROP_SHORT_SIDE_PIXELS begins at {least}")
+        _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"it must not exceed AUG.CROP_SHORT_SIDE_PIXELS {least}")
     strength, hue_share = cfg.AUG.COLOR_STRENGTH, cfg.AUG.JITTER_SHARES[3]
     most = 0.5 / hue_share if hue_share else math.inf
     _require(strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must lie between 0 and {most:g} (hue 0.5)")
 
 
 def _check_data(cfg: CfgNode) -> None:
-    source, named, evaluates = SOURCES[cfg.DATA.SOURCE], f"DATA.SOURCE {cfg.DATA.SOURCE}", cfg.TASK in MEASURING_TASKS
-    _require(source.read_test is not None or not evaluates, cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
+    source, named, measures = SOURCES[cfg.DATA.SOURCE], f"DATA.SOURCE {cfg.DATA.SOURCE}", cfg.TASK in MEASURING_TASKS
+    _require(source.read_test is not None or not measures, cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
     for key, meaning in source.needs.items():
         _require(get(cfg, key) != "", cfg, key, f"{named} needs {meaning}")
     if source.train == "folder":
         given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
         _require(given, cfg, "DATA.ROOT", f"{named} needs a folder of videos")
     if source.train == "part":
-        parts = source.parts[:1] if evaluates else source.parts
-        way_out = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} reads {', '.join(parts)}"
-        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", way_out)
+        parts = source.parts[:1] if measures else source.parts
+        fix = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} can use {' or '.join(parts)}"
+        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", fix)
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)
-    if source.has_test_list and evaluates:
+    if source.has_test_list and measures:
         _require(cfg.DATA.TRAIN != "", cfg, "DATA.TRAIN", f"TASK {cfg.TASK} needs training videos")
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
-        _require(not same, cfg, "DATA.TEST", "these are the training videos; test on others")
+        _require(not same, cfg, "DATA.TEST", "these are the training videos; give others")
 
 
 def _check_splits(cfg: CfgNode) -> None:
     splits, source = cfg.EVAL.SPLITS, cfg.DATA.SOURCE
     distinct = len(set(splits)) == len(splits) and 0 not in splits
-    _require(distinct, cfg, "EVAL.SPLITS", "give each of 1, 2, 3 once at most")
-    marked = source == "list" and SPLIT_MARK in cfg.DATA.TRAIN and SPLIT_MARK in cfg.DATA.TEST
+    _require(distinct, cfg, "EVAL.SPLITS", "list each of 1, 2, 3 at most once")
+    has_mark = source == "list" and SPLIT_MARK in cfg.DATA.TRAIN and SPLIT_MARK in cfg.DATA.TEST
     in_both = f"list with {SPLIT_MARK} in DATA.TRAIN and DATA.TEST"
-    way_out = f"only DATA.SOURCE {SOURCES_WITH_SPLITS}, or {in_both}, has splits"
-    _require(SOURCES[source].has_splits or marked, cfg, "EVAL.SPLITS", way_out)
+    fix = f"only DATA.SOURCE {SOURCES_WITH_SPLITS}, or {in_both}, has splits"
+    _require(SOURCES[source].has_splits or has_mark, cfg, "EVAL.SPLITS", fix)
 
 
-def _require(holds: bool, cfg: CfgNode, key: str, way_out: str) -> None:
+def _require(holds: bool, cfg: CfgNode, key: str, fix: str) -> None:
     if not holds:
-        raise ConfigError(f"{key} is {shown(get(cfg, key))}; {way_out}")
+        raise ConfigError(f"{key} is {masked_repr(get(cfg, key))}; {fix}")

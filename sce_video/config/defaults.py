@@ -1,6 +1,6 @@
-"""All config keys: TASK and the sections of `sections/`, in this order.
+"""All config keys: TASK, then those of `sections/`.
 
-The defaults are the K400 recipe of SCE (arXiv:2212.11187) on R(2+1)D-18 with 16 frames of 112 pixels.
+The defaults are SCE's Kinetics-400 recipe (arXiv:2212.11187) for R(2+1)D-18 with 16 frames of 112 pixels.
 """
 
 from copy import deepcopy
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Setting] = {
 
 
 def default_config() -> CfgNode:
-    """A fresh config of the defaults."""
+    """A new config with all defaults."""
     cfg = CfgNode()
     for key, setting in SETTINGS.items():
         section, _, name = key.rpartition(".")

@@ -1,4 +1,4 @@
-"""Loading of a config: a YAML file, its `_BASE_` and overrides give one frozen config, or a one-line error."""
+"""Loading a config: a YAML file, its `_BASE_` and overrides give one frozen config, or a one-line error."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from sce_video.config.check import check_config
 from sce_video.config.defaults import SETTINGS, default_config
 from sce_video.config.settings import refused_text
 from sce_video.config.uses import get, put, reset_unused, used_keys, why_unused
-from sce_video.config.values import read_value, shown
+from sce_video.config.values import masked_repr, read_value
 from sce_video.config.yaml_file import flattened, read_yaml
 from sce_video.errors import ConfigError
 from sce_video.paths import expanded
@@ -20,23 +20,22 @@ from sce_video.paths import expanded
 _BASE_KEY = "_BASE_"
 _MOST_BASES = 10
 _COMMAND_LINE = "command line"
-# The first line of a run's config.yaml in versions that saved every key, also those that its task did not read.
-_OF_EVERY_KEY = b"# Resolved config of a run. "
+# First line of the config.yaml of versions that saved every key, even those that the task does not use.
+_SAVED_EVERY_KEY = b"# Resolved config of a run. "
 
 
 def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
-    """Read a config file over the defaults, then the overrides, check it and freeze it.
+    """Apply a config file and then the overrides to the defaults, check the result and freeze it.
 
-    A setting that the task does not read is refused if it is given on the command line, or in the file itself, unless
-    the file without the command line uses it (with another TASK). Settings of a base for another task are reset to
-    their defaults.
+    A key that the task does not use is refused on the command line, and in the file itself unless the file is valid
+    without the command line (which changes TASK, say). Unused keys of a base are reset to their defaults.
 
     Args:
-        path: YAML file; its `_BASE_` (a path relative to it) is read first. None: the defaults alone.
+        path: YAML file, applied after its `_BASE_` (a path relative to it). None: only the defaults.
         overrides: KEY VALUE KEY VALUE ..., as on the command line.
-        shared: the same for several configs, after these; each takes what it uses.
+        shared: overrides for several configs, applied last; keys that this config does not use are ignored.
     Raises:
-        ConfigError: unknown key, wrong type, key written twice or not used, contradiction, unreadable file.
+        ConfigError: unknown, repeated or unused key, wrong type, contradiction, unreadable file.
     """
     cfg, unused = default_config(), list[str]()
     if path is not None:
@@ -51,7 +50,7 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, share
 
 
 def saved_config(path: Path | str) -> CfgNode:
-    """The config that a run has saved, also by a version that saved what its task did not read.
+    """The config that a run has saved; unused keys, which earlier versions saved too, are ignored.
 
     Raises:
         ConfigError: see `load_config`.
@@ -62,7 +61,7 @@ def saved_config(path: Path | str) -> CfgNode:
 
 
 def config_text(cfg: CfgNode) -> str:
-    """The resolved config as YAML, every key that its task reads; `load_config` gives it back."""
+    """The keys that a config uses, as YAML that `load_config` reads back."""
     content: dict[str, Any] = {}
     for key in used_keys(cfg):
         section, _, name = key.rpartition(".")
@@ -72,12 +71,12 @@ def config_text(cfg: CfgNode) -> str:
 
 
 def flat_config(cfg: CfgNode) -> dict[str, Any]:
-    """Every key as SECTION.NAME, and its value."""
+    """All values by SECTION.NAME."""
     return {key: get(cfg, key) for key in SETTINGS}
 
 
 def changed_config(cfg: CfgNode, changes: Mapping[str, Any]) -> CfgNode:
-    """A checked and frozen copy of a config with other values of some keys."""
+    """A checked and frozen copy of a config with some values changed."""
     copy = cfg.clone()
     copy.defrost()
     _set_all(copy, ((key, value, "program") for key, value in changes.items()))
@@ -91,7 +90,7 @@ def changed_keys(before: CfgNode, after: CfgNode) -> list[str]:
 
 def _names_every_key(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.readline(len(_OF_EVERY_KEY)) == _OF_EVERY_KEY
+        return file.readline(len(_SAVED_EVERY_KEY)) == _SAVED_EVERY_KEY
 
 
 def _finished(cfg: CfgNode) -> CfgNode:
@@ -105,57 +104,58 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     for word in words[::2]:
         key, equals, value = word.partition("=")
         if equals:
-            raise ConfigError(f"overrides come as KEY VALUE pairs; write {shown(f'{key} {value}')[1:-1]}, without '='")
+            pair = masked_repr(f"{key} {value}")[1:-1]
+            raise ConfigError(f"overrides are KEY VALUE pairs; write {pair}, without '='")
     if len(words) % 2:
-        raise ConfigError(f"overrides come as KEY VALUE pairs; {shown(words[-1])[1:-1]} has no value")
+        raise ConfigError(f"overrides are KEY VALUE pairs; {masked_repr(words[-1])[1:-1]} has no value")
     return ((key, text, _COMMAND_LINE) for key, text in zip(words[::2], words[1::2], strict=True))
 
 
 def _refuse_unused(cfg: CfgNode, keys: Sequence[str], *, origin: str) -> None:
     for key in keys:
         if reason := why_unused(cfg, key):
-            raise ConfigError(f"{origin}{key} is {shown(get(cfg, key))}; {reason}")
+            raise ConfigError(f"{origin}{key} is {masked_repr(get(cfg, key))}; {reason}")
 
 
 def _file_settings(path: Path, *, seen: tuple[Path, ...]) -> Iterator[tuple[str, Any, str]]:
-    """(dotted key, value, file) of `path`, those of its base first."""
+    """(dotted key, value, file) of `path`, after those of its base."""
     content = read_yaml(path)
-    here = path.resolve()
-    if here in seen:
+    resolved = path.resolve()
+    if resolved in seen:
         raise ConfigError(f"{path}: its {_BASE_KEY} leads back to itself")
     if len(seen) > _MOST_BASES:
-        raise ConfigError(f"{path}: there are more than {_MOST_BASES} bases, one of the other")
+        raise ConfigError(f"{path}: the chain of {_BASE_KEY} has more than {_MOST_BASES} files")
     base = content.pop(_BASE_KEY, None)
     if seen and not any(str(key).split(".")[0] in default_config() for key in content) and base is None and content:
-        raise ConfigError(f"{path} is no config: it has none of its sections")
+        raise ConfigError(f"{path} is not a config file: it has none of the sections")
     if base is not None:
         if not isinstance(base, str):
-            raise ConfigError(f"{path}: {_BASE_KEY} is {shown(base)}; the path of a config was expected")
-        place = path.parent / _expanded(base, named=f"{path}: {_BASE_KEY}")
-        yield from _file_settings(place, seen=(*seen, here))
+            raise ConfigError(f"{path}: {_BASE_KEY} is {masked_repr(base)}; the path of a config was expected")
+        base_path = path.parent / _expanded(base, named=f"{path}: {_BASE_KEY}")
+        yield from _file_settings(base_path, seen=(*seen, resolved))
     written: set[str] = set()
     for key, value in flattened(content):
         if key in written:
-            raise ConfigError(f"{path}: key {key} is written twice, nested and dotted; keep one")
+            raise ConfigError(f"{path}: key {key} is given twice, nested and dotted; keep one")
         written.add(key)
         yield key, value, str(path)
 
 
 def _expanded(text: str, *, named: str) -> str:
     if refusal := refused_text(text):
-        raise ConfigError(f"{named} is {shown(text)}; {refusal}")
+        raise ConfigError(f"{named} is {masked_repr(text)}; {refusal}")
     try:
         return expanded(text)
     except ConfigError as error:
-        raise ConfigError(f"{named} is {shown(text)}; {error}") from error
+        raise ConfigError(f"{named} is {masked_repr(text)}; {error}") from error
 
 
 def _set_all(cfg: CfgNode, settings: Iterator[tuple[str, Any, str]], *, origin_of_own: str = "") -> list[str]:
-    """Set every (key, value, origin); return the keys of one origin."""
+    """Set every (key, value, origin) and return the keys whose origin is `origin_of_own`."""
     own = []
     for key, value, origin in settings:
         if key not in SETTINGS:
-            raise ConfigError(f"{origin}: unknown key {shown(key)[1:-1]}{_suggestion(key)}")
+            raise ConfigError(f"{origin}: unknown key {masked_repr(key)[1:-1]}{_suggestion(key)}")
         put(cfg, key, read_value(value, SETTINGS[key], key=key, origin=origin))
         if origin == origin_of_own:
             own.append(key)
@@ -164,8 +164,8 @@ def _set_all(cfg: CfgNode, settings: Iterator[tuple[str, Any, str]], *, origin_o
 
 def _suggestion(key: str) -> str:
     if any(name.startswith(f"{key}.") for name in SETTINGS):
-        return ": it is a section; write keys below it, or leave it out"
+        return ": it is a section; give keys in it, or leave it out"
     wanted = key.upper()[:100]
     namesakes = [name for name in SETTINGS if name.split(".")[-1] == wanted.split(".")[-1]]  # section wrong or missing
-    near = difflib.get_close_matches(wanted, namesakes or SETTINGS, n=1, cutoff=0.0 if namesakes else 0.5)
-    return f"; did you mean {near[0]}?" if near else "; sce_video/config/sections/ lists all keys"
+    closest = difflib.get_close_matches(wanted, namesakes or SETTINGS, n=1, cutoff=0.0 if namesakes else 0.5)
+    return f"; did you mean {closest[0]}?" if closest else "; sce_video/config/sections/ lists all keys"

@@ -1,4 +1,4 @@
-"""Which sources of videos may be URLs."""
+"""Checks of URLs in DATA."""
 
 from fvcore.common.config import CfgNode
 
@@ -8,18 +8,20 @@ from sce_video.urls import is_url, masked_url
 
 
 def check_remote(cfg: CfgNode) -> None:
-    """Raise ConfigError for a URL that the source of the videos cannot use."""
+    """Raise ConfigError for a URL that DATA.SOURCE cannot use."""
     source, named, root = SOURCES[cfg.DATA.SOURCE], f"DATA.SOURCE {cfg.DATA.SOURCE}", cfg.DATA.ROOT
     for name in ("TRAIN", "TEST"):
         if is_url(cfg.DATA[name]) and source.train != "file":
-            shown = f"DATA.{name} is {masked_url(cfg.DATA[name])!r}"
-            raise ConfigError(f"{shown}; {named} reads a folder below DATA.ROOT: put the URL there")
+            raise ConfigError(
+                f"DATA.{name} is {masked_url(cfg.DATA[name])!r}; {named} reads a folder below DATA.ROOT: "
+                "put the URL there"
+            )
     if not is_url(root):
         return
     if source.is_local:
         raise ConfigError(f"DATA.ROOT is {masked_url(root)!r}; {named} reads local folders only")
     if source.is_walked and root.lower().startswith(("http://", "https://")):
         raise ConfigError(
-            f"DATA.ROOT is {masked_url(root)!r}; HTTP cannot list folders, which {named} looks through: "
-            "give a list of the paths (DATA.SOURCE list)"
+            f"DATA.ROOT is {masked_url(root)!r}; {named} needs to list folders, which HTTP cannot do: "
+            "give a list of paths (DATA.SOURCE list)"
         )

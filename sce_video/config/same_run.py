@@ -1,4 +1,4 @@
-"""Settings that may and may not change when a run is resumed."""
+"""Which settings may change when a run is resumed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from sce_video.train.loop import ConfigRecord
 _EPOCHS = "TRAIN.NUM_EPOCHS"
 
 
-def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
-    """Keys whose values differ in `now` from the start of the run, but may not.
+def forbidden_changes(before: Mapping[str, Any], now: CfgNode) -> list[str]:
+    """Keys whose values differ from those at the start of the run although they must not.
 
     Args:
-        before: values by SECTION.NAME; a key that it lacks had its default.
+        before: values by SECTION.NAME; a missing key means its default.
     """
     before = {**{key: setting.default for key, setting in SETTINGS.items()}, **before}
     changed = [key for key in used_keys(now) if before[key] != get(now, key) and not SETTINGS[key].is_free]
@@ -28,17 +28,17 @@ def keys_of_another_run(before: Mapping[str, Any], now: CfgNode) -> list[str]:
     return changed
 
 
-def named(changed: Sequence[str]) -> str:
-    """These keys for an error message, with a hint for a changed number of epochs."""
-    hint = " (for more of these there is TRAIN.EXTENDS_RUN True)" if _EPOCHS in changed else ""
+def listed(changed: Sequence[str]) -> str:
+    """The keys for an error message, with a hint if the number of epochs is among them."""
+    hint = " (to train for more epochs set TRAIN.EXTENDS_RUN True)" if _EPOCHS in changed else ""
     return ", ".join(changed) + hint
 
 
 def recorded_config(text: str) -> dict[str, Any]:
-    """The values in a config as `config_text` wrote it, perhaps by another version, by SECTION.NAME.
+    """Values by SECTION.NAME in the output of `config_text`, possibly of another version.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the text is not a config.
     """
     content = flattened(parse_yaml(text, origin="its config"))
     return {
@@ -47,9 +47,9 @@ def recorded_config(text: str) -> dict[str, Any]:
 
 
 def config_record(cfg: CfgNode) -> ConfigRecord:
-    """What a run that trains knows of its config, and asks of those in checkpoints."""
+    """The text of a config, and how training compares it with those in checkpoints."""
     return ConfigRecord(
         config_text(cfg),
-        changed_keys=lambda text: named(keys_of_another_run(recorded_config(text), cfg)),
+        changed_keys=lambda text: listed(forbidden_changes(recorded_config(text), cfg)),
         num_epochs_of=lambda text: int(recorded_config(text)[_EPOCHS]),
     )

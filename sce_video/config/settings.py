@@ -1,4 +1,4 @@
-"""Declaration of settings: default, allowed values, and when a setting is used."""
+"""How settings are declared: default, allowed values, and the conditions under which a setting is used."""
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from sce_video.arguments import takes
+from sce_video.arguments import keyword_names
 from sce_video.urls import holds_secret, is_url
 
-_MOST_CHARACTERS = 4096  # of a text: the longest path there is
+_MOST_CHARACTERS = 4096  # of a string: Linux's longest path
 _MOST_VALUES = 1000  # of a list
-# Controls, line ends and lone surrogates (bytes of a command line that are no text).
-_NOT_IN_TEXTS = ("Cc", "Cs", "Zl", "Zp")
+# Control characters, line separators and lone surrogates (undecodable bytes of a command line).
+_REFUSED_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 
 _NO_SECRETS = (
-    "a password or values behind its ? would be saved beside the results: put each, all of it, into an environment "
-    "variable and write ${NAME} in its place"
+    "the password and the values after ? would be saved beside the results: put each whole value into an environment "
+    "variable and write ${NAME} instead"
 )
 
 
@@ -36,9 +36,9 @@ class Setting:
     Attributes:
         refusal: value -> what it must be, or "" if it is valid.
         conditions: all must hold for the setting to be used.
-        is_path: a string in which `~` and `$NAME` are expanded.
-        choices: the allowed values, if there are few.
-        is_free: may change when a run is resumed; None: as its section.
+        is_path: `~` and `$NAME` are expanded.
+        choices: the allowed values; empty if they cannot be listed.
+        is_free: may change when a run is resumed; None: as the section.
     """
 
     default: Any
@@ -50,7 +50,7 @@ class Setting:
 
 
 class Section(SimpleNamespace):
-    """Settings of one section; its conditions apply to all of them."""
+    """The settings of one section, as attributes; conditions and `is_free` apply to all of them."""
 
     def __init__(self, *conditions: When, is_free: bool = False) -> None:
         super().__init__()
@@ -69,35 +69,35 @@ class Section(SimpleNamespace):
 
 
 def when(key: str, *values: Any) -> When:
-    """The setting `key` has one of these values."""
+    """The condition that `key` has one of these values."""
     listed = ", ".join(map(str, values[:-1]))
     return When((key,), lambda value: value in values, f"{key} {listed}{' or ' if listed else ''}{values[-1]}")
 
 
 def when_above_zero(key: str) -> When:
-    """The setting `key`, or a value of its list, is above 0."""
+    """The condition that `key`, or a value in its list, is above 0."""
     return When((key,), lambda value: any(each > 0 for each in _listed(value)), f"{key} above 0")
 
 
-def when_taken(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
-    """The setting `key` chooses one of those pieces that take an argument `name`."""
-    return when(key, *(each for each, piece in pieces.items() if name in takes(piece)))
+def when_accepts(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
+    """The condition that the piece which `key` chooses has a keyword-only argument `name`."""
+    return when(key, *(each for each, piece in pieces.items() if name in keyword_names(piece)))
 
 
 def free(setting: Setting) -> Setting:
-    """A setting that may change when a run is resumed; any other change would invalidate the saved config."""
+    """Let a setting change when a run is resumed: it affects neither views nor schedules."""
     return replace(setting, is_free=True)
 
 
 def fixed(setting: Setting) -> Setting:
-    """A setting that may not, in a section whose settings may."""
+    """Keep a setting from changing when a run is resumed, in a section that is free."""
     return replace(setting, is_free=False)
 
 
 def choice(default: Any, *values: Any, conditions: Sequence[When] = ()) -> Setting:
-    """One of a few strings or numbers."""
-    way_out = f"choose one of {', '.join(map(str, values))}"
-    return Setting(default, lambda value: "" if value in values else way_out, tuple(conditions), choices=values)
+    """One of the given strings or numbers."""
+    fix = f"choose one of {', '.join(map(str, values))}"
+    return Setting(default, lambda value: "" if value in values else fix, tuple(conditions), choices=values)
 
 
 def flag(default: bool, *conditions: When) -> Setting:
@@ -109,7 +109,7 @@ def text(default: str, *conditions: When) -> Setting:
 
 
 def path(default: str, *conditions: When) -> Setting:
-    """A local file or folder; `~` and `$NAME` are expanded when the config is loaded."""
+    """A local file or folder."""
 
     def refusal(value: str) -> str:
         return refused_text(value) or ("it must be a local path" if is_url(value) else "")
@@ -122,7 +122,7 @@ def path_or_url(default: str, *conditions: When) -> Setting:
 
     def refusal(value: str) -> str:
         chained = is_url(value) and "::" in value
-        return refused_text(value) or ("chained URLs are not read: name the files themselves" if chained else "")
+        return refused_text(value) or ("chained URLs are not supported: name the files themselves" if chained else "")
 
     return Setting(default, refusal, conditions, is_path=True)
 
@@ -138,11 +138,11 @@ def number(
     rising: bool = False,
     odd: bool = False,
 ) -> Setting:
-    """A number (an integer if the default is one), or a list of numbers, all within the bounds.
+    """A number (an integer if the default is one) or a list of numbers, all within the bounds.
 
     Args:
-        length: of a list; None is any up to 1000.
-        rising: the first of two values does not exceed the second.
+        length: of a list; None: up to 1000.
+        rising: the first of two values must not exceed the second.
     """
 
     def refusal(value: Any) -> str:
@@ -154,11 +154,11 @@ def number(
             return f"it must have at most {_MOST_VALUES} values"
         for each in values:
             if least is not None and most is not None and not least <= each <= most:
-                return f"{every} must lie between {_shown(least)} and {_shown(most)}"
+                return f"{every} must be between {_formatted(least)} and {_formatted(most)}"
             if (least is not None and each < least) or (above is not None and each <= above):
-                return f"{every} must be {_shown_bound('at least', least, 'above', above)}"
+                return f"{every} must be {_bound('at least', least, 'above', above)}"
             if (most is not None and each > most) or (below is not None and each >= below):
-                return f"{every} must be {_shown_bound('at most', most, 'below', below)}"
+                return f"{every} must be {_bound('at most', most, 'below', below)}"
             if odd and each % 2 == 0:
                 return f"{every} must be odd"
         return "the first value must not exceed the second" if rising and values[0] > values[1] else ""
@@ -167,32 +167,32 @@ def number(
 
 
 def share(default: Any, *conditions: When, length: int | None = None) -> Setting:
-    """A share or probability, in [0, 1], or a list of these."""
+    """A share or probability in [0, 1], or a list of them."""
     return number(default, *conditions, least=0, most=1, length=length)
 
 
 def positive(
     default: Any, *conditions: When, most: float, length: int | None = None, rising: bool = False, odd: bool = False
 ) -> Setting:
-    """A number in (0, most], or a list of these."""
+    """A number in (0, most], or a list of them."""
     return number(default, *conditions, above=0, most=most, length=length, rising=rising, odd=odd)
 
 
 def refused_text(value: str) -> str:
-    """What a string must be, or "" if it is valid."""
+    """Why a string is refused and what to do, or "" if it is valid."""
     if len(value) > _MOST_CHARACTERS:
         return f"it must have at most {_MOST_CHARACTERS} characters"
-    found = next((each for each in value if unicodedata.category(each) in _NOT_IN_TEXTS), None)
+    found = next((each for each in value if unicodedata.category(each) in _REFUSED_CATEGORIES), None)
     if found is not None:
-        return f"take the control character {found!r} out"
+        return f"remove the control character {found!r}"
     return _NO_SECRETS if holds_secret(value) else ""
 
 
-def _shown_bound(inclusive: str, closed: float | None, exclusive: str, opened: float | None) -> str:
-    return f"{exclusive} {_shown(opened)}" if closed is None else f"{inclusive} {_shown(closed)}"
+def _bound(inclusive: str, closed: float | None, exclusive: str, opened: float | None) -> str:
+    return f"{exclusive} {_formatted(opened)}" if closed is None else f"{inclusive} {_formatted(closed)}"
 
 
-def _shown(bound: float | None) -> str:
+def _formatted(bound: float | None) -> str:
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 

@@ -1,4 +1,4 @@
-"""Which settings a config uses: a key that nothing reads would make it say what is not done."""
+"""Which settings a config uses; a key without effect would make the config misleading."""
 
 from copy import deepcopy
 from typing import Any
@@ -9,7 +9,7 @@ from sce_video.config.defaults import SETTINGS
 
 
 def get(cfg: CfgNode, key: str) -> Any:
-    """The value of SECTION.NAME."""
+    """The value of a dotted key."""
     node: Any = cfg
     for name in key.split("."):
         node = node[name]
@@ -23,8 +23,8 @@ def put(cfg: CfgNode, key: str, value: Any) -> None:
 
 
 def why_unused(cfg: CfgNode, key: str) -> str:
-    """What alone uses a key, in words, where this config does not; "" where it does."""
-    for condition in reversed(SETTINGS[key].conditions):  # the most particular first
+    """Why this config does not use a key, like "only TASK knn uses it"; "" if it does."""
+    for condition in reversed(SETTINGS[key].conditions):  # the most specific first
         unused = [why_unused(cfg, other) for other in condition.keys]
         if all(unused):
             return unused[0]
@@ -42,6 +42,6 @@ def used_keys(cfg: CfgNode) -> list[str]:
 
 
 def reset_unused(cfg: CfgNode) -> None:
-    """Give what nothing reads its default: two configs are equal if they do the same."""
+    """Reset unused keys to their defaults, so that configs with the same effect are equal."""
     for key in [key for key in SETTINGS if why_unused(cfg, key)]:
         put(cfg, key, deepcopy(SETTINGS[key].default))

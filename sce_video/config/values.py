@@ -1,4 +1,4 @@
-"""Conversion of strings in files and on the command line to the types of their keys."""
+"""Conversion of values in files and on the command line to the types of their keys."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from sce_video.errors import ConfigError
 from sce_video.paths import expanded
 from sce_video.urls import masked, masked_url
 
-# Neither YAML's nor Python's further forms: `010` is ten, `1:30`, `0x10` and `1_000` are no numbers.
+# Without the other notations of YAML 1.1 and Python: `010` is ten; `1:30`, `0x10` and `1_000` are not numbers.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?")
 _FLAGS = {"true": True, "false": False}
@@ -18,30 +18,30 @@ _MOST_SHOWN = 120
 
 
 def read_value(value: Any, setting: Setting, *, key: str, origin: str) -> Any:
-    """`value`, a text or what a program gives, as the type of the setting and within its bounds.
+    """`value`, a string or already of another type, converted to the type of the setting and checked.
 
     Raises:
-        ConfigError: it is not; names key, value and origin.
+        ConfigError: wrong type or out of bounds; has key, value and origin.
     """
     read = _coerced(value, setting.default, key=key, origin=origin)
     if setting.is_path:
         try:
             read = expanded(read)
         except ConfigError as error:
-            raise ConfigError(f"{key} is {shown(value)}; {error}") from error
+            raise ConfigError(f"{key} is {masked_repr(value)}; {error}") from error
     if refusal := setting.refusal(read):
-        raise ConfigError(f"{key} is {shown(read)}; {refusal}")
+        raise ConfigError(f"{key} is {masked_repr(read)}; {refusal}")
     return read
 
 
-def shown(value: Any) -> str:
-    """A value for an error message: one line, truncated, without secrets of URLs."""
+def masked_repr(value: Any) -> str:
+    """`repr` for error messages: secrets in URLs masked, truncated."""
     text = repr(masked_url(value)) if isinstance(value, str) and "://" in value else masked(repr(value))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _coerced(value: Any, default: Any, *, key: str, origin: str) -> Any:
-    """Ints are accepted as floats and strings are parsed; there are no other conversions."""
+    """Parse strings and convert ints to floats; everything else must have the type of the default."""
     if isinstance(default, str):
         if isinstance(value, str):
             return value
@@ -55,7 +55,7 @@ def _coerced(value: Any, default: Any, *, key: str, origin: str) -> Any:
             parsed = float(parsed)
         if type(parsed) is type(default) and abs(parsed) < math.inf:
             return parsed
-    raise ConfigError(f"{origin}: {key} is {shown(value)}; {_expected(default)} was expected (for example {default!r})")
+    raise ConfigError(f"{origin}: {key} is {masked_repr(value)}; {_expected(default)} was expected (for example {default!r})")
 
 
 def _parsed(text: str, default: Any) -> Any:

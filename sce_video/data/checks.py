@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
 
-from sce_video.data.manifest import Manifest, shown
+from sce_video.data.manifest import Manifest, quoted
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import RemoteError
 from sce_video.errors import ManifestError
@@ -120,7 +120,7 @@ def _require_classes(train: Manifest) -> None:
     """Refuse labels that are none: a classifier would have a row for each number up to the largest."""
     labels = train.require_labels()
     video = labels.index(high := max(labels))
-    at = f"{train.where(video)}: {shown(train.paths[video])} has the label {high}"
+    at = f"{train.where(video)}: {quoted(train.paths[video])} has the label {high}"
     if high >= max(_FEW_CLASSES, _MOST_CLASSES_PER_VIDEO * len(train)):
         raise ManifestError(f"{at}, but there are {len(train)} videos; number the classes from 0 without gaps")
     is_sparse = 2 * len(set(labels)) < high + 1

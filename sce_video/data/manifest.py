@@ -144,7 +144,7 @@ class Manifest:
         if min(self.labels) == NO_LABEL:
             video = self.labels.index(NO_LABEL)
             raise ManifestError(
-                f"{self.where(video)}: {shown(self.paths[video])} has the label -1, which means no label; "
+                f"{self.where(video)}: {quoted(self.paths[video])} has the label -1, which means no label; "
                 "this task needs one for every video"
             )
         return self.labels
@@ -158,7 +158,7 @@ def packed_lines(lines: Sequence[int] | None) -> Sequence[int] | None:
     return range(lines[0], lines[-1] + 1) if is_range else array("q", lines)
 
 
-def shown(path: str) -> str:
+def quoted(path: str) -> str:
     """A path for messages, which are one line: without secrets and escapes, and no longer than paths are."""
     return repr(masked(path[:_MOST_SHOWN]))
 
@@ -171,7 +171,7 @@ def _require_plain_names(manifest: Manifest) -> None:
     """
     for name in (manifest.class_names or {}).values():
         if _CONTROL.search(name):
-            raise ManifestError(f"{manifest.origin}: the class {shown(name)} has a control character in its name")
+            raise ManifestError(f"{manifest.origin}: the class {quoted(name)} has a control character in its name")
     joined = manifest.paths.joined
     # The newlines between two paths are none of a path's.
     num_controls = len(joined) - len(joined.translate(None, _CONTROLS))
@@ -179,7 +179,7 @@ def _require_plain_names(manifest: Manifest) -> None:
         return
     for video, path in enumerate(manifest.paths):
         if _CONTROL.search(path):
-            raise ManifestError(f"{manifest.where(video)}: {shown(path)} has a control character in it; rename it")
+            raise ManifestError(f"{manifest.where(video)}: {quoted(path)} has a control character in it; rename it")
 
 
 def _require_range(manifest: Manifest, labels: Sequence[int]) -> None:
@@ -188,6 +188,6 @@ def _require_range(manifest: Manifest, labels: Sequence[int]) -> None:
         wrong = low if low < NO_LABEL else high
         video = labels.index(wrong)
         raise ManifestError(
-            f"{manifest.where(video)}: {shown(manifest.paths[video])} has the label {str(wrong)[:30]}; labels count "
+            f"{manifest.where(video)}: {quoted(manifest.paths[video])} has the label {str(wrong)[:30]}; labels count "
             f"classes from 0, up to {_MOST_CLASSES - 1}"
         )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process, num_ranks, rank, wait_for_all
 from sce_video.errors import CheckpointError, reason_of
-from sce_video.evaluate.features import FeatureExtractor, FeatureRows, joined
+from sce_video.evaluate.features import FeatureExtractor, FeatureRows, concatenated
 from sce_video.evaluate.records import read_csv, write_csv
 from sce_video.runtime.archives import require_plain_archive
 from sce_video.runtime.files import atomic_path, write_json
@@ -82,10 +82,10 @@ def stored_features(
             for batch in each:
                 done.append(next(rows))
                 bar.update(len(batch))
-            made, expected = joined(done), parts[file]
+            made, expected = concatenated(done), parts[file]
             _write(file, _added(_read(file, expected), made) if file.is_file() else made, about=digest)
     wait_for_all()
-    return joined([_read(file, expected) for file, expected in parts.items()])
+    return concatenated([_read(file, expected) for file, expected in parts.items()])
 
 
 def read_features(folder: Path | str) -> FeatureRows | None:
@@ -99,7 +99,7 @@ def read_features(folder: Path | str) -> FeatureRows | None:
     parts = [_read(file, None) for file in files]
     if len({part.features.shape[1] for part in parts if len(part.features)}) > 1:
         raise CheckpointError(f"the parts in {folder} have features of different lengths; delete it")
-    return joined(parts) if parts else None
+    return concatenated(parts) if parts else None
 
 
 def read_export(stem: Path | str) -> tuple[Tensor, list[int], list[str]] | None:
@@ -166,7 +166,7 @@ def _missing(file: Path, expected: _Expected) -> Sequence[int]:
 
 def _added(known: FeatureRows, more: FeatureRows) -> FeatureRows:
     """A part merged with videos that failed before and were retried."""
-    rows = joined([known._replace(failures=[]), more])
+    rows = concatenated([known._replace(failures=[]), more])
     order = rows.videos.argsort(stable=True)
     return FeatureRows(rows.features[order], rows.videos[order], rows.failures)
 

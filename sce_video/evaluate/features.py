@@ -31,7 +31,7 @@ class FeatureRows(NamedTuple):
     failures: list[tuple[int, str]]
 
 
-def joined(parts: Sequence[FeatureRows]) -> FeatureRows:
+def concatenated(parts: Sequence[FeatureRows]) -> FeatureRows:
     full = [part for part in parts if len(part.features)] or list(parts[:1])
     return FeatureRows(
         torch.cat([part.features for part in full]),

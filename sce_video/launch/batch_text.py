@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from sce_video.errors import UserError
-from sce_video.plain_text import is_unshown, shown
+from sce_video.plain_text import escaped, needs_escape
 
 _NAME_OF_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -20,13 +20,13 @@ def require_plain(texts: Mapping[str, str]) -> None:
         UserError: one has such a character.
     """
     for name, text in texts.items():
-        found = next(filter(is_unshown, text), None)
+        found = next(filter(needs_escape, text), None)
         if found is not None:
-            raise UserError(f"{name} is '{shown(text)}'; take the control character '{shown(found)}' out")
+            raise UserError(f"{name} is '{escaped(text)}'; take the control character '{escaped(found)}' out")
 
 
 def require_parameter_names(names: Mapping[str, object]) -> None:
     """Raises UserError for what is no parameter of sbatch, or more than one."""
     for name in names:
         if not _NAME_OF_PARAMETER.fullmatch(name):
-            raise UserError(f"--sbatch {shown(name)} is no NAME=VALUE; NAME is a parameter of sbatch, such as qos")
+            raise UserError(f"--sbatch {escaped(name)} is no NAME=VALUE; NAME is a parameter of sbatch, such as qos")

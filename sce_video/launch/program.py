@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from sce_video.engine.cluster.collectives import is_main_process
-from sce_video.errors import LOST_A_PEER, ConfigError, PeerLostError, StoppedError, UserError
+from sce_video.errors import PEER_LOST_EXIT_CODE, ConfigError, PeerLostError, StoppedError, UserError
 from sce_video.paths import expanded
-from sce_video.plain_text import shown
+from sce_video.plain_text import escaped
 from sce_video.runtime.logging import LOGGER
 from sce_video.runtime.signals import dropped_signals_sent_again
 from sce_video.runtime.terminal import make_terminal_best_effort
@@ -32,7 +32,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
         return 128 + stop.signal_number
     except PeerLostError as error:
         say(f"error: {error}")
-        return LOST_A_PEER
+        return PEER_LOST_EXIT_CODE
     except UserError as error:
         return _failed(str(error))
     except torch.OutOfMemoryError:
@@ -73,4 +73,4 @@ def say(line: str) -> None:
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:
-        print(shown(masked(line)), file=sys.stderr)
+        print(escaped(masked(line)), file=sys.stderr)

@@ -3,7 +3,7 @@
 import html as html_escapes
 from collections.abc import Iterable, Sequence
 
-from sce_video.plain_text import shown
+from sce_video.plain_text import escaped
 
 
 class Markup(str):
@@ -14,7 +14,7 @@ def html(value: object) -> Markup:
     """The value as HTML that shows it, in an attribute's quotes too; what would turn the text round is written out."""
     if isinstance(value, Markup):
         return value
-    return Markup(html_escapes.escape(shown(str(value), kept="\n\t"), quote=True))
+    return Markup(html_escapes.escape(escaped(str(value), kept="\n\t"), quote=True))
 
 
 def joined(parts: Iterable[object]) -> Markup:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sce_video.engine.cluster.collectives import is_main_process, rank
 from sce_video.engine.cluster.run_lock import require_run_lock
 from sce_video.errors import UserError
-from sce_video.plain_text import masked, shown
+from sce_video.plain_text import escaped, masked
 from sce_video.runtime.files import write_text
 from sce_video.special_files import refuse_special_file
 
@@ -38,7 +38,7 @@ class _PlainFormatter(logging.Formatter):
         self._line_end = "\n" + indent
 
     def format(self, record: logging.LogRecord) -> str:
-        return shown(masked(super().format(record)), kept="\n\t").replace("\n", self._line_end)
+        return escaped(masked(super().format(record)), kept="\n\t").replace("\n", self._line_end)
 
 
 class _TqdmHandler(logging.Handler):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.arguments import settings_of, takes
+from sce_video.arguments import keyword_names, settings_for
 from sce_video.build.run import Work
 from sce_video.data.subsets import balanced_part
 from sce_video.evaluate.neighbors import SEARCHES
@@ -21,8 +21,8 @@ def on_features_task(cfg: CfgNode, device: torch.device) -> Work:
         UserError: what EVAL.SEARCH chooses is not installed.
     """
     evaluation = EVALUATIONS[cfg.TASK]
-    wanted = takes(evaluation)
-    settings = settings_of(cfg.EVAL, evaluation)
+    wanted = keyword_names(evaluation)
+    settings = settings_for(evaluation, cfg.EVAL)
     offered: dict[str, Any] = {"device": device, "seed": cfg.RUN.SEED, "balanced_part": balanced_part, **settings}
     if "search" in wanted:
         offered["search"] = SEARCHES[cfg.EVAL.SEARCH]()

@@ -22,10 +22,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("$NOWHERE/x", "the environment has no NOWHERE; write the path out"),
-        ("${NOWHERE}", "the environment has no NOWHERE"),
+        ("$NOWHERE/x", "the environment variable NOWHERE is not set; write the path out"),
+        ("${NOWHERE}", "the environment variable NOWHERE is not set"),
         ("~nobody_of_this_name/x", "write ./~nobody_of_this_name/x"),
-        ("$NESTED", "holds another one"),
+        ("$NESTED", "contains another variable"),
     ],
 )
 def test_refused(config_file: Write, text: str, words: str) -> None:
@@ -51,5 +51,5 @@ def test_the_file_and_its_base_are_paths(config_file: Write, tmp_path: Path, mon
     config_file("DATA: {TRAIN: t}\nRUN: {SEED: 5}", "base.yaml")
     config_file("_BASE_: ~/base.yaml", "top.yaml")
     assert load_config("~/top.yaml").RUN.SEED == 5
-    with pytest.raises(ConfigError, match="--cfg is '[$]NOWHERE/x.yaml'; the environment has no NOWHERE"):
+    with pytest.raises(ConfigError, match="--cfg is '[$]NOWHERE/x.yaml'; the environment variable NOWHERE is not set"):
         load_config("$NOWHERE/x.yaml")

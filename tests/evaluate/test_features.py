@@ -9,7 +9,7 @@ from sce_video.data.subsets import balanced_part
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError, ManifestError
-from sce_video.evaluate.features import FeatureExtractor, joined, labeled, mean_of_crops, mean_of_views
+from sce_video.evaluate.features import FeatureExtractor, concatenated, labeled, mean_of_crops, mean_of_views
 from sce_video.evaluate.linear import linear_metrics
 from sce_video.evaluate.views import ResizedClips, ViewProtocol, ViewsDataset, spatial_crops
 from tests.deadly import DeadlyVideos
@@ -38,7 +38,7 @@ def extract(dataset, labels, *, backbone=None, local_batch_size=2, workers=None,
         device=torch.device("cpu"),
     )
     batches = [range(len(dataset))[i : i + local_batch_size] for i in range(0, len(dataset), local_batch_size)]
-    return labeled(joined(list(extractor.extract(batches))), labels)
+    return labeled(concatenated(list(extractor.extract(batches))), labels)
 
 
 def flat_views(video, *levels):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sce_video.errors import LOST_A_PEER
+from sce_video.errors import PEER_LOST_EXIT_CODE
 from sce_video.runtime.checkpoints import CheckpointFolder
 from tests.settings import used_overrides
 from tests.tools.test_run_net import SMALL
@@ -155,7 +155,7 @@ def test_a_rank_that_is_killed_is_named_by_the_others_too(motion_videos: Path, t
         first, second = (start.result() for start in starts)
     second.kill()
     _, said = first.communicate(timeout=60)
-    assert first.returncode == LOST_A_PEER
+    assert first.returncode == PEER_LOST_EXIT_CODE
     assert f"error: rank 1 on {socket.gethostname()} has ended; the other processes stop" in said
     assert "Traceback" not in said
 

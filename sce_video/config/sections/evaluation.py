@@ -2,7 +2,7 @@
 
 from sce_video.config.sections.bounds import MOST_SIDE_PIXELS
 from sce_video.config.sections.task import AFTER_PRETRAINING, MEASURING, ON_FEATURES
-from sce_video.config.settings import Section, When, choice, fixed, flag, number, path, positive, when, when_taken
+from sce_video.config.settings import Section, When, choice, fixed, flag, number, path, positive, when, when_accepts
 from sce_video.evaluate.features import POOLS
 from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.table import EVALUATIONS
@@ -11,7 +11,7 @@ from sce_video.evaluate.views import CLIPS
 
 def tasks_with(name: str) -> When:
     """TASK is one of those with an argument of this name."""
-    return when_taken("TASK", EVALUATIONS, name)
+    return when_accepts("TASK", EVALUATIONS, name)
 
 
 # A run on labels goes on with other values of all but what training itself depends on.

@@ -1,6 +1,6 @@
 """METHOD: how it is pretrained. A key is used by the methods that have an argument, or a scalar, of its name."""
 
-from sce_video.arguments import takes
+from sce_video.arguments import keyword_names
 from sce_video.config.sections.bounds import MOST_EPOCHS
 from sce_video.config.sections.task import PRETRAINING
 from sce_video.config.settings import Section, When, choice, flag, number, positive, share, when, when_above_zero
@@ -10,7 +10,7 @@ from sce_video.optim.schedules import RAMP_SHAPES
 
 def methods_with(name: str) -> When:
     """METHOD.NAME is one of those with an argument, or a scalar, of this name."""
-    return when("METHOD.NAME", *(each for each, method in METHODS.items() if name in takes(method) + method.SCALARS))
+    return when("METHOD.NAME", *(each for each, method in METHODS.items() if name in keyword_names(method) + method.SCALARS))
 
 
 _COEFF_RAMP, _TEMPERATURE_RAMP, _TARGET_TEMPERATURE_RAMP = (

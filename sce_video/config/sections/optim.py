@@ -1,13 +1,13 @@
 """OPTIM: what moves the weights."""
 
-from sce_video.arguments import takes
+from sce_video.arguments import keyword_names
 from sce_video.config.sections.bounds import MOST_EPOCHS
 from sce_video.config.sections.task import FINETUNING, TRAINING
-from sce_video.config.settings import Section, choice, flag, number, when, when_taken
+from sce_video.config.settings import Section, choice, flag, number, when, when_accepts
 from sce_video.optim.table import OPTIMIZERS
 
 _DECAYS_IN_GROUPS = when(
-    "OPTIM.NAME", *(name for name, each in OPTIMIZERS.items() if "weight_decay" not in takes(each))
+    "OPTIM.NAME", *(name for name, each in OPTIMIZERS.items() if "weight_decay" not in keyword_names(each))
 )
 
 OPTIM = Section(TRAINING)
@@ -18,7 +18,7 @@ OPTIM.BASE_LR = number(2.4, least=0, most=1e38)
 OPTIM.WARMUP_EPOCHS = number(35, least=0, most=MOST_EPOCHS)
 OPTIM.FINAL_LR = number(0.0, least=0, most=1_000_000)
 # Momentum of LARS and SGD.
-OPTIM.SGD_MOMENTUM = number(0.9, when_taken("OPTIM.NAME", OPTIMIZERS, "sgd_momentum"), least=0, below=1)
+OPTIM.SGD_MOMENTUM = number(0.9, when_accepts("OPTIM.NAME", OPTIMIZERS, "sgd_momentum"), least=0, below=1)
 # LARS never applies it to norms and biases; sgd and adamw do if DECAYS_NORMS_AND_BIASES (SCE's code on labels: yes).
 OPTIM.WEIGHT_DECAY = number(1e-6, least=0, most=1000)
 OPTIM.DECAYS_NORMS_AND_BIASES = flag(False, _DECAYS_IN_GROUPS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from sce_video.data.manifest import shown
+from sce_video.data.manifest import quoted
 from sce_video.data.sources.list_columns import LABEL, NUM_FRAMES, PATH, Header, find_header
 from sce_video.data.sources.list_lines import Line, label_number, parse_line, split_from_right, split_rest
 from sce_video.data.sources.text import stripped_lines
@@ -103,7 +103,7 @@ def _read_table(rows: Rows, lines: Iterable[tuple[int, str]], header: Header) ->
             raise ManifestError(f"{rows.file}, line {number}: {error}") from error
         if len(fields) != header.num_columns:
             raise ManifestError(
-                f"{rows.file}, line {number}: {shown(line)} has {len(fields)} columns, but the header has "
+                f"{rows.file}, line {number}: {quoted(line)} has {len(fields)} columns, but the header has "
                 f"{header.num_columns}; quote what holds a {header.delimiter!r}"
             )
         label = "" if header.label is None else fields[header.label].strip()
@@ -116,7 +116,7 @@ def _read_prepared(rows: Rows, text: str) -> None:
             continue
         path, label, *_ = [*row.split("\t", 2), ""]
         if not path or "\t" not in row:
-            raise ManifestError(f"{rows.file}, line {number}: {shown(row)}; `path<tab>label` was expected")
+            raise ManifestError(f"{rows.file}, line {number}: {quoted(row)}; `path<tab>label` was expected")
         rows.add(number, path, _number_or_text(label.strip()))
 
 
@@ -133,7 +133,7 @@ def _split_as_said(rows: Rows, columns: tuple[str, ...]) -> None:
         if len(fields) != len(columns) - 1 or label_number(values.get(NUM_FRAMES, "0")) is None:
             raise rows.error(
                 row,
-                f"behind the path {shown(path)} stands {shown(' '.join(fields)) if fields else 'nothing'}, but the "
+                f"behind the path {quoted(path)} stands {quoted(' '.join(fields)) if fields else 'nothing'}, but the "
                 f"columns are {','.join(columns)}",
             )
         rows.paths[row], rows.labels[row] = path, _number_or_text(values.get(LABEL, ""))
@@ -152,7 +152,7 @@ def _split_alike(rows: Rows) -> None:
         if not line.is_one:
             raise rows.error(
                 row,
-                f"behind the path {shown(line.path)} stands {shown(line.text)}; is that one name of a class? "
+                f"behind the path {quoted(line.path)} stands {quoted(line.text)}; is that one name of a class? "
                 "Then quote it; a header or DATA.LIST_COLUMNS says what several columns are",
             )
     model = _model(rows, lines)
@@ -163,7 +163,7 @@ def _split_alike(rows: Rows) -> None:
         if (len(numbers), bool(line.text)) != (len(model.numbers), bool(model.text)):
             raise _differing(rows, row, line, model)
         if numbers and label_number(numbers[0]) is None:
-            raise rows.error(row, f"{numbers[0][:30]} behind the path {shown(path)} is no label; labels count from 0")
+            raise rows.error(row, f"{numbers[0][:30]} behind the path {quoted(path)} is no label; labels count from 0")
         rows.paths[row], rows.labels[row] = path, _number_or_text(numbers[0] if numbers else line.text)
 
 
@@ -181,19 +181,19 @@ def _model(rows: Rows, lines: Sequence[Line]) -> Line:
 
 def _several_numbers(line: Line) -> str:
     return (
-        f"behind the path {shown(line.path)} stand {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which "
+        f"behind the path {quoted(line.path)} stand {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which "
         "is the label? Say it: DATA.LIST_COLUMNS path,num_frames,label or path,label,num_frames; a video has one label"
     )
 
 
 def _differing(rows: Rows, row: int, line: Line, model: Line) -> ManifestError:
     found, expected = (
-        "a number" if each.numbers else f"the text {shown(each.text)}" if each.text else "nothing"
+        "a number" if each.numbers else f"the text {quoted(each.text)}" if each.text else "nothing"
         for each in (line, model)
     )
     return rows.error(
         row,
-        f"behind the path {shown(line.path)} stands {found}, elsewhere {expected}; either every line has a label or "
+        f"behind the path {quoted(line.path)} stands {found}, elsewhere {expected}; either every line has a label or "
         'none has (a header path,label or DATA.LIST_COLUMNS says what the columns are; "quotes" hold a path together)',
     )
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sce_video.data.manifest import shown
+from sce_video.data.manifest import quoted
 from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
 from sce_video.data.sources.list_columns import said_columns
 from sce_video.data.sources.list_rows import Rows, read_rows_of
@@ -63,13 +63,13 @@ def _labels(rows: Rows, class_names: ClassNames) -> NumberedLabels:
     if labels and len(labels) < len(rows.labels):
         row = next(row for row, label in enumerate(rows.labels) if (label is None) != (rows.labels[0] is None))
         has = "no label" if rows.labels[row] is None else "a label"
-        raise rows.error(row, f"{shown(rows.paths[row])} has {has}; either every line has a label or none has")
+        raise rows.error(row, f"{quoted(rows.paths[row])} has {has}; either every line has a label or none has")
     names = read_class_names(rows.file.parent) if isinstance(rows.file, Path) else None
     if not labels:
         return NumberedLabels([], names)
 
     def where(row: int) -> str:
-        return f"{rows.file}, line {rows.lines[row]}: {shown(rows.paths[row])}"
+        return f"{rows.file}, line {rows.lines[row]}: {quoted(rows.paths[row])}"
 
     return numbered_labels(labels, names, class_names, origin=str(rows.file), where=where)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sce_video.data.sources.present import present_videos
 from sce_video.data.sources.source import Source
-from sce_video.data.sources.text import read_json
+from sce_video.data.sources.text import read_json_file
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
@@ -22,10 +22,10 @@ def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Listed
         ManifestError: a file is missing or reads otherwise, a template without a number, no video is there.
     """
     root, labels_dir = location(root), Path(labels_dir)
-    label_of = {template: _number(label) for template, label in read_json(_file(labels_dir, "labels"), dict).items()}
+    label_of = {template: _number(label) for template, label in read_json_file(_file(labels_dir, "labels"), dict).items()}
     file = _file(labels_dir, part)
     names, labels = [], []
-    for number, entry in enumerate(read_json(file, list), start=1):
+    for number, entry in enumerate(read_json_file(file, list), start=1):
         if not isinstance(entry, dict) or "id" not in entry or not {"template", "label"} & entry.keys():
             raise ManifestError(f"{file}, entry {number}: {entry!r}; an id and a template were expected")
         template = str(entry.get("template", entry.get("label"))).replace("[", "").replace("]", "")

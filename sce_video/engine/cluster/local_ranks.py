@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sce_video.engine.death_of_parent import signal_at_death_of_parent
 from sce_video.engine.machine import available_cores
-from sce_video.errors import LOST_A_PEER, UserError
+from sce_video.errors import PEER_LOST_EXIT_CODE, UserError
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
 LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
@@ -67,9 +67,9 @@ def _first_failure(processes: Sequence["subprocess.Popen[bytes]"], log: Path | N
     while True:
         codes = [process.poll() for process in processes]
         failed = [(code, rank) for rank, code in enumerate(codes) if code]
-        if any(code == LOST_A_PEER for code in codes):
+        if any(code == PEER_LOST_EXIT_CODE for code in codes):
             until = min(until, time.monotonic() + _GRACE_SECONDS)  # for the one that they have lost to end
-        if failed and (min(failed)[0] != LOST_A_PEER or time.monotonic() > until):
+        if failed and (min(failed)[0] != PEER_LOST_EXIT_CODE or time.monotonic() > until):
             code, rank = min(failed)
             if code < 0:
                 _say(f"error: rank {rank} was ended by signal {-code}; the others are stopped", log)

@@ -14,7 +14,7 @@ from typing import NoReturn
 from sce_video.engine.cluster.env import rank_from_env, slurm_job
 from sce_video.engine.cluster.failure_detector import PeerFailure
 from sce_video.engine.cluster.local_ranks import LAUNCHER
-from sce_video.errors import LOST_A_PEER
+from sce_video.errors import PEER_LOST_EXIT_CODE
 
 _MOST_REQUEUES = 100
 # Slurm ends a job that waits here; one that it forgets ends by itself.
@@ -75,7 +75,7 @@ def leave_after_failure(
             if may_requeue() and _requeued(environ):
                 _wait_for_slurm(environ)
     finally:
-        os._exit(LOST_A_PEER)
+        os._exit(PEER_LOST_EXIT_CODE)
 
 
 def _is_task_of_job(environ: Mapping[str, str]) -> bool:

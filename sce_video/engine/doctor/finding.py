@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from sce_video.errors import UserError
-from sce_video.plain_text import masked, shown
+from sce_video.plain_text import escaped, masked
 
 Level = Literal["ok", "note", "problem"]
 
@@ -51,7 +51,7 @@ def summary_text(findings: Sequence[Finding]) -> str:
 
 def _wrapped(start: str, text: str) -> list[str]:
     return textwrap.wrap(
-        shown(masked(text), kept="\n"),
+        escaped(masked(text), kept="\n"),
         _WIDTH,
         initial_indent=start,
         subsequent_indent=" " * len(start),

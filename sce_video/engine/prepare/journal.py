@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from sce_video.engine.prepare.settings import Action, Check
-from sce_video.engine.prepare.state_files import checked, read_json
+from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import Written, is_as_written
 
 # LEFT: left out for a reason other than the video, such as memory; the next run retries it.
@@ -115,7 +115,7 @@ def _bounded_lines(lines: Any) -> Iterator[bytes]:
 
 
 def _record(line: bytes) -> Record:
-    record = checked(Record, read_json(line))
+    record = checked(Record, parse_json(line))
     if record.status not in _STATUSES:
         raise ValueError(f"status is {ascii(record.status)[:80]}")
     require_inside("source", record.source)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sce_video.engine.prepare.naming import REPORTS
 from sce_video.engine.prepare.settings import PrepareError
-from sce_video.engine.prepare.state_files import read_json
+from sce_video.engine.prepare.state_files import parse_json
 from sce_video.engine.prepare.target import sha256_of
 from sce_video.engine.prepare.workspace import Workspace
 from sce_video.runtime.files import write_json, write_text
@@ -66,7 +66,7 @@ def _digests_file(workspace: Workspace) -> Path:
 def _digests(workspace: Workspace) -> dict[str, list[str]]:
     """File -> digests that this program may have given it; empty where the state file is missing or damaged."""
     try:
-        state = read_json(_digests_file(workspace).read_bytes())
+        state = parse_json(_digests_file(workspace).read_bytes())
     except (OSError, ValueError):
         return {}
     is_whole = isinstance(state, dict) and all(isinstance(digests, list) for digests in state.values())

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _LARGEST = 2**63 - 1
 
 
-def read_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str) -> Any:
     """Parse JSON; raises ValueError for invalid JSON or UTF-8, or nesting that is too deep."""
     try:
         return json.loads(content.decode("utf-8") if isinstance(content, bytes) else content)

@@ -11,7 +11,7 @@ from sce_video.engine.prepare.journal import DONE, Planned, Record, read_journal
 from sce_video.engine.prepare.listing import Found, Skipped, list_videos
 from sce_video.engine.prepare.naming import name_outputs, num_bytes
 from sce_video.engine.prepare.settings import Check, Frames, PrepareError
-from sce_video.engine.prepare.state_files import checked, read_json
+from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import Target, Written
 from sce_video.engine.prepare.workspace import Workspace, journal_files
 from sce_video.errors import reason_of
@@ -120,7 +120,7 @@ def read_worklist(workspace: Workspace) -> Worklist:
     """
     file = workspace.state_dir / "plan.json"
     try:
-        state = read_json(file.read_bytes())
+        state = parse_json(file.read_bytes())
         if not isinstance(state, dict) or not all(isinstance(state.get(key), list) for key in ("videos", "skipped")):
             raise ValueError("it holds no lists of videos and of skipped files")
         videos = [checked(Planned, video) for video in state["videos"]]

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from sce_video.engine.prepare.listing import fits_a_line
 from sce_video.engine.prepare.naming import WORK_FOLDER
 from sce_video.engine.prepare.settings import ACTIONS, Action, PrepareError, action_name
-from sce_video.engine.prepare.state_files import checked, read_json
+from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import require_plain_state_files
 from sce_video.errors import reason_of
 from sce_video.runtime.files import write_json
@@ -150,7 +150,7 @@ def reopen_workspace(output_dir: Path) -> Workspace:
 
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
-        settings = read_json(file.read_bytes())
+        settings = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise PrepareError(
             f"{file} cannot be read ({reason_of(error)}); is {file.parent.parent} an output folder of prepare_data.py?"

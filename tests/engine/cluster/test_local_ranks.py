@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.engine.cluster.local_ranks import start_ranks
-from sce_video.errors import LOST_A_PEER
+from sce_video.errors import PEER_LOST_EXIT_CODE
 
 
 def program(code: str) -> list[str]:
@@ -74,5 +74,5 @@ def test_sigterm_reaches_all(tmp_path: Path) -> None:
 
 def test_the_code_of_the_one_that_failed_counts_and_not_of_those_that_lost_it() -> None:
     """It may take longer to end than they do."""
-    code = f"if rank == 0: sys.exit({LOST_A_PEER})\ntime.sleep(1.5)\nsys.exit(2)"
+    code = f"if rank == 0: sys.exit({PEER_LOST_EXIT_CODE})\ntime.sleep(1.5)\nsys.exit(2)"
     assert start_ranks(program(code), num_processes=2) == 2

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sce_video.engine.cluster.requeue import leave_job
-from sce_video.errors import LOST_A_PEER
+from sce_video.errors import PEER_LOST_EXIT_CODE
 
 # Of srun, on a machine without scontrol.
 TASK_OF_A_JOB = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_RESTART_COUNT": "0", "PATH": ""}
@@ -62,13 +62,13 @@ def test_submitits_handler_is_asked() -> None:
 )
 def test_only_tasks_of_srun_ask_for_a_requeue(changes: dict[str, str], is_asked: bool) -> None:
     done = lose_a_peer({**TASK_OF_A_JOB, **changes})
-    assert done.returncode == LOST_A_PEER
+    assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr.startswith("error: rank 3 on x has ended; the other processes stop\n")
     assert ("job 7 cannot be requeued" in done.stderr) == is_asked  # without scontrol
 
 
 def test_whatever_goes_wrong_then_the_process_ends() -> None:
-    assert lose_a_peer(TASK_OF_A_JOB, may_requeue="1 / 0").returncode == LOST_A_PEER
+    assert lose_a_peer(TASK_OF_A_JOB, may_requeue="1 / 0").returncode == PEER_LOST_EXIT_CODE
 
 
 def test_a_task_of_an_array_is_requeued_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,11 +92,11 @@ def lose_a_peer(job: dict[str, str], *, may_requeue: str = "True") -> subprocess
 
 def test_a_lost_process_ends_this_one_with_a_code_of_its_own() -> None:
     done = lose_a_peer({})
-    assert done.returncode == LOST_A_PEER
+    assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr == "error: rank 3 on x has ended; the other processes stop\n"
 
 
 def test_a_job_that_may_not_be_requeued_ends() -> None:
     done = lose_a_peer(TASK_OF_A_JOB, may_requeue="False")
-    assert done.returncode == LOST_A_PEER
+    assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr == "error: rank 3 on x has ended; the other processes stop\n"
