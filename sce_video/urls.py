@@ -16,7 +16,7 @@ def is_url(text: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a URL in the text has a literal password, token or query value; one that is only `${NAME}` is not literal.
+    """Whether a URL in the text has a password, token or query value that is not just `${NAME}`.
 
     Every query value counts: the names that signatures go by cannot be listed.
     """

@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.sources import read_test_videos, read_train_videos
 from sce_video.build.views import build_clip_sampling
-from sce_video.build.workers import build_scout, build_workers
+from sce_video.build.workers import build_probe_worker, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, say_repeated
 from sce_video.data.dataset import TrainDataset
@@ -23,10 +23,10 @@ _NUM_PROBED = 8
 
 
 def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> ListedVideos:
-    """The training videos, or the part of them that EVAL.LABEL_SHARE leaves.
+    """The training videos, reduced to EVAL.LABEL_SHARE.
 
     Args:
-        max_missing_share: of their files, instead of DATA.MAX_FAILED_SHARE.
+        max_missing_share: of the files; None: DATA.MAX_FAILED_SHARE.
     """
     manifest = _checked(cfg, read_train_videos(cfg), max_missing_share)
     share = cfg.EVAL.LABEL_SHARE
@@ -34,7 +34,7 @@ def build_train_manifest(cfg: CfgNode, *, max_missing_share: float | None = None
 
 
 def build_test_manifest(cfg: CfgNode, *, max_missing_share: float | None = None) -> ListedVideos:
-    """The test videos; `max_missing_share` as for the training videos."""
+    """The test videos; for `max_missing_share` see `build_train_manifest`."""
     return _checked(cfg, read_test_videos(cfg), max_missing_share)
 
 
@@ -50,11 +50,11 @@ def build_train_loader(
     cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec], device: torch.device
 ) -> TrainLoader:
     _require_long_enough(cfg, videos, views)
-    slice_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
-    if num_ranks() > 1 and device.type == "cpu" and slice_of_rank < 2:
+    part_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
+    if num_ranks() > 1 and device.type == "cpu" and part_of_rank < 2:
         raise ConfigError(
-            f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos in each part"
-            f" on each of the {num_ranks()} ranks"
+            f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos per part "
+            f"on each of the {num_ranks()} ranks"
         )
     workers = build_workers(cfg, videos.listed, device)
     return TrainLoader(
@@ -73,29 +73,29 @@ def build_train_dataset(cfg: CfgNode, videos: Videos, views: Sequence[ViewSpec])
 
 
 def _require_long_enough(cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec]) -> None:
-    """Refuse clips longer than the videos: all such views would always be the same frames."""
-    scout = build_scout(cfg, videos.listed)
-    looked_at = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
-    measure = partial(_length_of, WatchedVideos(videos, scout))
-    lengths = [length for length in scout.results(measure, looked_at) if length is not None]
+    """Refuse clips longer than the videos, since all views of a video would have the same frames."""
+    worker = build_probe_worker(cfg, videos.listed)
+    probed = range(0, len(videos), max(1, len(videos) // _NUM_PROBED))
+    measure = partial(_length_of, WatchedVideos(videos, worker))
+    lengths = [length for length in worker.results(measure, probed) if length is not None]
     moving = [view for view in views if view.num_frames > 1]
     if not moving or not lengths:
         return
     if all(num_frames == 1 for _, num_frames in lengths):
         raise ConfigError(
-            f"CLIP.NUM_FRAMES is {moving[0].num_frames}, but the {len(lengths)} videos looked at in "
-            f"{videos.listed.origin} are single images; give CLIP.NUM_FRAMES 1"
+            f"CLIP.NUM_FRAMES is {moving[0].num_frames}, but the {len(lengths)} videos probed of "
+            f"{videos.listed.origin} are single images; set CLIP.NUM_FRAMES 1"
         )
-    longest, wanted = max(seconds for seconds, _ in lengths), max(view.seconds for view in moving)
-    if longest < wanted:
+    longest, needed = max(seconds for seconds, _ in lengths), max(view.seconds for view in moving)
+    if longest < needed:
         raise ConfigError(
-            f"CLIP.SECONDS is {wanted}, but the longest of {len(lengths)} videos looked at in "
-            f"{videos.listed.origin} lasts {longest:.2f} s; give a shorter clip"
+            f"CLIP.SECONDS is {needed}, but the longest of {len(lengths)} videos probed of "
+            f"{videos.listed.origin} lasts {longest:.2f} s; set a shorter one"
         )
 
 
 def _length_of(videos: Videos, video: int) -> tuple[float, int] | None:
-    """Seconds and frames of a video; None for a broken one, which is counted and named when its turn comes."""
+    """Seconds and frames of a video; None if it is broken, which training counts and logs."""
     try:
         with videos.open(video) as opened:
             return opened.metadata.duration_seconds, opened.metadata.num_frames

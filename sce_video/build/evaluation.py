@@ -13,7 +13,7 @@ def build_views_dataset(cfg: CfgNode, videos: StoredVideos, workers: Workers) ->
 
 
 def build_protocol(cfg: CfgNode) -> ViewProtocol:
-    """Nothing random in it: frames that pretraining jitters are spread evenly here."""
+    """The views of evaluation, which are deterministic: "jittered" frames are spread evenly."""
     return ViewProtocol(
         num_clips=cfg.EVAL.NUM_CLIPS if cfg.EVAL.CLIPS == "evenly_spaced" else 0,
         clip_seconds=cfg.CLIP.SECONDS,

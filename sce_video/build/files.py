@@ -1,4 +1,4 @@
-"""Video opener, and cache of remote videos, from the config."""
+"""Video opener and cache of remote videos from the config."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def build_opener(cfg: CfgNode) -> VideoOpener:
-    """With DATA.DECODER, or pyav where that is still to be decided (auto).
+    """The opener for DATA.DECODER; pyav if that is "auto" and not decided yet.
 
     Raises:
-        ConfigError: DATA.FRAMES_PATTERN is none.
+        ConfigError: DATA.FRAMES_PATTERN is not a pattern.
     """
     try:
         if cfg.DATA.FRAMES_PATTERN:
@@ -34,17 +34,17 @@ def build_opener(cfg: CfgNode) -> VideoOpener:
 
 
 def build_videos(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> StoredVideos:
-    """The videos of a list, remote ones by way of the cache.
+    """The videos of a list, remote ones through the cache.
 
     Raises:
-        CacheError: there are such, and DATA.CACHE_DIR cannot be used.
+        CacheError: some are remote, and DATA.CACHE_DIR cannot be used.
     """
     return listed.opened_by(opener, partial(build_video_files, cfg))
 
 
 def build_video_files(cfg: CfgNode) -> "VideoFiles":
     """Raises CacheError: DATA.CACHE_DIR cannot be used."""
-    # Here and not above: runs on local files need none of it.
+    # Imported here because runs on local files do not need it.
     from sce_video.engine.remote.cache import FileCache, cache_folder
     from sce_video.engine.remote.videos import VideoFiles
 

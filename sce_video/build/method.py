@@ -14,7 +14,7 @@ from sce_video.optim.schedules import EMAMomentum, Ramp
 
 
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
-    """The method with what its constructor takes: networks, how its scalars move, and its settings of METHOD."""
+    """The method, with the networks, scheduled scalars and settings of METHOD that its constructor takes."""
     method = METHODS[cfg.METHOD.NAME]
     return method(
         **_networks(cfg, keyword_names(method)),
@@ -23,17 +23,17 @@ def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
     )
 
 
-def _networks(cfg: CfgNode, wanted: tuple[str, ...]) -> dict[str, Any]:
-    """Those that a method wants, in the order in which the first weights are drawn, and the embedding's dimension."""
+def _networks(cfg: CfgNode, names: tuple[str, ...]) -> dict[str, Any]:
+    """The networks among `names`, initialised in a fixed order, and the embedding dimension."""
     backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
     embedding_dim = cfg.MODEL.PROJECTOR_DIMS[-1]
     networks = {
         "backbone": backbone,
-        "predictor": _predictor(cfg, embedding_dim) if "predictor" in wanted else None,
+        "predictor": _predictor(cfg, embedding_dim) if "predictor" in names else None,
         "projector": mlp([backbone.feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=True),
         "embedding_dim": embedding_dim,
     }
-    return {name: each for name, each in networks.items() if name in wanted}
+    return {name: each for name, each in networks.items() if name in names}
 
 
 def _predictor(cfg: CfgNode, embedding_dim: int) -> nn.Module:
@@ -42,7 +42,7 @@ def _predictor(cfg: CfgNode, embedding_dim: int) -> nn.Module:
 
 
 def _scheduled(cfg: CfgNode, name: str, steps_per_epoch: int) -> Scheduled:
-    """How METHOD.NAME moves: the EMA momentum by its cosine, everything else by its ramp."""
+    """The schedule of a scalar: a cosine to 1 for the EMA momentum, a ramp for all others."""
     method, key = cfg.METHOD, name.upper()
     if name == "ema_momentum":
         return EMAMomentum(method[key])

@@ -1,4 +1,4 @@
-"""Backbones with their weights, and classifiers on them, from the config."""
+"""Backbones, their weights and classifiers from the config."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from sce_video.models.classifier import Classifier
 from sce_video.models.weights import BackboneWeights, load_backbone
 from sce_video.runtime.logging import LOGGER
 
-# What evaluation should share with training. Other pixels are usual: the protocols train on 112 and evaluate on 128.
+# What evaluation should have in common with training. Sizes usually differ: the protocols train on 112, test on 128.
 _SHARED = {"CLIP.NUM_FRAMES": "num_frames", "CLIP.SECONDS": "seconds", "AUG.MEAN": "mean", "AUG.STD": "std"}
 
 
 def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
-    """A backbone at random, for the views of this run: those that it trains on, or else those that it evaluates."""
+    """A randomly initialised backbone; `size_pixels` is that of the views it is trained or evaluated on."""
     views = NetworkInput(
         num_frames=cfg.CLIP.NUM_FRAMES,
         seconds=cfg.CLIP.SECONDS,
@@ -30,7 +30,7 @@ def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
 
 
 def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbone, str]:
-    """The backbone with the weights that EVAL.CHECKPOINT names, or at random; and which these are, in words."""
+    """The backbone with the weights of EVAL.CHECKPOINT, or random ones, and a description of the weights."""
     name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg, size_pixels=size_pixels)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
@@ -38,37 +38,38 @@ def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbon
         weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
     except CheckpointError as error:
         raise CheckpointError(f"EVAL.CHECKPOINT: {error}") from error
-    _warn_of_other_clips(weights, backbone.input)
+    _warn_of_other_views(weights, backbone.input)
     return backbone, f"{name} after {weights.step} steps, {weights.source}"
 
 
-def _warn_of_other_clips(weights: BackboneWeights, here: NetworkInput) -> None:
+def _warn_of_other_views(weights: BackboneWeights, current: NetworkInput) -> None:
     if weights.input is None:
-        LOGGER.warning("%s does not say what clips it was trained on", weights.source)
+        LOGGER.warning("%s does not record what clips it was trained on", weights.source)
         return
-    others = [key for key, name in _SHARED.items() if getattr(weights.input, name) != getattr(here, name)]
-    if others:
-        before, now = _named(weights.input, others), _named(here, others)
+    different = [key for key, name in _SHARED.items() if getattr(weights.input, name) != getattr(current, name)]
+    if different:
+        before, now = _settings(weights.input, different), _settings(current, different)
         LOGGER.warning("%s was trained with %s; this run has %s", weights.source, before, now)
 
 
-def _named(views: NetworkInput, keys: Sequence[str]) -> str:
+def _settings(views: NetworkInput, keys: Sequence[str]) -> str:
     return ", ".join(f"{key} {json.dumps(getattr(views, _SHARED[key]))}" for key in keys)
 
 
 def build_classifier(
     cfg: CfgNode, *, num_classes: int, dropout: float, num_trained_blocks: int
 ) -> tuple[Classifier, str]:
-    """The backbone as `build_evaluated_backbone` gives it, with a classifier on top; and which weights it has.
+    """A classifier on the backbone of `build_evaluated_backbone`, and the description of its weights.
 
     Args:
-        num_trained_blocks: of the backbone's last blocks; -1 is all.
+        num_trained_blocks: how many of the backbone's last blocks are trained; -1 is all.
     """
     backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
-    there = len(backbone.blocks_in_order())
-    if num_trained_blocks > there:
+    num_blocks = len(backbone.blocks_in_order())
+    if num_trained_blocks > num_blocks:
         raise ConfigError(
-            f"MODEL.NUM_TRAINED_BLOCKS is {num_trained_blocks}; {cfg.MODEL.BACKBONE} has {there} blocks (-1 trains all)"
+            f"MODEL.NUM_TRAINED_BLOCKS is {num_trained_blocks}; {cfg.MODEL.BACKBONE} has {num_blocks} blocks "
+            "(-1 trains all)"
         )
-    num_trained = there if num_trained_blocks < 0 else num_trained_blocks
+    num_trained = num_blocks if num_trained_blocks < 0 else num_trained_blocks
     return Classifier(backbone, num_classes=num_classes, dropout=dropout, num_trained_blocks=num_trained), weights

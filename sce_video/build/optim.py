@@ -16,7 +16,7 @@ from sce_video.train.plan import Plan, Schedules
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
-    """The optimiser; its learning rate is set anew at every step."""
+    """The optimiser, without a learning rate: the training loop sets it at every step."""
     groups: list[Any] = (
         [parameter for parameter in model.parameters() if parameter.requires_grad]
         if "weight_decay" in keyword_names(OPTIMIZERS[cfg.OPTIM.NAME])
@@ -26,7 +26,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
 
 
 def build_finetune_optimizer(cfg: CfgNode, classifier: Classifier) -> Optimizer:
-    """The same with layer-wise learning rates."""
+    """Like `build_optimizer`, with layer-wise learning rates."""
     groups = layer_groups(classifier.layers, layer_decay=cfg.OPTIM.LAYER_DECAY, **_decay(cfg))
     return _optimizer(cfg, [group for group in groups if group["params"]])
 
@@ -44,7 +44,7 @@ def _optimizer(cfg: CfgNode, groups: list[Any]) -> Optimizer:
 
 
 def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = None) -> Schedules:
-    """The learning rate, and the scalars of a method where there is one."""
+    """The schedules of the learning rate and of the method's scalars."""
     scale = cfg.TRAIN.GLOBAL_BATCH_SIZE / 256
     lr = LearningRate(
         warmup_steps=cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,

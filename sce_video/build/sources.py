@@ -1,4 +1,4 @@
-"""The training and the test videos of DATA.SOURCE, from the config."""
+"""The training and test videos of DATA.SOURCE from the config."""
 
 from fvcore.common.config import CfgNode
 
@@ -13,7 +13,7 @@ def read_train_videos(cfg: CfgNode) -> ListedVideos:
 
 
 def read_test_videos(cfg: CfgNode) -> ListedVideos:
-    """Raises ConfigError where there are none."""
+    """Raises ConfigError if DATA.SOURCE has none."""
     read = SOURCES[cfg.DATA.SOURCE].read_test
     if read is None:
         raise ConfigError(f"DATA.SOURCE is {cfg.DATA.SOURCE}; it has no test videos")

@@ -1,4 +1,4 @@
-"""Views of a video in training, and where their clips lie, from the config."""
+"""Training views and the sampling of their clips from the config."""
 
 from dataclasses import fields
 from functools import partial
@@ -20,12 +20,7 @@ from sce_video.data.dataset import ClipSampling
 
 
 def build_views(cfg: CfgNode) -> list[ViewSpec]:
-    """The views of pretraining, global ones first; training on labels sees the first."""
-    return _global_views(cfg)
-
-
-def _global_views(cfg: CfgNode) -> list[ViewSpec]:
-    """View 1 and view 2, which differ in blur and solarization."""
+    """The two views of pretraining, which differ in blur and solarization; training on labels uses the first."""
     strengths = tuple(cfg.AUG.COLOR_STRENGTH * share for share in cfg.AUG.JITTER_SHARES)
     recipes = [
         ViewRecipe(

@@ -1,4 +1,4 @@
-"""Loader processes, from the config."""
+"""Loader processes from the config."""
 
 import torch
 from fvcore.common.config import CfgNode
@@ -20,8 +20,8 @@ def build_workers(cfg: CfgNode, listed: ListedVideos, device: torch.device) -> W
     )
 
 
-def build_scout(cfg: CfgNode, listed: ListedVideos) -> Workers:
-    """One process that looks at a few videos before a run: even one that hangs cannot keep the run from starting."""
+def build_probe_worker(cfg: CfgNode, listed: ListedVideos) -> Workers:
+    """A single process for probing a few videos before a run, so that a video that hangs cannot block the start."""
     return Workers(
         min(1, build_num_workers(cfg)),
         num_items=len(listed),

@@ -40,7 +40,7 @@ def _check_training(cfg: CfgNode) -> None:
         has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", f"METHOD.NAME {method} needs a predictor, or it collapses"
     )
     parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
-    _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"it must be a multiple of ACCUMULATION_STEPS {parts}")
+    _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
     _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")
     epochs = cfg.TRAIN.NUM_EPOCHS
     for key in (key for key in SETTINGS if key.endswith("WARMUP_EPOCHS")):
@@ -59,7 +59,7 @@ def _check_views(cfg: CfgNode) -> None:
         _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"it must not exceed AUG.CROP_SHORT_SIDE_PIXELS {least}")
     strength, hue_share = cfg.AUG.COLOR_STRENGTH, cfg.AUG.JITTER_SHARES[3]
     most = 0.5 / hue_share if hue_share else math.inf
-    _require(strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must lie between 0 and {most:g} (hue 0.5)")
+    _require(strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must be between 0 and {most:g} (hue 0.5)")
 
 
 def _check_data(cfg: CfgNode) -> None:
@@ -72,7 +72,7 @@ def _check_data(cfg: CfgNode) -> None:
         _require(given, cfg, "DATA.ROOT", f"{named} needs a folder of videos")
     if source.train == "part":
         parts = source.parts[:1] if measures else source.parts
-        fix = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} can use {' or '.join(parts)}"
+        fix = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} can use {', '.join(parts)}"
         _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", fix)
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)

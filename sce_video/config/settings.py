@@ -79,7 +79,7 @@ def when_above_zero(key: str) -> When:
     return When((key,), lambda value: any(each > 0 for each in _listed(value)), f"{key} above 0")
 
 
-def when_accepts(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
+def when_takes(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) -> When:
     """The condition that the piece which `key` chooses has a keyword-only argument `name`."""
     return when(key, *(each for each, piece in pieces.items() if name in keyword_names(piece)))
 

@@ -55,7 +55,8 @@ def _coerced(value: Any, default: Any, *, key: str, origin: str) -> Any:
             parsed = float(parsed)
         if type(parsed) is type(default) and abs(parsed) < math.inf:
             return parsed
-    raise ConfigError(f"{origin}: {key} is {masked_repr(value)}; {_expected(default)} was expected (for example {default!r})")
+    expected = f"{_expected(default)} was expected (for example {default!r})"
+    raise ConfigError(f"{origin}: {key} is {masked_repr(value)}; {expected}")
 
 
 def _parsed(text: str, default: Any) -> Any:

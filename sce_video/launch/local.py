@@ -10,7 +10,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.config import config_text, flat_config, load_config, saved_config
-from sce_video.config.same_run import keys_of_another_run, named
+from sce_video.config.same_run import forbidden_changes, listed
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.engine.cluster.collectives import all_gathered, is_main_process
 from sce_video.engine.cluster.env import is_under_torchrun, rank_from_env, slurm_job
@@ -163,8 +163,8 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
         raise ConfigError(
             f"{output_dir} holds a run with TASK {before.TASK}; give TASK {cfg.TASK} another RUN.OUTPUT_DIR"
         )
-    changed = keys_of_another_run(flat_config(before), cfg)
+    changed = forbidden_changes(flat_config(before), cfg)
     if changed:
         raise ConfigError(
-            f"{output_dir} holds a run with another value of {named(changed)}; choose another RUN.OUTPUT_DIR"
+            f"{output_dir} holds a run with another value of {listed(changed)}; choose another RUN.OUTPUT_DIR"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.build.files import build_opener, build_videos
-from sce_video.build.workers import build_scout
+from sce_video.build.workers import build_probe_worker
 from sce_video.clips.decoders import VideoDecoder, VideoMetadata, VideoOpener, Videos, decoder_version
 from sce_video.clips.decoders.choice import CANDIDATES, DecoderChoice, choose_decoder
 from sce_video.clips.frames import frame_indices, frame_times
@@ -78,10 +78,10 @@ def _remembered(memory: Path, listed: ListedVideos) -> str | None:
 
 def _raced(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> DecoderChoice:
     """Decide in a process of its own: a decoder that hangs or dies on one of the videos is out, not the run."""
-    scout = build_scout(cfg, listed)
+    worker = build_probe_worker(cfg, listed)
     numbers = {listed.name(video): video for video in _some(listed)}
     videos: Mapping[str, Videos] = {
-        decoder: WatchedVideos(build_videos(cfg, listed, replace(opener, decoder=decoder)), scout)
+        decoder: WatchedVideos(build_videos(cfg, listed, replace(opener, decoder=decoder)), worker)
         for decoder in CANDIDATES
     }
 
@@ -89,8 +89,8 @@ def _raced(cfg: CfgNode, listed: ListedVideos, opener: VideoOpener) -> DecoderCh
         return videos[decoder].open(numbers[path])
 
     race = partial(choose_decoder, open_with=open_with, times=partial(_wanted_times, cfg))
-    choice: DecoderChoice = next(scout.results(race, [list(numbers)]))
-    reasons = [why for video in scout.blocked() if (why := scout.why_blocked(video))]
+    choice: DecoderChoice = next(worker.results(race, [list(numbers)]))
+    reasons = [why for video in worker.blocked() if (why := worker.why_blocked(video))]
     return DecoderChoice("pyav", decoder_version("pyav"), "; ".join(reasons)) if reasons else choice
 
 

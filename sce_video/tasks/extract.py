@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.data import build_test_manifest, build_train_manifest
 from sce_video.build.model import build_evaluated_backbone
-from sce_video.build.run import Work
+from sce_video.build.training import Work
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.sources.table import SOURCES
 from sce_video.data.videos import ListedVideos

@@ -14,7 +14,7 @@ from sce_video.build.data import build_test_manifest, build_train_loader, build_
 from sce_video.build.files import build_videos
 from sce_video.build.model import build_classifier
 from sce_video.build.optim import build_finetune_optimizer, build_schedules
-from sce_video.build.run import Work, assemble_run, build_precision, prepared
+from sce_video.build.training import Work, assemble_run, build_precision, to_device
 from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
@@ -58,7 +58,7 @@ def _train_and_test(
         num_trained_blocks=num_trained_blocks,
     )
     opener = choose_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    classifier = prepared(classifier, device)
+    classifier = to_device(classifier, device)
     run = build_finetune_run(cfg, device, config, train_manifest, opener, classifier)
     step = resume(run)
     recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}

@@ -7,7 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.arguments import keyword_names, settings_for
-from sce_video.build.run import Work
+from sce_video.build.training import Work
 from sce_video.data.subsets import balanced_part
 from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.table import EVALUATIONS

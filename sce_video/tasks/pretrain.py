@@ -12,7 +12,7 @@ from sce_video.build.data import build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
-from sce_video.build.run import Work, assemble_run, backbone_of, build_precision, prepared
+from sce_video.build.training import Work, assemble_run, backbone_of, build_precision, to_device
 from sce_video.build.views import build_views
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
@@ -51,7 +51,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
     views = build_views(cfg)
     opener = choose_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
-    model = prepared(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
+    model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.run import Work
+from sce_video.build.training import Work
 from sce_video.config.same_run import config_record
 from sce_video.evaluate.table import EVALUATIONS
 from sce_video.tasks.extract import extract_task

@@ -28,7 +28,7 @@ def test_clips_of_still_images_have_one_frame(tmp_path: Path, seconds: str) -> N
     settings = {"DATA.SOURCE": "image_folders", "DATA.ROOT": tmp_path, "DATA.TRAIN": "train", "DATA.NUM_WORKERS": 0}
     settings |= {"CLIP.SECONDS": seconds, "TRAIN.GLOBAL_BATCH_SIZE": 2, "RUN.OUTPUT_DIR": tmp_path / "run"}
     words = [str(word) for pair in settings.items() for word in pair]
-    with pytest.raises(ConfigError, match=r"CLIP\.NUM_FRAMES is 8, .* are single images; give CLIP\.NUM_FRAMES 1$"):
+    with pytest.raises(ConfigError, match=r"CLIP\.NUM_FRAMES is 8, .* are single images; set CLIP\.NUM_FRAMES 1$"):
         begun(load_config(CONFIG, words))
     run = begun(load_config(CONFIG, [*words, "CLIP.NUM_FRAMES", "1"]))
     assert run.plan.steps_per_epoch == 1

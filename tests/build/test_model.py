@@ -104,7 +104,7 @@ def test_weights_from_elsewhere(pretrained: Path, tmp_path: Path, caplog: pytest
     save_file(load_file(pretrained), tmp_path / "foreign.safetensors", metadata={"backbone": "r2plus1d_mini"})
     _, words, warnings = evaluated(tmp_path / "foreign.safetensors", caplog)
     assert words == f"r2plus1d_mini after unknown steps, {tmp_path}/foreign.safetensors"
-    assert warnings == [f"{tmp_path}/foreign.safetensors does not say what clips it was trained on"]
+    assert warnings == [f"{tmp_path}/foreign.safetensors does not record what clips it was trained on"]
 
 
 def test_weights_that_cannot_be_used_name_the_key(pretrained: Path) -> None:

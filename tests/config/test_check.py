@@ -184,7 +184,7 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
         "nothing to contrast with",
         ["METHOD.QUEUE_LENGTH", "0"],
-        ["METHOD.QUEUE_LENGTH is 0", "METHOD.IN_BATCH_KEYS is False", "give one"],
+        ["METHOD.QUEUE_LENGTH is 0", "METHOD.IN_BATCH_KEYS is False", "set one"],
     ),
     (
         "accumulation does not divide the batch",
@@ -231,7 +231,7 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
         "a square larger than the frame it is cut out of",
         ["AUG.CROP", "short_side", "AUG.CROP_SHORT_SIDE_PIXELS", "63,80"],
-        ["CLIP.SIZE_PIXELS is 64", "AUG.CROP_SHORT_SIDE_PIXELS begins at 63"],
+        ["CLIP.SIZE_PIXELS is 64", "AUG.CROP_SHORT_SIDE_PIXELS 63"],
     ),
     (
         "the other crop's range",
@@ -309,7 +309,7 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
         "evaluation with unlabeled images",
         ["TASK", "knn", "DATA.SOURCE", "stl10", "DATA.TRAIN", "train+unlabeled"],
-        ["DATA.TRAIN is 'train+unlabeled'", "TASK knn on stl10 reads train"],
+        ["DATA.TRAIN is 'train+unlabeled'", "TASK knn on stl10 can use train"],
     ),
 ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.config import flat_config, load_config
-from sce_video.config.same_run import keys_of_another_run
+from sce_video.config.same_run import forbidden_changes
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def file(tmp_path: Path) -> Path:
 def test_more_epochs(file: Path, before: int, now: int, extends: bool, changed: list[str]) -> None:
     began = flat_config(load_config(file, ["TRAIN.NUM_EPOCHS", str(before)]))
     goes_on = load_config(file, ["TRAIN.NUM_EPOCHS", str(now), "TRAIN.EXTENDS_RUN", str(extends)])
-    assert keys_of_another_run(began, goes_on) == changed
+    assert forbidden_changes(began, goes_on) == changed
 
 
 def test_more_epochs_excuse_no_other_key(file: Path) -> None:
     began = flat_config(load_config(file))
     more = ["TRAIN.NUM_EPOCHS", "300", "TRAIN.EXTENDS_RUN", "True"]
-    assert keys_of_another_run(began, load_config(file, [*more, "RUN.SEED", "1"])) == ["RUN.SEED"]
-    assert keys_of_another_run(began, load_config(file, [*more, "DATA.NUM_WORKERS", "1"])) == []
+    assert forbidden_changes(began, load_config(file, [*more, "RUN.SEED", "1"])) == ["RUN.SEED"]
+    assert forbidden_changes(began, load_config(file, [*more, "DATA.NUM_WORKERS", "1"])) == []

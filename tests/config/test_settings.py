@@ -1,6 +1,6 @@
 """How a setting is declared: who uses it is asked of the pieces that take it, by name."""
 
-from sce_video.config.settings import Section, fixed, flag, free, number, when_accepts
+from sce_video.config.settings import Section, fixed, flag, free, number, when_takes
 
 
 class Piece:
@@ -12,10 +12,10 @@ def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_:
 
 def test_a_setting_is_used_by_the_pieces_that_take_it() -> None:
     pieces = {"a": Piece, "b": function, "c": lambda data: None}
-    condition = when_accepts("X.NAME", pieces, "width")
+    condition = when_takes("X.NAME", pieces, "width")
     assert condition.words == "X.NAME a or b"
     assert [condition.holds(name) for name in pieces] == [True, True, False]
-    assert when_accepts("X.NAME", pieces, "depth").words == "X.NAME b"
+    assert when_takes("X.NAME", pieces, "depth").words == "X.NAME b"
 
 
 def test_what_may_change_in_a_run_is_said_by_the_setting_or_else_by_its_section() -> None:

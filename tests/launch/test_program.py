@@ -8,7 +8,7 @@ import pytest
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.build.run import Work
+from sce_video.build.training import Work
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
 from sce_video.launch.program import exit_code_of

@@ -267,7 +267,7 @@ def test_a_run_is_extended_where_that_is_asked_for(motion_videos: Path, tmp_path
     run_task(config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=1, **settings))
     longer = config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=2, **settings)
     with pytest.raises(
-        ConfigError, match=r"value of TRAIN\.NUM_EPOCHS \(for more of these there is TRAIN\.EXTENDS_RUN"
+        ConfigError, match=r"value of TRAIN\.NUM_EPOCHS \(to train for more epochs set TRAIN\.EXTENDS_RUN"
     ):
         run_task(longer)
     extended = config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=2, TRAIN__EXTENDS_RUN=True, **settings)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from sce_video.augment.batch import TrainBatch
-from sce_video.build.run import prepared
+from sce_video.build.training import to_device
 from sce_video.methods.sce import SCE
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
@@ -75,7 +75,7 @@ def pretrain(
     """`steps` of a run, going on from what it was `before`."""
     model = method(in_batch_keys=in_batch_keys)
     if device != CPU:
-        model = prepared(model, device).train()
+        model = to_device(model, device).train()
     replica = replica_of(model, device)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0, momentum=0.9)
     if before is not None:

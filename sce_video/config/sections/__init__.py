@@ -1,1 +1,1 @@
-"""The settings of each section: default, unit, source, which values each may have and what uses it, at once."""
+"""The settings of each section: default, unit, source, allowed values and what uses it."""

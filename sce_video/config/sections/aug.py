@@ -1,4 +1,4 @@
-"""AUG: the views in training (arXiv:2212.11187)."""
+"""AUG: augmentation of the training views (arXiv:2212.11187)."""
 
 from sce_video.augment.crop import CROPS
 from sce_video.config.sections.bounds import MOST_PIXELS, MOST_SIDE_PIXELS
@@ -8,11 +8,11 @@ from sce_video.config.settings import Section, choice, number, positive, share, 
 _JITTERED = when_above_zero("AUG.JITTER_PROBABILITY")
 _BLURRED = when_above_zero("AUG.BLUR_PROBABILITIES")
 
-# Pairs of probabilities are for view 1 and view 2; finetuning sees view 1.
+# Pairs of probabilities are for view 1 and view 2; finetuning uses view 1.
 AUG = Section()
-# How a crop is drawn: "area" (random resized crop: a share CROP_AREA of the frame, width / height CROP_ASPECT) or
-# "short_side" (as in supervised training: the short side is resized to a random length in CROP_SHORT_SIDE_PIXELS, and a
-# square of CLIP.SIZE_PIXELS is cut).
+# How a crop is drawn: "area" (random resized crop: share CROP_AREA of the frame, width / height CROP_ASPECT) or
+# "short_side" (as in supervised training: the short side is resized to a random length in CROP_SHORT_SIDE_PIXELS, then
+# a square of CLIP.SIZE_PIXELS is cropped).
 AUG.CROP = choice("area", *CROPS, conditions=[TRAINING])
 AUG.CROP_AREA = number([0.2, 0.766], when("AUG.CROP", "area"), above=0, most=1, length=2, rising=True)
 AUG.CROP_ASPECT = positive([0.75, 1.3333], when("AUG.CROP", "area"), most=100, length=2, rising=True)
@@ -21,18 +21,18 @@ AUG.CROP_SHORT_SIDE_PIXELS = positive(
 )
 # Probability of replacing a clip by its frame differences.
 AUG.TEMPORAL_DIFFERENCE_PROBABILITY = share(0.2, TRAINING)
-# Strengths of brightness, contrast, saturation and hue: COLOR_STRENGTH times these; of hue at most 0.5.
+# Strengths of brightness, contrast, saturation and hue jitter are COLOR_STRENGTH times JITTER_SHARES; hue at most 0.5.
 AUG.COLOR_STRENGTH = number(1.0, _JITTERED, least=0, most=100)
 AUG.JITTER_SHARES = number([0.8, 0.8, 0.4, 0.2], _JITTERED, least=0, most=100, length=4)
 AUG.JITTER_PROBABILITY = share(0.8, TRAINING)
 AUG.GRAYSCALE_PROBABILITY = share(0.2, TRAINING)
 AUG.BLUR_PROBABILITIES = share([1.0, 0.1], TRAINING, length=2)
-# Gaussian kernel (odd) and range of its standard deviation, pixels.
+# Width of the Gaussian kernel (odd) and range of its standard deviation, pixels.
 AUG.BLUR_KERNEL_PIXELS = positive(23, _BLURRED, most=2 * MOST_SIDE_PIXELS, odd=True)
 AUG.BLUR_SIGMA_PIXELS = positive([0.1, 2.0], _BLURRED, most=MOST_SIDE_PIXELS, length=2, rising=True)
 # Values at or above 0.5 are inverted.
 AUG.SOLARIZE_PROBABILITIES = share([0.0, 0.2], TRAINING, length=2)
 AUG.FLIP_PROBABILITY = share(0.5, TRAINING)
-# Per-channel mean and standard deviation of values in [0, 1].
+# Mean and standard deviation per channel for normalisation, of values in [0, 1].
 AUG.MEAN = number([0.45, 0.45, 0.45], least=-1000, most=1000, length=3)
 AUG.STD = positive([0.225, 0.225, 0.225], most=1000, length=3)

@@ -1,4 +1,4 @@
-"""DATA: where the videos are, and how they are read."""
+"""DATA: where the videos are and how they are read."""
 
 from sce_video.clips.decoders import DECODERS
 from sce_video.config.sections.bounds import DAY_SECONDS, MOST_PIXELS
@@ -19,7 +19,7 @@ from sce_video.config.settings import (
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES, sources_where
 
-# In messages.
+# For messages.
 SOURCES_WITH_SPLITS = ", ".join(sources_where(lambda source: source.has_splits))
 
 _TWO_LISTS = when("DATA.SOURCE", *sources_where(lambda source: source.has_test_list))
@@ -31,51 +31,50 @@ _OF_A_SPLIT = When(
 _ONE_SPLIT = When(("TASK", "EVAL.SPLITS"), lambda task, splits: splits == [0], "EVAL.SPLITS 0")
 
 DATA = Section()
-# How the videos are listed: "list" (lines `path label` or `path,label`, or what tools/prepare_data.py wrote);
+# How the videos are listed: "list" (lines `path label` or `path,label`, or a manifest from tools/prepare_data.py);
 # "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "moments" (official files);
 # "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
-# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "shards" (tars in WebDataset's layout).
-# docs/data.md says what each reads.
+# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "shards" (tar files in WebDataset format).
+# docs/data.md describes each.
 DATA.SOURCE = choice("list", *SOURCES)
-# Folder that video paths are relative to; a URL (s3://, https://, what fsspec knows) where the videos are elsewhere.
+# Folder that video paths are relative to, or the URL of a remote one (s3://, https://, other fsspec protocols).
 DATA.ROOT = free(path_or_url(""))
-# Training and test videos: a list file (source "list"), an annotation table (sources "kinetics", "kinetics200"), a
-# folder below ROOT (sources that end in "folder" or "folders"); for "stl10" TRAIN is train, unlabeled or
-# train+unlabeled; for "shards" names below ROOT or URLs, train-{000000..000999}.tar. Lists may be URLs. Pretraining
-# reads TRAIN only.
+# Training and test videos: a list file (source "list"), an annotation table ("kinetics", "kinetics200"), a folder below
+# ROOT (sources ending in "folder" or "folders"), names below ROOT or URLs like train-{000000..000999}.tar ("shards"),
+# train, unlabeled or train+unlabeled ("stl10", TRAIN only). List files may be URLs. Pretraining uses TRAIN only.
 DATA.TRAIN = path_or_url("", when("DATA.SOURCE", *sources_where(lambda source: source.train != "")))
 DATA.TEST = free(path_or_url("", _TWO_LISTS, AFTER_PRETRAINING))
-# What a line of a list holds (source "list"), where the lines do not say it themselves: "path,num_frames,label",
-# "path,label,num_frames", "path,num_frames" (no labels), "path,label", "path".
+# Columns of a list (source "list") whose lines are ambiguous: "path,num_frames,label", "path,label,num_frames",
+# "path,num_frames" (no labels), "path,label", "path".
 DATA.LIST_COLUMNS = choice(
     "",
     *("", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
     conditions=[when("DATA.SOURCE", "list")],
 )
-# Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and which of the splits
-# 1, 2, 3 ("ucf101" and "hmdb51"; "list" where TRAIN and TEST have {split} in their names).
+# Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and the split to use
+# ("ucf101" and "hmdb51"; "list" if TRAIN or TEST contains {split}).
 DATA.SPLITS_DIR = path("", when("DATA.SOURCE", *sources_where(lambda source: source.has_official_files)))
 DATA.SPLIT = choice(1, 1, 2, 3, conditions=[_OF_A_SPLIT, _ONE_SPLIT])
-# Which library decodes video files: "pyav" (right on all of them), "torchcodec", "decord", or "auto": torchcodec if it
-# is clearly faster than pyav on this machine and shows the same frames of a few videos; decided once, at the start.
+# Library that decodes video files: "pyav" (correct on all of them), "torchcodec", "decord", or "auto": torchcodec if it
+# is clearly faster than pyav on this machine with the same frames of a few videos; decided once, at the start.
 DATA.DECODER = free(choice("pyav", "auto", *DECODERS))
-# Larger frames are scaled down while they are decoded, to so many pixels on their short side; 0: never.
+# Larger frames are scaled down during decoding to this short side, pixels; 0: never.
 DATA.SHORT_SIDE_PIXELS = number(0, least=0, most=MOST_PIXELS)
-# Frames per second of a folder of images that does not say its own rate.
+# Frames per second of a folder of images that does not give its own rate.
 DATA.FRAMES_FPS = positive(25.0, most=10_000)
-# Which images of a folder are its frames, where others lie beside them: img_{:05d}.jpg ("*" stands for anything). "" is
-# all of them, in the order of the number that varies in their names.
+# Names of the frames in a folder that has other images too, like img_{:05d}.jpg ("*" matches anything); "": all images.
+# Frames are ordered by the number that varies in their names.
 DATA.FRAMES_PATTERN = text("")
-# Share of the list, in [0, 1], that may be missing at the start, or fail to open or decode before training stops.
+# Share of the videos that may be missing at the start, or fail to open or decode before training stops.
 DATA.MAX_FAILED_SHARE = free(share(0.05))
-# Loader processes; -1 is one per core that this process may run on, 0 loads in the main process.
+# Loader processes; -1 is one per available core, 0 loads in the main process.
 DATA.NUM_WORKERS = free(number(-1, least=-1, most=1024))
-# Batches that each worker prepares ahead.
+# Batches that each loader process prepares in advance.
 DATA.PREFETCH_BATCHES = free(number(2, least=1, most=1024))
-# A loader process that is on one video for longer, in seconds, is ended; the second time the video counts as broken.
+# A loader process that spends longer on one video, in seconds, is killed; the second time the video counts as broken.
 DATA.VIDEO_TIMEOUT_SECONDS = free(positive(120.0, most=DAY_SECONDS))
-# Folder of local copies of remote videos and of those in shards, shared by all processes of a machine; "" is
-# sce_video_cache_<user> in the system's folder for temporary files.
+# Folder for local copies of remote videos and of videos in shards, shared by all processes of a machine; "" is
+# sce_video_cache_<user> in the system's temporary folder.
 DATA.CACHE_DIR = free(path(""))
-# Size that it never exceeds, GB (10 ** 9 bytes); the least recently used videos go.
+# Maximum size of the cache, GB (10 ** 9 bytes); the least recently used videos are evicted.
 DATA.CACHE_GB = free(positive(50.0, most=1_000_000))

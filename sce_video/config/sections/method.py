@@ -1,4 +1,4 @@
-"""METHOD: how it is pretrained. A key is used by the methods that have an argument, or a scalar, of its name."""
+"""METHOD: the pretraining method. A key is used by the methods with an argument or scheduled scalar of its name."""
 
 from sce_video.arguments import keyword_names
 from sce_video.config.sections.bounds import MOST_EPOCHS
@@ -9,8 +9,9 @@ from sce_video.optim.schedules import RAMP_SHAPES
 
 
 def methods_with(name: str) -> When:
-    """METHOD.NAME is one of those with an argument, or a scalar, of this name."""
-    return when("METHOD.NAME", *(each for each, method in METHODS.items() if name in keyword_names(method) + method.SCALARS))
+    """The condition that METHOD.NAME has an argument or scheduled scalar of this name."""
+    taken = {each: keyword_names(method) + method.SCALARS for each, method in METHODS.items()}
+    return when("METHOD.NAME", *(each for each, names in taken.items() if name in names))
 
 
 _COEFF_RAMP, _TEMPERATURE_RAMP, _TARGET_TEMPERATURE_RAMP = (
@@ -18,14 +19,14 @@ _COEFF_RAMP, _TEMPERATURE_RAMP, _TARGET_TEMPERATURE_RAMP = (
 )
 
 METHOD = Section(PRETRAINING)
-# SCE, or a baseline to hold it against; each file of methods/ names its paper.
+# SCE or a baseline; each file in methods/ cites its paper.
 METHOD.NAME = choice("sce", *METHODS)
-# SCE's lambda: weight of the query's own key in the target, in [0, 1]; 1 is InfoNCE.
+# SCE's lambda: weight of the query's own key in the target; 1 is InfoNCE.
 METHOD.COEFF = share(0.5, methods_with("coeff"))
-# Sharpness of query similarities (tau) and of key similarities (tau_m).
+# Softmax temperatures of query similarities (tau) and key similarities (tau_m).
 METHOD.TEMPERATURE = positive(0.1, methods_with("temperature"), most=100)
 METHOD.TARGET_TEMPERATURE = positive(0.05, methods_with("target_temperature"), most=100)
-# Ramps from a start value over the first epochs, "linear" or "cosine"; 0 epochs is none (every official run).
+# Ramps from a start value over the first epochs, "linear" or "cosine"; 0 epochs: no ramp (all official runs).
 METHOD.COEFF_START = share(1.0, _COEFF_RAMP)
 METHOD.COEFF_WARMUP_EPOCHS = number(0, methods_with("coeff"), least=0, most=MOST_EPOCHS)
 METHOD.COEFF_WARMUP_SHAPE = choice("linear", *RAMP_SHAPES, conditions=[_COEFF_RAMP])
@@ -35,9 +36,9 @@ METHOD.TEMPERATURE_WARMUP_SHAPE = choice("linear", *RAMP_SHAPES, conditions=[_TE
 METHOD.TARGET_TEMPERATURE_START = positive(0.05, _TARGET_TEMPERATURE_RAMP, most=100)
 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS = number(0, methods_with("target_temperature"), least=0, most=MOST_EPOCHS)
 METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = choice("cosine", *RAMP_SHAPES, conditions=[_TARGET_TEMPERATURE_RAMP])
-# Past keys to contrast with; 0 is no queue (then IN_BATCH_KEYS is needed).
+# Number of past keys to contrast with; 0 is no queue (IN_BATCH_KEYS is then required).
 METHOD.QUEUE_LENGTH = number(65536, methods_with("queue_length"), least=0, most=2**24)
-# Also contrast with the other keys of the batch (off in every official run).
+# Also contrast with the other keys of the batch (off in all official runs).
 METHOD.IN_BATCH_KEYS = flag(False, methods_with("in_batch_keys"))
-# EMA momentum of the momentum encoder at the first step; rises to 1 by a cosine.
+# Momentum of the EMA (momentum encoder) at the first step; it rises to 1 on a cosine.
 METHOD.EMA_MOMENTUM = share(0.99, methods_with("ema_momentum"))

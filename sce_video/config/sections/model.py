@@ -7,14 +7,14 @@ from sce_video.config.settings import Section, choice, number
 from sce_video.models.backbones import BACKBONES
 
 MODEL = Section()
-# slow_r50 is the paper's R3D-50, r2plus1d_mini is for the demo.
+# slow_r50 is the paper's R3D-50; r2plus1d_mini is a small network for CPUs (the demo).
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES)
-# Widths of the projector's linear layers after the backbone's feature; the last is the embedding (SCE R3D-18).
+# Output widths of the projector's linear layers; the last is the embedding's dimension (default: SCE's R3D-18).
 MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST_WIDTH)
-# Width of the predictor's hidden layer; 0 leaves the predictor out.
+# Width of the predictor's hidden layer; 0: no predictor.
 MODEL.PREDICTOR_HIDDEN_DIM = number(1024, PRETRAINING, methods_with("predictor"), least=0, most=MOST_WIDTH)
 
-# Finetuning: probability of dropping a feature before the classifier (SCE: 0.8), and how many of the backbone's last
-# blocks are trained; -1 is all, 0 the classifier alone. Blocks left out keep weights and batch norm statistics.
+# Finetuning: dropout probability before the classifier (SCE: 0.8), and how many of the backbone's last blocks are
+# trained; -1 is all, 0 only the classifier. Frozen blocks keep their weights and batch norm statistics.
 MODEL.DROPOUT = number(0.8, FINETUNING, least=0, below=1)
 MODEL.NUM_TRAINED_BLOCKS = number(-1, FINETUNING, least=-1, most=1000)

@@ -1,15 +1,15 @@
-"""What to do, and what other settings depend on in it."""
+"""TASK, and the conditions on it that other settings use."""
 
 from sce_video.config.settings import choice, when
 from sce_video.evaluate.table import EVALUATIONS
 
 TRAINING_TASKS = ("pretrain", "finetune", "linear")
-# Those with a number for an answer, which need labels.
+# Tasks whose result is a metric; they need labels.
 MEASURING_TASKS = ("finetune", "linear", *EVALUATIONS)
 _TASKS = (*TRAINING_TASKS, *EVALUATIONS, "extract")
 
-# pretrain; finetune (all weights, on labels), linear (a classifier on the frozen backbone, on augmented clips);
-# linear_features, knn, retrieval (on cached features), extract (these features alone).
+# pretrain; finetune (all weights, supervised), linear (a classifier on the frozen backbone, on augmented clips);
+# linear_features, knn, retrieval (on cached features), extract (only these features).
 TASK = choice("pretrain", *_TASKS)
 
 PRETRAINING = when("TASK", "pretrain")

@@ -22,7 +22,8 @@ def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Listed
         ManifestError: a file is missing or reads otherwise, a template without a number, no video is there.
     """
     root, labels_dir = location(root), Path(labels_dir)
-    label_of = {template: _number(label) for template, label in read_json_file(_file(labels_dir, "labels"), dict).items()}
+    templates = read_json_file(_file(labels_dir, "labels"), dict)
+    label_of = {template: _number(label) for template, label in templates.items()}
     file = _file(labels_dir, part)
     names, labels = [], []
     for number, entry in enumerate(read_json_file(file, list), start=1):

@@ -7,7 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from sce_video.build.run import build_precision, prepared
+from sce_video.build.training import build_precision, to_device
 from sce_video.config import load_config
 from sce_video.config.same_run import config_record, recorded_config
 from sce_video.tasks.pretrain import build_pretrain_run
@@ -35,7 +35,7 @@ def run(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_batch_norm_stays_as_it_is_off_a_gpu() -> None:
     norm = nn.BatchNorm3d(2)
-    assert type(prepared(nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
+    assert type(to_device(nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
 
 
 @pytest.mark.usefixtures("second_process")
@@ -46,8 +46,8 @@ def test_batch_norm_of_several_gpus_is_over_all_of_them() -> None:
         def to(self, *_: object) -> "Elsewhere":
             return self
 
-    assert isinstance(prepared(Elsewhere(2), torch.device("cuda")), nn.SyncBatchNorm)
-    assert type(prepared(nn.BatchNorm3d(2), CPU)) is nn.BatchNorm3d
+    assert isinstance(to_device(Elsewhere(2), torch.device("cuda")), nn.SyncBatchNorm)
+    assert type(to_device(nn.BatchNorm3d(2), CPU)) is nn.BatchNorm3d
 
 
 def test_the_precision_is_the_config_s() -> None:

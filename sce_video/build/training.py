@@ -1,4 +1,4 @@
-"""What the runs that train, pretraining and finetuning, have in common."""
+"""Training runs, of pretraining and on labels, from the config."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +25,12 @@ from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
 
 Module = TypeVar("Module", bound=nn.Module)
-# What is left of a task when all that it needs is built and found usable; nothing was written by then.
+# The rest of a task after everything is built and checked; nothing has been written before.
 Work = Callable[[], None]
 
 
-def prepared(model: Module, device: torch.device) -> Module:
-    """A model on the device; on several GPUs with batch norm over all of them, which the CPU has no code for."""
+def to_device(model: Module, device: torch.device) -> Module:
+    """Move a model to the device; on several GPUs convert batch norm to SyncBatchNorm, which has no CPU version."""
     model = model.to(device)
     if num_ranks() == 1 or device.type != "cuda":
         return model
@@ -39,7 +39,7 @@ def prepared(model: Module, device: torch.device) -> Module:
 
 
 def backbone_of(model: nn.Module) -> Backbone:
-    """Methods and classifiers both have one of that name."""
+    """The submodule `backbone` of a method or classifier."""
     return cast(Backbone, model.get_submodule("backbone"))
 
 
