@@ -1,4 +1,4 @@
-"""What the files of the package say without being run: lines, imports, who writes a word, repetition."""
+"""Static measures of the package: lines, imports, how many files contain a setting or name, repeated lines."""
 
 import ast
 import keyword
@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 PACKAGE = "sce_video"
-REPEATED_LINES = 6  # so many statements in a row that differ in their local names at most are a repetition
+REPEATED_LINES = 6  # this many lines in a row that differ only in local names count as repeated
 _NAME = re.compile(r"(?<![.\w])[a-z_]\w*")
 
 
@@ -27,13 +27,13 @@ def lines_per_room(root: Path) -> dict[str, int]:
 
 
 def import_closure(root: Path, entry: Path) -> set[Path]:
-    """The package's files that importing `entry` runs: what each names at its top, and the packages above that."""
+    """The package's files that importing `entry` executes, by imports at module level, with parent packages."""
     found: set[Path] = set()
-    waiting = {entry}
-    while waiting:
-        file = waiting.pop()
+    pending = {entry}
+    while pending:
+        file = pending.pop()
         found.add(file)
-        waiting |= set(_imported(root, ast.parse(file.read_text()))) - found
+        pending |= set(_imported(root, ast.parse(file.read_text()))) - found
     return {file for file in found if file.is_relative_to(root / PACKAGE)}
 
 
@@ -51,7 +51,7 @@ def _imported(root: Path, tree: ast.Module) -> Iterator[Path]:
 
 
 def num_files_that_write(word: str, trees: Mapping[Path, ast.Module]) -> int:
-    """With a setting as `x.SECTION.NAME`, or with the word as a text of its own; what an error says does not count."""
+    """Number of files with the attribute `x.SECTION.NAME` or with a string literal that is exactly `word`."""
     return sum(any(_writes(node, word) for node in ast.walk(tree)) for tree in trees.values())
 
 
@@ -76,29 +76,29 @@ def longest_file(trees: Mapping[Path, ast.Module]) -> tuple[int, str]:
 
 
 def num_repeated_lines(trees: Mapping[Path, ast.Module]) -> int:
-    """Lines, laid out as Python itself does, in a row of `REPEATED_LINES` that stands somewhere else, too."""
-    rows: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
+    """Number of lines, after `ast.unparse`, in blocks of `REPEATED_LINES` that occur more than once."""
+    blocks: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
     for file, tree in trees.items():
         lines = _plain_lines(tree)
         for start in range(len(lines) - REPEATED_LINES + 1):
-            rows[tuple(lines[start : start + REPEATED_LINES])].append((file, start))
-    starts = [where for places in rows.values() if len(places) > 1 for where in places]
+            blocks[tuple(lines[start : start + REPEATED_LINES])].append((file, start))
+    starts = [start for occurrences in blocks.values() if len(occurrences) > 1 for start in occurrences]
     return len({(file, start + offset) for file, start in starts for offset in range(REPEATED_LINES)})
 
 
 def _plain_lines(tree: ast.Module) -> list[str]:
-    """Without comments, docstrings and imports, all names but those of attributes alike; indented, as blocks differ."""
-    bare = ast.unparse(_WithoutTexts().visit(deepcopy(tree)))
+    """Indented lines without comments, docstrings and imports, and with all names but attributes replaced by `_`."""
+    bare = ast.unparse(_WithoutDocstrings().visit(deepcopy(tree)))
     lines = [line for line in bare.splitlines() if line.strip() not in ("", "pass")]
-    return [_NAME.sub(_nameless, line) for line in lines if not line.startswith(("import ", "from "))]
+    return [_NAME.sub(_anonymous, line) for line in lines if not line.startswith(("import ", "from "))]
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Docstrings become `pass`, so that what they stand in stays whole."""
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Replaces docstrings by `pass`, so that no body becomes empty."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
 
-def _nameless(name: re.Match[str]) -> str:
+def _anonymous(name: re.Match[str]) -> str:
     return name.group() if keyword.iskeyword(name.group()) else "_"

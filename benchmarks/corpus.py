@@ -1,6 +1,6 @@
-"""Damaged files made of real ones: file i of a corpus is a function of (seed, i) and of the files it is made from.
+"""Damaged copies of real files: file i of a corpus is a function of (seed, i) and the source files.
 
-Every recipe is one line that says what was done to what; `write_damaged(...)` with the same numbers does it again.
+The recipe of a file is one line that describes the damage; `write_damaged` with the same seed and number repeats it.
 """
 
 import io
@@ -17,9 +17,9 @@ from PIL import Image
 
 from sce_video.errors import UserError
 
-Damage = Callable[[bytearray, random.Random], str]  # changes the content, says how
+Damage = Callable[[bytearray, random.Random], str]  # changes the content in place and returns a description
 
-# What a size or a count in a header can be instead: nothing, all bits, the largest with and without a sign.
+# Extreme values for sizes and counts in headers: zero, all bits set, the largest signed and unsigned numbers.
 _EXTREMES = (0, 1, 7, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _LARGEST_SOURCE_BYTES = 600_000  # larger ones take seconds to decode once
 
@@ -28,11 +28,11 @@ class Damaged(NamedTuple):
     path: Path
     kind: str
     recipe: str
-    source: Path | None = None  # the file before it was damaged
+    source: Path | None = None  # the undamaged file
 
 
 def find_sources(data: Path) -> list[Path]:
-    """The small files of the shared data: all that are odd, originals, and some of J-HMDB.
+    """The small files of the shared data: all odd ones, originals, and some of J-HMDB.
 
     Raises:
         UserError: there are none.
@@ -64,11 +64,11 @@ def write_damaged(folder: Path, sources: Sequence[Path], *, seed: int, number: i
 
 
 def _flip(content: bytearray, draw: random.Random, begin: int, end: int, count: int) -> str:
-    places = sorted(draw.randrange(8 * begin, 8 * end) for _ in range(count)) if end > begin else []
-    for place in places:
-        content[place // 8] ^= 1 << place % 8
-    shown = ", ".join(f"{place // 8}.{place % 8}" for place in places[:8])
-    return f"{len(places)} bits flipped at {shown}{', ...' if len(places) > 8 else ''}"
+    bits = sorted(draw.randrange(8 * begin, 8 * end) for _ in range(count)) if end > begin else []
+    for bit in bits:
+        content[bit // 8] ^= 1 << bit % 8
+    first = ", ".join(f"{bit // 8}.{bit % 8}" for bit in bits[:8])
+    return f"{len(bits)} bits flipped at {first}{', ...' if len(bits) > 8 else ''}"
 
 
 def _one_bit(content: bytearray, draw: random.Random) -> str:
@@ -93,7 +93,7 @@ def _truncated(content: bytearray, draw: random.Random) -> str:
 
 
 def _some_stretch(content: bytearray, draw: random.Random) -> tuple[int, int]:
-    """Anywhere; any length up to half of the file is as likely as one ten times as long."""
+    """A random range of bytes, of log-uniform length up to half of the file."""
     length = min(int(2 ** draw.uniform(0, 20)), max(len(content) // 2, 1))
     begin = draw.randrange(len(content) - length + 1)
     return begin, begin + length
@@ -120,11 +120,11 @@ def _missing(content: bytearray, draw: random.Random) -> str:
 def _repeated(content: bytearray, draw: random.Random) -> str:
     begin, end = _some_stretch(content, draw)
     content[end:end] = content[begin:end]
-    return f"bytes {begin} to {end} stand there twice"
+    return f"bytes {begin} to {end} are repeated"
 
 
 def _some_element(content: bytearray, draw: random.Random) -> Element | None:
-    """Any kind of element is as likely as any other, however often it occurs."""
+    """A random element; all kinds are equally likely, however often they occur."""
     elements = elements_of(bytes(content))
     if not elements:
         return None
@@ -138,13 +138,13 @@ def _size(content: bytearray, draw: random.Random) -> str:
         return _bits_of("header", 4)(content, draw)
     value = draw.choice([*_EXTREMES, element.stop - element.start + draw.randint(-9, 9), draw.randrange(2**32)])
     raw = max(value, 0).to_bytes(8, "little" if content[:4] == b"RIFF" else "big")
-    place = slice(element.size_at, element.size_at + element.size_bytes)
-    content[place] = raw[:4] if content[:4] == b"RIFF" else raw[8 - element.size_bytes :]
+    field = slice(element.size_at, element.size_at + element.size_bytes)
+    content[field] = raw[:4] if content[:4] == b"RIFF" else raw[8 - element.size_bytes :]
     return f"size of {element.name!r} at {element.size_at} is {value}"
 
 
 def _field(content: bytearray, draw: random.Random) -> str:
-    """One number in a leaf of the header becomes an extreme one."""
+    """Replace a number in a leaf of the header by an extreme one."""
     leaves = [
         element
         for element in elements_of(bytes(content))
@@ -184,7 +184,7 @@ def _element_twice(content: bytearray, draw: random.Random) -> str:
     if element is None:
         return _repeated(content, draw)
     content[element.stop : element.stop] = content[element.start : element.stop]
-    return f"{element.name!r} at {element.start} stands there twice"
+    return f"{element.name!r} at {element.start} is repeated"
 
 
 def _not_a_video(path: Path, draw: random.Random) -> tuple[Path, str]:

@@ -1,13 +1,13 @@
-"""Damaged files: right frames or one line that names the file, never a wrong frame, a death or a hang.
+"""Damaged files: correct frames or a one-line error that names the file, never a wrong frame, a crash or a hang.
 
     python benchmarks/damage.py [--num 1000] [--seed 0] [--quick] [--json FILE] [--decoders pyav,decord] [--keep DIR]
 
-Real files, as they came and as tools/prepare_data.py writes them, damaged (see corpus.py: file i is a function of the
-seed and i), and all odd files of the shared data. Each is opened and read as in pretraining, two clips in one call, in
-a process that may die. `right` is equal to a plain decode from start to end (within 8 levels for others than PyAV,
-whose FFmpeg differs), or to the file before it was damaged: libavcodec can spoil a sound group of pictures after a
-damaged one. `needless` are refused though a plain decode reads all that was wanted; `undefined` differ from a plain
-decode where plain decodes differ among themselves; of pytorchvideo, only whether it reads the file is told. Linux only.
+Damaged copies (see corpus.py) of real files, originals and outputs of tools/prepare_data.py, and all odd files of the
+shared data. Each is read as in pretraining, two clips in one call, in a process that may die. `right` equals a
+sequential decode (within 8 levels for decoders other than PyAV, whose FFmpeg differs) or the undamaged file: libavcodec
+can spoil an intact group of pictures after a damaged one. `needless` were refused although a sequential decode reads
+all frames; `undefined` differ from a sequential decode where sequential decodes differ among themselves. For
+pytorchvideo only whether it reads the file is recorded. Linux only.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from sce_video.launch.program import exit_code_of
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 OUTCOMES = ("right", "read", "refused", "needless", "undefined", "wrong", "died", "hung")
 BAD = ("wrong", "died", "hung")
-TIMEOUT_SECONDS = 120.0  # a hang is for good; a machine with other work may take ten times its usual second
+TIMEOUT_SECONDS = 120.0  # a hang never ends; on a busy machine a file may take ten times its usual second
 NUM_JHMDB_PER_PREPARED = 15
 MEMORY_BYTES = 6 * 2**30
 
@@ -43,8 +43,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the shared data")
     parser.add_argument("--num", type=int, default=1000, help="damaged files; with --quick 100")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--decoders", default=",".join([*DECODERS, PEER]), help="some of them, with commas between")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the wrong, deadly and hanging files there")
+    parser.add_argument("--decoders", default=",".join([*DECODERS, PEER]), help="comma-separated; default: all")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the files that gave wrong frames, died or hung")
     return exit_code_of(partial(run, parser.parse_args()))
 
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def decoders_that_load(names: list[str]) -> list[str]:
-    """Those that work here; one line on each that does not.
+    """The decoders that can be loaded; prints a line for each that cannot.
 
     Raises:
         UserError: no decoder of that name.
@@ -67,7 +67,7 @@ def decoders_that_load(names: list[str]) -> list[str]:
     useful = []
     for name in names:
         if name not in (*DECODERS, PEER):
-            raise UserError(f"--decoders has {name!r}; it takes {', '.join([*DECODERS, PEER])}")
+            raise UserError(f"--decoders has {name!r}; choose from {', '.join([*DECODERS, PEER])}")
         try:
             useful.append(name)
             print(f"{name} {decoder_version(name) if name in DECODERS else ''}", file=sys.stderr)
@@ -98,7 +98,7 @@ def judged(
 
 
 def all_trials(decoder: str, data: Path, folder: Path, *, num_files: int, seed: int) -> Iterator[Trial]:
-    """Each file is made when it is asked for."""
+    """The trials of a decoder; each damaged file is written when its trial is requested."""
     found, videos = find_sources(data), find_videos(data / "jhmdb", num_videos=None)[::NUM_JHMDB_PER_PREPARED]
     sources = [*found, *encode_all(videos, folder / "prepared", name="gop4")]
     for number in range(num_files):
@@ -128,7 +128,7 @@ def remove(path: Path) -> None:
 
 
 def rows_of(decoder: str, verdicts: list[tuple[Trial, Verdict]]) -> list[Row]:
-    """One row per kind of damage, and one for all."""
+    """One row per kind of damage and one for all."""
     kinds = [*dict.fromkeys(trial.kind for trial, _ in verdicts), "all"]
     rows: list[Row] = []
     for kind in kinds:
@@ -145,7 +145,7 @@ def rows_of(decoder: str, verdicts: list[tuple[Trial, Verdict]]) -> list[Row]:
 
 
 def ratios_of(rows: list[Row]) -> dict[str, float]:
-    """Share of the files that end well, right or refused: each decoder's."""
+    """Share of the files without a wrong frame, crash or hang: pyav's against that of each other decoder."""
     totals = {str(row["decoder"]): row for row in rows if row["damage"] == "all"}
     well = {name: 1 - sum(int(str(row[bad])) for bad in BAD) / int(str(row["tried"])) for name, row in totals.items()}
     return {f"pyav_vs_{name}": well["pyav"] / well[name] for name in well if name != "pyav" and "pyav" in well}

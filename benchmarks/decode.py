@@ -2,11 +2,10 @@
 
     python benchmarks/decode.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
-Two random clips of 8 frames over 2.56 s per video, opening included, beside pytorchvideo's `LabeledVideoDataset`,
-torchcodec and decord as their documentation says. Each has a process of its own, as a loader process has one decoder;
-they share one core, take turns video by video and keep freed memory, as the loader's processes do. Every decoder's
-frames are first compared with a decode from start to end: `wrong` is how many of them are not the frames asked for. A
-fast decoder with wrong frames is no peer.
+Two random clips of 8 frames over 2.56 s per video, opening included, compared with pytorchvideo's
+`LabeledVideoDataset`, torchcodec and decord, used as documented. Each decoder has its own process, as in the loader;
+they share one core, take turns video by video and keep freed memory. The frames of each are first compared with a
+sequential decode: `wrong` counts those that are not the requested ones.
 """
 
 import argparse
@@ -46,24 +45,23 @@ from sce_video.launch.program import exit_code_of
 from sce_video.report.table import text_table
 
 DEFAULT, SLOW = "ours pyav", "pytorchvideo"
-# The others take turns so many times as often on files with short GOPs: small differences want many rounds, and the
-# slow one takes most of each.
+# On files with short GOPs the fast decoders have this many times the rounds of the slow one, which dominates a round.
 TURNS = 3
 LONG_GOPS = (ORIGINAL, LONG_GOP)
 QUICK_ENCODINGS = (ORIGINAL, "gop4", "256p", "256p_gop4")
-# Shorter measurements say more about the machine's other work than about the decoder.
+# Shorter measurements depend more on the machine's other work than on the decoder.
 LEAST_SECONDS = 0.03
-# Frames this far to either side are compared too: near in time is near in pixels, but not as near as the right one.
+# A frame is also compared with this many frames before and after: none of them may be closer than the right one.
 NEIGHBOURS = 2
-own_reader: Reader  # of a process that is one
-# Levels of 255, mean over a frame. Decoders differ in how they round and blow up the color planes.
+own_reader: Reader  # set in the process of a reader
+# Levels of 255, mean over a frame. Decoders differ in rounding and in the upsampling of chroma.
 SAME_LEVELS, NEARER_LEVELS = 8.0, 0.3
 
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched recursively")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next run")
     arguments = parser.parse_args()
     return exit_code_of(partial(run, arguments))
 
@@ -92,7 +90,7 @@ def measure(files: dict[str, list[Path]], *, num_rounds: int, json_file: Path | 
         turns = 1 if name in LONG_GOPS else TURNS
         rounds = [wanted_frames(videos, seed=seed) for seed in range(turns * num_rounds)]
         wrong = count_wrong(readers, rounds[0])
-        # A reader without one right frame fails on these files: nothing to time.
+        # A reader without a right frame fails on these files: there is nothing to time.
         useful = [reader for reader in readers if wrong[reader] < len(videos) * NUM_CLIPS * NUM_FRAMES]
         taken, cpu_seconds = in_turns(
             {reader: readers[reader] for reader in useful}, rounds, num_slow_rounds=num_rounds
@@ -110,10 +108,7 @@ def measure(files: dict[str, list[Path]], *, num_rounds: int, json_file: Path | 
 
 
 def speeds(seconds: Sequence[float], cpu_seconds: Sequence[float], *, num_videos: int) -> Row:
-    """Clips per second (median, least and most of the rounds); milliseconds per video, by the clock and on the core.
-
-    The two differ where other programs take turns on the core.
-    """
+    """Clips per second (median, minimum and maximum of the rounds); wall and CPU milliseconds per video."""
     rates = [NUM_CLIPS * num_videos / each for each in seconds]
     return {
         "clips_per_s": median(rates),
@@ -131,9 +126,9 @@ def num_bytes(videos: Sequence[Path]) -> int:
 def in_turns(
     readers: dict[str, Reader], rounds: Sequence[Sequence[Wanted]], *, num_slow_rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Wall and CPU seconds of each reader for each round; the slow one takes part in the first ones alone.
+    """Wall and CPU seconds of each reader per round; the slow one takes part only in the first `num_slow_rounds`.
 
-    Turns are as short as one video because the speed of a shared core changes within seconds.
+    A turn is one video because the speed of a shared core changes within seconds.
     """
     num_videos = len(rounds[0])
     with ExitStack() as stack:
@@ -151,19 +146,19 @@ def in_turns(
 
 
 def a_process(reader: Reader) -> ProcessPoolExecutor:
-    """Forked, so that the reader need not be pickled."""
+    """A forked process for a reader, which then need not be pickled."""
     return ProcessPoolExecutor(1, mp_context=get_context("fork"), initializer=become, initargs=(reader,))
 
 
 def become(reader: Reader) -> None:
-    """From now on this process is that reader."""
+    """Initialise the process of a reader."""
     global own_reader
     own_reader = reader
     keep_freed_memory()
 
 
 def read_one(video: Wanted) -> tuple[float, float]:
-    """Wall and CPU seconds to read its clips, over and over while that is short."""
+    """Wall and CPU seconds to read the clips of a video, repeated for at least LEAST_SECONDS."""
     num_times = 0
     before, cpu_before = time.perf_counter(), time.process_time()
     while num_times == 0 or time.perf_counter() - before < LEAST_SECONDS:
@@ -176,14 +171,14 @@ def read_one(video: Wanted) -> tuple[float, float]:
 def one_video(
     process: ProcessPoolExecutor, rounds: Sequence[Sequence[Wanted]], cpu_seconds: list[float]
 ) -> Callable[[], float]:
-    """Seconds to read the next video's clips, the same as all other readers get."""
-    to_come = (video for wanted in rounds for video in wanted)
+    """A function that reads the clips of the next video, in the same order for all readers, and returns seconds."""
+    remaining = (video for wanted in rounds for video in wanted)
 
     def read() -> float:
         try:
-            wall, cpu = process.submit(read_one, next(to_come)).result()
+            wall, cpu = process.submit(read_one, next(remaining)).result()
         except FAILURES as error:
-            raise UserError(f"a decoder fails on some of these files, leave them out ({error})") from error
+            raise UserError(f"a decoder fails on some of these files ({error}); leave them out") from error
         cpu_seconds.append(cpu)
         return wall
 
@@ -191,7 +186,7 @@ def one_video(
 
 
 def per_round(seconds: dict[str, list[float]], *, num_videos: int) -> dict[str, list[float]]:
-    """The sums over the videos of each round."""
+    """Sums over the videos of each round."""
     return {
         reader: [sum(taken[i : i + num_videos]) for i in range(0, len(taken), num_videos)]
         for reader, taken in seconds.items()
@@ -199,9 +194,9 @@ def per_round(seconds: dict[str, list[float]], *, num_videos: int) -> dict[str, 
 
 
 def ratios_of(seconds: dict[tuple[str, str], list[float]]) -> dict[str, float]:
-    """Our default against pytorchvideo and torchcodec; for torchcodec the faster of its two modes.
+    """Our default against each peer, torchcodec in the faster of its two modes.
 
-    `gop4_vs_..._original`: what re-encoding once brings.
+    `gop4_vs_..._original` is the gain from re-encoding.
     """
     ratios = {}
     for ours, theirs in [
@@ -222,7 +217,7 @@ def ratios_of(seconds: dict[tuple[str, str], list[float]]) -> dict[str, float]:
 
 
 def count_wrong(readers: dict[str, Reader], wanted: Sequence[Wanted]) -> dict[str, int]:
-    """How many of a reader's frames are not the ones asked for; all of them where it skips a video."""
+    """Number of a reader's frames that are not the requested ones; all frames of a video that it skips count."""
     wrong = dict.fromkeys(readers, 0)
     for video in wanted:
         sequential = decode_from_start(video.path, video.indices)
@@ -237,7 +232,7 @@ def count_wrong(readers: dict[str, Reader], wanted: Sequence[Wanted]) -> dict[st
 
 
 def frames_or_none(reader: Reader, video: Wanted) -> torch.Tensor | None:
-    """None where the reader fails, or skips the video as pytorchvideo does."""
+    """The frames, or None if the reader fails or, like pytorchvideo, skips the video."""
     try:
         return next(reader([video]), None)
     except FAILURES:
@@ -245,12 +240,12 @@ def frames_or_none(reader: Reader, video: Wanted) -> torch.Tensor | None:
 
 
 def is_wrong(frame: torch.Tensor, index: int, sequential: dict[int, torch.Tensor]) -> bool:
-    """Whether a frame is far from the one of that index, or nearer to one beside it."""
+    """Whether a frame differs clearly from the one at `index`, or is closer to one of its neighbours."""
     if frame.shape != sequential[index].shape:
         return True
     seen = every_other_pixel(frame)
-    near = {place: every_other_pixel(sequential[place]) for place in around(index) if place in sequential}
-    distances = {place: float((seen - other).abs().mean()) for place, other in near.items()}
+    near = {other: every_other_pixel(sequential[other]) for other in around(index) if other in sequential}
+    distances = {other: float((seen - pixels).abs().mean()) for other, pixels in near.items()}
     return distances[index] > min(SAME_LEVELS, min(distances.values()) + NEARER_LEVELS)
 
 
@@ -263,10 +258,10 @@ def around(index: int) -> range:
 
 
 def decode_from_start(path: str, indices: Sequence[int]) -> dict[int, torch.Tensor]:
-    """Frames by their place in the order of presentation, with the neighbours of those asked for, uint8 (C, H, W)."""
+    """The frames at `indices` (in presentation order) and their neighbours, uint8 (C, H, W), decoded sequentially."""
     kept = {near for index in indices for near in around(index)}
     with av.open(path) as container:
-        return {place: upright(frame) for place, frame in enumerate(container.decode(video=0)) if place in kept}
+        return {index: upright(frame) for index, frame in enumerate(container.decode(video=0)) if index in kept}
 
 
 def upright(frame: av.VideoFrame) -> torch.Tensor:

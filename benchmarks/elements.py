@@ -1,9 +1,9 @@
-"""The tree of a video file: boxes of mp4 and mov, chunks of AVI, elements of Matroska and WebM."""
+"""Parsers of container structure: boxes of mp4 and mov, chunks of AVI, elements of Matroska and WebM."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# What holds other boxes, and how many bytes of its own come before them.
+# Boxes that contain other boxes, and how many bytes of their own come before those.
 _MP4_PARENTS = dict.fromkeys(
     [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"mvex", b"moof", b"traf", b"udta"], 0
 )
@@ -20,10 +20,10 @@ _MOST_ELEMENTS = 3000
 
 
 class Element(NamedTuple):
-    """[start, body) names the element and its size, [body, stop) is what it holds."""
+    """[start, body) is the header with name and size, [body, stop) the content."""
 
     name: bytes
-    size_at: int  # where its size is written
+    size_at: int  # offset of the size field
     size_bytes: int
     start: int
     body: int
@@ -32,7 +32,7 @@ class Element(NamedTuple):
 
 
 def elements_of(content: bytes) -> list[Element]:
-    """All elements, parents before their children; none of a file of another kind."""
+    """All elements, parents before children; empty for other containers."""
     if content[:4] == _EBML_HEAD:
         found = _ebml(content, 0, len(content), 0)
     elif content[:4] == b"RIFF":
@@ -45,8 +45,10 @@ def elements_of(content: bytes) -> list[Element]:
 
 
 def stretch(content: bytes, part: str) -> tuple[int, int]:
-    """Where "header" (all that is no payload), "index" or "payload" lies; of an unknown kind, the first 512 bytes or
-    the rest."""
+    """Byte range of the "header" (everything but the payload), "index" or "payload".
+
+    In unknown containers the header is the first 512 bytes, the payload the rest.
+    """
     elements = elements_of(content)
     if not elements:
         middle = min(512, len(content) // 2)
@@ -58,7 +60,7 @@ def stretch(content: bytes, part: str) -> tuple[int, int]:
         return begin, end
     if part == "index" and indexes:
         return indexes[0].body, indexes[0].stop
-    return (0, begin) if begin > len(content) - end else (end, len(content))  # the larger of what is around it
+    return (0, begin) if begin > len(content) - end else (end, len(content))  # the larger part around the payload
 
 
 def _mp4(content: bytes, start: int, end: int, depth: int) -> Iterator[Element]:
@@ -108,5 +110,5 @@ def _ebml(content: bytes, start: int, end: int, depth: int) -> Iterator[Element]
 
 
 def _varint_bytes(first: int) -> int:
-    """Length of an EBML number by its first byte."""
+    """Length of an EBML variable-size integer, from its first byte."""
     return 9 - first.bit_length() if first else 8

@@ -2,11 +2,10 @@
 
     python benchmarks/evaluate.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
-10 evenly spaced clips of 8 frames over 2.56 s, short side 256, 3 crops: what the network sees of a video, opening
-included. Ours plans and decodes all clips together; beside it pytorchvideo's `LabeledVideoDataset` with its sampler of
-10 clips and 3 crops, and torchcodec, which decode one clip after the other. Retrieval: 20,000 queries in a bank of
-650,000 features of 512 numbers, on all cores; beside it the same by faiss, torch's whole rows of similarities and
-scikit-learn, for fewer queries.
+10 evenly spaced clips of 8 frames over 2.56 s, short side 256, 3 crops, opening included. Ours decodes all clips in
+one pass; compared with pytorchvideo's `LabeledVideoDataset` with its sampler for 10 clips and 3 crops, and torchcodec,
+clip by clip. Retrieval: 20,000 queries in a bank of 650,000 features of dimension 512, on all cores; compared, with
+fewer queries, with faiss, full rows of similarities in torch, and scikit-learn.
 """
 
 import argparse
@@ -16,8 +15,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 
@@ -50,8 +50,8 @@ ViewsOf = Callable[[Path], Tensor]
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched recursively")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next run")
     arguments = parser.parse_args()
     return exit_code_of(partial(run, arguments))
 
@@ -102,16 +102,11 @@ def measure_views(name: str, videos: Sequence[Path], *, num_rounds: int) -> tupl
 
 
 def one_video(views_of: ViewsOf, videos: Sequence[Path]) -> Callable[[], float]:
-    """Seconds for the next video, over and over through all of them."""
-
-    def forever() -> Iterator[Path]:
-        while True:
-            yield from videos
-
-    to_come = forever()
+    """A function that reads the next video, cyclically, and returns seconds."""
+    remaining = cycle(videos)
 
     def read() -> float:
-        video = next(to_come)
+        video = next(remaining)
         before = time.perf_counter()
         views_of(video)
         return time.perf_counter() - before
@@ -127,7 +122,7 @@ def ours(videos: Sequence[Path]) -> ViewsOf:
 
 
 def pytorchvideo(video: Path) -> Tensor:
-    """Its sampler of evenly spaced clips decodes each clip once and hands it out once per crop."""
+    """pytorchvideo's sampler of evenly spaced clips decodes each clip once and returns it once per crop."""
     dataset = LabeledVideoDataset(
         [(str(video), {})],
         make_clip_sampler("constant_clips_per_video", CLIP_SECONDS, NUM_CLIPS, NUM_CROPS),
@@ -140,7 +135,7 @@ def pytorchvideo(video: Path) -> Tensor:
 
 
 def view_of(loaded: dict[str, object]) -> Tensor:
-    """As pytorchvideo's UniformTemporalSubsample, ShortSideScale, UniformCrop, which today's torchvision cannot load.
+    """pytorchvideo's UniformTemporalSubsample, ShortSideScale and UniformCrop, which current torchvision cannot import.
 
     (C, T, H, W) float -> (T, C, S, S) float.
     """
@@ -172,7 +167,7 @@ def torchcodec(video: Path) -> Tensor:
 def measure_retrieval(
     num_queries: int, num_bank: int, *, num_compared: int, num_rounds: int
 ) -> tuple[list[Row], dict[str, float]]:
-    """All queries once by ours; some of them by all in turn, each in processes of its own for its peak of memory."""
+    """All queries once with ours; some with every search in turn, each in its own process to measure peak memory."""
     rows: list[Row] = []
     seconds: dict[str, list[float]] = {name: [] for name in SEARCHES}
     peaks: dict[str, list[float]] = {name: [] for name in SEARCHES}
@@ -195,7 +190,7 @@ def measure_retrieval(
 
 
 def in_a_process(name: str, num_queries: int, num_bank: int) -> tuple[float, float]:
-    """Seconds of a search; GiB at its peak beyond the features themselves."""
+    """Seconds of a search, and its peak memory beyond the features, GiB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(timed_search, (name, num_queries, num_bank))
 
@@ -203,14 +198,14 @@ def in_a_process(name: str, num_queries: int, num_bank: int) -> tuple[float, flo
 def timed_search(name: str, num_queries: int, num_bank: int) -> tuple[float, float]:
     generator = torch.Generator().manual_seed(0)
     query, bank = (torch.randn(count, FEATURE_DIM, generator=generator) for count in (num_queries, num_bank))
-    SEARCHES[name](query[:2], bank[:100])  # threads and libraries are there
+    SEARCHES[name](query[:2], bank[:100])  # warm-up: starts threads, loads libraries
     before, peak_before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     SEARCHES[name](query, bank)
     return time.perf_counter() - before, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_before) / 2**20
 
 
 def whole_rows(query: Tensor, bank: Tensor) -> object:
-    """The usual lines: every query against the whole bank, a thousand at a time."""
+    """The usual implementation: 1024 queries at a time against the whole bank."""
     bank = F.normalize(bank, dim=1)
     k = min(NUM_NEAREST, len(bank))
     return [(F.normalize(chunk, dim=1) @ bank.T).topk(k, dim=1) for chunk in query.split(1024)]

@@ -1,4 +1,4 @@
-"""What every benchmark here shares: its options, fair timing beside a peer, the table and the JSON.
+"""Shared by all benchmarks: options, fair timing against a peer, table and JSON.
 
 arguments = new_parser(__doc__).parse_args()                       # --quick, --json FILE
 use_cores(1)
@@ -26,7 +26,7 @@ Row = dict[str, object]
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the two options that every benchmark has."""
+    """A parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="little data and few rounds: under 40 s on two cores")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write ratios, rows, machine and versions there")
@@ -34,7 +34,7 @@ def new_parser(description: str) -> argparse.ArgumentParser:
 
 
 def use_cores(num_cores: int) -> None:
-    """Keep this process and its later children on so many of its cores, each process with one thread."""
+    """Pin this process and its later children to the first `num_cores` of its cores, with one thread each."""
     torch.set_num_threads(1)
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
     if hasattr(os, "sched_setaffinity"):
@@ -42,15 +42,15 @@ def use_cores(num_cores: int) -> None:
 
 
 def alternate(candidates: Mapping[str, Callable[[], float | None]], *, num_rounds: int) -> dict[str, list[float]]:
-    """Wall seconds of each candidate, one number per round: what it returns if it timed itself, else its whole call.
+    """Seconds of each candidate per round: what it returns, or if that is None the wall time of the call.
 
-    A round runs every candidate once, so that other work on the machine slows all alike; each round starts one further.
+    A round runs every candidate once, so that other work on the machine slows all alike; the first one rotates.
     """
     names = list(candidates)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for start in range(num_rounds):
-        for place in range(len(names)):
-            name = names[(start + place) % len(names)]
+        for offset in range(len(names)):
+            name = names[(start + offset) % len(names)]
             before = time.perf_counter()
             own = candidates[name]()
             seconds[name].append(time.perf_counter() - before if own is None else own)
@@ -58,20 +58,19 @@ def alternate(candidates: Mapping[str, Callable[[], float | None]], *, num_round
 
 
 def speed_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
-    """How many times faster than the peer, from the seconds of both: the median of the rounds' ratios."""
+    """How many times faster than the peer: the median over rounds of the ratio of seconds."""
     return median(theirs / mine for mine, theirs in zip(ours, peer, strict=True))
 
 
 def publish(
     *, rows: Sequence[Row], ratios: Mapping[str, float], json_file: Path | None, table_of: str | None = None
 ) -> None:
-    """Print the rows as a table and the ratios below it; write both, and what they were measured with, as JSON.
+    """Print rows and ratios as tables; write both, with machine and versions, as JSON.
 
     Args:
-        rows: all that was measured; the columns are the keys of all rows, in the order in which they first appear.
-            Lists go into the JSON only.
+        rows: the columns are the keys of all rows, in order of first appearance; lists are only in the JSON.
         ratios: name -> ours against the peer, higher is better.
-        table_of: the column that says which table a row belongs to, where there are several.
+        table_of: key by which the rows are split into several tables.
     """
     tables: dict[object, list[Row]] = {}
     for row in rows:
@@ -111,7 +110,7 @@ def _made_with() -> dict[str, object]:
 
 
 def _machine() -> dict[str, object]:
-    """Processor and cores, the graphics card if there is one, and how busy it all was (load over one minute)."""
+    """Processor, cores, load average over one minute, and the GPU if there is one."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]

@@ -1,10 +1,10 @@
-"""How far a reader has to go: files and calls of three journeys, imports of the training entry, lines, repetition.
+"""How much code a reader has to follow: files and calls of three journeys, imports of the entry, lines, repetition.
 
     python benchmarks/journeys.py [--against PATH]      # PATH: another checkout, such as an older commit's
 
-A journey is a run of `tools/run_net.py` on made-up videos in one process. What counts is every call of the package's
-functions (generators each time they go on, comprehensions not) below the calls in `JOURNEYS`. A video's way is that of
-the second one: what is kept from then on, such as the ranges of draws, is made once in a process and no video's own.
+A journey is a run of `tools/run_net.py` on synthetic videos in one process. It counts every call of the package's
+functions (each resumption of a generator, no comprehensions) below the calls in `JOURNEYS`. For a video the second one
+is traced: what the first one sets up once per process, such as the ranges of draws, is left out.
 """
 
 import argparse
@@ -30,14 +30,14 @@ from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Name -> the task, and the functions below which its calls count, each with which of its calls that is.
+# Name -> the task, and the functions below which calls are counted, with the number of the call (1 is the first).
 JOURNEYS = {
     "line of a list -> two uint8 clips": ("pretrain", {"read_list": 1, "load": 2}),
     "one training step": ("pretrain", {"pretrain_step": 1}),
     "one kNN evaluation": ("knn", {"run_task": 1}),
 }
 ENTRIES = ("tools/run_net.py", f"{PACKAGE}/tasks/pretrain.py", f"{PACKAGE}/build/pretrain.py")
-# Some settings, and some of the names that one may have.
+# Some settings, and some names that settings choose from.
 WORDS = (
     *("METHOD.TEMPERATURE", "AUG.CROP", "CLIP.SIZE_PIXELS", "METHOD.NAME", "EVAL.KNN_NUM_NEIGHBORS"),
     *("byol", "s3d", "ucf101", "knn"),
@@ -54,10 +54,10 @@ _OF_TASK = {
 
 
 class Tracer:
-    """The files of the package in the order in which their functions are called; given to `sys.setprofile`.
+    """Profile function for `sys.setprofile`: records the package's files in the order of calls.
 
     Args:
-        below: only what these call, and they themselves, in their first, second, ... call as the number says.
+        below: function -> number of its call (1 is the first); only these calls and what they call are recorded.
     """
 
     def __init__(self, package: Path, below: Mapping[str, int]) -> None:
@@ -83,11 +83,11 @@ class Tracer:
 
 
 def journey(root: Path, folder: Path, task: str, below: Mapping[str, int]) -> list[str]:
-    """See `Tracer.files`.
+    """The files of a journey, see `Tracer.files`.
 
     Args:
-        root: the checkout, the only one of which this process has imported anything.
-        folder: that of `write_videos`.
+        root: the checkout; this process must not have imported another one.
+        folder: written by `write_videos`.
     """
     tracer = Tracer(root / PACKAGE, below)
     settings = f"TASK {task} RUN.OUTPUT_DIR {'_'.join([task, *below])} {_COMMON} {_OF_TASK[task]}"
@@ -105,7 +105,7 @@ def journey(root: Path, folder: Path, task: str, below: Mapping[str, int]) -> li
 
 
 def write_videos(folder: Path) -> None:
-    """Two training videos and a test video, 2 s of noise each, their lists, and a config without a setting."""
+    """Write two training videos and a test video of 2 s of noise, their lists, and an empty config."""
     (folder / "empty.yaml").write_text("{}\n")
     for part, count in {"train": 2, "test": 1}.items():
         (folder / f"{part}.txt").write_text("".join(f"{part}_{index}.mp4 {index}\n" for index in range(count)))
@@ -120,7 +120,7 @@ def write_videos(folder: Path) -> None:
 
 
 def measured(root: Path) -> list[Row]:
-    """Each with "part", "what" and "count"; to be called once in a process."""
+    """Rows with "part", "what" and "count"; call this once per process."""
     parts: dict[str, dict[str, int]] = {"lines of a room": code_shape.lines_per_room(root)}
     with tempfile.TemporaryDirectory() as folder:
         write_videos(Path(folder))
@@ -143,10 +143,10 @@ def measured(root: Path) -> list[Row]:
 
 
 def measured_apart(root: Path) -> list[Row]:
-    """The same in a process that imports that checkout alone."""
+    """`measured`, in a process that imports only this checkout."""
     root = root.resolve()
     if not (root / PACKAGE).is_dir():
-        raise UserError(f"{root} is no checkout: it has no folder {PACKAGE}")
+        raise UserError(f"{root} is not a checkout: it has no folder {PACKAGE}")
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder, "rows.json")
         command = [sys.executable, __file__, "--root", str(root), "--rows", str(rows)]
@@ -158,7 +158,7 @@ def measured_apart(root: Path) -> list[Row]:
 
 
 def beside(here: Sequence[Row], there: Sequence[Row]) -> tuple[list[Row], dict[str, float]]:
-    """All rows, with the other checkout's as "against"; and the journeys' ratios, the other one's against ours."""
+    """Rows of both checkouts, the other one's count as "against", and the journeys' ratios, theirs to ours."""
     others = {(row["part"], row["what"]): row["count"] for row in there}
     rows: list[Row] = [{**row, "against": others.pop((row["part"], row["what"]), None)} for row in here]
     rows += [{"part": part, "what": what, "count": None, "against": count} for (part, what), count in others.items()]
@@ -174,7 +174,7 @@ def beside(here: Sequence[Row], there: Sequence[Row]) -> tuple[list[Row], dict[s
 def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--root", type=Path, default=REPOSITORY, help="the checkout; default: this one")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="another one, such as an older commit's")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, such as an older commit's")
     parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
     return exit_code_of(partial(run, parser.parse_args()))
 

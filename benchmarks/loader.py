@@ -2,9 +2,9 @@
 
     python benchmarks/loader.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
-Two clips of 8 frames over 2.56 s per video, a random crop of each resized to 224 from files of short side 256, uint8
-batches out. Beside it the decoder alone, asked for the very frames that the loader asks for, and pytorchvideo's
-`LabeledVideoDataset` in a torch `DataLoader` with the same work.
+Two clips of 8 frames over 2.56 s per video, a random crop of each resized to 224 from files of short side 256, as uint8
+batches. Compared with only the decoder, for the same frames, and with pytorchvideo's `LabeledVideoDataset` in a torch
+`DataLoader` doing the same work.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from statistics import median
 
 import torch
 from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
-from loader_parts import Asked, TimedVideos, load_timed
+from loader_parts import Requested, TimedVideos, load_timed
 from peers import subsample
 from pytorchvideo.data import LabeledVideoDataset
 from pytorchvideo.data.clip_sampling import RandomMultiClipSampler
@@ -46,9 +46,9 @@ from sce_video.launch.program import exit_code_of
 DECODER = "pyav"
 SIZE_PIXELS, BATCH_SIZE = 224, 4
 NUM_SLOW_BATCHES = 12  # for pytorchvideo
-WARM_UP_BATCHES = 4  # two ahead, one on its way, one in hand
+WARM_UP_BATCHES = 4  # two prefetched, one in transfer, one in use
 CROP_AREA, CROP_ASPECT = (0.2, 0.766), (0.75, 1.3333)
-# SCE's first view, without temporal difference: that reads more frames, which pytorchvideo would not have to.
+# SCE's first view without temporal difference, which would read more frames than pytorchvideo does.
 RECIPE = ViewRecipe(
     temporal_difference_probability=0.0,
     crop=AreaCrop(CROP_AREA, CROP_ASPECT),
@@ -66,7 +66,7 @@ RECIPE = ViewRecipe(
 
 @dataclass(frozen=True)
 class Files:
-    """Paths as the numbered collection that the data set wants."""
+    """Local files as `Videos`."""
 
     paths: list[str]
 
@@ -79,8 +79,8 @@ class Files:
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched recursively")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next run")
     return exit_code_of(partial(run, parser.parse_args()))
 
 
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
         use_cores(2)
         for name in names:
             files = encode_all(originals, arguments.cache or Path(temporary), name=name)
-            repeated = [str(files[place % len(files)]) for place in range(BATCH_SIZE * num_batches)]
+            repeated = [str(files[index % len(files)]) for index in range(BATCH_SIZE * num_batches)]
             more_rows, more_ratios = measure(repeated, num_rounds=num_rounds)
             rows += [{"files": name, **row} for row in more_rows]
             ratios |= {f"{ratio}_{name}": value for ratio, value in more_ratios.items()}
@@ -111,15 +111,15 @@ def measure(paths: list[str], *, num_rounds: int) -> tuple[list[Row], dict[str, 
             "ours, in process": partial(time_ours, paths, 0),
             "ours, 1 worker": partial(time_ours, paths, 1),
             "ours, 2 workers": partial(time_ours, paths, 2),
-            "decoder alone, 1 process": partial(time_decoder, timed.asked),
-            "decoder alone, 2 processes": partial(time_decoder_twice, timed.asked, pool),
+            "decoder alone, 1 process": partial(time_decoder, timed.requested),
+            "decoder alone, 2 processes": partial(time_decoder_twice, timed.requested, pool),
         }
         few = paths[: BATCH_SIZE * NUM_SLOW_BATCHES]
         peer: dict[str, Callable[[], float]] = {
             "pytorchvideo, 1 worker": partial(time_pytorchvideo, few, 1),
             "pytorchvideo, 2 workers": partial(time_pytorchvideo, few, 2),
         }
-        # The peer takes its turns first, in a third of the rounds: it takes most of the time.
+        # The peer takes part only in the first third of the rounds because it takes most of the time.
         num_shared = -(-num_rounds // 3)
         seconds = alternate(ours | peer, num_rounds=num_shared)
         for name, more in alternate(ours, num_rounds=num_rounds - num_shared).items():
@@ -136,8 +136,8 @@ def speed_row(name: str, seconds_per_clip: Sequence[float]) -> Row:
 
 
 def ratios_of(seconds: dict[str, list[float]]) -> dict[str, float]:
-    """`share_of_decoder` is the loader's rate over that of the decoder alone; `scaling` what the second worker brings,
-    beside which stands what a second process brings to the decoder alone: two cores are rarely twice one."""
+    """`share_of_decoder` is the loader's rate relative to only decoding; `scaling_2_workers` the speedup by the second
+    worker, to be compared with `scaling_of_the_decoder`, since two cores rarely double the speed."""
     shared = {name: taken[: len(seconds["pytorchvideo, 1 worker"])] for name, taken in seconds.items()}
     return {
         "1_worker_vs_pytorchvideo": speed_ratio(shared["ours, 1 worker"], shared["pytorchvideo, 1 worker"]),
@@ -173,7 +173,7 @@ def time_ours(paths: list[str], num_workers: int) -> float:
 
 
 def time_pytorchvideo(paths: list[str], num_workers: int) -> float:
-    """Seconds per clip of pytorchvideo with the same work: decode, keep 8 frames, crop, resize, stack."""
+    """Seconds per clip of pytorchvideo for the same work: decode, keep 8 frames, crop, resize, stack."""
     crop = RandomResizedCrop(SIZE_PIXELS, scale=CROP_AREA, ratio=CROP_ASPECT, antialias=False)
 
     def views(loaded: dict[str, list[torch.Tensor]]) -> torch.Tensor:
@@ -186,19 +186,18 @@ def time_pytorchvideo(paths: list[str], num_workers: int) -> float:
         decode_audio=False,
         decoder="pyav",
     )
-    batches = DataLoader(dataset, batch_size=BATCH_SIZE, num_workers=num_workers, worker_init_fn=take_own_core)
+    batches = DataLoader(dataset, batch_size=BATCH_SIZE, num_workers=num_workers, worker_init_fn=pin_to_core)
     return seconds_per_clip(iter(batches), num_workers)
 
 
-def take_own_core(worker: int) -> None:
-    """In pytorchvideo's favour: PyAV starts a thread per core it may use, and two such workers hinder each other."""
+def pin_to_core(worker: int) -> None:
+    """In pytorchvideo's favour: PyAV starts a thread per available core, and two such workers slow each other down."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[worker % len(cores)]})
 
 
 def seconds_per_clip(batches: Iterator[object], num_workers: int) -> float:
-    """From the fifth batch of every worker on: what starts, and memory that is used again later, is not what a run of
-    days waits for."""
+    """Seconds per clip after WARM_UP_BATCHES of every worker: start-up and first allocations do not count."""
     for _ in range(WARM_UP_BATCHES * max(num_workers, 1)):
         next(batches)
     before = time.perf_counter()
@@ -206,24 +205,24 @@ def seconds_per_clip(batches: Iterator[object], num_workers: int) -> float:
     return (time.perf_counter() - before) / (num_batches * BATCH_SIZE * NUM_CLIPS)
 
 
-def decode(asked: Sequence[Asked]) -> None:
-    for path, times_seconds in asked:
+def decode(requested: Sequence[Requested]) -> None:
+    for path, times_seconds in requested:
         with open_video(path, decoder=DECODER) as video:
             video.frames_at(times_seconds)
 
 
-def time_decoder(asked: Sequence[Asked]) -> float:
+def time_decoder(requested: Sequence[Requested]) -> float:
     """Seconds per clip."""
     before = time.perf_counter()
-    decode(asked)
-    return (time.perf_counter() - before) / (len(asked) * NUM_CLIPS)
+    decode(requested)
+    return (time.perf_counter() - before) / (len(requested) * NUM_CLIPS)
 
 
-def time_decoder_twice(asked: Sequence[Asked], pool: ProcessPoolExecutor) -> float:
+def time_decoder_twice(requested: Sequence[Requested], pool: ProcessPoolExecutor) -> float:
     """Seconds per clip when two processes share the work."""
     before = time.perf_counter()
-    list(pool.map(decode, [asked[0::2], asked[1::2]]))
-    return (time.perf_counter() - before) / (len(asked) * NUM_CLIPS)
+    list(pool.map(decode, [requested[0::2], requested[1::2]]))
+    return (time.perf_counter() - before) / (len(requested) * NUM_CLIPS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the loader's time goes: the same work in this process, a clock around each part of it."""
+"""Where the loader's time goes: its work in this process, each part timed."""
 
 import time
 from collections import defaultdict
@@ -16,7 +16,7 @@ from sce_video.data.dataset import TrainDataset, VideoRequest
 from sce_video.engine.pool.shm_transport import ShmPool, unpack
 
 Clock = defaultdict[str, float]  # part -> seconds
-Asked = tuple[str, list[float]]  # path and times
+Requested = tuple[str, list[float]]  # path and times
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def running(clock: Clock, part: str) -> Iterator[None]:
 
 
 class TimedVideos:
-    """Videos whose opening and decoding are timed, and that note which frames they are asked for."""
+    """Videos that time opening and decoding and record the requested frames."""
 
     def __init__(self, videos: Videos, paths: Sequence[str]) -> None:
         self.clock: Clock = defaultdict(float)
-        self.asked: list[Asked] = []
+        self.requested: list[Requested] = []
         self._videos = videos
         self._paths = paths
 
@@ -57,12 +57,12 @@ class _TimedDecoder:
         return self._decoder.metadata
 
     def frames_at(self, times_seconds: Sequence[float]) -> Tensor:
-        self._timed.asked.append((self._path, list(times_seconds)))
+        self._timed.requested.append((self._path, list(times_seconds)))
         with running(self._timed.clock, "decode and convert"):
             return self._decoder.frames_at(times_seconds)
 
     def crops_at(self, requests: Sequence[CropRequest]) -> list[Tensor]:
-        self._timed.asked.append((self._path, [time for request in requests for time in request.times_seconds]))
+        self._timed.requested.append((self._path, [time for request in requests for time in request.times_seconds]))
         with running(self._timed.clock, "decode and convert"):
             return self._decoder.crops_at(requests)
 
@@ -80,7 +80,7 @@ class _TimedDecoder:
 
 @contextmanager
 def timed_conversion(clock: Clock) -> Iterator[None]:
-    """Time all that the PyAV decoder does with decoded frames: cut the crops out and convert them to RGB."""
+    """Time what the PyAV decoder does after decoding: cropping and conversion to RGB."""
     names = ("put", "clips")
     originals = {name: getattr(CropCollector, name) for name in names}
 
@@ -105,8 +105,8 @@ def load_timed(
 ) -> dict[str, float]:
     """Seconds of each part for these batches; `dataset` reads the `timed` videos.
 
-    "transfer" writes every batch into memory that processes share and takes it out, as loader processes do. "crop" is
-    what is left of a video's time without opening, decoding and converting: drawing, resizing, closing.
+    "transfer" writes every batch to shared memory and reads it back, as loader processes do. "crop" is the remaining
+    time of a video after opening, decoding and converting: drawing parameters, resizing, closing.
     """
     clock = timed.clock
     pool = ShmPool()

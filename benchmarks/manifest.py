@@ -1,10 +1,10 @@
-"""A list of 650,000 videos (Kinetics-700): seconds to load, memory, and the memory that each loader process adds.
+"""A list of 650,000 videos (Kinetics-700): seconds to load, memory, and memory that loader processes add.
 
     python benchmarks/manifest.py [--quick] [--json FILE]
 
-Beside pytorchvideo's `LabeledVideoPaths`, which keeps a Python list of tuples. Memory is that of a fresh process that
-loads the list and then forks 4 workers, each of which looks at every entry: what a worker writes to (a list's
-reference counts) is copied for it, `Private_Dirty` in the kernel's words. Linux only.
+Compared with pytorchvideo's `LabeledVideoPaths`, which keeps a Python list of tuples. Memory is measured in a new
+process that loads the list and then forks 4 workers, each of which reads every entry: pages that a worker writes to
+(reference counts) are copied, the kernel's `Private_Dirty`. Linux only.
 """
 
 import gc
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def write_list(file: Path, num_videos: int) -> None:
-    """Lines as Kinetics has them: `class/id_start_end.mp4 label`."""
+    """Write lines as in Kinetics: `class/id_start_end.mp4 label`."""
     drawn = random.Random(0)
     with file.open("w") as lines:
         for _ in range(num_videos):
@@ -85,16 +85,16 @@ def seconds_to_load(name: str, list_file: Path) -> float:
     before = time.perf_counter()
     entries = LOADERS[name](list_file)
     taken = time.perf_counter() - before
-    del entries  # freeing is not loading
+    del entries  # freed only after the measurement
     return taken
 
 
 def measured_memory(name: str, list_file: Path) -> dict[str, float]:
-    """Megabytes of the list, of what 4 workers add together, and of both."""
+    """Megabytes of the list, of what 4 workers add in total, and of both."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=load_and_fork, args=(name, list_file, theirs))
     process.start()
-    theirs.close()  # so that recv ends when the process does
+    theirs.close()  # so that recv raises EOFError if the process dies
     list_mb, workers_mb = ours.recv()
     process.join()
     return {"list MB": list_mb, "4 workers add MB": workers_mb, "list and 4 workers MB": list_mb + workers_mb}
@@ -110,12 +110,12 @@ def load_and_fork(name: str, list_file: Path, answer: Connection) -> None:
     receivers = []
     for _ in range(NUM_WORKERS):
         receiver, sender = fork.Pipe(duplex=False)
-        fork.Process(target=look_at_all, args=(ENTRIES[name], entries, sender)).start()
+        fork.Process(target=read_all, args=(ENTRIES[name], entries, sender)).start()
         receivers.append(receiver)
     answer.send((list_mb, sum(receiver.recv() for receiver in receivers)))
 
 
-def look_at_all(entries_of: Callable[..., Iterable[object]], entries: object, answer: Connection) -> None:
+def read_all(entries_of: Callable[..., Iterable[object]], entries: object, answer: Connection) -> None:
     before = megabytes("Private_Dirty")
     for _ in entries_of(entries):
         pass
@@ -123,7 +123,7 @@ def look_at_all(entries_of: Callable[..., Iterable[object]], entries: object, an
 
 
 def megabytes(kind: str) -> float:
-    """Memory of this process by the kernel's count."""
+    """A field of this process's /proc/self/smaps_rollup."""
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024

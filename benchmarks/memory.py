@@ -1,10 +1,10 @@
-"""Memory of one process over thousands of openings, per decoder: does it grow for as long as a run lasts?
+"""Memory of one process over thousands of openings, per decoder: does it keep growing?
 
     python benchmarks/memory.py [FOLDER] [--quick] [--json FILE]
 
-Each decoder has a process of its own, which opens one video after another and reads two clips of each, as a loader
-process does, beside pytorchvideo, torchcodec and decord. `kib_per_opening` is the slope of the resident memory after
-the first tenth of the openings, in which pools and caches fill up. Linux only.
+Each decoder, and pytorchvideo, torchcodec and decord, opens one video after another in its own process and reads two
+clips of each, as a loader process does. `kib_per_opening` is the slope of the resident memory after the first tenth of
+the openings, in which pools and caches fill up. Linux only.
 """
 
 import argparse
@@ -34,7 +34,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="videos, searched in all its folders")
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="videos, searched recursively")
     parser.add_argument("--openings", type=int, help="per decoder; 5000, with --quick 300")
     return exit_code_of(partial(run, parser.parse_args()))
 
@@ -49,22 +49,22 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = wanted_frames(videos[:: max(1, len(videos) // NUM_FILES)][:NUM_FILES], seed=0)
     rows: list[Row] = []
     for name in all_readers():
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # as loader processes are made
-            row = pool.submit(watch, name, wanted, num_openings=num_openings, every=every).result()
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # forked like loader processes
+            row = pool.submit(measure, name, wanted, num_openings=num_openings, every=every).result()
         rows += [] if row is None else [row]
         print(f"{name}: done", file=sys.stderr)
     publish(rows=rows, ratios=ratios_of(rows), json_file=arguments.json)
 
 
 def ratios_of(rows: Sequence[Row]) -> dict[str, float]:
-    """Resident memory at the end: the peer's over that of our default."""
+    """Resident memory at the end, relative to that of our default."""
     last = {str(row["decoder"]): float(str(row["last_mib"])) for row in rows}
     peers = [name for name in last if not name.startswith("ours")]
     return {f"default_vs_{peer.replace(' ', '_')}": last[peer] / last[DEFAULT] for peer in peers}
 
 
-def watch(name: str, wanted: Sequence[Wanted], *, num_openings: int, every: int) -> Row | None:
-    """The row of one decoder; None if it cannot be loaded or read the first video."""
+def measure(name: str, wanted: Sequence[Wanted], *, num_openings: int, every: int) -> Row | None:
+    """The row of one decoder; None if it cannot be loaded or cannot read the first video."""
     reader = readers_that_load(wanted[:1], names=[name]).get(name)
     if reader is None:
         return None
@@ -72,7 +72,7 @@ def watch(name: str, wanted: Sequence[Wanted], *, num_openings: int, every: int)
     num_failed = 0
     for opening, video in enumerate(islice(cycle(wanted), num_openings), start=1):
         try:
-            num_failed += sum(1 for _ in reader([video])) == 0  # pytorchvideo leaves out what it cannot read
+            num_failed += sum(1 for _ in reader([video])) == 0  # pytorchvideo skips what it cannot read
         except FAILURES:
             num_failed += 1
         if opening % every == 0:
@@ -85,7 +85,7 @@ def resident_mib() -> float:
 
 
 def growth(resident: Sequence[float], *, every: int) -> Row:
-    """Slope after the first tenth (least squares), first and last value, and all of them as a row of bars."""
+    """Least-squares slope after the first tenth, first and last value, and all values as a row of bars."""
     settled = resident[len(resident) // 10 :]
     slope = float(np.polyfit(np.arange(len(settled)) * every, settled, 1)[0]) if len(settled) > 1 else 0.0
     return {
@@ -98,9 +98,9 @@ def growth(resident: Sequence[float], *, every: int) -> Row:
 
 
 def bars(values: Sequence[float], *, width: int = 25) -> str:
-    """Between the least and the most of the values; flat within 5 % is drawn flat."""
+    """A sparkline from the smallest to the largest value; differences below 5 % are drawn flat."""
     low, high = min(values), max(max(values), 1.05 * min(values))
-    picked = [values[place * len(values) // width] for place in range(width)] if len(values) > width else values
+    picked = [values[column * len(values) // width] for column in range(width)] if len(values) > width else values
     return "".join(BARS[int((value - low) / (high - low) * (len(BARS) - 1))] for value in picked)
 
 

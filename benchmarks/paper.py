@@ -1,34 +1,34 @@
-"""What a step costs on many GPUs, on paper: arithmetic and the constants it rests on. Nothing here was run on GPUs.
+"""A cost model of a step on many GPUs: constants and arithmetic, not measured on GPUs.
 
-Nodes of 8 H100 with NVLink between them and one InfiniBand port of 400 Gb/s for each. Latencies and the shares of
-bandwidth are those by which NCCL itself chooses how to send (NVIDIA/nccl, src/graph/tuning.cc, of 2024, Hopper and
-Intel); of its ways the quickest is taken, ring or tree, LL, LL128 or Simple, as NCCL does. SHARP, NVLS and PAT, which
-may be quicker, are left out.
+Nodes of 8 H100 with NVLink between them and one InfiniBand port of 400 Gb/s for each. Latencies and shares of
+bandwidth are those of NCCL's own tuning model (NVIDIA/nccl, src/graph/tuning.cc, 2024, Hopper and Intel); like NCCL,
+it takes the fastest combination of algorithm (ring, tree) and protocol (LL, LL128, Simple). SHARP, NVLS and PAT, which
+may be faster, are left out.
 """
 
 from dataclasses import dataclass
 from math import log2
 
 GPUS_PER_NODE = 8
-# Bytes/s that a GPU moves in one direction. NVLink: 18 links of 20.6 GB/s, NCCL's own figure for Hopper (450e9 in the
-# data sheet). Between nodes: 8 ports of 50e9, of which 0.8 is assumed to be reached.
+# Bytes/s of a GPU in one direction. NVLink: 18 links of 20.6 GB/s, NCCL's figure for Hopper (450e9 in the data sheet).
+# Between nodes: 8 ports of 50e9, of which 0.8 is assumed to be reached.
 NVLINK_BYTES_PER_SECOND = 18 * 20.6e9
 NETWORK_BYTES_PER_SECOND = 0.8 * GPUS_PER_NODE * 50e9
-# One hop of gloo's TCP between processes: assumed. Loopback on the developers' machine is a row of scaling.py.
+# One hop of gloo over TCP: assumed. scaling.py measures it over loopback.
 TCP_HOP_SECONDS = 25e-6
 # DistributedDataParallel sends gradients in buckets of this size.
 BUCKET_BYTES = 25 * 2**20
-# Kinetics-400's training list, as far as the public copy has it.
+# Kinetics-400's training videos that the public copy has.
 NUM_VIDEOS = 240_000
 FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Way:
-    """One of NCCL's ways to send: microseconds to begin, per hop over NVLink and over the network; its bandwidth."""
+class Algorithm:
+    """An algorithm of NCCL with its protocol: latencies in microseconds (base and per hop) and bandwidth."""
 
     is_ring: bool
-    begin: float
+    base: float
     nvlink_hop: float
     nvlink_hop_beside_network: float  # rings that leave the node post one request per hop: 1 us, Simple 3
     network_hop: float
@@ -37,70 +37,68 @@ class Way:
     most_between_nodes: float = float("inf")
 
 
-WAYS = {
-    "ring, LL": Way(True, 6.6, 0.6, 1.0, 2.7, 0.25, 87.7e9, 20.4e9),
-    "ring, LL128": Way(True, 14.0, 1.9, 1.9, 4.0, 0.92),
-    "ring, Simple": Way(True, 8.4, 3.4, 3.4, 14.0, 1.0),
-    "tree, LL": Way(False, 6.8, 0.6, 0.6, 5.0, 0.92 / 3.8, 87.7e9, 20.4e9),
-    "tree, LL128": Way(False, 14.0, 1.25, 1.25, 8.5, 0.92 * 0.92),
-    "tree, Simple": Way(False, 0.0, 28.0, 28.0, 28.0, 0.92),
+ALGORITHMS = {
+    "ring, LL": Algorithm(True, 6.6, 0.6, 1.0, 2.7, 0.25, 87.7e9, 20.4e9),
+    "ring, LL128": Algorithm(True, 14.0, 1.9, 1.9, 4.0, 0.92),
+    "ring, Simple": Algorithm(True, 8.4, 3.4, 3.4, 14.0, 1.0),
+    "tree, LL": Algorithm(False, 6.8, 0.6, 0.6, 5.0, 0.92 / 3.8, 87.7e9, 20.4e9),
+    "tree, LL128": Algorithm(False, 14.0, 1.25, 1.25, 8.5, 0.92 * 0.92),
+    "tree, Simple": Algorithm(False, 0.0, 28.0, 28.0, 28.0, 0.92),
 }
 
 
 def ring_all_reduce_bytes(num_bytes: float, num_ranks: int) -> float:
-    """Bytes that each rank sends, and receives, to sum a tensor over all."""
+    """Bytes that each rank sends, and receives, to sum a tensor of `num_bytes` over all ranks."""
     return 2 * (num_ranks - 1) / num_ranks * num_bytes
 
 
 def all_gather_bytes(num_bytes: float, num_ranks: int) -> float:
-    """Bytes that each rank receives when each gives `num_bytes`."""
+    """Bytes that each rank receives when each contributes `num_bytes`."""
     return (num_ranks - 1) * num_bytes
 
 
 def all_reduce_seconds(num_bytes: float, num_gpus: int) -> float:
-    """One NCCL all-reduce, by its quickest way."""
+    """One NCCL all-reduce, by the fastest algorithm and protocol."""
     return min(
-        _latency(way, num_gpus, num_hops=2 * (num_gpus - 1), num_turns=2)
-        # Up the tree and down again every byte passes once each way.
-        + (ring_all_reduce_bytes(num_bytes, num_gpus) if way.is_ring else 2 * num_bytes) / _bandwidth(way, num_gpus)
-        for way in WAYS.values()
+        _latency(each, num_gpus, num_hops=2 * (num_gpus - 1), num_turns=2)
+        # Every byte goes once up the tree and once down.
+        + (ring_all_reduce_bytes(num_bytes, num_gpus) if each.is_ring else 2 * num_bytes) / _bandwidth(each, num_gpus)
+        for each in ALGORITHMS.values()
     )
 
 
 def all_gather_seconds(num_bytes: float, num_gpus: int) -> float:
-    """One NCCL all-gather of `num_bytes` from each; there is no tree for it."""
+    """One NCCL all-gather of `num_bytes` from each GPU, which has no tree algorithm."""
     return min(
-        _latency(way, num_gpus, num_hops=num_gpus - 1, num_turns=1)
-        + all_gather_bytes(num_bytes, num_gpus) / _bandwidth(way, num_gpus)
-        for way in WAYS.values()
-        if way.is_ring
+        _latency(each, num_gpus, num_hops=num_gpus - 1, num_turns=1)
+        + all_gather_bytes(num_bytes, num_gpus) / _bandwidth(each, num_gpus)
+        for each in ALGORITHMS.values()
+        if each.is_ring
     )
 
 
 def gradients_seconds(num_bytes: float, num_gpus: int) -> float:
-    """All gradients, bucket by bucket, hidden behind nothing."""
+    """All gradients, bucket by bucket, without overlap with computation."""
     full, rest = divmod(num_bytes, BUCKET_BYTES)
     return full * all_reduce_seconds(BUCKET_BYTES, num_gpus) + (all_reduce_seconds(rest, num_gpus) if rest else 0.0)
 
 
 def norms_seconds(channels: "Channels", num_gpus: int, *, num_views: int) -> float:
-    """SyncBatchNorm: per layer and view a gather of mean, deviation and count, and if trained a sum of two gradients.
-
-    In torch's code (torch/nn/modules/_functions.py) each waits for its result, and the host for each gather.
-    """
+    """SyncBatchNorm: per layer and view an all-gather of mean, deviation and count; if trained, an all-reduce of two
+    gradients. Nothing overlaps: torch waits for each result (torch/nn/modules/_functions.py)."""
     forward = sum(all_gather_seconds(FLOAT_BYTES * (2 * width + 1), num_gpus) for width in channels.all)
     backward = sum(all_reduce_seconds(FLOAT_BYTES * 2 * width, num_gpus) for width in channels.online)
     return num_views * (forward + backward)
 
 
 def flag_seconds(num_ranks: int) -> float:
-    """One number from each rank over gloo, which sends it around a ring twice, hop after hop."""
+    """All-reduce of one number over gloo, which sends it around a ring twice, hop by hop."""
     return 2 * (num_ranks - 1) * TCP_HOP_SECONDS
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Widths of the layers of batch norm: of both branches, and of the online one, which is trained."""
+    """Widths of the batch norm layers of both branches and of the online (trained) one."""
 
     all: list[int]
     online: list[int]
@@ -108,9 +106,9 @@ class Channels:
 
 @dataclass(frozen=True)
 class Job:
-    """A config on a GPU: what was measured there, and what it sends."""
+    """A config on one GPU: measured seconds and bytes to send."""
 
-    part_seconds: dict[int, float]  # videos -> seconds of a step with so many
+    part_seconds: dict[int, float]  # number of videos -> seconds of a step
     gradient_bytes: float
     key_dim: int
     channels: Channels
@@ -118,9 +116,9 @@ class Job:
     num_views: int = 2
 
     def compute(self, num_videos: int) -> tuple[float, int]:
-        """Seconds of a step without others, and the parts it is computed in.
+        """Seconds of a step on a single GPU, and the number of accumulated parts.
 
-        A video alone is taken to cost what two cost; more than fit come in parts of the largest that does.
+        One video is assumed to cost as much as two; more videos than fit are split into parts of the largest size.
         """
         most = max(self.part_seconds)
         if num_videos > most:
@@ -130,7 +128,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Storage:
-    """What the loader asks for one video."""
+    """What the loader reads per video."""
 
     read_bytes: float
 
@@ -138,7 +136,7 @@ class Storage:
 def cost_of_step(job: Job, storage: Storage, *, num_gpus: int, num_videos: int) -> dict[str, float]:
     """Seconds of a step on `num_gpus` with `num_videos` each, by cause, and what follows from them.
 
-    `step_seconds` hides no gradients behind the backward pass: SyncBatchNorm's sums wait in the same queue as they.
+    `step_seconds` has no overlap of gradients with the backward pass: they share a queue with SyncBatchNorm's sums.
     """
     compute, num_parts = job.compute(num_videos)
     keys = all_gather_seconds(job.num_views * num_videos / num_parts * job.key_dim * FLOAT_BYTES, num_gpus)
@@ -167,20 +165,20 @@ def cost_of_step(job: Job, storage: Storage, *, num_gpus: int, num_videos: int) 
     }
 
 
-def _latency(way: Way, num_gpus: int, *, num_hops: int, num_turns: int) -> float:
+def _latency(algorithm: Algorithm, num_gpus: int, *, num_hops: int, num_turns: int) -> float:
     num_nodes = -(-num_gpus // GPUS_PER_NODE)
-    if way.is_ring:
+    if algorithm.is_ring:
         over_network = num_turns * (num_nodes - 1)
-        nvlink_hop = way.nvlink_hop if num_nodes == 1 else way.nvlink_hop_beside_network
-        hops = (num_hops - over_network) * nvlink_hop + over_network * way.network_hop
+        nvlink_hop = algorithm.nvlink_hop if num_nodes == 1 else algorithm.nvlink_hop_beside_network
+        hops = (num_hops - over_network) * nvlink_hop + over_network * algorithm.network_hop
     else:
         in_node = min(num_gpus, GPUS_PER_NODE) - 1
-        hops = 2 * (in_node * way.nvlink_hop + log2(num_nodes) * way.network_hop)
-    return 1e-6 * (way.begin + hops)
+        hops = 2 * (in_node * algorithm.nvlink_hop + log2(num_nodes) * algorithm.network_hop)
+    return 1e-6 * (algorithm.base + hops)
 
 
-def _bandwidth(way: Way, num_gpus: int) -> float:
+def _bandwidth(algorithm: Algorithm, num_gpus: int) -> float:
     if num_gpus <= GPUS_PER_NODE:
-        return min(way.share * NVLINK_BYTES_PER_SECOND, way.most_in_node)
+        return min(algorithm.share * NVLINK_BYTES_PER_SECOND, algorithm.most_in_node)
     links = min(NVLINK_BYTES_PER_SECOND, NETWORK_BYTES_PER_SECOND)
-    return min(way.share * links, way.most_between_nodes)
+    return min(algorithm.share * links, algorithm.most_between_nodes)

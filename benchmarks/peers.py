@@ -1,4 +1,4 @@
-"""Ways to read clips: our decoders, and others' as their own documentation says."""
+"""Readers of clips: our decoders, and other libraries used as documented."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -14,9 +14,9 @@ from videos import NUM_FRAMES, Wanted
 from sce_video.clips.decoders import DECODERS, open_video
 from sce_video.errors import UserError
 
-# Videos -> the frames of both clips of each, (2 T, C, H, W), opening the file included.
+# Videos -> the frames of both clips of each, (2 T, C, H, W), opening included.
 Reader = Callable[[Sequence[Wanted]], Iterator[Tensor]]
-# What they raise on a file that they cannot read, or when their library is not there.
+# Raised for an unreadable file or a missing library.
 FAILURES = (UserError, ImportError, OSError, RuntimeError, LookupError, ValueError)
 
 
@@ -32,7 +32,7 @@ def ours(decoder: str) -> Reader:
 
 
 class GivenSpans(ClipSampler):  # type: ignore[misc]  # the package is not typed
-    """Hands pytorchvideo the clips that all others read too, in place of random ones of its own."""
+    """A sampler that makes pytorchvideo read the same clips as all other readers."""
 
     def __call__(self, last_clip_time: float, video_duration: float, annotation: dict[str, Any]) -> ClipInfoList:
         spans = annotation["spans"]
@@ -43,13 +43,13 @@ class GivenSpans(ClipSampler):  # type: ignore[misc]  # the package is not typed
 
 
 def subsample(clip: Tensor) -> Tensor:
-    """pytorchvideo's UniformTemporalSubsample, which cannot be imported beside today's torchvision: (C, T, H, W)."""
+    """pytorchvideo's UniformTemporalSubsample, (C, T, H, W), which cannot be imported with current torchvision."""
     kept = torch.linspace(0, clip.shape[1] - 1, NUM_FRAMES).long()
     return clip.index_select(1, kept)
 
 
 def pytorchvideo(wanted: Sequence[Wanted]) -> Iterator[Tensor]:
-    """The official SCE pipeline's way: `LabeledVideoDataset`, all frames of a clip, then the wanted ones."""
+    """As in the official SCE pipeline: `LabeledVideoDataset` decodes all frames of a clip, then keeps some."""
     dataset = LabeledVideoDataset(
         [(video.path, {"spans": video.spans}) for video in wanted],
         GivenSpans(clip_duration=1),
@@ -82,7 +82,7 @@ def plain_decord(wanted: Sequence[Wanted]) -> Iterator[Tensor]:
 
 
 def all_readers() -> dict[str, Reader]:
-    """Our decoders (`DECODERS`) and the peers, whether they can be loaded or not."""
+    """Our decoders (`DECODERS`) and the peers, including those that cannot be loaded."""
     return {f"ours {name}": ours(name) for name in DECODERS} | {
         "pytorchvideo": pytorchvideo,
         "torchcodec approximate": plain_torchcodec("approximate"),
@@ -92,7 +92,7 @@ def all_readers() -> dict[str, Reader]:
 
 
 def readers_that_load(probe: Sequence[Wanted], *, names: Iterable[str] | None = None) -> dict[str, Reader]:
-    """Those (of the names) that can read the probe; one line on each that cannot."""
+    """The readers (of these names) that can read the probe; prints a line for each that cannot."""
     candidates = all_readers()
     readers = {}
     for name in candidates if names is None else names:

@@ -1,4 +1,4 @@
-"""What is on screen in a damaged file, by the definition: decode it plainly from its first frame on, and look."""
+"""Reference for damaged files: the frame on screen at a time, by sequential decoding from the first frame on."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -29,17 +29,17 @@ def plain_frames(
     rehearsals: Sequence[int] = (),
     held_frames: int = 0,
 ) -> list[Pixels | None]:
-    """What is on screen at each time; None from the first error on, and where nothing is shown.
+    """The frame on screen at each time; None from the first error on, and where there is none.
 
     Args:
-        fps: for frames without a time.
-        ignore_errors: leave out the packets that raise one, and go on.
-        rehearsals: decode so many packets in vain first, with the same decoder, once or more than once.
-        held_frames: keep so many frames in memory besides the one on screen.
+        fps: for frames without a timestamp.
+        ignore_errors: skip packets that raise errors.
+        rehearsals: numbers of packets to decode and discard first, with the same decoder.
+        held_frames: number of frames kept in memory besides the one on screen.
     """
     if path.is_dir() or path.suffix in IMAGE_SUFFIXES:
         return _plain_images(path, times, fps=fps)
-    if not path.is_file():  # one would wait for good for someone to write into a FIFO
+    if not path.is_file():  # opening a FIFO would block
         return [None] * len(times)
     waiting, shown, found = deque(sorted(set(times))), None, {}
     first, starts, held = None, 0.0, deque(maxlen=held_frames)
@@ -62,11 +62,11 @@ def plain_frames(
 
 
 def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) -> bool:
-    """Whether plain decoding always shows the same at that time, and the file's times do not contradict each other.
+    """Whether sequential decoding always gives the same frame at this time, and the timestamps never decrease.
 
-    Where damage makes a frame begin later than one that follows it, what is on screen depends on where one starts.
-    libavcodec leaves parts of a damaged picture as the memory was before, or patches them up from such parts: then it
-    matters how many frames are still in use, and what was decoded before.
+    If damage makes a frame begin later than its successor, the frame on screen depends on where decoding starts.
+    libavcodec leaves parts of a damaged picture uninitialised or conceals them from such parts: then the result depends
+    on how many frames are still referenced and on what was decoded before.
     """
     begins = [begin for begin, _ in _decoded(path, ignore_errors=True, rehearsals=()) if begin is not None]
     if begins != sorted(begins):
@@ -89,7 +89,7 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
 def _decoded(
     path: Path, *, ignore_errors: bool, rehearsals: Sequence[int]
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
-    """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
+    """(timestamp, frame) of each frame; in AVI the timestamp is that of the packet with the frame's index."""
     with av.open(f"file:{path}", **ANY_TITLE) as container:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
@@ -103,9 +103,9 @@ def _decoded(
                 with suppress(av.error.FFmpegError):
                     packet.decode()
             stream.codec_context.flush_buffers()
-        places, num_frames = [], 0
+        packet_times, num_frames = [], 0
         for packet in packets:
-            places += [packet.dts] if packet.size else []
+            packet_times += [packet.dts] if packet.size else []
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -113,14 +113,16 @@ def _decoded(
                     raise
                 continue
             for frame in frames:
-                begin = places[min(num_frames, len(places) - 1)] if container.format.name == "avi" else frame.pts
+                begin = frame.pts
+                if container.format.name == "avi":
+                    begin = packet_times[min(num_frames, len(packet_times) - 1)]
                 num_frames += 1
                 yield begin, frame
 
 
 def _packets(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[av.Packet]:
-    """All, with an empty one at the end."""
-    with suppress(IndexError):  # PyAV's own, instead of the empty one, where further streams begin on the way
+    """All packets, followed by an empty one, which flushes the decoder."""
+    with suppress(IndexError):  # PyAV raises it instead of yielding the empty packet if streams appear midway
         yield from container.demux(stream)
         return
     end = av.Packet()

@@ -1,9 +1,9 @@
-"""Preparing videos: videos/s and MB/s (of the sources) to verify, to transcode with --gop 4, to take apart into frames.
+"""Preparing videos: videos/s and MB/s (of the sources) to verify, to transcode with --gop 4 and to extract frames.
 
     python benchmarks/prepare.py [--quick] [--json FILE] [--videos FOLDER]
 
-With 1 and with 2 worker processes, beside the plain way: one loop over the files with PyAV in one process and one
-thread, same codec settings and sizes, that hashes, syncs, records and survives nothing. Ours is a whole run into a new
+With 1 and 2 worker processes, compared with a plain loop over the files with PyAV in one process and thread, with the
+same codec settings and sizes but no hashes, syncs, records or recovery from errors. Ours is a complete run into a new
 folder: listing, processes, hashes of source and output, manifest and report.
 """
 
@@ -50,7 +50,7 @@ def main() -> int:
         source.mkdir()
         for number, path in enumerate(paths):
             (source / f"{number:04d}{path.suffix}").symlink_to(path)
-        run_ours(source, Check(), 2)  # starts the server that worker processes come from, reads the files once
+        run_ours(source, Check(), 2)  # warm-up: starts the fork server, reads the files once
         for name, action in ACTIONS.items():
             ways = {
                 f"{count} process{'es' * (count > 1)}": partial(run_ours, source, action, count) for count in (1, 2)

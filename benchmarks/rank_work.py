@@ -1,4 +1,4 @@
-"""What each process of `scaling.py` does: steps of a network, timed or their bytes counted; functions for a `Team`."""
+"""Functions that the processes of `scaling.py` run in a `Team`: time steps of a network or count their bytes."""
 
 import time
 
@@ -14,7 +14,7 @@ from sce_video.train.step import replica_of
 
 Network = tuple[str, str, int, int]  # config, backbone, frames, pixels
 CPU = torch.device("cpu")
-# What is sent depends on the network, not on the clips; so these are as small as each network takes.
+# Messages depend on the network, not on the clips, which are as small as each network accepts.
 MINI = ("k400_sce", "r2plus1d_mini", 8, 32)
 NETWORKS = (
     MINI,
@@ -26,7 +26,7 @@ KINDS = ("buffers", "keys", "gradients")
 
 
 def prepare(state: State, network: Network) -> None:
-    """The step as this project takes it, and as a plain DistributedDataParallel does."""
+    """Build the model for our step and, with several ranks, for that of a plain DistributedDataParallel."""
     config, backbone, num_frames, size_pixels = network
     overrides = {"MODEL.BACKBONE": backbone, "CLIP.NUM_FRAMES": num_frames, "CLIP.SIZE_PIXELS": size_pixels}
     cfg = load_config(
@@ -51,10 +51,10 @@ def take_steps(state: State, name: str, num_videos: int, num_steps: int) -> floa
 
 
 def count_bytes(state: State, name: str, num_videos: int) -> dict[str, int]:
-    """Bytes received in one step: before the model is called, in its forward pass, and from there to the end."""
+    """Bytes received in one step: before the model is called, in its forward pass, and after it."""
     bench: Bench = state[name]
     views = bench.views(num_videos)
-    for _ in range(3):  # DistributedDataParallel lays out its buckets after the first step
+    for _ in range(3):  # DistributedDataParallel rebuilds its buckets after the first step
         bench.step(views)
     marks: list[int] = []
 
@@ -75,7 +75,7 @@ def count_bytes(state: State, name: str, num_videos: int) -> dict[str, int]:
 
 
 def count_norm_bytes(state: State, num_videos: int) -> dict[str, int]:
-    """As `count_bytes`, with the messages of synchronised batch norm in both passes; and its collectives."""
+    """Like `count_bytes`, including SyncBatchNorm's messages in both passes; and the number of its collectives."""
     bench = Bench(state["cfg"], CPU)
     for name in ("backbone", "projector", "predictor", "momentum_backbone", "momentum_projector"):
         replace_norms(getattr(bench.model, name))

@@ -1,11 +1,11 @@
-"""Videos from elsewhere: clips per second of the loader over HTTP and S3, with an empty and with a full cache.
+"""Remote videos: clips per second of the loader over HTTP and S3, with an empty and a full cache.
 
     python benchmarks/remote.py [FOLDER] [--quick] [--json FILE] [--cache DIR]
 
-The loader of benchmarks/loader.py (1 worker, files of short side 256, GOP 4) on local files, on the same files behind
-a local HTTP server and moto's S3, one by one and in tar shards. The peer is fsspec's own `simplecache`, which copies
-whole files too but is not bounded, with the same decoder and loader. Servers are processes on the same cores: what is
-measured is the cost of the way, not a network.
+The loader of benchmarks/loader.py (1 worker, files of short side 256, GOP 4) on local files and on the same files
+behind a local HTTP server and moto's S3, as single files and in tar shards. The peer is fsspec's `simplecache`, an
+unbounded cache of whole files, with the same decoder and loader. The servers run on the same cores: this measures
+overhead, not a network.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CACHE_BYTES = 20 * 10**9
 
 @dataclass(frozen=True)
 class SimpleCached:
-    """Videos by way of fsspec's `simplecache`."""
+    """Videos behind fsspec's `simplecache`."""
 
     url: str
     names: list[str]
@@ -58,8 +58,8 @@ class SimpleCached:
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched recursively")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next run")
     return exit_code_of(partial(run, parser.parse_args()))
 
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         originals = find_videos(arguments.folder, num_videos=1 if arguments.quick else None)
         files = encode_all(originals, arguments.cache or Path(temporary), name="256p_gop4")
         served, caches = Path(temporary) / "served", Path(temporary) / "caches"
-        names = copy_as_many(files, served, num_videos=BATCH_SIZE * num_batches)
+        names = write_served(files, served, num_videos=BATCH_SIZE * num_batches)
         use_cores(2)
         http = servers.enter_context(http_server(served))
         servers.enter_context(s3_server(served, bucket=BUCKET))
@@ -80,12 +80,12 @@ def run(arguments: argparse.Namespace) -> None:
     publish(rows=rows, ratios=ratios(seconds), json_file=arguments.json)
 
 
-def copy_as_many(files: list[Path], served: Path, *, num_videos: int) -> list[str]:
-    """The files under as many names, and all of them in shards."""
+def write_served(files: list[Path], served: Path, *, num_videos: int) -> list[str]:
+    """Copy the files, repeatedly, to `num_videos` names and write all of them to shards too; return the names."""
     served.mkdir()
-    names = [f"{place:05d}.mp4" for place in range(num_videos)]
-    for place, name in enumerate(names):
-        shutil.copyfile(files[place % len(files)], served / name)
+    names = [f"{index:05d}.mp4" for index in range(num_videos)]
+    for index, name in enumerate(names):
+        shutil.copyfile(files[index % len(files)], served / name)
     for shard in range(NUM_SHARDS):
         with tarfile.open(served / f"train-{shard}.tar", "w") as tar:
             for name in names[shard::NUM_SHARDS]:
@@ -94,7 +94,7 @@ def copy_as_many(files: list[Path], served: Path, *, num_videos: int) -> list[st
 
 
 def candidates(served: Path, names: list[str], urls: dict[str, str], caches: Path) -> dict[str, Callable[[], float]]:
-    """What is measured, in the order in which it must run: a warm cache is what the cold one has left."""
+    """Functions to time, each cold cache before its warm one, which is what the cold run has left."""
     found: dict[str, Callable[[], float]] = {"local files": lambda: clip_seconds(listed(str(served), names, caches))}
     for server, url in urls.items():
         found |= both(f"{server}, files", caches / server, partial(listed, url, names))
@@ -109,7 +109,7 @@ def both(name: str, cache: Path, make: Callable[[Path], Videos]) -> dict[str, Ca
         return clip_seconds(make(cache))
 
     def warm() -> float:
-        if not cache.exists():  # the turns begin elsewhere in each round
+        if not cache.exists():  # rounds begin with different candidates
             clip_seconds(make(cache))
         return clip_seconds(make(cache))
 
@@ -135,13 +135,13 @@ def simply_cached(url: str, names: list[str], cache: Path) -> SimpleCached:
 
 
 def clip_seconds(videos: Videos) -> float:
-    """Seconds per clip; every video is read once."""
+    """Seconds per clip when every video is read once."""
     loader = our_loader(videos, num_workers=1)
     return seconds_per_clip(loader.batches_from(0, num_steps=loader.steps_per_epoch), 1)
 
 
 def row(name: str, seconds: list[float], mean_bytes: float) -> Row:
-    """MB/s are of the videos as they lie there, for all clips of each."""
+    """Clips per second, and MB/s of whole files."""
     rates = [1 / taken for taken in seconds]
     megabytes = median(rates) / NUM_CLIPS * mean_bytes / 1e6
     return {
@@ -154,7 +154,7 @@ def row(name: str, seconds: list[float], mean_bytes: float) -> Row:
 
 
 def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
-    """Against local files: what is lost by the way. Against simplecache: what its like cost."""
+    """Speed relative to local files (the overhead) and to simplecache."""
     found = {}
     for server in ("http", "s3"):
         for state in ("cold", "warm"):

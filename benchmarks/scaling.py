@@ -1,12 +1,11 @@
-"""Several processes: their speed and what they send each other, measured here with 1 and 2; more GPUs on paper.
+"""Data parallelism: speed and messages of 1 and 2 processes, measured; of more GPUs by a cost model.
 
     python benchmarks/scaling.py [FOLDER] [--rounds 5] [--quick] [--json FILE] [--cache DIR]
 
-The pretraining step on made-up views, through gloo, each process with one core: clips/s, and bytes by kind as the
-kernel counts them. Beside it the same step in a `DistributedDataParallel` with its defaults, as MoCo's code has it: it
-sends all buffers, the queue of 67 MB among them, in every step. Then whole runs with files and loader, what the loader
-reads of a file, and what 8, 64 and 512 GPUs would make of it, on paper (`paper.py`), from the step that `step.py`
-measured on one.
+The pretraining step on random views over gloo, one core per process: clips/s, and bytes by kind as counted by the
+kernel. Compared with the same step in a default `DistributedDataParallel`, as in MoCo's code, which sends all buffers,
+including the queue of 67 MB, in every step. Then complete runs with files and loader, the bytes that the loader reads
+per file, and the model of 8, 64 and 512 GPUs (`paper.py`) from the step that `step.py` measured on one.
 """
 
 import argparse
@@ -43,21 +42,21 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MEASURED = Path(__file__).parent / "results" / "step_h100_2026-11-26.json"
 PREPARED = "256p_gop4"
 PAPER_CONFIGS = ("k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce", "k400_sce_s3d")
-# GPUs, videos on each: a batch of 512 shared out, then 64 on each.
+# (GPUs, videos per GPU): a batch of 512 split over all GPUs, then 64 per GPU.
 PAPER_CASES = ((8, 64), (64, 8), (512, 1), (64, 64), (512, 64))
 
 
 def main() -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched in all its folders")
+    parser.add_argument("folder", type=Path, nargs="?", default=ORIGINALS, help="videos, searched recursively")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next time")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the re-encoded files there for the next run")
     return exit_code_of(partial(run, parser.parse_args()))
 
 
 def run(arguments: argparse.Namespace) -> None:
     if not sys.platform.startswith("linux"):
-        raise UserError("scaling.py counts bytes as Linux does, and runs nowhere else")
+        raise UserError(f"scaling.py needs Linux's byte counters, this is {sys.platform}; run it on Linux")
     quick = arguments.quick
     originals = find_videos(arguments.folder, num_videos=1 if quick else None)
     use_cores(2)
@@ -83,22 +82,22 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def messages_of(network: Network) -> Measured:
-    """Bytes of a step of two processes, received by both together, beside what arithmetic says."""
+    """Bytes that two processes receive in a step, both together, measured and calculated."""
     num_ranks, num_videos = 2, 2
     with Team(num_ranks, cores=[0, 1]) as team:
-        team.ask(prepare, network)
-        ours, plain = (_sum(team.ask(count_bytes, name, num_videos)) for name in ("ours", "plain"))
-        norms = _sum(team.ask(count_norm_bytes, num_videos))
+        team.call(prepare, network)
+        ours, plain = (_sum(team.call(count_bytes, name, num_videos)) for name in ("ours", "plain"))
+        norms = _sum(team.call(count_norm_bytes, num_videos))
     config, backbone, *_ = network
     cfg = load_config(CONFIGS_FOLDER / f"{config}.yaml", ["MODEL.BACKBONE", backbone])
     model = build_sce(cfg)
     channels = channels_of(model)
     gradient_bytes = sum(parameter.numel() * 4 for parameter in model.parameters() if parameter.requires_grad)
     buffer_bytes = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
-    given = NUM_VIEWS * num_videos * cfg.MODEL.PROJECTOR_DIMS[-1] * 4  # keys of one process
+    key_bytes = NUM_VIEWS * num_videos * cfg.MODEL.PROJECTOR_DIMS[-1] * 4  # of one process
     expected = {
         "gradients": num_ranks * ring_all_reduce_bytes(gradient_bytes, num_ranks),
-        "keys": num_ranks * all_gather_bytes(given, num_ranks),
+        "keys": num_ranks * all_gather_bytes(key_bytes, num_ranks),
         "buffers": 0,
     }
     gathered = NUM_VIEWS * sum(4 * (2 * width + 1) for width in channels.all)
@@ -129,19 +128,19 @@ def messages_of(network: Network) -> Measured:
 
 
 def speed_of(network: Network, videos: int, *, num_rounds: int, seconds_each: float) -> Measured:
-    """Clips/s of 1 and 2 processes; `apart` are two that do not know each other: two cores are rarely twice one."""
+    """Clips/s of 1 and 2 processes; `apart` are two unconnected ones, since two cores rarely double the speed."""
     backbone, half = network[1], videos // 2
     with Team(1, cores=[0]) as alone, Team(1, cores=[1]) as other, Team(2, cores=[0, 1]) as pair:
         for team in (alone, other, pair):
-            team.ask(prepare, network)
-        once = max(team.ask(take_steps, "ours", videos, 2)[0] for team in (alone, other)) / 2
+            team.call(prepare, network)
+        once = max(team.call(take_steps, "ours", videos, 2)[0] for team in (alone, other)) / 2
         num_steps = max(2, min(20, int(seconds_each / once)))
 
         def taken(teams: Sequence[Team], name: str, each: int, *, num_steps: int = num_steps) -> float:
             """Seconds per clip."""
             for team in teams:
-                team.tell(take_steps, name, each, num_steps)
-            seconds = [result for team in teams for result in team.hear()]
+                team.submit(take_steps, name, each, num_steps)
+            seconds = [result for team in teams for result in team.results()]
             return max(seconds) / (num_steps * NUM_VIEWS * each * len(seconds))
 
         candidates: dict[str, Callable[[], float]] = {
@@ -177,9 +176,9 @@ def speed_of(network: Network, videos: int, *, num_rounds: int, seconds_each: fl
 
 
 def flag_row(num_ranks: int) -> Row:
-    """One number agreed on, as after every step; here on two cores, so a hop holds a change of process."""
+    """Seconds to agree on one number, as after every step; here on two cores, so a hop includes a context switch."""
     with Team(num_ranks, cores=[0, 1]) as team:
-        seconds = max(team.ask(time_flag, 200))
+        seconds = max(team.call(time_flag, 200))
     microseconds = 1e6 * seconds
     return {
         "part": "one number through gloo",
@@ -190,7 +189,7 @@ def flag_row(num_ranks: int) -> Row:
 
 
 def whole_runs(folder: Path, *, num_rounds: int) -> list[Row]:
-    """`tools/run_net.py` on files of moving shapes with 1 and 2 processes, the same batch; the loader is in it."""
+    """`tools/run_net.py` on the demo's videos with 1 and 2 processes and the same batch, including the loader."""
     write_motion_dataset(folder / "videos", num_train_videos_per_class=60, num_test_videos_per_class=1, seed=0)
     runs = {str(number): partial(_whole_run, folder, number) for number in (1, 2)}
     seconds = alternate(runs, num_rounds=num_rounds)
@@ -207,7 +206,7 @@ def whole_runs(folder: Path, *, num_rounds: int) -> list[Row]:
 
 
 def _whole_run(folder: Path, num_processes: int) -> float:
-    """Seconds per clip between the first log line and the last."""
+    """Seconds per clip from the first log line to the last."""
     with tempfile.TemporaryDirectory(dir=folder) as output:
         overrides = {
             "DATA.ROOT": folder / "videos",
@@ -228,7 +227,7 @@ def _whole_run(folder: Path, num_processes: int) -> float:
 
 
 def storage_of(originals: Sequence[Path], cache: Path) -> tuple[Row, Storage]:
-    """What it takes to open prepared videos and read two clips: bytes and calls of this process, by the kernel."""
+    """Bytes and read() calls, counted by the kernel, to open prepared videos and read two clips of each."""
     files = encode_all(originals, cache, name=PREPARED)
     wanted = wanted_frames(files, seed=0)
     before = _reading()
@@ -249,13 +248,13 @@ def storage_of(originals: Sequence[Path], cache: Path) -> tuple[Row, Storage]:
 
 
 def _reading() -> tuple[int, int]:
-    """Bytes and calls of read() by this process so far."""
+    """Bytes that this process has read so far, and its read() calls."""
     fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(fields["rchar"]), int(fields["syscr"])
 
 
 def paper_rows(config: str, storage: Storage) -> list[Row]:
-    """Each case with SyncBatchNorm, which GPUs get."""
+    """The cases of PAPER_CASES, with SyncBatchNorm as on GPUs."""
     job = job_of(config)
     return [
         {"part": "on paper", "config": config, **cost_of_step(job, storage, num_gpus=gpus, num_videos=videos)}

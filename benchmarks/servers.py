@@ -1,4 +1,4 @@
-"""Servers for benchmarks, each in a process of its own: files over HTTP, moto's S3."""
+"""Servers for benchmarks, each in its own process: files over HTTP, moto's S3."""
 
 import os
 import re
@@ -18,7 +18,7 @@ S3_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_D
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """The standard library's, and byte ranges, and connections that stay open."""
+    """The standard library's handler with byte ranges and persistent connections."""
 
     protocol_version = "HTTP/1.1"
 
@@ -43,7 +43,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def http_server(folder: Path) -> Iterator[str]:
-    """A folder over HTTP; gives the URL."""
+    """Serve a folder over HTTP; yields the URL."""
     port = _free_port()
     process = get_context("fork").Process(target=_serve, args=(folder, port), daemon=True)
     process.start()
@@ -62,7 +62,7 @@ def _serve(folder: Path, port: int) -> None:
 
 @contextmanager
 def s3_server(folder: Path, *, bucket: str) -> Iterator[str]:
-    """moto's S3 with the files of a folder in a bucket; gives the endpoint, and sets the environment to find it."""
+    """Serve a folder as a bucket of moto's S3; sets the environment for clients and yields the endpoint."""
     import boto3
 
     endpoint = f"http://127.0.0.1:{_free_port()}"

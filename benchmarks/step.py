@@ -1,11 +1,12 @@
-"""One optimiser step of one rank, and what a checkpoint of it costs, on made-up views: nothing is decoded.
+"""One optimiser step of one rank, and the cost of a checkpoint, on random views: nothing is decoded.
 
     python benchmarks/step.py [CONFIG ...] [--batches 64 8 2] [--device cuda] [--quick] [--json FILE]
 
-Per config and videos on the rank: seconds of a step, clips/s, the most memory that tensors took on the GPU; beside it
-the bare networks, whose loss is their sum: both encoders forwards, the online one backwards, nothing else. Per config:
-bytes of a checkpoint, seconds to save it (synced to disk) and to read it with its checksums; beside it torch.save, not
-synced. And what a step of several ranks sends: gradients, keys, statistics of batch norm; the queue, which is not sent.
+Per config and number of videos on the rank: seconds of a step, clips/s, peak memory of tensors on the GPU; compared
+with the networks only: forward pass of both encoders and backward pass of the online one from the sum of its outputs.
+Per config: bytes of a checkpoint, seconds to save it (synced to disk) and to read it with its checksums, compared with
+torch.save without sync; and the bytes that a step of several ranks sends: gradients, keys, batch norm statistics, and
+those of the queue, which is not sent.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main() -> int:
     parser.add_argument("--batches", type=int, nargs="+", default=(64, 8, 2), help="videos on the rank")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--folder", type=Path, help="where checkpoints are written (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="for checkpoints (default: a temporary folder)")
     return exit_code_of(partial(run, parser.parse_args()))
 
 
@@ -84,7 +85,7 @@ def build_sce(cfg: CfgNode) -> SCE:
 
 
 class Bench:
-    """A config's model and optimiser on the device, after one step."""
+    """Model and optimiser of a config on the device."""
 
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.device = device
@@ -108,7 +109,7 @@ class Bench:
         )
 
     def networks(self, views: list[Tensor]) -> None:
-        """The least that any method with a momentum encoder computes."""
+        """The minimum that any method with a momentum encoder computes."""
         self.optimizer.zero_grad(set_to_none=True)
         with self.precision.autocast():
             queries = [self.model.predictor(self.model.projector(self.model.backbone(view))) for view in views]
@@ -125,7 +126,7 @@ class Bench:
 
 
 def measure_step(bench: Bench, num_videos: int, *, num_rounds: int) -> tuple[Row, float | None]:
-    """Seconds, clips/s and memory of a step, and its speed beside that of the networks alone."""
+    """Seconds, clips/s and memory of a step, and its speed relative to the networks only."""
     try:
         views = bench.views(num_videos)
         if bench.device.type == "cuda":
@@ -169,7 +170,7 @@ def _seconds_of(bench: Bench, call: Callable[[], None], num_calls: int) -> float
 
 
 def measure_checkpoint(bench: Bench, folder: Path, *, num_rounds: int) -> tuple[Row, float]:
-    """Bytes, seconds to save and to load, and the speed of saving beside torch.save alone."""
+    """Bytes, seconds to save and load, and the speed of saving relative to torch.save."""
     checkpoints = CheckpointFolder(folder, num_kept=1)
     seconds = alternate(
         {
@@ -193,7 +194,7 @@ def _loaded(path: Path) -> None:
 
 
 def messages(model: SCE, cfg: CfgNode) -> Row:
-    """Bytes of one step, for the whole batch where they grow with it."""
+    """Bytes that one step sends, for the global batch where they depend on it."""
     gradients = [parameter for parameter in model.parameters() if parameter.requires_grad]
     norms = [module for module in _online(model) if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     all_norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -202,7 +203,7 @@ def messages(model: SCE, cfg: CfgNode) -> Row:
         "keys": NUM_VIEWS * cfg.TRAIN.GLOBAL_BATCH_SIZE * cfg.MODEL.PROJECTOR_DIMS[-1] * 4,
         "norms_online": len(norms),
         "norms_all": len(all_norms),
-        # A rank gives mean, variance and count of every channel; its gradient is two sums per channel.
+        # A rank sends mean and variance of every channel and a count; the gradient is two sums per channel.
         "norm_statistics_per_rank": NUM_VIEWS * 4 * sum(2 * norm.num_features + 1 for norm in all_norms),
         "norm_gradients": NUM_VIEWS * 4 * sum(2 * norm.num_features for norm in norms),
         "queue_not_sent": model.queue.keys.numel() * model.queue.keys.element_size(),

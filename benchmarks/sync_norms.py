@@ -1,6 +1,6 @@
-"""What synchronised batch norm sends, on processors: torch's own code with the kernels left out that only GPUs have.
+"""SyncBatchNorm's messages on a CPU: torch's own code with its GPU-only kernels replaced by dummies.
 
-Messages have their right number and size; nothing is normalised, and what comes out means nothing.
+Number and size of the messages are right; nothing is normalised, so the output is meaningless.
 """
 
 from collections import Counter
@@ -17,8 +17,8 @@ from torch.nn.modules._functions import SyncBatchNorm
 Norm = nn.modules.batchnorm._BatchNorm
 
 
-class SentNorm(nn.Module):
-    """In the place of a batch norm: its messages, its input."""
+class MessagesOnly(nn.Module):
+    """Replaces a batch norm: sends the messages of SyncBatchNorm and returns the input."""
 
     def __init__(self, norm: Norm) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class SentNorm(nn.Module):
 def replace_norms(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, Norm):
-            setattr(module, name, SentNorm(child))
+            setattr(module, name, MessagesOnly(child))
         else:
             replace_norms(child)
 
 
 @contextmanager
 def without_kernels() -> Iterator[Counter[str]]:
-    """Inside it `SentNorm` works; counts the collectives begun."""
+    """Context in which `MessagesOnly` works on a CPU; yields the number of calls of each collective."""
     calls: Counter[str] = Counter()
 
     def counted(name: str) -> Any:
@@ -61,7 +61,7 @@ def without_kernels() -> Iterator[Counter[str]]:
         zeros = gradient.new_zeros(gradient.shape[1])
         return zeros, zeros.clone(), zeros.clone(), zeros.clone()
 
-    stand_ins = {
+    dummies = {
         "batch_norm_stats": statistics,
         "batch_norm_gather_stats_with_counts": statistics,
         "batch_norm_elemt": lambda features, *_: features.clone(),
@@ -69,8 +69,8 @@ def without_kernels() -> Iterator[Counter[str]]:
         "batch_norm_backward_elemt": lambda gradient, *_: gradient,
     }
     with ExitStack() as stack:
-        for name, stand_in in stand_ins.items():
-            stack.enter_context(mock.patch.object(torch, name, stand_in))
+        for name, dummy in dummies.items():
+            stack.enter_context(mock.patch.object(torch, name, dummy))
         for name in ("all_gather", "all_reduce"):
             stack.enter_context(counted(name))
         yield calls

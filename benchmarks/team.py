@@ -1,7 +1,7 @@
-"""Processes of one machine that do the same thing at the same time, and the bytes that travel between them.
+"""Processes that run the same function in parallel, and the bytes that they receive from each other.
 
 with Team(2, cores=[0, 1]) as team:
-    results = team.ask(function, argument)    # function(state, argument) in each; `state` is its own dict
+    results = team.call(function, argument)    # function(state, argument) in each; `state` is its own dict
 """
 
 import os
@@ -19,13 +19,13 @@ import torch
 from sce_video.engine.cluster.collectives import connect, rendezvous
 
 State = dict[str, Any]
-_BYTES_RECEIVED = 128  # where Linux's struct tcp_info has tcpi_bytes_received (linux/tcp.h), 64 bits
+_BYTES_RECEIVED = 128  # offset of tcpi_bytes_received (64 bits) in Linux's struct tcp_info (linux/tcp.h)
 
 
 class Team:
-    """Forked processes, each with one thread on a core of its own; with several ranks, connected by gloo.
+    """Forked processes with one thread each, pinned to `cores`; several ranks are connected by gloo.
 
-    Begin them before this process computes anything with torch.
+    Create it before this process computes anything with torch.
     """
 
     def __init__(self, num_ranks: int, *, cores: Sequence[int]) -> None:
@@ -46,19 +46,19 @@ class Team:
         for _, theirs in pipes:
             theirs.close()
 
-    def tell(self, function: Callable[..., Any], *arguments: object) -> None:
+    def submit(self, function: Callable[..., Any], *arguments: object) -> None:
         for pipe in self._ours:
             pipe.send((function, arguments))
 
-    def hear(self) -> list[Any]:
-        """What the function gave in each process.
+    def results(self) -> list[Any]:
+        """The results of the submitted function, by rank.
 
         Raises:
-            RuntimeError: it failed in one; the others are ended.
+            RuntimeError: it failed in one process; all are ended.
         """
         results: dict[Connection, Any] = {}
         while len(results) < len(self._ours):
-            # The first that has something to say: where one fails, the others may wait for it for ever.
+            # In order of completion: if one process fails, the others may wait for it forever.
             for pipe in connection.wait([pipe for pipe in self._ours if pipe not in results]):
                 assert isinstance(pipe, Connection)
                 results[pipe], failure = pipe.recv()
@@ -67,9 +67,9 @@ class Team:
                     raise RuntimeError(f"in a process of the benchmark:\n{failure}")
         return [results[pipe] for pipe in self._ours]
 
-    def ask(self, function: Callable[..., Any], *arguments: object) -> list[Any]:
-        self.tell(function, *arguments)
-        return self.hear()
+    def call(self, function: Callable[..., Any], *arguments: object) -> list[Any]:
+        self.submit(function, *arguments)
+        return self.results()
 
     def end(self) -> None:
         for process in self._processes:
@@ -95,7 +95,7 @@ def _serve(pipe: Connection, rank: int, num_ranks: int, port: int, core: int) ->
     parent = os.getppid()
     while True:
         while not pipe.poll(1.0):
-            if os.getppid() != parent:  # it was killed; other processes of the team hold its end of the pipe open
+            if os.getppid() != parent:  # it was killed; other processes of the team keep its end of the pipe open
                 return
         try:
             function, arguments = pipe.recv()
@@ -103,15 +103,15 @@ def _serve(pipe: Connection, rank: int, num_ranks: int, port: int, core: int) ->
             return
         try:
             pipe.send((function(state, *arguments), ""))
-        except Exception:  # whatever it is, the program that asked must not wait for ever
+        except Exception:  # report every error: the parent waits for a result
             pipe.send((None, traceback.format_exc()))
 
 
 def received_bytes() -> int:
-    """Bytes that this process's TCP connections have received so far, without headers: what the kernel counts.
+    """Payload bytes that this process's open TCP connections have received so far, as counted by the kernel.
 
-    Linux only. gloo sends no data before its receiver asks for it, so after a collective this holds all of it and
-    of the next one at most announcements of some bytes.
+    Linux only. gloo sends no data before the receiver is ready, so after a collective this includes all of its bytes
+    and only a few of the next one.
     """
     total = 0
     for name in os.listdir("/proc/self/fd"):

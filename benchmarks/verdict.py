@@ -1,4 +1,4 @@
-"""Whether a decoder gave the right frames of a damaged file, by decoding it plainly from start to end beside it."""
+"""Whether a decoder returns the right frames of a damaged file, compared with a sequential decode."""
 
 import math
 import time
@@ -17,9 +17,9 @@ from sce_video.errors import UserError
 
 NUM_CLIPS, NUM_FRAMES, CLIP_SECONDS = 2, 5, 2.56
 PEER = "pytorchvideo"
-# Levels of 255, mean over a frame; FFmpeg's versions differ in how they round and patch up damage.
+# Levels of 255, mean over a frame; FFmpeg versions differ in rounding and error concealment.
 SAME_LEVELS = {"pyav": 0.0, "torchcodec": 8.0, "decord": 8.0}
-# All that a library may raise: of ours it is a mistake.
+# Errors that a library may raise; from our decoders they are bugs.
 _OTHER_ERRORS = (
     *(OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError),
     *(ArithmeticError, AssertionError, MemoryError, ImportError, UserError),
@@ -34,32 +34,32 @@ class Trial(NamedTuple):
     path: Path
     kind: str
     recipe: str
-    source: Path | None  # before it was damaged
+    source: Path | None  # the undamaged file
 
 
 class Verdict(NamedTuple):
-    """`outcome` is "right", "refused", "needless" (refused, though a plain decode reads it), "undefined" (see
-    `is_defined`), "wrong" or, of the peer, "read"."""
+    """`outcome` is "right", "refused", "needless" (refused although a sequential decode reads it), "undefined" (see
+    `is_defined`), "wrong" or, for the peer, "read"."""
 
     outcome: str
     detail: str
-    seconds: float  # the decoder's own
-    mib: float  # by which the process grew at most meanwhile
+    seconds: float  # of the decoder
+    mib: float  # peak growth of the process
 
 
 class _WrongError(Exception):
-    """What a decoder did that it may not; the message says what."""
+    """A decoder gave a wrong result; the message describes it."""
 
 
 class _UndefinedError(Exception):
-    """A frame differs from a plain decode, but so do two plain decodes; the message says which frame."""
+    """A frame differs from a sequential decode, but sequential decodes differ too; the message names the frame."""
 
 
 def judge(trial: Trial) -> Verdict:
-    """Open the file, read two clips in one call, compare; what dies or hangs takes this process with it."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    """Open the file, read two clips in one call and compare; run it in a process that may crash or hang."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, before_mib = time.perf_counter(), _peak_mib()
-    refusal, clips, times = None, None, [0.0]  # of a file that cannot be opened, could its first frame be read?
+    refusal, clips, times = None, None, [0.0]  # if the file cannot be opened: is its first frame readable?
     try:
         clips = _peer_clips(trial) if trial.decoder == PEER else _our_clips(trial, times)
     except DecodeError as error:
@@ -77,7 +77,7 @@ class _Clips(NamedTuple):
 
 
 def _our_clips(trial: Trial, times: list[float]) -> _Clips:
-    """Leaves in `times` what was asked for."""
+    """Stores the requested times in `times`."""
     with open_video(trial.path, decoder=trial.decoder) as video:
         about = video.metadata
         facts = {"fps": about.fps, "num_video_frames": about.num_frames, "num_frames": NUM_FRAMES}
@@ -92,7 +92,7 @@ def _spans(trial: Trial, duration_seconds: float) -> list[ClipSpan]:
 
 
 def _peer_clips(trial: Trial) -> None:
-    """pytorchvideo picks its frames in another way: only whether it reads the file is told."""
+    """pytorchvideo chooses other frames, so only whether it reads the file is known."""
     from peers import subsample
     from pytorchvideo.data.encoded_video import EncodedVideo
 
@@ -143,7 +143,7 @@ def _check_frames(trial: Trial, clips: _Clips, times: list[float]) -> None:
     for second, ours, sound, other in zip(times, frames.permute(0, 2, 3, 1).numpy(), strict, patched, strict=True):
         right = other if sound is None else sound
         if right is None:
-            raise _WrongError(f"a frame at {second:.3f} s, where plain decoding has none")
+            raise _WrongError(f"a frame at {second:.3f} s, where a sequential decode has none")
         levels = _levels_apart(ours, right)
         if levels > SAME_LEVELS[trial.decoder] and not _is_as_before(trial, second, ours, fps=about.fps):
             differing.append(f"the frame at {second:.3f} s is {levels:.3g} levels off")
@@ -154,7 +154,7 @@ def _check_frames(trial: Trial, clips: _Clips, times: list[float]) -> None:
 
 
 def _is_as_before(trial: Trial, second: float, ours: Pixels, *, fps: float) -> bool:
-    """Whether the frame is the one that the file showed then before it was damaged."""
+    """Whether the frame is that of the undamaged file."""
     if trial.source is None:
         return False
     sound = plain_frames(trial.source, [second], fps=fps)[0]

@@ -1,4 +1,4 @@
-"""The videos of a benchmark: real files, the same re-encoded, and which frames are wanted of them."""
+"""The videos of benchmarks: real files, re-encoded copies, and the frames to read."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov"})
 NUM_CLIPS, NUM_FRAMES, CLIP_SECONDS = 2, 8, 2.56
 
 
-# Short side (0 keeps the size, which is never raised) and distance of key frames. "256p" stands for the copies of
-# Kinetics that most people train on; the others are what tools/prepare_data.py makes.
+# Short side (0 keeps the size; videos are never enlarged) and distance of key frames. "256p" is like the copies of
+# Kinetics that most people train on; the others are as written by tools/prepare_data.py.
 ORIGINAL, LONG_GOP = "original", "256p"
 ENCODINGS = {
     "gop8": (0, 8),
@@ -40,7 +40,7 @@ ENCODINGS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """The frames wanted of one video: those of both clips, in order."""
+    """The frames to read from one video: those of both clips, in order."""
 
     path: str
     spans: list[ClipSpan]
@@ -49,19 +49,19 @@ class Wanted:
 
 
 def find_videos(folder: Path, *, num_videos: int | None) -> list[Path]:
-    """The videos below a folder, or the `num_videos` smallest of them.
+    """The videos below a folder, or the `num_videos` smallest.
 
     Raises:
-        UserError: there is none.
+        UserError: there are none.
     """
     found = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     if not found:
-        raise UserError(f"{folder}: no such folder, or no video below it; give a folder of videos")
+        raise UserError(f"{folder}: no such folder, or no video in it; give a folder of videos")
     return sorted(found, key=lambda path: path.stat().st_size)[:num_videos]
 
 
 def encode_all(originals: Sequence[Path], cache: Path, *, name: str) -> list[Path]:
-    """The originals, or their copies in that encoding of `ENCODINGS`; those not in the cache yet are made."""
+    """The originals, or their copies in an encoding of `ENCODINGS`, made unless they are in the cache."""
     if name == ORIGINAL:
         return list(originals)
     short_side_pixels, gop_frames = ENCODINGS[name]
@@ -74,7 +74,7 @@ def encode_all(originals: Sequence[Path], cache: Path, *, name: str) -> list[Pat
             with SequentialVideo(original) as video:
                 images = scaled_images(video, short_side_pixels)
                 if name == LONG_GOP:
-                    write_as_x264_does(part, images, fps=video.fps, gop_frames=gop_frames)
+                    write_x264_defaults(part, images, fps=video.fps, gop_frames=gop_frames)
                 else:
                     write_mp4(part, images, fps=video.fps, gop_frames=gop_frames, crf=23)
             part.replace(copy)
@@ -89,8 +89,8 @@ def scaled_images(video: SequentialVideo, short_side_pixels: int) -> Iterator[av
         yield upright.yuv420p(frame)
 
 
-def write_as_x264_does(path: Path, images: Iterator[av.VideoFrame], *, fps: Fraction, gop_frames: int) -> None:
-    """x264's own defaults: crf 23, preset medium, up to 3 B-frames in a row."""
+def write_x264_defaults(path: Path, images: Iterator[av.VideoFrame], *, fps: Fraction, gop_frames: int) -> None:
+    """Encode with x264's defaults: crf 23, preset medium, up to 3 consecutive B-frames."""
     with av.open(str(path), "w", format="mp4") as container:
         stream = None
         for number, image in enumerate(images):
@@ -106,8 +106,8 @@ def write_as_x264_does(path: Path, images: Iterator[av.VideoFrame], *, fps: Frac
 def wanted_frames(videos: Sequence[Path], *, seed: int) -> list[Wanted]:
     """Two random clips of each video."""
     wanted = []
-    for place, path in enumerate(videos):
-        generator = torch.Generator().manual_seed(1000 * seed + place)
+    for number, path in enumerate(videos):
+        generator = torch.Generator().manual_seed(1000 * seed + number)
         with open_video(path, decoder="pyav") as video:
             about = video.metadata
         spans = [one_random_span(about.duration_seconds, CLIP_SECONDS, generator=generator) for _ in range(NUM_CLIPS)]

@@ -132,4 +132,4 @@ def test_this_checkout(benchmark_module: Module, tmp_path: Path) -> None:
 def test_no_checkout_is_one_line(tmp_path: Path) -> None:
     outcome = run("journeys", "--root", tmp_path)
     assert outcome.returncode == 2
-    assert outcome.stderr == f"error: {tmp_path} is no checkout: it has no folder sce_video\n"
+    assert outcome.stderr == f"error: {tmp_path} is not a checkout: it has no folder sce_video\n"

@@ -101,7 +101,7 @@ def _number(state: dict[str, int], step: int) -> int:
 def test_a_team_keeps_its_state_and_reports_what_fails(benchmark_module: Module) -> None:
     core = min(os.sched_getaffinity(0))
     with benchmark_module("team").Team(2, cores=[core]) as team:
-        assert team.ask(_number, 2) == [2, 2]
-        assert team.ask(_number, 3) == [5, 5]
+        assert team.call(_number, 2) == [2, 2]
+        assert team.call(_number, 3) == [5, 5]
         with pytest.raises(RuntimeError, match="ValueError: negative"):
-            team.ask(_number, -1)
+            team.call(_number, -1)

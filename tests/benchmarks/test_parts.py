@@ -133,8 +133,8 @@ def test_parts_add_up(benchmark_module: Module, motion_videos: Path) -> None:
     seconds = parts.load_timed(loader.our_dataset(timed), [batch], timed)
     assert set(seconds) == {"open", "decode", "convert", "crop", "collate", "transfer"}
     assert all(value > 0 for value in seconds.values())
-    assert [path for path, _ in timed.asked] == [paths[request.video] for request in batch]
-    assert {len(times) for _, times in timed.asked} == {16}
+    assert [path for path, _ in timed.requested] == [paths[request.video] for request in batch]
+    assert {len(times) for _, times in timed.requested} == {16}
 
 
 def test_pytorchvideo_does_the_same_work(benchmark_module: Module) -> None:

@@ -96,7 +96,7 @@ def test_a_missing_folder_is_one_line(
     monkeypatch.setattr(sys, "argv", [program, str(tmp_path / "nowhere"), "--quick"])
     assert benchmark_module(program).main() == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {tmp_path / 'nowhere'}: no such folder, or no video below it")
+    assert line.startswith(f"error: {tmp_path / 'nowhere'}: no such folder, or no video in it")
 
 
 def test_step(tmp_path: Path) -> None:
