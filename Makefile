@@ -1,13 +1,13 @@
-# Two commands do everything, each on a fresh machine too: make demo, make test.
+# `make demo` and `make test` run on a new machine: they set up .venv.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 
-# One more than cores: some tests, Slurm's above all, wait most of their time.
+# One more than cores: some tests, especially those of Slurm, mostly wait.
 TESTERS := $(shell expr $$(nproc) + 1)
 
-# Threads that wait actively slow each other down on few cores by a factor of ten and more.
+# Spinning threads slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
 .PHONY: demo test test-all lint types unit unit-all rounding coverage docs clean
@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 
 test: lint types unit
 
-# Every case of the families of which `test` has one of a kind, and two minutes for each reader that is fuzzed.
+# All cases of which `test` runs one per kind, and two minutes of fuzzing per reader.
 test-all: lint types unit-all
 
 lint: $(INSTALLED)
@@ -33,32 +33,32 @@ unit: $(INSTALLED)
 unit-all: $(INSTALLED)
 	OMP_NUM_THREADS=1 SCE_FUZZ_SECONDS=120 SCE_NUM_KILLS=12 $(RUN) -m pytest -n $(TESTERS) --dist loadgroup
 
-# Once more what could hang on a processor's rounding, as an old processor rounds, and on two threads.
+# Repeat the tests that may depend on rounding, with the kernels of an old CPU and two threads.
 rounding: $(INSTALLED)
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem \
 		SCE_TEST_THREADS=2 $(RUN) -m pytest -m rounding
 
-# Lines and branches of each room that the tests of `unit` run, in whichever process.
+# Line and branch coverage of `unit` per room, in all processes.
 coverage: $(INSTALLED)
 	$(RUN) -m coverage erase
 	-OMP_NUM_THREADS=1 $(RUN) -m coverage run -m pytest -n $(TESTERS) --dist loadgroup -m "not thorough"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) tests/coverage_of_rooms.py
 
-# The pages of build/api/index.html, from the docstrings.
+# API pages from the docstrings: build/api/index.html.
 docs: $(INSTALLED)
 	$(RUN) -m pdoc --docformat google --output-directory build/api sce_video
 
-# Made anew when it is missing or does not run any more; brought up to date when the package's needs have changed.
-$(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,not_there)
+# Created if it is missing or broken; updated when the package's requirements have changed.
+$(INSTALLED): setup.cfg pyproject.toml $(if $(shell $(RUN) -m pip --version 2>/dev/null),,missing)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "error: $(PYTHON) is older than 3.10; run make with PYTHON=python3.12 or the like"; exit 2; }
+		{ echo "error: $(PYTHON) is older than 3.10; run make with a newer one, such as PYTHON=python3.12"; exit 2; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-.PHONY: not_there
-not_there:
+.PHONY: missing
+missing:
 
 clean:
 	rm -rf $(VENV) runs
