@@ -1,4 +1,4 @@
-"""What tests of several rooms share: one thread per process, the way to real data, servers, a second rank."""
+"""Shared setup: one thread per process, and fixtures for real data, servers and a second rank."""
 
 import logging
 import os
@@ -16,17 +16,17 @@ from tests.servers import HttpFolder, http_server, s3_environment, s3_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# Tests run in parallel processes, where more threads only fight over the cores. `make rounding` wants two.
+# Tests run in parallel processes, where more threads only compete for cores. `make rounding` uses two.
 torch.set_num_threads(int(os.environ.get("SCE_TEST_THREADS", "1")))
 
-# A shell's `&` makes what it starts ignore Ctrl-C; the programs that tests start would inherit that.
+# Programs started with a shell's `&` ignore SIGINT, and the programs that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real videos beside the checkout: skip without it, fail if it was promised (CI)."""
+    """Folder of real videos beside the checkout; skips without it, or fails if SCE_REQUIRE_SHARED=1 (CI)."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         if os.environ.get("SCE_REQUIRE_SHARED") == "1":
@@ -45,7 +45,7 @@ def motion_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def restored_logger() -> Iterator[logging.Logger]:
-    """The package's logger as it is at import; what it was before the test is put back afterwards."""
+    """The package's logger as after import; its state before the test is restored afterwards."""
     handlers, level, propagate = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate
     LOGGER.handlers, LOGGER.propagate = [], True
     LOGGER.setLevel(logging.NOTSET)
@@ -58,7 +58,7 @@ def restored_logger() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def second_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test believes that it is rank 1 of 2."""
+    """Pretend that this process is rank 1 of 2."""
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_rank", lambda: 1)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
@@ -81,7 +81,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """Name of an empty bucket; the environment points to its server."""
+    """Name of an empty bucket; the environment is set for its server."""
     import boto3
 
     for name, value in s3_environment(s3_endpoint).items():

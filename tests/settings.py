@@ -1,4 +1,4 @@
-"""Settings that tests of several tasks share: each task is given those of them that it uses."""
+"""Overrides that tests share between tasks, reduced to those that a task uses."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,7 +12,7 @@ from sce_video.errors import ConfigError
 
 
 def used_overrides(config: Path, settings: Mapping[str, object]) -> list[str]:
-    """KEY VALUE ... for a command line; unknown keys and wrong values stay, to be refused by the program."""
+    """KEY VALUE ... for a command line; unknown keys and wrong values are kept for the program to refuse."""
     cfg = default_config()
     for key, value in [*((key, value) for key, value, _ in _file_settings(config, seen=())), *settings.items()]:
         with suppress(ConfigError, KeyError):

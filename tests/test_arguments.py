@@ -12,6 +12,6 @@ class Heir(Piece):
 def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_: int) -> None: ...
 
 
-def test_a_piece_takes_what_is_by_keyword_alone() -> None:
+def test_settings_are_the_keyword_only_arguments() -> None:
     assert keyword_names(Piece) == keyword_names(Heir) == ("width",)
     assert keyword_names(function) == ("depth", "width")

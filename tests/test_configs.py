@@ -1,4 +1,4 @@
-"""Every published config: loads, builds as it says, and trains or evaluates for one step, shrunk to a CPU."""
+"""Every config in configs/ loads, builds at full size, and trains or evaluates for one step when shrunk to a CPU."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sce_video.launch.local import run_task
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 NAMES = [file.stem for file in CONFIGS]
-# Once shrunk the same as those of UCF101, K400 and 8 frames.
+# After shrinking, identical to the configs of UCF101, K400 and 8 frames.
 SHRUNK_ALIKE = ("hmdb51_", "k200_", "k400_sce_r3d50_16f")
 OPENING_WORDS = ("Command:", "Hardware:", "Duration:", "Result:")
 
@@ -43,7 +43,7 @@ def test_config_opens_with_what_a_reader_needs(file: Path) -> None:
     opening = file.read_text().split("\n\n")[0].splitlines()
     assert all(line.startswith("#") for line in opening)
     for word in OPENING_WORDS:
-        assert any(word in line for line in opening), f"{file.name} does not say its {word}"
+        assert any(word in line for line in opening), f"{file.name} has no {word}"
     assert f"configs/{file.name}" in "\n".join(opening)
 
 
@@ -121,7 +121,7 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
     if cfg.AUG.CROP == "short_side":
         shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
     if cfg.TASK == "pretrain":
-        shrunk["TRAIN.PRECISION"] = "fp32"  # half precision is for GPUs; evaluation must run with the config as it is
+        shrunk["TRAIN.PRECISION"] = "fp32"  # fp16 needs a GPU; evaluation must run with the config's own precision
     overrides = [str(text) for pair in shrunk.items() for text in pair]
     run_task(load_config(file, shared=overrides))
     if cfg.TASK in TRAINING_TASKS:

@@ -1,4 +1,4 @@
-"""Examples in the documents, and the pages that `make docs` makes of the docstrings."""
+"""Examples in the docs, and the API pages of `make docs`."""
 
 import re
 import warnings
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def python_example(file: str) -> str:
-    """The one block of Python in a document."""
+    """The only Python block of a document."""
     (example,) = re.findall(r"^```python\n(.*?)^```$", (REPOSITORY / file).read_text(), re.DOTALL | re.MULTILINE)
     return str(example)
 

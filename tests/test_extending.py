@@ -1,4 +1,4 @@
-"""docs/extending.md as it is written: each example is one file and one line, and all of them run."""
+"""The examples of docs/extending.md: each is one file and one line in a table, and all of them run."""
 
 import ast
 import json
@@ -50,29 +50,29 @@ def examples() -> list[Example]:
 
 
 def with_added_lines(text: str, diff: str) -> str:
-    """The file with each line that begins with + behind the line of it that stands before it in the diff.
+    """`text` with the lines that begin with + inserted after (or, at the start of the diff, before) the context lines.
 
-    The lines without a + must stand in the file, each once; one without any before it comes before the next one.
+    Each context line must occur exactly once in `text`.
     """
     lines = text.splitlines()
-    at, waiting = None, []
+    at, pending = None, []
     for line in diff.splitlines():
         if line.startswith("+"):
-            waiting.append(line[1:])
+            pending.append(line[1:])
             if at is not None:
-                lines[at + 1 : at + 1] = waiting
-                at, waiting = at + len(waiting), []
+                lines[at + 1 : at + 1] = pending
+                at, pending = at + len(pending), []
         else:
-            assert lines.count(line[1:]) == 1, f"{line[1:]!r} stands {lines.count(line[1:])} times in the file"
+            assert lines.count(line[1:]) == 1, f"{line[1:]!r} occurs {lines.count(line[1:])} times in the file"
             at = lines.index(line[1:])
-            lines[at:at] = waiting
-            at, waiting = at + len(waiting), []
+            lines[at:at] = pending
+            at, pending = at + len(pending), []
     return "\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with all examples in it."""
+    """A copy of the package with all examples."""
     checkout = tmp_path_factory.mktemp("checkout")
     for folder in ("sce_video", "tools"):
         shutil.copytree(REPOSITORY / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -86,7 +86,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(checkout: Path, *arguments: object) -> str:
-    """What it says; it must end well."""
+    """Run Python in `checkout` and return its output."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     ended = subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=checkout, env=environment, capture_output=True, text=True
@@ -96,7 +96,7 @@ def python(checkout: Path, *arguments: object) -> str:
 
 
 def test_each_is_one_line_in_a_table() -> None:
-    """An import and an entry."""
+    """The added lines are an import and an entry."""
     names = [example.file for example in examples()]
     assert len(names) == 5
     for example in examples():
@@ -119,7 +119,7 @@ def test_they_keep_the_rules(extended: Path) -> None:
 
 
 def test_they_run(extended: Path, motion_videos: Path, tmp_path: Path) -> None:
-    """Every function of theirs is called on the way."""
+    """A pretraining and an evaluation call every function of the examples."""
     (tmp_path / "empty.yaml").write_text("{}\n")
     (tmp_path / "videos").symlink_to(motion_videos)
     paths = sorted(path.relative_to(motion_videos) for path in motion_videos.rglob("*.mp4"))
@@ -145,7 +145,7 @@ def test_they_run(extended: Path, motion_videos: Path, tmp_path: Path) -> None:
     assert "tubelets" in results["weights"]
 
 
-def test_a_table_that_has_moved_on_is_noticed() -> None:
+def test_outdated_context_lines_are_detected() -> None:
     assert with_added_lines("a\nb\nd\n", "+0\n a\n d\n+e\n+f\n") == "0\na\nb\nd\ne\nf\n"
-    with pytest.raises(AssertionError, match="'c' stands 0 times"):
+    with pytest.raises(AssertionError, match="'c' occurs 0 times"):
         with_added_lines("a\nb\n", " c\n+d\n")

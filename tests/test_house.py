@@ -1,4 +1,4 @@
-"""The plan of the house, read from the code: imports go downwards, only some rooms see the config."""
+"""The architecture, checked statically: imports go downwards, and only some rooms see the config."""
 
 import ast
 import configparser
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sce_video"
-# The rooms of the engine wing stand among those of the front, each as low as what it needs allows.
+# Rooms of the engine are among those of the front, each as low as its imports allow.
 FLOORS = [
     {"engine"},
     {"engine.cluster"},
@@ -25,9 +25,9 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"arguments", "errors", "paths", "plain_text", "special_files", "urls"}  # the modules outside the rooms
+GROUND = {"arguments", "errors", "paths", "plain_text", "special_files", "urls"}  # modules outside the rooms
 MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli"}
-# By all rooms of the front together; `prepare` and `doctor` by none but `cli` and `tools/`.
+# Used by the rooms of the front; `prepare` and `doctor` are used only by `cli` and `tools/`.
 SEEN_OF_THE_ENGINE = {
     "cluster": {
         *("rank", "num_ranks", "num_local_ranks", "is_main_process", "wait_for_all"),
@@ -53,14 +53,14 @@ def room_of(file: Path) -> str | None:
 
 
 def _room(parts: Sequence[str]) -> str | None:
-    """Of a file, or of a name that is imported, by its parts below the package."""
+    """The room of a file or an imported name, given its parts below the package."""
     if parts[0] == "engine" and ".".join(parts[:2]) in FLOOR_OF:
         return ".".join(parts[:2])
     return parts[0] if len(parts) > 1 else None
 
 
 def imported_names(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
-    """Line, and the parts below the package of each name that is imported from it."""
+    """(line, parts below the package) of each name imported from the package."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -99,7 +99,7 @@ def test_the_front_sees_the_engine_through_a_few_names() -> None:
 
 
 def config_names(source: str) -> list[int]:
-    """Lines that name `cfg` or CfgNode."""
+    """Line numbers with the name `cfg` or CfgNode."""
     lines = []
     for node in ast.walk(ast.parse(source)):
         names = [getattr(node, field, None) for field in ("id", "arg", "name", "attr")]
@@ -126,9 +126,9 @@ def test_config_is_seen_only_where_it_may_be(file: Path) -> None:
         assert config_names(file.read_text()) == []
 
 
-# What somebody calls from a notebook: public functions and constructors.
+# Rooms whose public functions and constructors are called from notebooks.
 CALLED_WITH_PATHS = ("clips", "data/sources", "models", "evaluate", "report")
-# Between the readers of lists, which have made paths of texts.
+# Internal to the readers of lists, which have already converted strings to paths.
 BETWEEN_READERS = ("present.py", "text.py", "tree.py", "list_rows.py", "class_folders")
 
 
@@ -155,7 +155,7 @@ def test_what_takes_a_path_takes_a_text(room: str) -> None:
     assert paths_that_take_no_text("def read(file: Path, name: str) -> None: ...") == ["read(file: Path)"]
 
 
-# A module has a test file of its name in its room's place, but for those that these tests hold as a user meets them.
+# Each module has a test file of its name; these modules are covered by other tests instead.
 TESTED_BY = {
     "augment/recipes.py": "augment/test_draw.py",
     "clips/decoders": "clips/decoders/test_frames_at.py",  # each decoder on each kind of file
@@ -188,16 +188,16 @@ def unmirrored(files: Sequence[Path]) -> set[str]:
 
 
 def test_tests_mirror_the_package() -> None:
-    """A new module: write tests/<room>/test_<module>.py."""
+    """A new module needs tests/<room>/test_<module>.py."""
     missing = unmirrored(FILES)
-    held = {place: {name for name in missing if name == place or name.startswith(f"{place}/")} for place in TESTED_BY}
-    assert missing - set[str]().union(*held.values()) == set()
-    assert [place for place, names in held.items() if not names] == []  # mirrored by now: take it off the list
+    covered = {path: {name for name in missing if name == path or name.startswith(f"{path}/")} for path in TESTED_BY}
+    assert missing - set[str]().union(*covered.values()) == set()
+    assert [path for path, names in covered.items() if not names] == []  # mirrored: remove it from the list
     assert [test for test in TESTED_BY.values() if not (TESTS / test).is_file()] == []
     assert unmirrored([PACKAGE / "tasks" / "new.py"]) == {"tasks/new.py"}
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_declared_once() -> None:
     setup = configparser.ConfigParser()
     setup.read(PACKAGE.parent / "setup.cfg")
     assert setup["metadata"]["version"] == "attr: sce_video.__version__"

@@ -1,4 +1,4 @@
-"""`~` and variables in a path."""
+"""Expansion of `~` and variables in paths."""
 
 import pytest
 

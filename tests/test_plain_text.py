@@ -20,11 +20,11 @@ from sce_video.plain_text import escaped, needs_escape
         (r"\x1b as text", r"\x1b as text"),
     ],
 )
-def test_what_is_written_out(text: str, expected: str) -> None:
+def test_escaped(text: str, expected: str) -> None:
     assert escaped(text) == expected
 
 
-def test_nothing_that_a_terminal_or_a_reader_would_obey_is_left() -> None:
+def test_no_control_character_or_change_of_direction_is_left() -> None:
     bidirectional = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
     for code in range(0x110000):
         if code < 0x20 or 0x7F <= code < 0xA0 or unicodedata.bidirectional(chr(code)) in bidirectional:

@@ -1,4 +1,4 @@
-"""FIFOs, devices and sockets: a test that hangs is a failure of the kind that is tested."""
+"""Refusal of FIFOs, devices and sockets; a test that hangs has opened one."""
 
 import os
 import socket

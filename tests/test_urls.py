@@ -11,7 +11,7 @@ def test_what_is_a_url() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("s3://bucket/a.mp4", "s3://bucket/a.mp4"),
         ("https://me:pw@host/a", "https://***@host/a"),
@@ -21,7 +21,7 @@ def test_what_is_a_url() -> None:
             "503, url='https://***@host/a?***' and http://x/y?***",
         ),
         ("no URL at all, what?", "no URL at all, what?"),
-        ("https://me:p@ss@host/a", "https://***@host/a"),  # the user part goes to the last @
+        ("https://me:p@ss@host/a", "https://***@host/a"),  # the userinfo extends to the last @
         ("https://me:p/@ss?w@host/a", "https://***"),
         ("https://me:pa/ss@host/a", "https://***@host/a"),
         ("https://host/@channel/a@2x.mp4", "https://host/@channel/a@2x.mp4"),
@@ -33,9 +33,9 @@ def test_what_is_a_url() -> None:
         ("https://${HOST}:${PORT}/a@b", "https://${HOST}:${PORT}/a@b"),
     ],
 )
-def test_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
-    assert masked(shown) == shown
+def test_masked(text: str, expected: str) -> None:
+    assert masked(text) == expected
+    assert masked(expected) == expected
 
 
 def test_a_url_alone_may_hold_blanks() -> None:
@@ -48,7 +48,7 @@ SECRET = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=12
 
 @given(password=SECRET, value=SECRET, scheme=st.sampled_from(["https", "sftp", "s3"]))
 def test_no_secret_is_shown(password: str, value: str, scheme: str) -> None:
-    """Whatever it is made of: behind a marker, which is then not in the text."""
+    """Secrets of any characters, each after a marker that must not be in the masked text."""
     url = f"{scheme}://me:<PW>{password}@host/a/b.mp4?x=<Q>{value}&y=<R>{value}"
     for text in (masked_url(url), masked(f"503, message='no', url='{url}'"), masked(f"{url} and {url}, or {url}")):
         assert not any(marker in text for marker in ("<PW", "<Q", "<R"))

@@ -1,4 +1,4 @@
-"""The programs of `benchmarks/` find each other by their folder, as they do when they are run."""
+"""Import of the modules of `benchmarks/`, which import each other from their folder."""
 
 import importlib
 from collections.abc import Callable

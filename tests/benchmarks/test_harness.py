@@ -1,4 +1,4 @@
-"""Order, arithmetic and JSON of what all benchmarks share."""
+"""Order, arithmetic and JSON of the benchmarks' shared code."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def test_a_candidate_may_time_itself(harness: ModuleType) -> None:
 
 
 def test_ratios_compare_within_a_round(harness: ModuleType) -> None:
-    # Round 2 was slow for all; the medians of each alone would say 6 / 2 = 3.
+    # Round 2 was slow for all; the ratio of medians would be 6 / 2 = 3.
     assert harness.speed_ratio([1.0, 10.0, 2.0], [4.0, 60.0, 6.0]) == 4.0
 
 

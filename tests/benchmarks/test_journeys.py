@@ -1,4 +1,4 @@
-"""What `journeys.py` counts, against a checkout small enough to be counted by hand, and once on this one."""
+"""Counts of `journeys.py` on a checkout small enough to count by hand, and once on this one."""
 
 import runpy
 import sys
@@ -11,7 +11,7 @@ import pytest
 from tests.benchmarks.test_programs import results_of, run
 
 Module = Callable[[str], ModuleType]
-# `a` needs `room/b`, which needs `c`; `d` is imported when it is called, `e` by nobody.
+# `a` imports `room/b`, which imports `c`; `d` is imported inside a function, `e` not at all.
 FILES = {
     "__init__.py": "",
     "a.py": """from sce_video.room import b
@@ -56,10 +56,10 @@ def test_lines_and_imports(benchmark_module: Module, checkout: Path) -> None:
     assert {str(file.relative_to(package)) for file in found} == FILES.keys() - {"d.py", "e.py"}
 
 
-def test_who_writes_a_word(benchmark_module: Module, checkout: Path) -> None:
+def test_files_that_contain_a_word(benchmark_module: Module, checkout: Path) -> None:
     shape = benchmark_module("code_shape")
     trees = shape.parsed_files(checkout)
-    assert shape.num_files_that_write("CLIP.PAIR", trees) == 1  # a; c only says it
+    assert shape.num_files_that_write("CLIP.PAIR", trees) == 1  # a; in c only text contains it
     assert shape.num_files_that_write("both", trees) == 2
     assert shape.longest_function(trees) == (3, "b.twice")
     assert shape.longest_file(trees) == (6, "b.py")
@@ -85,8 +85,8 @@ def test_repetition(benchmark_module: Module, checkout: Path, other: str, num_re
 def test_calls_below_a_function(
     benchmark_module: Module, checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`outer` calls `twice` two times, and that `once`; other calls of `outer` and what stands outside do not count."""
-    package = tmp_path / "tiny_house"  # under another name: this process has the real one
+    """`outer` calls `twice` two times, which calls `once`; other calls of `outer` and calls outside do not count."""
+    package = tmp_path / "tiny_house"  # another name, because this process has imported the real one
     (checkout / "sce_video").rename(package)
     for file in package.rglob("*.py"):
         file.write_text(file.read_text().replace("sce_video", package.name))
@@ -129,7 +129,7 @@ def test_this_checkout(benchmark_module: Module, tmp_path: Path) -> None:
     assert all(20 < count <= counts["lines of a room", "all"] for count in entries)
 
 
-def test_no_checkout_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_checkout_gives_one_line(tmp_path: Path) -> None:
     outcome = run("journeys", "--root", tmp_path)
     assert outcome.returncode == 2
     assert outcome.stderr == f"error: {tmp_path} is not a checkout: it has no folder sce_video\n"

@@ -1,4 +1,4 @@
-"""The cost of a step on many GPUs, by hand; the bytes that processes of one machine receive."""
+"""The cost model of a step on many GPUs, calculated by hand; counted bytes; teams of processes."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ Module = Callable[[str], ModuleType]
 
 
 def test_bytes_of_collectives(benchmark_module: Module) -> None:
-    """A ring sums in p - 1 turns of n / p bytes and spreads the sums in as many."""
+    """A ring sums in p - 1 steps of n / p bytes and distributes the sums in as many."""
     paper = benchmark_module("paper")
     assert paper.ring_all_reduce_bytes(100.0, 1) == 0
     assert paper.ring_all_reduce_bytes(100.0, 2) == 100
@@ -22,14 +22,14 @@ def test_bytes_of_collectives(benchmark_module: Module) -> None:
 
 
 def test_small_messages_cost_hops(benchmark_module: Module) -> None:
-    """Microseconds of the quickest way, summed by hand: LL; rings for gathers, trees for sums over nodes."""
+    """Microseconds of the fastest algorithm, summed by hand: LL; rings for gathers, trees for sums over nodes."""
     paper = benchmark_module("paper")
     assert paper.all_gather_seconds(0.0, 8) == pytest.approx(1e-6 * (6.6 + 7 * 0.6))
     assert paper.all_gather_seconds(0.0, 16) == pytest.approx(1e-6 * (6.6 + 14 * 1.0 + 1 * 2.7))
     assert paper.all_gather_seconds(0.0, 512) == pytest.approx(1e-6 * (6.6 + 448 * 1.0 + 63 * 2.7))
     assert paper.all_reduce_seconds(0.0, 8) == pytest.approx(1e-6 * (6.6 + 14 * 0.6))  # as a tree 0.2 us more
     assert paper.all_reduce_seconds(0.0, 512) == pytest.approx(1e-6 * (6.8 + 2 * (7 * 0.6 + 6 * 5.0)))
-    # Round the ring twice; both directions of 25 us over 511 hops.
+    # Twice around the ring: 2 x 511 hops of 25 us.
     assert paper.flag_seconds(512) == pytest.approx(1022 * 25e-6)
     assert paper.flag_seconds(1) == 0
 
@@ -40,13 +40,13 @@ def test_large_messages_cost_bandwidth(benchmark_module: Module) -> None:
     assert paper.all_gather_seconds(10e9 / 8, 8) == pytest.approx(8.75e9 / 370.8e9, rel=0.01)
     assert paper.all_gather_seconds(10e9 / 64, 64) == pytest.approx(10e9 * 63 / 64 / 320e9, rel=0.05)
     assert paper.all_reduce_seconds(10e9, 8) == pytest.approx(17.5e9 / 370.8e9, rel=0.01)
-    # Buckets one after the other cost at least what one message would.
+    # Consecutive buckets cost at least as much as one message.
     assert paper.gradients_seconds(240e6, 64) >= paper.all_reduce_seconds(240e6, 64)
     assert paper.gradients_seconds(0.0, 64) == 0
 
 
 def test_a_step_by_hand(benchmark_module: Module) -> None:
-    """One norm, no gradients to speak of, 2 GPUs with 4 videos: two of them fit at once."""
+    """Norms of width 0, no gradients, 2 GPUs with 4 videos each, of which two fit at once."""
     paper = benchmark_module("paper")
     job = paper.Job(
         part_seconds={2: 0.5},
@@ -60,7 +60,7 @@ def test_a_step_by_hand(benchmark_module: Module) -> None:
     assert job.compute(4) == (1.0, 2)
     assert job.compute(5) == (1.25, 3)
     cost = paper.cost_of_step(job, paper.Storage(read_bytes=3e6), num_gpus=2, num_videos=4)
-    gather = 6.6e-6 + 0.6e-6  # one hop; that of the count, 4 bytes, takes nothing
+    gather = 6.6e-6 + 0.6e-6  # one hop; the 4 bytes of the count are negligible
     total = 6.6e-6 + 2 * 0.6e-6
     assert cost["compute_ms"] == 1000
     assert cost["keys_ms"] == pytest.approx(1000 * 2 * gather)
@@ -87,7 +87,7 @@ def test_received_bytes_are_counted(benchmark_module: Module) -> None:
             while left:
                 left -= len(receiver.recv(left))
             assert team.received_bytes() - before == 30_001
-        # What a closed connection has received is forgotten: differences want connections that stay.
+        # Bytes of closed connections are no longer counted: differences need connections that stay open.
         assert team.received_bytes() < before + 30_001
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks find out beside speed: wrong frames, growth, distances between key frames."""
+"""What benchmarks measure besides speed: wrong frames, growth of memory, distances between key frames."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Module = Callable[[str], ModuleType]
 def test_frames_beside_the_wanted_ones_are_counted(
     benchmark_module: Module, motion_videos: Path, shift: int, least_wrong: int
 ) -> None:
-    """16 frames are wanted; the first or last cannot be shifted out of the video, and a few may look alike."""
+    """Of 16 requested frames the first or last cannot be shifted out of the video, and a few may look alike."""
     videos, decode, peers = (benchmark_module(name) for name in ("videos", "decode", "peers"))
     video = sorted(motion_videos.rglob("*.mp4"))[:1]
     wanted = videos.wanted_frames(video, seed=1)
@@ -94,15 +94,15 @@ def test_copies_keep_size_and_rate(
 
 
 def test_only_the_long_gop_has_b_frames(benchmark_module: Module, motion_videos: Path, tmp_path: Path) -> None:
-    """256p stands for the files most people have; the others for what is prepared."""
+    """256p is like the files that most people have; the others are like prepared ones."""
     videos = benchmark_module("videos")
     original = sorted(motion_videos.rglob("*.mp4"))[0]
     facts = videos.describe(original)
     for name, has_b_frames in [("256p", True), ("256p_gop8", False)]:
         (copy,) = videos.encode_all([original], tmp_path, name=name)
         with av.open(str(copy)) as container:
-            shown = [packet.pts for packet in container.demux(video=0) if packet.size]
-        assert (shown != sorted(shown)) == has_b_frames
+            times = [packet.pts for packet in container.demux(video=0) if packet.size]
+        assert (times != sorted(times)) == has_b_frames
         assert all(videos.describe(copy)[fact] == facts[fact] for fact in ("size", "fps", "frames"))
     assert videos.describe(tmp_path / "256p" / f"{original.parent.name}_{original.stem}.mp4")["longest_gop"] > 8
 
@@ -124,7 +124,7 @@ def test_bars(benchmark_module: Module) -> None:
 
 
 def test_parts_add_up(benchmark_module: Module, motion_videos: Path) -> None:
-    """Every part takes time, and the clock sees the frames that the loader asks for."""
+    """Every part takes time, and the requested frames are recorded."""
     loader, parts = benchmark_module("loader"), benchmark_module("loader_parts")
     paths = [str(path) for path in sorted(motion_videos.rglob("*.mp4"))[:4]]
     timed = parts.TimedVideos(loader.Files(paths), paths)

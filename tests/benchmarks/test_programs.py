@@ -1,4 +1,4 @@
-"""Each benchmark, run as a user runs it, on a few small videos: the JSON's shape, never its speed."""
+"""Each benchmark as a program on a few small videos: the structure of its JSON, never the speed."""
 
 import json
 import math
@@ -29,7 +29,7 @@ def results_of(program: str, *arguments: object, json_file: Path) -> tuple[dict[
 
 
 @pytest.mark.parametrize("program", sorted(file.stem for file in (REPOSITORY / "benchmarks").glob("*.py")))
-def test_a_benchmark_finds_what_it_measures(benchmark_module: Callable[[str], ModuleType], program: str) -> None:
+def test_a_benchmark_can_be_imported(benchmark_module: Callable[[str], ModuleType], program: str) -> None:
     assert benchmark_module(program).__doc__
 
 
@@ -120,7 +120,7 @@ def test_remote(one_video: Path, tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_scaling(one_video: Path, tmp_path: Path) -> None:
-    """Bytes beside those worked out by hand: never speed."""
+    """Measured against calculated bytes, never speed."""
     ratios, rows = results_of("scaling", one_video, "--quick", json_file=tmp_path / "scaling.json")
     assert {
         "bytes_r2plus1d_mini_vs_plain_ddp",
@@ -140,7 +140,7 @@ def test_scaling(one_video: Path, tmp_path: Path) -> None:
     measured, arithmetic = norms["measured"], norms["arithmetic"]
     for kind in ("gathers", "sums"):
         assert measured[kind] == arithmetic[kind] > 0
-    # Each message has gloo's headers, and what announces it.
+    # Each message has gloo's headers and an announcement.
     assert 0 <= measured["gathered"] - arithmetic["gathered"] < 2 * 500 * measured["gathers"]
     assert 0 <= measured["summed"] - arithmetic["summed"] < 2 * 1000 * measured["sums"]
 

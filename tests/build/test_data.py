@@ -1,4 +1,4 @@
-"""What is refused before a training loader is built."""
+"""Errors before a training loader is built."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def begun(cfg: CfgNode) -> Run:
     return build_pretrain_run(cfg, torch.device("cpu"), config_record(cfg))
 
 
-@pytest.mark.parametrize("seconds", ["0.01", "1.0"])  # shorter and longer than an image is shown: the same words
+@pytest.mark.parametrize("seconds", ["0.01", "1.0"])  # shorter and longer than an image's duration: the same error
 def test_clips_of_still_images_have_one_frame(tmp_path: Path, seconds: str) -> None:
     for name in ("jump/a.png", "jump/b.png", "walk/a.png"):
         (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)

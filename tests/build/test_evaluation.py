@@ -2,7 +2,7 @@ from sce_video.build.evaluation import build_protocol
 from sce_video.config.defaults import default_config
 
 
-def test_evaluation_keeps_frames_as_training_but_for_what_is_random() -> None:
+def test_evaluation_keeps_the_frames_of_training_unless_they_are_random() -> None:
     cfg = default_config()
     cfg.CLIP.FRAME_CHOICE, cfg.CLIP.FRAME_STRIDE = "strided", 2
     assert build_protocol(cfg).frame_stride == 2

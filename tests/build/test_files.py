@@ -1,4 +1,4 @@
-"""From a config with URLs to numbers, in this process; what is imported on the way."""
+"""Tasks on remote videos in this process, and that local videos need none of it."""
 
 import json
 import re
@@ -39,7 +39,7 @@ SETTINGS = {
 
 @pytest.fixture
 def served(motion_videos: Path, tmp_path: Path) -> Iterator[HttpFolder]:
-    """The motion videos with lists beside them."""
+    """The motion videos with lists, behind HTTP."""
     folder = tmp_path / "served"
     folder.mkdir()
     for part in ("train", "test"):
@@ -54,15 +54,15 @@ def served(motion_videos: Path, tmp_path: Path) -> Iterator[HttpFolder]:
 
 def config(root: str, tmp_path: Path, **changes: str) -> CfgNode:
     lists = {f"DATA.{part.upper()}": f"{root}/{part}.txt" for part in ("train", "test")}
-    places = {"DATA.ROOT": root, "DATA.CACHE_DIR": str(tmp_path / "cache"), **lists}
-    settings = SETTINGS | places | {key.replace("__", "."): value for key, value in changes.items()}
+    paths = {"DATA.ROOT": root, "DATA.CACHE_DIR": str(tmp_path / "cache"), **lists}
+    settings = SETTINGS | paths | {key.replace("__", "."): value for key, value in changes.items()}
     return load_config(
         REPOSITORY / "configs/demo_knn.yaml", shared=[text for pair in settings.items() for text in pair]
     )
 
 
 def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path) -> None:
-    """Over HTTP the lists name signed URLs; the signature is in nothing that is written."""
+    """Over HTTP the lists have signed URLs; no written file contains the signature."""
     results = {}
     for part in ("train", "test"):
         lines = (served.folder / f"{part}.txt").read_text().replace(".mp4", ".mp4?sig=hunter2")
@@ -79,7 +79,7 @@ def test_knn_over_http_is_that_of_local_files(served: HttpFolder, tmp_path: Path
     for key in ("metrics", "features", "num_bank", "details"):
         assert results["remote"][key] == results["local"][key]
     heads = [path for method, path in served.requests if method == "HEAD"]
-    assert len(heads) <= 2 * (16 + 8)  # 16 videos of the one list, all 8 of the other, for the run and for its page
+    assert len(heads) <= 2 * (16 + 8)  # 16 videos of one list, all 8 of the other, for the run and for its report
     assert max(served.gets()[path] for path in served.gets() if path.endswith(".mp4")) == 1
 
 
@@ -131,10 +131,10 @@ location("s3://bucket/list.txt").read_bytes()
 
 
 @pytest.mark.parametrize(("program", "more"), [("prepare_data", ["out"]), ("doctor", [])])
-def test_programs_for_local_files_say_so(
+def test_programs_for_local_files_refuse_urls(
     program: str, more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`Path` would make the folder `https:` of it."""
+    """`Path` would turn the URL into a folder named `https:`."""
     monkeypatch.setattr(sys, "argv", [program, "https://me:hunter2@host/v", *more])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(REPOSITORY / "tools" / f"{program}.py"), run_name="__main__")

@@ -1,4 +1,4 @@
-"""Methods from the config: what they are made of, from which numbers, and in what order weights are drawn."""
+"""Methods from the config: their parts and numbers, and the order in which weights are initialised."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def shapes(module: nn.Module) -> list[tuple[int, int]]:
     return [(each.in_features, each.out_features) for each in module.modules() if isinstance(each, nn.Linear)]
 
 
-# name -> class, the scalars that it is given at every step, its parts
+# name -> class, scheduled scalars, submodules
 KINDS: dict[str, tuple[type[Method], set[str], set[str]]] = {
     "sce": (
         SCE,
@@ -80,8 +80,8 @@ def test_without_a_hidden_dim_there_is_no_predictor() -> None:
     assert isinstance(method.get_submodule("predictor"), nn.Identity)
 
 
-def test_weights_are_drawn_for_the_backbone_then_the_predictor_then_the_projector() -> None:
-    """A seed gives the same run in every version."""
+def test_weights_are_initialised_in_the_order_backbone_predictor_projector() -> None:
+    """A seed must give the same run in every version."""
     torch.manual_seed(4)
     method = build_method(config(), steps_per_epoch=5)
     torch.manual_seed(4)

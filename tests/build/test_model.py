@@ -1,4 +1,4 @@
-"""Which weights an evaluation begins with, for what views, and what is said where these are others."""
+"""The weights of an evaluation, and the warnings if they were trained on other views."""
 
 import logging
 from pathlib import Path
@@ -39,7 +39,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluated(weights: Path, caplog: pytest.LogCaptureFixture, *overrides: object) -> tuple[nn.Module, str, list[str]]:
-    """The backbone of an evaluation, which weights it is said to have, and the warnings."""
+    """The backbone of an evaluation, the description of its weights, and the warnings."""
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger=LOGGER.name):
         backbone, words = build_evaluated_backbone(
@@ -54,7 +54,7 @@ def _propagates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_are_those_of_the_file(pretrained: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """On 128 pixels of a network trained on 112, as the protocols have it: nothing to say."""
+    """No warning for 128 pixels of a network trained on 112, as in the protocols."""
     backbone, words, warnings = evaluated(pretrained, caplog, "EVAL.SIZE_PIXELS", 128)
     saved = load_file(pretrained)
     assert all(torch.equal(value, saved[name]) for name, value in backbone.state_dict().items())
@@ -91,7 +91,7 @@ def test_what_differs_from_training_is_named(
 
 
 def test_files_of_before_the_record(pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The sentence that pretraining with the default config wrote then."""
+    """Earlier versions wrote the views as a sentence; this one is of the default config."""
     sentence = "16 frames in 1.28 s, mean [0.45, 0.45, 0.45], std [0.225, 0.225, 0.225]"
     about = {"backbone": "r2plus1d_mini", "step": "7", "network_input": sentence}
     save_file(load_file(pretrained), tmp_path / "old.safetensors", metadata=about)
@@ -127,7 +127,7 @@ def test_a_classifier_trains_the_last_blocks(pretrained: Path, num_trained_block
     assert frozen == set(names[:num_frozen])
 
 
-def test_more_blocks_than_there_are_is_the_config_s_mistake() -> None:
+def test_more_blocks_than_the_backbone_has_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         build_classifier(config("TASK", "finetune"), num_classes=7, dropout=0.5, num_trained_blocks=6)
     assert str(caught.value) == "MODEL.NUM_TRAINED_BLOCKS is 6; r2plus1d_mini has 5 blocks (-1 trains all)"

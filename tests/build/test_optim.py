@@ -51,7 +51,7 @@ def test_shapes_of_ramps_are_the_reference_s() -> None:
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.parametrize("all_decay", [False, True])
-def test_norms_and_biases_decay_where_the_config_says_so(name: str, all_decay: bool) -> None:
+def test_norms_and_biases_decay_only_if_configured(name: str, all_decay: bool) -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     nn.init.ones_(module[0].bias)
     cfg = config("OPTIM.NAME", name, "OPTIM.WEIGHT_DECAY", 0.5, "OPTIM.DECAYS_NORMS_AND_BIASES", all_decay)

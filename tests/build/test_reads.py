@@ -1,4 +1,4 @@
-"""What the config says that each task uses is what its run reads, key by key, in both directions."""
+"""The keys that the config declares as used by a task are exactly those that its run reads."""
 
 import sys
 from pathlib import Path
@@ -16,32 +16,32 @@ SMALL = (
     "DATA.NUM_WORKERS 0 CLIP.SECONDS 0.5 CLIP.NUM_FRAMES 2 CLIP.SIZE_PIXELS 32 METHOD.QUEUE_LENGTH 8 RUN.DEVICE cpu "
     "TRAIN.GLOBAL_BATCH_SIZE 8 TRAIN.NUM_EPOCHS 1 OPTIM.WARMUP_EPOCHS 0 EVAL.NUM_CLIPS 1"
 )
-# Code that several tasks or choices share may ask for what one of them does not use; its value then changes nothing.
-READ_ALL_THE_SAME = {
-    *("DATA.SPLIT", "DATA.SPLITS_DIR", "DATA.LIST_COLUMNS"),  # handed to the reader of any source
+# Shared code may read a key that a task does not use; its value then has no effect.
+READ_BUT_UNUSED = {
+    *("DATA.SPLIT", "DATA.SPLITS_DIR", "DATA.LIST_COLUMNS"),  # passed to the reader of any source
     "EVAL.SPLITS",
     "EVAL.LABEL_SHARE",
-    "EVAL.RETRIEVAL_LEVEL",  # whether features are a video's or a clip's
+    "EVAL.RETRIEVAL_LEVEL",  # features per video or per clip
     "DATA.TEST",
-    "CLIP.PAIR",  # of one clip
-    "EVAL.FEATURES_DIR",  # after finetuning the output folder alone
+    "CLIP.PAIR",  # with one clip
+    "EVAL.FEATURES_DIR",  # after finetuning only the output folder is used
     *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
-    "CLIP.FRAME_STRIDE",  # handed to each way to choose frames
+    "CLIP.FRAME_STRIDE",
     "CLIP.SPEEDS",
     "CLIP.DURATION_JITTER",
-    "AUG.COLOR_STRENGTH",  # of a jitter, a blur that never comes
+    "AUG.COLOR_STRENGTH",  # jitter and blur with probability 0
     "AUG.JITTER_SHARES",
     "AUG.BLUR_KERNEL_PIXELS",
     "AUG.BLUR_SIGMA_PIXELS",
     *(f"METHOD.{name}_WARMUP_SHAPE" for name in ("COEFF", "TEMPERATURE", "TARGET_TEMPERATURE")),
     "OPTIM.DECAYS_NORMS_AND_BIASES",
-    "METHOD.COEFF_START",  # of ramps over no epochs
+    "METHOD.COEFF_START",  # of ramps of 0 epochs
     "METHOD.TEMPERATURE_START",
     "METHOD.TARGET_TEMPERATURE_START",
 }
-# What only some videos need, which no key says.
+# Used only for remote videos, which no key tells.
 FOR_REMOTE_VIDEOS = {"DATA.CACHE_DIR", "DATA.CACHE_GB"}
-WHERE_A_RUN_GOES_ON = {"TRAIN.EXTENDS_RUN"}
+ON_RESUMING = {"TRAIN.EXTENDS_RUN"}
 RUNS = {
     "pretrain": "TASK pretrain",
     "pretrain, other switches": (
@@ -65,7 +65,7 @@ RUNS = {
 
 
 class Recorded(CfgNode):
-    """A config that remembers which of its values were asked for, but by the config's own room."""
+    """A config that records which of its values are read outside `sce_video.config`."""
 
     def __init__(self, content: dict[str, Any], read: set[str], prefix: str = "") -> None:
         super().__init__()
@@ -86,9 +86,9 @@ class Recorded(CfgNode):
 
 @pytest.mark.parametrize("switches", RUNS.values(), ids=RUNS)
 def test_a_run_reads_what_its_config_uses(motion_videos: Path, tmp_path: Path, switches: str) -> None:
-    places = ["DATA.ROOT", str(motion_videos), "RUN.OUTPUT_DIR", str(tmp_path)]
-    cfg = load_config(CONFIG, [*places, *switches.split()], shared=SMALL.split())
+    paths = ["DATA.ROOT", str(motion_videos), "RUN.OUTPUT_DIR", str(tmp_path)]
+    cfg = load_config(CONFIG, [*paths, *switches.split()], shared=SMALL.split())
     used, read = set(used_keys(cfg)), set[str]()
     run_task(Recorded(cfg, read))
-    assert read - used <= READ_ALL_THE_SAME
-    assert used - read <= FOR_REMOTE_VIDEOS | WHERE_A_RUN_GOES_ON
+    assert read - used <= READ_BUT_UNUSED
+    assert used - read <= FOR_REMOTE_VIDEOS | ON_RESUMING

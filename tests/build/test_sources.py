@@ -12,7 +12,7 @@ from sce_video.config.defaults import default_config
 from sce_video.errors import ConfigError, ManifestError
 
 TABLE = "label,youtube_id,time_start,time_end,split\n"
-# A tree that every source finds its own files in; classes that only training has come first in the alphabet.
+# Files of all sources in one tree; classes that only training has come first in the alphabet.
 TREE = {
     "train.txt": "t/a.mp4 1\n",
     "test.txt": "e/b.mp4 1\n",
@@ -95,7 +95,7 @@ CLASSES = {
 
 
 @pytest.mark.parametrize("source", CLASSES)
-def test_sources_know_what_their_classes_are_called(
+def test_sources_have_class_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     for name, text in {**TREE, "classes.txt": "jump\nwalk\n"}.items():

@@ -1,4 +1,4 @@
-"""What the runs that train have in common: the record that stands in every checkpoint, norms, precision."""
+"""Training runs from the config: the record in their checkpoints, batch norm, precision."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ CPU = torch.device("cpu")
 
 
 def config(videos: Path, output_dir: Path, *overrides: str) -> CfgNode:
-    places = ["DATA.ROOT", str(videos), "RUN.OUTPUT_DIR", str(output_dir), "DATA.NUM_WORKERS", "0"]
+    paths = ["DATA.ROOT", str(videos), "RUN.OUTPUT_DIR", str(output_dir), "DATA.NUM_WORKERS", "0"]
     small = ["CLIP.SECONDS", "0.5", "CLIP.NUM_FRAMES", "2", "METHOD.QUEUE_LENGTH", "8", "TRAIN.GLOBAL_BATCH_SIZE", "8"]
-    return load_config(CONFIG, shared=[*places, *small, *overrides])
+    return load_config(CONFIG, shared=[*paths, *small, *overrides])
 
 
 def begun(cfg: CfgNode) -> Run:
@@ -33,14 +33,14 @@ def run(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return begun(config(motion_videos, output_dir, "TRAIN.NUM_CHECKPOINTS_KEPT", "2"))
 
 
-def test_batch_norm_stays_as_it_is_off_a_gpu() -> None:
+def test_batch_norm_is_not_synchronised_on_a_cpu() -> None:
     norm = nn.BatchNorm3d(2)
     assert type(to_device(nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
 
 
 @pytest.mark.usefixtures("second_process")
-def test_batch_norm_of_several_gpus_is_over_all_of_them() -> None:
-    """On the meta device in a GPU's place: nothing is computed."""
+def test_batch_norm_is_synchronised_over_several_gpus() -> None:
+    """Without a GPU: nothing is moved or computed."""
 
     class Elsewhere(nn.BatchNorm3d):
         def to(self, *_: object) -> "Elsewhere":
@@ -57,7 +57,7 @@ def test_the_precision_is_the_config_s() -> None:
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is dtype
 
 
-def test_a_checkpoint_s_record_tells_which_run_it_is_of(run: Run, motion_videos: Path) -> None:
+def test_the_record_of_a_checkpoint_identifies_its_run(run: Run, motion_videos: Path) -> None:
     record = run.record
     assert (record["backbone"], record["decoder"]) == ("r2plus1d_mini", "pyav")
     assert record["labels"] == ""  # pretraining uses none
@@ -67,7 +67,7 @@ def test_a_checkpoint_s_record_tells_which_run_it_is_of(run: Run, motion_videos:
     assert run.config.num_epochs_of(record["config"]) == 34
 
 
-def test_what_another_run_has_otherwise_is_named(run: Run, motion_videos: Path, tmp_path: Path) -> None:
+def test_differences_from_another_run_are_listed(run: Run, motion_videos: Path, tmp_path: Path) -> None:
     other = begun(config(motion_videos, tmp_path, "METHOD.TEMPERATURE", "0.3", "RUN.SEED", "7"))
     assert run.config.changed_keys(run.record["config"]) == ""
     assert run.config.changed_keys(other.record["config"]) == "METHOD.TEMPERATURE, RUN.SEED"

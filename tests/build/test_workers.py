@@ -1,4 +1,4 @@
-"""How many loader processes a config asks for."""
+"""The number of loader processes."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from sce_video.config.defaults import default_config
     ("asked", "cores", "local_ranks", "expected"),
     [
         (0, 8, 1, 0),
-        (3, 8, 4, 3),  # for each rank, whatever the machine has
+        (3, 8, 4, 3),  # per rank, independent of the machine
         (-1, 8, 1, 8),
         (-1, 8, 4, 2),
         (-1, 8, 3, 2),

@@ -1,4 +1,4 @@
-"""What a config must satisfy: each bound from both sides, each contradiction with its way out."""
+"""Checks of a config: bounds from both sides, contradictions and their messages."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ METHOD: {QUEUE_LENGTH: 1024, IN_BATCH_KEYS: false}
 """
 
 MEASURES = ["TASK", "knn", "DATA.TEST", "test.txt"]
-# Overrides without which nothing reads a key, or a section.
+# Overrides without which a key, or a section, is unused.
 NEEDED = {
     "EVAL": MEASURES,
     "EVAL.LINEAR_WEIGHT_DECAYS": ["TASK", "linear_features", *MEASURES[2:]],
@@ -133,9 +133,9 @@ BOUNDS = [
 def test_beyond_a_bound_key_and_value_are_named(config_file: Write, key: str, value: str) -> None:
     message = refusal(config_file(BASE), *needed_by(key), key, value)
     assert message.startswith(f"{key} is ")
-    shown = [float(number) for number in re.findall(r"-?[0-9][0-9.e+-]*", message.split("; ", 1)[0])]
-    assert shown == [float(number) for number in value.split(",")]
-    assert len(message.split("; ", 1)[1]) > 10  # the way out
+    reported = [float(number) for number in re.findall(r"-?[0-9][0-9.e+-]*", message.split("; ", 1)[0])]
+    assert reported == [float(number) for number in value.split(",")]
+    assert len(message.split("; ", 1)[1]) > 10  # the fix
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, good) for key, _, values in BOUNDS for good in values])
@@ -146,7 +146,7 @@ def test_at_a_bound_a_value_is_accepted(config_file: Write, key: str, value: str
 @pytest.mark.parametrize("sign", ["-", ""])
 @pytest.mark.parametrize("key", [key for key, default in all_keys().items() if holds_numbers(default)])
 def test_every_number_is_bounded_on_both_sides(config_file: Write, key: str, sign: str) -> None:
-    """Catches a new key that nobody bounded."""
+    """Catches new keys without bounds."""
     default = all_keys()[key]
     numbers = default if isinstance(default, list) else [default]
     absurd = ",".join(f"{sign}{10**20 if isinstance(number, int) else 10**39}" for number in numbers)
@@ -169,7 +169,7 @@ def test_a_text_is_a_path_or_one_of_a_few(config_file: Write, key: str) -> None:
 
 
 def measured(overrides: list[str]) -> list[str]:
-    """With test videos where the task and the source want a list of them."""
+    """The overrides, with test videos if the task and the source need a list of them."""
     wanted = "TASK" in overrides and overrides[1] != "pretrain" and "DATA.TEST" not in overrides
     return ["DATA.TEST", "test.txt", *overrides] if wanted and "DATA.SOURCE" not in overrides else overrides
 
@@ -333,7 +333,7 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
         ["DATA.SOURCE", "folder", "DATA.ROOT", ""],
         ["TASK", "knn"],
         ["TASK", "knn", "DATA.SOURCE", "class_folders", "DATA.TRAIN", "train", "DATA.TEST", "test"],
-        # The official splits say which videos are which.
+        # The official splits list training and test videos.
         ["TASK", "knn", "DATA.SOURCE", "ucf101", "DATA.SPLITS_DIR", "s"],
         ["TASK", "knn", "DATA.SOURCE", "moments", "DATA.SPLITS_DIR", "s"],
         ["TASK", "knn", "DATA.SOURCE", "cifar100"],

@@ -1,4 +1,4 @@
-"""Files, bases and overrides become one frozen config; anything else is one line that says what to do."""
+"""Files, bases and overrides become one frozen config; everything else gives a one-line error."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from sce_video.errors import ConfigError
 
 Write = Callable[..., Path]
 
-# The least that a config must say.
+# The minimal config.
 LISTS = "DATA: {TRAIN: train.txt}\n"
 
 
@@ -23,7 +23,7 @@ def refusal(path: Path, overrides: Sequence[str] = ()) -> str:
     return message
 
 
-# ---------------------------------------------------------------------------------------------- what is read
+# ------------------------------------------------------------------------------------------------- accepted
 
 
 def test_file_overrides_base_and_command_line_overrides_both(config_file: Write) -> None:
@@ -50,7 +50,7 @@ def test_base_is_relative_to_its_file_not_to_where_the_program_runs(
 
 
 def test_a_base_may_be_absolute_and_serve_twice(config_file: Write) -> None:
-    """Two files with one base are no cycle."""
+    """Two files with one base are not a cycle."""
     base = config_file(LISTS + "RUN: {SEED: 5}", "base.yaml")
     for name in ("one.yaml", "two.yaml"):
         assert load_config(config_file(f"_BASE_: {base}", name)).RUN.SEED == 5
@@ -59,7 +59,7 @@ def test_a_base_may_be_absolute_and_serve_twice(config_file: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "expected"),
     [
-        ("OPTIM: {WEIGHT_DECAY: 1e-6}", "OPTIM.WEIGHT_DECAY", 1e-6),  # a text in YAML 1.1
+        ("OPTIM: {WEIGHT_DECAY: 1e-6}", "OPTIM.WEIGHT_DECAY", 1e-6),  # a string in YAML 1.1
         ("OPTIM: {WEIGHT_DECAY: 1.5e-6}", "OPTIM.WEIGHT_DECAY", 1.5e-6),
         ("OPTIM: {WEIGHT_DECAY: 0}", "OPTIM.WEIGHT_DECAY", 0.0),
         ("OPTIM: {BASE_LR: .3}", "OPTIM.BASE_LR", 0.3),
@@ -149,7 +149,7 @@ def test_changed_keys_are_the_ones_that_differ(config_file: Write) -> None:
     assert changed_keys(after, after) == []
 
 
-# ------------------------------------------------------------------------------------------- what is refused
+# -------------------------------------------------------------------------------------------------- refused
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_section_is_not_a_key(config_file: Write, value: str) -> None:
     [
         ("TRAIN.NUM_EPOCHS", "2.5", "'2.5'", "a whole number"),
         ("TRAIN.NUM_EPOCHS", "2.0", "'2.0'", "a whole number"),
-        # Of YAML 1.1 and of Python.
+        # Notations of YAML 1.1 and Python.
         *(
             ("TRAIN.NUM_EPOCHS", text, f"'{text}'", "a whole number")
             for text in ("1:30", "0x10", "0b11", "1_000", "0o7", "\u0663")
@@ -330,7 +330,7 @@ def test_mistakes_in_a_base_are_the_bases(config_file: Write, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("files", [["a"], ["a", "b"], ["a", "b", "c"]])
-def test_bases_that_lead_in_a_circle_are_refused(config_file: Write, files: list[str]) -> None:
+def test_cycles_of_bases_are_refused(config_file: Write, files: list[str]) -> None:
     for name, base in zip(files, [*files[1:], files[0]], strict=True):
         config_file(f"_BASE_: ../configs/{base}.yaml", f"configs/{name}.yaml")
     first = config_file(f"_BASE_: configs/{files[0]}.yaml", "first.yaml")

@@ -1,4 +1,4 @@
-"""`~` and variables in paths."""
+"""Expansion of `~` and variables in the paths of a config."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_refused(config_file: Write, text: str, words: str) -> None:
 
 
 def test_every_path_of_a_config_is_expanded_in_files_too(config_file: Write) -> None:
-    """And what is saved is what it stood for."""
+    """The saved config has the expanded paths."""
     keys = [key for key, setting in SETTINGS.items() if setting.is_path]
     assert len(keys) == 8
     text = "TASK: extract\nDATA.SOURCE: kinetics200\n" + "".join(f"{key}: ~/$DATA_DIR\n" for key in keys)

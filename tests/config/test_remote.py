@@ -1,4 +1,4 @@
-"""Where URLs may stand in a config."""
+"""Which keys of a config may be URLs."""
 
 from collections.abc import Callable
 from pathlib import Path

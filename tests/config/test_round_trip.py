@@ -1,4 +1,4 @@
-"""The text of a config, written to a file and read again, is the same config."""
+"""A config that is saved and loaded again is unchanged."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ folder = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="$~"), max_size=12
 ).filter(lambda text: "://" not in text)
 
-# Keys whose valid values do not hang together with those of others.
+# Keys whose valid values do not depend on other keys.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "TASK": st.sampled_from(["pretrain", "linear", "knn", "retrieval"]),
     "DATA.ROOT": folder,
@@ -87,7 +87,7 @@ def test_texts_that_yaml_would_read_as_something_else_stay_texts(files: Path, te
 
 @pytest.mark.parametrize("task", ["pretrain", "knn"])
 def test_the_text_is_complete_and_plain(files: Path, task: str) -> None:
-    """Every key that the task reads is in it, and YAML alone can read it: it outlives this package."""
+    """It has every key that the task uses, and any YAML parser can read it."""
     cfg = load_config(files / "config.yaml", ["TASK", task], shared=["OPTIM.WEIGHT_DECAY", "1e-6"])
     content = yaml.safe_load(config_text(cfg))
     written = {f"{section}.{name}" for section, part in content.items() if section != "TASK" for name in part}

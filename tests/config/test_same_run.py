@@ -1,4 +1,4 @@
-"""Which other values a run may go on with: more epochs, if that is asked for."""
+"""Which settings may change when a run is resumed."""
 
 from pathlib import Path
 
@@ -26,13 +26,13 @@ def file(tmp_path: Path) -> Path:
     ],
 )
 def test_more_epochs(file: Path, before: int, now: int, extends: bool, changed: list[str]) -> None:
-    began = flat_config(load_config(file, ["TRAIN.NUM_EPOCHS", str(before)]))
-    goes_on = load_config(file, ["TRAIN.NUM_EPOCHS", str(now), "TRAIN.EXTENDS_RUN", str(extends)])
-    assert forbidden_changes(began, goes_on) == changed
+    started = flat_config(load_config(file, ["TRAIN.NUM_EPOCHS", str(before)]))
+    resumed = load_config(file, ["TRAIN.NUM_EPOCHS", str(now), "TRAIN.EXTENDS_RUN", str(extends)])
+    assert forbidden_changes(started, resumed) == changed
 
 
-def test_more_epochs_excuse_no_other_key(file: Path) -> None:
-    began = flat_config(load_config(file))
+def test_extending_a_run_allows_no_other_change(file: Path) -> None:
+    started = flat_config(load_config(file))
     more = ["TRAIN.NUM_EPOCHS", "300", "TRAIN.EXTENDS_RUN", "True"]
-    assert forbidden_changes(began, load_config(file, [*more, "RUN.SEED", "1"])) == ["RUN.SEED"]
-    assert forbidden_changes(began, load_config(file, [*more, "DATA.NUM_WORKERS", "1"])) == []
+    assert forbidden_changes(started, load_config(file, [*more, "RUN.SEED", "1"])) == ["RUN.SEED"]
+    assert forbidden_changes(started, load_config(file, [*more, "DATA.NUM_WORKERS", "1"])) == []

@@ -1,4 +1,4 @@
-"""How a setting is declared: who uses it is asked of the pieces that take it, by name."""
+"""Declaration of settings: conditions derived from arguments, and which settings are free."""
 
 from sce_video.config.settings import Section, fixed, flag, free, number, when_takes
 
@@ -10,7 +10,7 @@ class Piece:
 def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_: int) -> None: ...
 
 
-def test_a_setting_is_used_by_the_pieces_that_take_it() -> None:
+def test_a_setting_is_used_by_the_pieces_with_an_argument_of_its_name() -> None:
     pieces = {"a": Piece, "b": function, "c": lambda data: None}
     condition = when_takes("X.NAME", pieces, "width")
     assert condition.words == "X.NAME a or b"
@@ -18,7 +18,7 @@ def test_a_setting_is_used_by_the_pieces_that_take_it() -> None:
     assert when_takes("X.NAME", pieces, "depth").words == "X.NAME b"
 
 
-def test_what_may_change_in_a_run_is_said_by_the_setting_or_else_by_its_section() -> None:
+def test_a_setting_is_free_by_itself_or_else_by_its_section() -> None:
     section = Section(is_free=True)
     section.A, section.B = flag(False), fixed(flag(False))
     assert [section.settings()[name].is_free for name in "AB"] == [True, False]

@@ -1,4 +1,4 @@
-"""A key that nothing reads is refused where it is named; what a base says for another task is not."""
+"""Unused keys are refused on the command line and in the file, but not in a base for another task."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ Write = Callable[..., Path]
 LISTS = "DATA: {TRAIN: train.txt}\n"
 KNN = "TASK: knn\nDATA: {TRAIN: train.txt, TEST: test.txt}\n"
 
-# (keys and values that are named, one that nothing then reads, what alone uses it)
+# (keys and values that are given, the one that is unused, what would use it)
 UNUSED = [
     ({"EVAL.CHECKPOINT": "runs/x"}, "EVAL.CHECKPOINT", "only TASK finetune, linear, linear_features, knn"),
     ({"DATA.TEST": "test.txt"}, "DATA.TEST", "only TASK finetune"),
@@ -84,7 +84,7 @@ def test_a_key_that_nothing_reads_is_refused_where_it_is_named(
 
 
 @pytest.mark.parametrize(("named", "key", "words"), UNUSED, ids=[case[1] for case in UNUSED])
-def test_a_base_may_say_it_for_others_and_then_it_is_not_in_the_config(
+def test_unused_keys_of_a_base_are_reset(
     config_file: Write, named: Mapping[str, str], key: str, words: str
 ) -> None:
     lists = "" if "DATA.TRAIN" in named else "DATA.TRAIN: train.txt\n"
@@ -95,7 +95,7 @@ def test_a_base_may_say_it_for_others_and_then_it_is_not_in_the_config(
 
 
 def test_the_command_line_may_give_a_file_another_task(config_file: Write) -> None:
-    """The file alone is right; on the command line stands what the new task needs."""
+    """The file is valid by itself; the command line adds what the new task needs."""
     path = config_file("DATA: {TRAIN: train.txt}\nMETHOD: {TEMPERATURE: 0.2}\nOPTIM: {SGD_MOMENTUM: 0.8}")
     cfg = load_config(path, ["TASK", "knn", "DATA.TEST", "test.txt"])
     assert cfg.METHOD == default_config().METHOD
@@ -108,15 +108,15 @@ def test_a_key_of_the_file_may_be_for_the_task_of_the_command_line(config_file: 
     assert "DATA.TEST is" in refusal(path)
 
 
-def test_nothing_is_asked_of_what_the_task_does_not_read(config_file: Write) -> None:
-    """Three epochs are shorter than the default's warm-up, and a batch of 7 is no multiple of 2 parts."""
+def test_unused_keys_are_not_checked(config_file: Write) -> None:
+    """Three epochs are shorter than the default's warm-up, and a batch of 7 is not a multiple of 2 parts."""
     config_file("DATA: {TRAIN: t}\nTRAIN: {NUM_EPOCHS: 3, GLOBAL_BATCH_SIZE: 7, ACCUMULATION_STEPS: 2}", "base.yaml")
     path = config_file("_BASE_: base.yaml\nTASK: knn\nDATA: {TEST: test.txt}")
     load_config(path)
     assert "OPTIM.WARMUP_EPOCHS is 35" in refusal(path, "TASK", "linear", "TRAIN.GLOBAL_BATCH_SIZE", "8")
 
 
-def test_shared_settings_are_taken_by_whom_they_are_for(config_file: Write) -> None:
+def test_unused_shared_overrides_are_ignored(config_file: Write) -> None:
     path = config_file(KNN)
     cfg = load_config(path, shared=["EVAL.NUM_CLIPS", "3", "METHOD.TEMPERATURE", "0.3"])
     assert (cfg.EVAL.NUM_CLIPS, cfg.METHOD.TEMPERATURE) == (3, default_config().METHOD.TEMPERATURE)
@@ -124,14 +124,14 @@ def test_shared_settings_are_taken_by_whom_they_are_for(config_file: Write) -> N
         load_config(path, shared=["METHOD.TEMPRATURE", "0.3"])
 
 
-def test_a_saved_config_of_before_is_read_with_what_was_not_used(config_file: Write) -> None:
-    """Runs once saved every key."""
+def test_a_saved_config_may_have_unused_keys(config_file: Write) -> None:
+    """Earlier versions saved every key."""
     path = config_file(f"{KNN}METHOD: {{TEMPERATURE: 0.3}}\nTRAIN: {{NUM_EPOCHS: 3}}")
     expected = load_config(config_file(KNN, "plain.yaml"))
     assert saved_config(path) == expected
 
 
-def test_every_condition_names_keys_that_there_are() -> None:
+def test_conditions_refer_to_existing_keys() -> None:
     for key, setting in SETTINGS.items():
         for condition in setting.conditions:
             assert set(condition.keys) <= SETTINGS.keys() - {key}
@@ -140,11 +140,11 @@ def test_every_condition_names_keys_that_there_are() -> None:
 
 
 def test_the_config_of_an_older_run_is_a_config(config_file: Write) -> None:
-    """Its version saved every key; one that is written by hand is taken at its word."""
+    """Earlier versions saved every key, marked by the first line; other configs may not have unused keys."""
     keys = LISTS + "METHOD: {COEFF: 0.25, COEFF_START: 1.0}\nEVAL: {CHECKPOINT: ''}\n"
     first_line = "# Resolved config of a run. To run it again: python tools/run_net.py --cfg runs/x/config.yaml\n"
     assert load_config(config_file(first_line + keys)).METHOD.COEFF == 0.25
     with pytest.raises(ConfigError, match=r"METHOD\.COEFF_START is 1\.0; only METHOD\.COEFF_WARMUP_EPOCHS above 0"):
         load_config(config_file(keys))
-    with pytest.raises(ConfigError, match=r"METHOD\.COEFF_START is 1\.0"):  # of the command line
+    with pytest.raises(ConfigError, match=r"METHOD\.COEFF_START is 1\.0"):  # on the command line
         load_config(config_file(first_line + keys), ["METHOD.COEFF_START", "1"])

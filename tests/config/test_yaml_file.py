@@ -1,4 +1,4 @@
-"""What is no config is one line at once, whatever it is, and nothing of it is shown."""
+"""Files that are not configs give a one-line error quickly, without any of their content."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ def laughs(num_levels: int, start: str, wrapped: str) -> str:
 
 
 def listed_laughs(num_levels: int) -> str:
-    """The same in a list, of ten levels 9 ** 10 texts."""
+    """The same as list items; ten levels make 9 ** 10 strings."""
     texts = [",".join([name] * 9) for name in ("l", *(f"*a{i}" for i in range(num_levels - 1)))]
     return "RUN:\n  SEED:\n" + "".join(f"  - &a{i} [{text}]\n" for i, text in enumerate(texts))
 
@@ -90,8 +90,8 @@ def test_special_and_endless_files(tmp_path: Path) -> None:
     (tmp_path / "sparse.yaml").touch()
     os.truncate(tmp_path / "sparse.yaml", 2**40)
     assert "larger than 65536 bytes" in refusal(tmp_path / "sparse.yaml")
-    for place in (tmp_path / ("x" * 300), tmp_path):
-        assert "cannot be read" in refusal(place)
+    for path in (tmp_path / ("x" * 300), tmp_path):
+        assert "cannot be read" in refusal(path)
 
 
 SECRETS = ["hunter2", "s3cret"]
@@ -114,7 +114,7 @@ SECRETS = ["hunter2", "s3cret"]
     ],
 )
 @pytest.mark.parametrize("named", ["base", "config"])
-def test_nothing_of_a_file_that_is_no_config_is_shown(config_file: Write, content: str, named: str) -> None:
+def test_errors_do_not_quote_a_file_that_is_not_a_config(config_file: Write, content: str, named: str) -> None:
     other = config_file(content, "other")
     message = refusal(config_file(f"_BASE_: {other}\n{LISTS}") if named == "base" else other)
     assert str(other) in message
