@@ -1,4 +1,4 @@
-"""Lines and branches of each room that ran under coverage: the table of `make coverage`."""
+"""Line and branch coverage of each room: the table of `make coverage`."""
 
 import json
 import sys

@@ -1,10 +1,10 @@
-"""The golden run: numbers that a change of the code's shape must not move.
+"""The golden runs: numbers that a refactoring must not change.
 
-    python tests/golden.py --against COMMIT   # the same bits from COMMIT and from this working tree, on this machine?
-    python tests/golden.py --write            # tests/golden.json anew, where numbers are meant to change; say why
+    python tests/golden.py --against COMMIT   # compare the bits of COMMIT and this working tree, on this machine
+    python tests/golden.py --write            # rewrite tests/golden.json after an intended change; say why
 
-Small runs of every kind on J-HMDB's videos, through `tools/run_net.py` and config keys alone, so that it measures any
-commit. Bits differ between processors: `tests/tools/test_golden.py` holds the committed numbers to a tolerance.
+Small runs of every kind on J-HMDB's videos, using only `tools/run_net.py` and config keys, so that any commit can be
+measured. Bits differ between CPUs: `tests/tools/test_golden.py` compares the committed numbers with a tolerance.
 """
 
 import argparse
@@ -43,8 +43,8 @@ _PRETRAINING = {
     "TRAIN.GLOBAL_BATCH_SIZE": 8,
 }
 _EVALUATION = {**_CLIPS, "EVAL.SIZE_PIXELS": 32, "EVAL.NUM_CLIPS": 2, "EVAL.NUM_CROPS": 3, "DATA.NUM_WORKERS": 0}
-# Accumulated parts, all three ramps, a queue that wraps around within the run: 4 steps an epoch, 20 in all. Learning
-# rates are so small that what a processor rounds otherwise stays small: tenfold ones make tenths of the loss of it.
+# Accumulated parts, all three ramps, a queue that wraps around during the run: 4 steps per epoch, 20 in total. Learning
+# rates are small so that rounding differences stay small: ten times larger ones change the loss by tenths.
 _RAMPS = {
     **_PRETRAINING,
     "MODEL.PREDICTOR_HIDDEN_DIM": 0,
@@ -90,7 +90,7 @@ _LABELS = {
     "EVAL.NUM_CLIPS": 2,
     "EVAL.NUM_CROPS": 1,
 }
-# Name of the run -> its config; of several starts one after the other. {ramps} is that run's folder.
+# Name of the run -> configs of consecutive starts; {ramps} is the folder of that run.
 RUNS: dict[str, list[Mapping[str, Any]]] = {
     "ramps": [_RAMPS],
     "two_workers": [{**_RAMPS, "DATA.NUM_WORKERS": 2}],
@@ -102,8 +102,8 @@ RUNS: dict[str, list[Mapping[str, Any]]] = {
     "retrieval": [{**_EVALUATION, "TASK": "retrieval", "EVAL.CHECKPOINT": "{ramps}", "EVAL.RETRIEVAL_RANKS": [1, 5]}],
     "linear_features": [{**_EVALUATION, "TASK": "linear_features", "EVAL.CHECKPOINT": "{ramps}"}],
 }
-# Of a line of metrics.jsonl; the others say how fast it was.
-_OF_THE_STEP = ("step", "loss", "lr", "coeff", "temperature", "target_temperature", "ema_momentum")
+# Fields of a line of metrics.jsonl; the others are speeds.
+_STEP_FIELDS = ("step", "loss", "lr", "coeff", "temperature", "target_temperature", "ema_momentum")
 
 
 def golden_run(
@@ -112,11 +112,11 @@ def golden_run(
     """Run name -> its numbers and digests, with the code of a checkout.
 
     Args:
-        folder: for lists and outputs; none of these runs has been there.
+        folder: for lists and outputs; must not contain any of these runs.
         videos: J-HMDB's, `shared/data/jhmdb/videos`.
-        names: of some runs; evaluations and finetuning begin with the weights of "ramps".
+        names: of the runs; evaluations and finetuning need the weights of "ramps".
     Raises:
-        AssertionError: a run failed; with what it said.
+        AssertionError: a run failed; has its output.
     """
     data = {"DATA.SOURCE": "list", "DATA.ROOT": videos, **_write_lists(folder, videos)}
     no_settings = folder / "empty.yaml"
@@ -153,12 +153,12 @@ def _write_lists(folder: Path, videos: Path) -> dict[str, Path]:
 
 
 def _measured(run: Path) -> dict[str, Any]:
-    """Numbers that processors round differently under "numbers", what only one machine can hold equal in "digests"."""
+    """`numbers`, which agree between CPUs up to rounding, and `digests`, which agree only on one machine."""
     numbers: dict[str, Any] = {}
     digests: dict[str, str] = {}
     if (run / "metrics.jsonl").exists():
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        numbers["steps"] = [{name: line[name] for name in _OF_THE_STEP if name in line} for line in lines]
+        numbers["steps"] = [{name: line[name] for name in _STEP_FIELDS if name in line} for line in lines]
     if (run / "results.json").exists():
         numbers["metrics"] = json.loads((run / "results.json").read_text())["metrics"]
     if (run / "backbone.safetensors").exists():
@@ -174,7 +174,7 @@ def _measured(run: Path) -> dict[str, Any]:
 
 
 def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Of names, types, shapes and bytes."""
+    """SHA-256 of names, types, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""The golden run against its committed numbers, to the rounding in which processors differ."""
+"""The golden runs against their committed numbers, up to the rounding of different CPUs."""
 
 import itertools
 import json
@@ -12,35 +12,35 @@ import pytest
 
 from tests.golden import COMMITTED, REPOSITORY, RUNS, golden_run
 
-pytestmark = pytest.mark.xdist_group("golden")  # one process makes the runs for all
+pytestmark = pytest.mark.xdist_group("golden")  # one process does the runs for all tests
 
 # Between the AVX2 and the SSE4.1 kernels of one AMD EPYC losses differed by up to 0.0022, and norms of features, which
 # follow running statistics, by up to 0.011.
 LOSS_TOLERANCE, NORM_TOLERANCE = 0.01, 0.05
-# Of 16 test videos so many may get another answer; there none did.
+# Share of the 16 test videos whose result may differ; between those kernels none did.
 MOST_OTHER_ANSWERS = 2 / 16 + 1e-9
 
 
-# Two ways to pretrain, one to finetune, the features. What evaluations make of these tests/tasks knows from elsewhere.
+# Two ways to pretrain, one to finetune, the features; tests/tasks has independent tests of evaluations on these.
 PER_CHANGE = ("ramps", "in_batch", "finetune", "extract")
 
 
 @pytest.fixture(scope="module")
 def found(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
-    """Name of a run -> what it gave; each is made once."""
+    """Name of a run -> its numbers and digests; each run is done once."""
     folder = tmp_path_factory.mktemp("golden")
 
     @cache
     def of(name: str) -> dict[str, Any]:
         if name != "ramps":
-            of("ramps")  # whose weights others begin with
+            of("ramps")  # the others need its weights
         return golden_run(REPOSITORY, folder, videos=shared_data / "jhmdb" / "videos", names=[name])[name]
 
     return of
 
 
 @pytest.mark.thorough
-def test_workers_and_a_stop_in_between_change_no_bit(found: Callable[[str], dict[str, Any]]) -> None:
+def test_workers_and_an_interruption_change_no_bit(found: Callable[[str], dict[str, Any]]) -> None:
     assert found("two_workers") == found("ramps")
     assert found("resumed") == found("ramps")
 
@@ -58,7 +58,7 @@ def test_numbers_are_the_committed_ones(found: Callable[[str], dict[str, Any]], 
         assert numbers.get(part, []) == pytest.approx(committed.get(part, []), rel=NORM_TOLERANCE)
 
 
-def test_the_tolerance_tells_other_numbers_apart() -> None:
+def test_the_tolerance_is_smaller_than_differences_between_steps() -> None:
     losses = [step["loss"] for step in json.loads(COMMITTED.read_text())["ramps"]["steps"]]
     assert len(losses) == 20
     assert all(math.isfinite(loss) for loss in losses)
