@@ -104,8 +104,8 @@ def flag(default: bool, *conditions: When) -> Setting:
     return Setting(default, lambda value: "", conditions)
 
 
-def text(default: str, *conditions: When) -> Setting:
-    return Setting(default, refused_text, conditions)
+def text(default: str) -> Setting:
+    return Setting(default, refused_text)
 
 
 def path(default: str, *conditions: When) -> Setting:

@@ -1,4 +1,4 @@
-"""Config files and command lines of any content: a config that its own text gives again, or one bounded line."""
+"""Config files and command lines of any content give a config that round-trips, or a one-line error."""
 
 import random
 import shutil
@@ -54,15 +54,15 @@ def laughs(dice: random.Random) -> str:
 def mutated(text: str, dice: random.Random) -> str:
     lines = text.splitlines()
     for _ in range(dice.randrange(4)):
-        place, other = dice.randrange(len(lines)), dice.randrange(len(lines))
+        index, other = dice.randrange(len(lines)), dice.randrange(len(lines))
         if dice.random() < 0.5:
-            lines[place], lines[other] = lines[other], lines[place]
-        elif ":" in lines[place]:
-            lines[place] = f"{lines[place].partition(':')[0]}: {dice.choice(SCALARS)}"
+            lines[index], lines[other] = lines[other], lines[index]
+        elif ":" in lines[index]:
+            lines[index] = f"{lines[index].partition(':')[0]}: {dice.choice(SCALARS)}"
     text = "\n".join(lines)
     for _ in range(dice.randrange(4)):
-        place = dice.randrange(len(text) + 1)
-        text = text[:place] + dice.choice(SPICE) + text[place + dice.choice([0, 1, 1, 20]) :]
+        offset = dice.randrange(len(text) + 1)
+        text = text[:offset] + dice.choice(SPICE) + text[offset + dice.choice([0, 1, 1, 20]) :]
     return text
 
 
@@ -86,7 +86,7 @@ def random_words(dice: random.Random) -> list[str]:
 
 
 def is_read(file: Path, words: list[str]) -> bool:
-    """Whether it is a config; then its text is, too, and the same."""
+    """Whether it is a config; if so, its text must load as the same config."""
     try:
         cfg = load_config(file, words)
     except ConfigError as error:
