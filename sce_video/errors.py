@@ -18,7 +18,7 @@ class CheckpointError(UserError):
 
 
 class StoppedError(Exception):
-    """A signal has stopped the run, which has saved a checkpoint; the exit code is 128 + the signal.
+    """A signal has stopped the run, which has saved its progress; the exit code is 128 + the signal.
 
     Args:
         step: number of training steps completed; None for a task that does not train.

@@ -40,5 +40,5 @@ METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = choice("cosine", *RAMP_SHAPES, conditio
 METHOD.QUEUE_LENGTH = number(65536, methods_with("queue_length"), least=0, most=2**24)
 # Also contrast with the other keys of the batch (off in all official runs).
 METHOD.IN_BATCH_KEYS = flag(False, methods_with("in_batch_keys"))
-# Momentum of the EMA (momentum encoder) at the first step; it rises to 1 on a cosine.
+# EMA momentum of the momentum encoder at the first step; it rises to 1 on a cosine.
 METHOD.EMA_MOMENTUM = share(0.99, methods_with("ema_momentum"))
