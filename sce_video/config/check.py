@@ -32,7 +32,8 @@ def check_config(cfg: CfgNode) -> None:
 def _check_training(cfg: CfgNode) -> None:
     if cfg.METHOD.QUEUE_LENGTH == 0 and not cfg.METHOD.IN_BATCH_KEYS:
         raise ConfigError(
-            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; set one"
+            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
+            "set one of them"
         )
     method = cfg.METHOD.NAME
     has_predictor = cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0 or not METHODS[method].NEEDS_PREDICTOR

@@ -95,9 +95,7 @@ CLASSES = {
 
 
 @pytest.mark.parametrize("source", CLASSES)
-def test_sources_have_class_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
-) -> None:
+def test_sources_have_class_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     for name, text in {**TREE, "classes.txt": "jump\nwalk\n"}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -84,9 +84,7 @@ def test_a_key_that_nothing_reads_is_refused_where_it_is_named(
 
 
 @pytest.mark.parametrize(("named", "key", "words"), UNUSED, ids=[case[1] for case in UNUSED])
-def test_unused_keys_of_a_base_are_reset(
-    config_file: Write, named: Mapping[str, str], key: str, words: str
-) -> None:
+def test_unused_keys_of_a_base_are_reset(config_file: Write, named: Mapping[str, str], key: str, words: str) -> None:
     lists = "" if "DATA.TRAIN" in named else "DATA.TRAIN: train.txt\n"
     config_file(f"{lists}{flattened(named)}", "base.yaml")
     cfg = load_config(config_file("_BASE_: base.yaml"))

@@ -102,8 +102,8 @@ def test_one_split_and_several_do_not_share_a_folder(lists: Path, tmp_path: Path
     ("changes", "message"),
     [
         ({"EVAL__SPLITS": "1,4"}, r"EVAL\.SPLITS is \[1, 4\]; every value must be between 0 and 3"),
-        ({"EVAL__SPLITS": "0,1"}, r"EVAL\.SPLITS is \[0, 1\]; give each of 1, 2, 3 once at most"),
-        ({"EVAL__SPLITS": "2,2"}, r"EVAL\.SPLITS is \[2, 2\]; give each"),
+        ({"EVAL__SPLITS": "0,1"}, r"EVAL\.SPLITS is \[0, 1\]; list each of 1, 2, 3 at most once"),
+        ({"EVAL__SPLITS": "2,2"}, r"EVAL\.SPLITS is \[2, 2\]; list each"),
         ({"EVAL__SPLITS": "1,2", "DATA__TEST": "test.txt"}, r"list with \{split\} in DATA\.TRAIN and DATA\.TEST"),
         ({"EVAL__SPLITS": "1,2", "DATA__SOURCE": "class_folders"}, r"only DATA\.SOURCE ucf101, hmdb51, or list"),
     ],
