@@ -42,7 +42,7 @@ from videos import (
 from sce_video.engine.pool.workers import keep_freed_memory
 from sce_video.errors import UserError
 from sce_video.launch.program import exit_code_of
-from sce_video.report.table import text_table
+from sce_video.report.text_table import text_table
 
 DEFAULT, SLOW = "ours pyav", "pytorchvideo"
 # On files with short GOPs the fast decoders have this many times the rounds of the slow one, which dominates a round.

@@ -19,7 +19,7 @@ from statistics import median
 
 import torch
 
-from sce_video.report.table import text_table
+from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
 
 Row = dict[str, object]

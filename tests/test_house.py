@@ -169,7 +169,7 @@ TESTED_BY = {
     "engine/prepare": "engine/prepare/test_one_video.py",
     "engine/remote": "engine/remote/test_transfer.py",
     "evaluate/table.py": "tasks/test_on_features.py",
-    "launch/demo/run.py": "tools/test_demo.py",
+    "launch/demo/run_demo.py": "tools/test_demo.py",
     "launch/local.py": "launch/test_program.py",
     "launch/pages.py": "tools/test_report.py",
     "methods": "methods/test_baselines.py",

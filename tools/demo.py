@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sce_video.launch.demo.run import run_demo
+from sce_video.launch.demo.run_demo import run_demo
 from sce_video.launch.program import exit_code_of, local_path
 
 

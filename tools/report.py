@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from sce_video.launch.pages import write_reports
+from sce_video.launch.pages import write_report
 from sce_video.launch.program import exit_code_of, local_path
 
 
@@ -15,7 +15,7 @@ def main() -> int:
         "--output", type=local_path, help="the page (default: report.html in the run; of several, here)"
     )
     arguments = parser.parse_args()
-    return exit_code_of(lambda: print(f"wrote {write_reports(arguments.runs, arguments.output)}"))
+    return exit_code_of(lambda: print(f"wrote {write_report(arguments.runs, arguments.output)}"))
 
 
 if __name__ == "__main__":

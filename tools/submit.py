@@ -10,7 +10,7 @@ import sys
 
 from sce_video.cli.submit import minutes_of, parse_parameters, submit_run
 from sce_video.launch.program import exit_code_of
-from sce_video.launch.submit import Resources
+from sce_video.launch.slurm import Resources
 
 
 def main() -> int:

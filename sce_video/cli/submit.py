@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from sce_video.errors import ConfigError, UserError
-from sce_video.launch.submit import Resources, batch_script, describe, submit
+from sce_video.launch.slurm import Resources, batch_script, describe_jobs, submit
 
 
 def submit_run(
@@ -21,7 +21,7 @@ def submit_run(
     values = parse_array(array) if array else None
     if how == "dry-run":
         return batch_script(file, overrides, resources=resources, array=values)
-    return describe(submit(file, overrides, resources=resources, array=values, cluster=how))
+    return describe_jobs(submit(file, overrides, resources=resources, array=values, cluster=how))
 
 
 def parse_parameters(texts: Sequence[str]) -> dict[str, str | bool]:

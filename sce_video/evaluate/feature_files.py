@@ -119,7 +119,7 @@ def read_export(stem: Path | str) -> tuple[Tensor, list[int], list[str]] | None:
         _require_features(features)
         _require_numbers(labels, num_rows=len(features), least=-1)
         paths = [str(row["path"]) for row in read_csv(table)]
-    except Exception as error:  # the border: a damaged file makes its reader raise whatever it is
+    except Exception as error:  # a damaged file may raise anything
         reason = reason_of(error)
         raise CheckpointError(f"{stem}.npz and .csv cannot be read ({reason}); extract the features again") from error
     if len(paths) != len(features):
@@ -225,8 +225,8 @@ def _read(file: Path, expected: _Expected | None) -> FeatureRows:
         _require_numbers(rows.videos, num_rows=len(rows.features), least=0)
         if expected is not None:
             _require_expected(rows, about, expected)
-    except Exception as error:  # the border: a damaged file makes its reader raise whatever it is
-        raise CheckpointError(f"{file} cannot be read ({reason_of(error)}); delete it and start again") from error
+    except Exception as error:  # a damaged file may raise anything
+        raise CheckpointError(f"{file} cannot be read ({reason_of(error)}); delete it and rerun") from error
     return rows
 
 

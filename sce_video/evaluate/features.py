@@ -17,7 +17,7 @@ from sce_video.runtime.logging import LOGGER
 _NUM_HOPELESS = 10
 
 # Per forward pass; with full coverage a video can have hundreds of views.
-_MOST_VIEWS = 128
+_MAX_VIEWS = 128
 
 
 class FeatureRows(NamedTuple):
@@ -142,7 +142,7 @@ class FeatureExtractor:
             return FeatureRows(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), failures)
         views = [self.make_views(video.clips.to(self.device, non_blocking=True)) for video in decoded]
         # (views of all videos, D)
-        features = torch.cat([self.backbone(part) for part in torch.cat(views).split(_MOST_VIEWS)]).float().cpu()
+        features = torch.cat([self.backbone(part) for part in torch.cat(views).split(_MAX_VIEWS)]).float().cpu()
         if not torch.isfinite(features).all():
             raise CheckpointError(
                 "the backbone gives features that are not finite; are its weights from a diverged run?"

@@ -45,7 +45,9 @@ def write_neighbors(
     bank_paths: Sequence[str],
     neighbors: tuple[Tensor, Tensor],
 ) -> None:
-    """One line per test row and neighbour, nearest first, at most ten: path, label, position, the neighbour's.
+    """One line for each of the ten nearest neighbours of a test row, nearest first.
+
+    Columns: the row's path and label, the neighbour's rank ("place", from 1), path, label and similarity.
 
     Args:
         neighbors: similarities and int64 bank rows, both (n, k).
@@ -59,9 +61,9 @@ def write_neighbors(
         file,
         ["path", "label", "place", "neighbor_path", "neighbor_label", "similarity"],
         (
-            [test_paths[video], label, place, bank_paths[bank_videos[row]], bank_labels[row], f"{similarity:.6g}"]
+            [test_paths[video], label, rank, bank_paths[bank_videos[row]], bank_labels[row], f"{similarity:.6g}"]
             for video, label, near, best in zip(videos, labels, similarities, rows, strict=True)
-            for place, (similarity, row) in enumerate(zip(near, best, strict=True), start=1)
+            for rank, (similarity, row) in enumerate(zip(near, best, strict=True), start=1)
         ),
     )
 

@@ -20,8 +20,8 @@ from sce_video.engine.cluster.requeue import leave_after_failure
 from sce_video.engine.cluster.run_lock import InUseError, LockOwner, hold_run_lock, share_run_lock
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.pages import report_ended_run
-from sce_video.launch.program import say
-from sce_video.launch.progress import is_worth_a_requeue
+from sce_video.launch.program import print_error
+from sce_video.launch.requeue_limit import may_requeue
 from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
@@ -33,10 +33,10 @@ from sce_video.tasks.table import TASKS
 
 
 def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int | None) -> int:
-    """Run a config's task: here, as one of the processes that another program has started, or in several started here.
+    """Run a config's task in this process, as one rank of an external launcher, or in several local processes.
 
     Args:
-        num_processes: to start; None is one per GPU.
+        num_processes: None is one per GPU.
     Returns:
         The exit code.
     Raises:
@@ -60,8 +60,9 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one rank of an external launcher, or as the only process."""
-    may_requeue = partial(is_worth_a_requeue, Path(cfg.RUN.OUTPUT_DIR))
-    on_failure = partial(leave_after_failure, say=say, may_requeue=may_requeue)
+    on_failure = partial(
+        leave_after_failure, say=print_error, may_requeue=partial(may_requeue, Path(cfg.RUN.OUTPUT_DIR))
+    )
     with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_failure=on_failure):
         run_task(cfg)
 
@@ -95,7 +96,7 @@ def run_task(cfg: CfgNode) -> None:
 
 @contextmanager
 def _logged(output_dir: Path) -> Iterator[None]:
-    """A start that is refused makes no `run.log`; one that is there tells of it, and of any other end."""
+    """Log to the terminal and to `run.log`; a start that is refused does not create this file."""
     log_to_terminal()
     try:
         if (output_dir / RUN_LOG).exists():
@@ -111,10 +112,10 @@ def _logged(output_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked_for_all_ranks(output_dir: Path) -> Iterator[None]:
-    """The main process locks the folder, for all ranks; if it cannot, all say so.
+    """Hold the run lock of the folder, which the main process takes for all ranks.
 
     Raises:
-        InUseError: another run has it.
+        InUseError: another run has it; raised on all ranks.
     """
     owner: LockOwner | str = ""
     with ExitStack() as lock:
@@ -132,10 +133,10 @@ def _locked_for_all_ranks(output_dir: Path) -> Iterator[None]:
 
 
 def choose_device(cfg: CfgNode) -> torch.device:
-    """The device that RUN.DEVICE asks for.
+    """The device of RUN.DEVICE.
 
     Raises:
-        ConfigError: it is not there, or cannot compute in TRAIN.PRECISION.
+        ConfigError: it is not available, or does not support TRAIN.PRECISION.
     """
     wanted = cfg.RUN.DEVICE
     if wanted == "cuda" and not torch.cuda.is_available():
@@ -147,7 +148,7 @@ def choose_device(cfg: CfgNode) -> torch.device:
 
 
 def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
-    """A folder with checkpoints belongs to its own run, one with splits to all of these."""
+    """Raises ConfigError for a folder with checkpoints of another run, or with several splits."""
     if any(output_dir.glob("split_*/config.yaml")):
         raise ConfigError(f"{output_dir} holds a run of several splits; give one split another RUN.OUTPUT_DIR")
     checkpoints, saved = CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=1), output_dir / "config.yaml"
@@ -155,8 +156,8 @@ def _refuse_foreign_folder(cfg: CfgNode, output_dir: Path) -> None:
         return
     if not saved.is_file():
         raise ConfigError(
-            f"{output_dir} holds checkpoints but no config.yaml, which says of what run; put it back (a checkpoint "
-            f'holds its text: torch.load(FILE, weights_only=True)["config"]), or choose another RUN.OUTPUT_DIR'
+            f"{output_dir} holds checkpoints but no config.yaml, which identifies the run; restore it (a checkpoint "
+            f'has its text: torch.load(FILE, weights_only=True)["config"]), or choose another RUN.OUTPUT_DIR'
         )
     before = saved_config(saved)
     if cfg.TASK != before.TASK:

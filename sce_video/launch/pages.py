@@ -17,7 +17,7 @@ from sce_video.tasks.describe import build_reported_runs, describe_runs
 
 
 def report_ended_run(cfg: CfgNode) -> None:
-    """Write `report.html` beside a run's results; what hinders that is a warning, since the results are there."""
+    """Write `report.html` of a finished run; a failure is only a warning, as the results are complete."""
     try:
         _write_page([cfg], Path(cfg.RUN.OUTPUT_DIR) / REPORT_FILE)
     except (UserError, OSError) as error:
@@ -25,27 +25,27 @@ def report_ended_run(cfg: CfgNode) -> None:
 
 
 def report_ended_splits(output_dir: Path) -> None:
-    """The same for the folder above those of several splits."""
+    """Write `report.html` of several splits in the folder above them; a failure is only a warning."""
     try:
-        write_reports([output_dir])
+        write_report([output_dir])
     except (UserError, OSError) as error:
         LOGGER.warning("no %s: %s", REPORT_FILE, error)
 
 
-def write_reports(folders: Sequence[Path], output: Path | None = None) -> Path:
-    """One page of one run, or of several side by side.
+def write_report(folders: Sequence[Path], output: Path | None = None) -> Path:
+    """Write the page of one run, or of several side by side.
 
     Args:
-        folders: each the RUN.OUTPUT_DIR of a run, or that above several splits, which come side by side.
-        output: the page; by default `report.html`, of one run in its folder, of several here.
+        folders: each the RUN.OUTPUT_DIR of a run or of several splits.
+        output: file of the page; by default `report.html` in the folder of one run, or here for several.
     Raises:
         UserError: a folder holds no run, or is given twice.
     """
     runs = [cfg for folder in folders for cfg in _configs_of(folder)]
-    _refuse_twice(runs)
+    _refuse_duplicates(runs)
     if output is None:
         output = (folders[0] if len(folders) == 1 else Path()) / REPORT_FILE
-    # What an evaluation over several splits leaves above them.
+    # Several runs of one folder are splits; their mean is in the folder itself.
     summary = read_results(folders[0] / RESULTS_FILE) if len(folders) == 1 and len(runs) > 1 else {}
     _write_page(runs, output, summary=summary)
     return output
@@ -60,7 +60,7 @@ def _write_page(runs: Sequence[CfgNode], output: Path, *, summary: Mapping[str, 
 
 
 def _configs_of(folder: Path) -> list[CfgNode]:
-    """The configs of the runs in a folder, wherever it was when they ran."""
+    """Configs of the runs in a folder, which may have been moved since."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give the RUN.OUTPUT_DIR of a run")
     files = [folder / "config.yaml"]
@@ -68,11 +68,10 @@ def _configs_of(folder: Path) -> list[CfgNode]:
         files = sorted(folder.glob("split_*/config.yaml"))
     if not files:
         raise UserError(f"{folder} holds no config.yaml; give the RUN.OUTPUT_DIR of a run")
-    runs = [changed_config(saved_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
-    return runs
+    return [changed_config(saved_config(file), {"RUN.OUTPUT_DIR": str(file.parent)}) for file in files]
 
 
-def _refuse_twice(runs: Sequence[CfgNode]) -> None:
+def _refuse_duplicates(runs: Sequence[CfgNode]) -> None:
     resolved = [Path(cfg.RUN.OUTPUT_DIR).resolve() for cfg in runs]
     twice = [folder for folder in resolved if resolved.count(folder) > 1]
     if twice:
@@ -80,7 +79,7 @@ def _refuse_twice(runs: Sequence[CfgNode]) -> None:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Short and different; none where there is nothing to tell apart."""
+    """Short, distinct names of runs; "" if there is only one."""
     if len(folders) == 1:
         return [""]
     names = [folder.resolve().name for folder in folders]

@@ -12,26 +12,27 @@ from sce_video.errors import PEER_LOST_EXIT_CODE, ConfigError, PeerLostError, St
 from sce_video.paths import expanded
 from sce_video.plain_text import escaped
 from sce_video.runtime.logging import LOGGER
-from sce_video.runtime.signals import dropped_signals_sent_again
+from sce_video.runtime.signals import resend_dropped_signals
 from sce_video.runtime.terminal import make_terminal_best_effort
 from sce_video.urls import is_url, masked
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
-    """Run `action`: its own code or 0, 2 something that the user can fix (one line says what), 128 + a signal.
+    """Run `action` and return its exit code, by default 0.
 
-    1 is a bug; its traceback is also in the run's log.
+    128 + a signal that stopped it; PEER_LOST_EXIT_CODE; 2 for an error that the user can fix, after one line; 1 for a bug, with
+    its traceback in the run's log too.
     """
     make_terminal_best_effort()
     try:
-        with dropped_signals_sent_again():
+        with resend_dropped_signals():
             return action() or 0
     except StoppedError as stop:
-        if is_main_process():  # all of them stop
-            say(str(stop))
+        if is_main_process():  # all ranks stop
+            print_error(str(stop))
         return 128 + stop.signal_number
     except PeerLostError as error:
-        say(f"error: {error}")
+        print_error(f"error: {error}")
         return PEER_LOST_EXIT_CODE
     except UserError as error:
         return _failed(str(error))
@@ -40,23 +41,23 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
     except KeyboardInterrupt:
-        say("stopped; what was finished is kept; rerun to resume")
+        print_error("stopped; what was finished is kept; rerun to resume")
         return 130
-    except Exception as error:  # the top level: every error is logged
+    except Exception as error:  # top level: log every error
         if not LOGGER.handlers:
             raise
-        LOGGER.critical("error of the program itself: %s", error, exc_info=True)
+        LOGGER.critical("internal error: %s", error, exc_info=True)
         return 1
 
 
 def local_path(text: str) -> Path:
-    """The `type=` of an argument that names files of this machine; `~` and `$NAME` become what they stand for.
+    """argparse `type=` of a local path; expands `~` and `$NAME`.
 
     Raises:
-        ArgumentTypeError: it is a URL, of which a `Path` would make a strange folder, or names no variable there is.
+        ArgumentTypeError: it is a URL, which `Path` would turn into a folder name, or `$NAME` is not set.
     """
     if is_url(text):
-        raise ArgumentTypeError(f"{masked(text)} is no local path; copy the files to a disk of this machine first")
+        raise ArgumentTypeError(f"{masked(text)} is not a local path; copy the files to a disk of this machine first")
     try:
         return Path(expanded(text))
     except ConfigError as error:
@@ -64,12 +65,12 @@ def local_path(text: str) -> Path:
 
 
 def _failed(reason: str) -> int:
-    say("error: " + " ".join(reason.split()))
+    print_error("error: " + " ".join(reason.split()))
     return 2
 
 
-def say(line: str) -> None:
-    """Print a line on the terminal and, once a run has started, in its log."""
+def print_error(line: str) -> None:
+    """Print a line on the terminal, and in the log of a run that has started."""
     if LOGGER.handlers:
         LOGGER.error("%s", line)
     else:

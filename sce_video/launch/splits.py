@@ -12,17 +12,17 @@ from sce_video.engine.cluster.collectives import is_main_process, wait_for_all
 from sce_video.errors import ConfigError
 from sce_video.launch.pages import report_ended_splits
 from sce_video.report.run_folder import read_results
-from sce_video.report.table import text_table
+from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER, set_up_logging
 
 
 def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
-    """Run every split of EVAL.SPLITS, one after the other, and write `results.json` over all of them.
+    """Run the splits of EVAL.SPLITS one after the other, and write the mean of their results.
 
     Raises:
-        ConfigError: the folder is that of another run.
+        ConfigError: the folder holds a run of one split.
     """
     output_dir = Path(cfg.RUN.OUTPUT_DIR)
     if (output_dir / "config.yaml").is_file():
@@ -36,7 +36,7 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
     set_up_logging(output_dir)
     unfinished = [split for split, folder in folders.items() if not (folder / "results.json").is_file()]
     if unfinished:
-        LOGGER.info("split %s has no results yet; the mean comes with a later start", unfinished[0])
+        LOGGER.info("split %s has no results yet; rerun to resume it and to write the mean", unfinished[0])
     elif is_main_process():
         results = {split: read_results(folder / "results.json") for split, folder in folders.items()}
         _write_mean(cfg, output_dir, results)
@@ -45,17 +45,17 @@ def run_splits(cfg: CfgNode, run: Callable[[CfgNode], None]) -> None:
 
 def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any]]) -> None:
     first = next(iter(results.values()))
-    strange = [split for split, result in results.items() if result["metrics"].keys() != first["metrics"].keys()]
-    if strange:
+    different = [split for split, result in results.items() if result["metrics"].keys() != first["metrics"].keys()]
+    if different:
         raise ConfigError(
-            f"{output_dir / f'split_{strange[0]}'} holds results of other metrics than split {next(iter(results))}; "
-            f"delete its results.json and start again"
+            f"{output_dir / f'split_{different[0]}'} holds results of other metrics than split {next(iter(results))}; "
+            f"delete its results.json and rerun"
         )
     values = {name: [result["metrics"][name] for result in results.values()] for name in first["metrics"]}
     metrics = {name: mean(each) for name, each in values.items()}
-    spread = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
+    deviations = {name: stdev(each) if len(each) > 1 else 0.0 for name, each in values.items()}
     levels = [result.get("chance", {}) for result in results.values()]  # results of older versions have none
-    of_chance = {
+    chance = {
         name: [each[name] for each in levels] for name in first["metrics"] if all(name in each for each in levels)
     }
     path = output_dir / "results.json"
@@ -64,8 +64,8 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
         {
             "task": cfg.TASK,
             "metrics": metrics,
-            "metrics_std": spread,
-            "chance": {name: mean(each) for name, each in of_chance.items()},
+            "metrics_std": deviations,
+            "chance": {name: mean(each) for name, each in chance.items()},
             "num_evaluated": sum(result["num_evaluated"] for result in results.values()),
             "num_expected": sum(result["num_expected"] for result in results.values()),
             "splits": {str(split): result["metrics"] for split, result in results.items()},
@@ -76,7 +76,7 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
     )
     header = ["metric, %", *(f"split {split}" for split in results), "mean", "std"]
     rows = [
-        [name, *(f"{100 * value:.1f}" for value in (*each, metrics[name], spread[name]))]
+        [name, *(f"{100 * value:.1f}" for value in (*each, metrics[name], deviations[name]))]
         for name, each in values.items()
     ]
     LOGGER.info("%s\n\nwrote %s", text_table(header, rows), path)

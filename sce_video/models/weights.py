@@ -125,7 +125,7 @@ def _read_safetensors(file: Path) -> BackboneWeights:
             about = opened.metadata() or {}
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
         require_finite(tensors)
-    except Exception as error:  # the border: a damaged file makes its reader raise whatever it is
+    except Exception as error:  # a damaged file may raise anything
         raise CheckpointError(f"{file} cannot be read ({reason_of(error)})") from error
     name, step = about.get("backbone", "unknown"), about.get("step", "unknown")
     records = _records(about.get("network_input"), about.get("batch_norm"), name, file)

@@ -6,32 +6,32 @@ from sce_video.report.classes import ClassAccuracy, class_accuracies, confusions
 from sce_video.report.markup import Markup, data_table, element, joined, percent, section
 from sce_video.report.reported import ReportedRun
 
-_MOST_CONFUSIONS = 15
+_MAX_CONFUSIONS = 15
 
 
 def class_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
     answered = [run for run in runs if run.files.answers]
     if not answered:
         return Markup()
-    accuracies, taken_for = _accuracies(answered, names), [_confusions(run, names) for run in answered]
+    accuracies, confused = _accuracies(answered, names), [_confusions(run, names) for run in answered]
     if len(answered) == 1:
-        return section("classes", "Classes", element("div", accuracies, *taken_for, class_="filled"))
-    return section("classes", "Classes", accuracies, element("div", *taken_for, class_="filled"))
+        return section("classes", "Classes", element("div", accuracies, *confused, class_="filled"))
+    return section("classes", "Classes", accuracies, element("div", *confused, class_="filled"))
 
 
-def measure_of(run: ReportedRun) -> str:
+def _measure_of(run: ReportedRun) -> str:
     return "accuracy" if run.files.predictions else "R@1"
 
 
 def _accuracies(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
-    """One column per run; the order is that of the first."""
+    """Table with one column per run, sorted by the first."""
     measured = [{each.label: each for each in class_accuracies(run.files.answers)} for run in runs]
     labels = list(dict.fromkeys(label for of_run in measured for label in of_run))
     rows = [[name_of(label, names), *(_cell(of_run.get(label)) for of_run in measured)] for label in labels]
-    measures = " and ".join(dict.fromkeys(map(measure_of, runs)))
-    header = ["class", *(run.name or "right, of all" for run in runs)]
+    measures = " and ".join(dict.fromkeys(map(_measure_of, runs)))
+    header = ["class", *(run.name or "correct" for run in runs)]
     return data_table(
-        f"{measures[:1].upper()}{measures[1:]} of each class in percent, the worst first", header, rows, tall=True
+        f"{measures[:1].upper()}{measures[1:]} of each class in percent, worst first", header, rows, tall=True
     )
 
 
@@ -40,15 +40,15 @@ def _cell(accuracy: ClassAccuracy | None) -> Markup:
         return joined(["-"])
     filled = element("rect", width=f"{100 * accuracy.share:.2f}", height=10)
     bar = element("svg", filled, viewBox="0 0 100 10", preserveAspectRatio="none", class_="bar", aria_hidden="true")
-    counts = element("span", f" {accuracy.num_right} of {accuracy.num_videos}", class_="counts")
+    counts = element("span", f" {accuracy.num_correct} of {accuracy.num_videos}", class_="counts")
     return joined([bar, element("span", percent(accuracy.share), class_="share"), counts])
 
 
 def _confusions(run: ReportedRun, names: Mapping[int, str]) -> Markup:
-    found = confusions(run.files.answers, most=_MOST_CONFUSIONS)
-    taken_for = "predicted" if run.files.predictions else "class of the nearest video"
+    found = confusions(run.files.answers, max_confusions=_MAX_CONFUSIONS)
+    predicted = "predicted" if run.files.predictions else "class of the nearest video"
     rows = [[name_of(each.label, names), name_of(each.predicted, names), each.num_videos] for each in found]
     whose = f", {run.name}" if run.name else ""
     return data_table(
-        f"Most frequent confusions{whose}", ["true class", taken_for, "times"], rows, num_text_columns=2, tall=True
+        f"Most frequent confusions{whose}", ["true class", predicted, "count"], rows, num_text_columns=2, tall=True
     )

@@ -1,4 +1,4 @@
-"""Scatter plot of features by PCA in two dimensions."""
+"""Scatter plot of features on their first two principal axes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ from sce_video.report.classes import name_of
 from sce_video.report.markup import Markup, element, scrolling
 
 _SIZE, _MARGIN = 400, 24
-_LEAST = 230  # pixels of the shorter side, for the words along it, on a phone too
+_MIN_SIDE = 230  # pixels; room for the axis label, on a phone too
 _AXES = ("first", "second")
-_MOST_POINTS = 2000
+_MAX_POINTS = 2000
 _LIGHTNESSES = (50, 36, 64)
-_GOLDEN_ANGLE = 137.508  # degrees; hues that follow each other by it stay apart, however many there are
+_GOLDEN_ANGLE = 137.508  # degrees; successive hues stay distinct, however many there are
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """`points` float (n, 2) of `num_rows` features of the videos of a list; `shares` of the variance per axis.
+    """Features of a list's videos on their first two principal axes.
 
-    `labels` (-1: none) and `paths` are those of the points, `listed` is which list, in words, shares lie in [0, 1].
+    `points`, float (n, 2), are all or some of the `num_rows` features, with `labels` (-1: none) and `paths`; `shares`
+    of the variance per axis are in [0, 1]; `listed` names the list.
     """
 
     points: Tensor
@@ -32,17 +33,17 @@ class FeatureMap:
     listed: str
 
     def labeled_paths(self) -> list[tuple[str, int]]:
-        """Those with a label."""
+        """Paths and labels of the points that have a label."""
         return [(path, label) for path, label in zip(self.paths, self.labels, strict=True) if label >= 0]
 
 
 def make_feature_map(
     features: Tensor, *, labels: Sequence[int], paths: Sequence[str], listed: str = "test"
 ) -> FeatureMap:
-    """PCA of all rows, float (rows, D); of many rows 2,000, evenly spaced in the list, are kept as points."""
+    """PCA of all rows, float (rows, D); at most 2,000, evenly spaced, are kept as points."""
     points, shares = principal_components(features)
     num_rows = len(points)
-    step = max(1, -(-num_rows // _MOST_POINTS))
+    step = max(1, -(-num_rows // _MAX_POINTS))
     kept = slice(None, None, step)
     return FeatureMap(points[kept], labels[kept], paths[kept], shares, num_rows, listed)
 
@@ -50,8 +51,7 @@ def make_feature_map(
 def principal_components(features: Tensor) -> tuple[Tensor, tuple[float, float]]:
     """First two principal components, in double: coordinates (rows, 2) and their shares of the variance.
 
-    Signs are free in PCA; here the largest weight of a direction is positive, so that a page looks the same when it is
-    made again.
+    The sign of an axis is arbitrary in PCA; its largest weight is made positive, so that a page can be reproduced.
     """
     centered = features.double() - features.double().mean(dim=0)
     variances, directions = torch.linalg.eigh(centered.T @ centered)  # ascending
@@ -65,8 +65,8 @@ def class_colors(labels: Iterable[int]) -> dict[int, str]:
     """Color of each class, the same in every map of a page; gray without a label."""
     classes = sorted({label for label in labels if label >= 0})
     colors = {
-        label: f"hsl({place * _GOLDEN_ANGLE % 360:.0f}, 65%, {_LIGHTNESSES[place % len(_LIGHTNESSES)]}%)"
-        for place, label in enumerate(classes)
+        label: f"hsl({index * _GOLDEN_ANGLE % 360:.0f}, 65%, {_LIGHTNESSES[index % len(_LIGHTNESSES)]}%)"
+        for index, label in enumerate(classes)
     }
     return {-1: "gray", **colors}
 
@@ -80,23 +80,23 @@ def color_legend(colors: Mapping[int, str], names: Mapping[int, str]) -> Markup:
     for label, color in classes.items():
         dot = element("svg", element("circle", cx=5, cy=5, r=5, fill=color), viewBox="0 0 10 10", aria_hidden="true")
         keys.append(element("li", dot, " ", name_of(label, names)))
-    return scrolling("colours of the classes", element("ul", *keys, class_="legend classes"))
+    return scrolling("class colours", element("ul", *keys, class_="legend classes"))
 
 
 def scatter(
     drawn: FeatureMap, names: Mapping[int, str], *, description: str, colors: Mapping[int, str] | None = None
 ) -> Markup:
-    """One dot per row, which says its class and path when the pointer rests on it.
+    """SVG with one dot per point; hovering over it shows its class and path.
 
     Args:
-        colors: of `class_colors`, of more maps than this one.
+        colors: from `class_colors`, for several maps; by default those of this map.
     """
     colors = colors or class_colors(drawn.labels)
     low, high = drawn.points.amin(dim=0), drawn.points.amax(dim=0)
     # One scale for both axes, to preserve distances.
     scale = (_SIZE - 2 * _MARGIN) / float((high - low).amax().clamp_min(1e-12))
-    width, height = (max(_LEAST, float(length)) + 2 * _MARGIN for length in (high - low) * scale)
-    places = (drawn.points - (low + high) / 2) * scale + torch.tensor([width / 2, height / 2])
+    width, height = (max(_MIN_SIDE, float(length)) + 2 * _MARGIN for length in (high - low) * scale)
+    positions = (drawn.points - (low + high) / 2) * scale + torch.tensor([width / 2, height / 2])
     size = {"viewBox": f"0 0 {width:.1f} {height:.1f}", "role": "img", "class_": "map"}
     dots = [
         element(
@@ -108,7 +108,7 @@ def scatter(
             fill=colors[label],
             data_label=label,
         )
-        for (x, y), label, path in zip(places.tolist(), drawn.labels, drawn.paths, strict=True)
+        for (x, y), label, path in zip(positions.tolist(), drawn.labels, drawn.paths, strict=True)
     ]
     return element(
         "svg", element("title", description), _frame(width, height, drawn.shares), element("g", *dots), **size
@@ -116,7 +116,7 @@ def scatter(
 
 
 def _frame(width: float, height: float, shares: tuple[float, float]) -> Markup:
-    """The box around the dots, and what its sides are."""
+    """Box around the dots, with axis labels."""
     first, second = (
         f"{name} axis, {100 * share:.0f} % of the variance" for name, share in zip(_AXES, shares, strict=True)
     )

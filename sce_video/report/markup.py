@@ -11,7 +11,7 @@ class Markup(str):
 
 
 def html(value: object) -> Markup:
-    """The value as HTML that shows it, in an attribute's quotes too; what would turn the text round is written out."""
+    """Escape a value for text and quoted attributes; control and bidirectional characters are written out."""
     if isinstance(value, Markup):
         return value
     return Markup(html_escapes.escape(escaped(str(value), kept="\n\t"), quote=True))
@@ -25,8 +25,8 @@ def element(tag: str, *content: object, **attributes: object) -> Markup:
     """`<tag attribute="...">content</tag>`.
 
     Args:
-        attributes: an underscore stands for a hyphen, a last one is dropped (`class_`); True is an attribute without a
-            value, False and None leave it out.
+        attributes: underscores become hyphens, a trailing one is dropped (`class_`); True gives an attribute without
+            a value, False and None none.
     """
     written = [
         f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{html(value)}"')
@@ -37,7 +37,7 @@ def element(tag: str, *content: object, **attributes: object) -> Markup:
 
 
 def section(key: str, title: str, *content: object) -> Markup:
-    """A part of the page; the list of contents leads to its `key`."""
+    """A section of the page; the table of contents links to its `key`."""
     return element("section", element("h2", title, id=f"{key}-title"), *content, id=key, aria_labelledby=f"{key}-title")
 
 
@@ -50,7 +50,7 @@ def note(*content: object) -> Markup:
 
 
 def scrolling(label: str, *content: object, tall: bool = False) -> Markup:
-    """A box with its own scroll bar, which can be used by keyboard too."""
+    """A box with its own scroll bar, which also works by keyboard."""
     kind = "scroll tall" if tall else "scroll"
     return element("div", *content, class_=kind, role="region", aria_label=label, tabindex=0)
 
@@ -64,12 +64,12 @@ def data_table(
     marked: frozenset[int] = frozenset(),
     tall: bool = False,
 ) -> Markup:
-    """A table in a box of its own; the first cell of a row names it.
+    """A table in a scrolling box; the first cell of each row is its header.
 
     Args:
-        num_text_columns: aligned to the left; the others hold numbers.
-        marked: rows that stand out.
-        tall: scroll downwards, too.
+        num_text_columns: left-aligned; the others hold numbers.
+        marked: indices of highlighted rows.
+        tall: scroll vertically, too.
     """
 
     def kind(column: int) -> str | None:
@@ -77,9 +77,9 @@ def data_table(
 
     head = [element("th", cell, scope="col", class_=kind(column)) for column, cell in enumerate(header)]
     lines = []
-    for number, (first, *others) in enumerate(rows):
+    for index, (first, *others) in enumerate(rows):
         cells = [element("td", cell, class_=kind(column)) for column, cell in enumerate(others, start=1)]
-        row_class = "marked" if number in marked else None
+        row_class = "marked" if index in marked else None
         lines.append(element("tr", element("th", first, scope="row"), *cells, class_=row_class))
     body = element("thead", element("tr", *head)), element("tbody", *lines)
     return scrolling(caption, element("table", element("caption", caption), *body), tall=tall)

@@ -7,8 +7,8 @@ from typing import Any
 from sce_video.report.markup import Markup, data_table, details, element, joined, section
 from sce_video.report.reported import ReportedRun
 
-# Where a run was written says nothing of how.
-_PLACES = {"RUN.OUTPUT_DIR"}
+# Keys that are not compared between runs.
+_IGNORED_KEYS = {"RUN.OUTPUT_DIR"}
 
 
 def origin_section(runs: Sequence[ReportedRun]) -> Markup:
@@ -36,19 +36,19 @@ def _of_run(run: ReportedRun) -> Markup:
 
 
 def weights_of(run: ReportedRun) -> str:
-    """What the results say or, before there are any, what the run begins with."""
-    begins_with = (run.task != "pretrain" and run.settings.get("EVAL.CHECKPOINT")) or "random initialisation"
-    return str(run.files.results.get("weights", f"{run.settings['MODEL.BACKBONE']}, {begins_with}"))
+    """Weights recorded in the results or, before there are any, those that the run starts from."""
+    start = (run.task != "pretrain" and run.settings.get("EVAL.CHECKPOINT")) or "random initialisation"
+    return str(run.files.results.get("weights", f"{run.settings['MODEL.BACKBONE']}, {start}"))
 
 
 def _table(caption: str, facts: Mapping[str, Any]) -> Markup:
     if not facts:
         return Markup()
-    rows = [[name.replace("_", " "), _shown(value)] for name, value in facts.items()]
-    return data_table(caption, ["what", "value"], rows, num_text_columns=2)
+    rows = [[name.replace("_", " "), _text(value)] for name, value in facts.items()]
+    return data_table(caption, ["name", "value"], rows, num_text_columns=2)
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -61,14 +61,14 @@ def _training_failures(run: ReportedRun) -> Markup:
 
 
 def _differences(runs: Sequence[ReportedRun]) -> Markup:
-    """The config keys in which several runs differ; of another task's own keys there is nothing to say."""
+    """Config keys in which several runs differ, without keys that only one task has."""
     if len(runs) < 2:
         return Markup()
-    keys = dict.fromkeys(key for run in runs for key in run.settings if key not in _PLACES)
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key not in _IGNORED_KEYS)
     values = {key: [run.settings.get(key, "-") for run in runs] for key in keys}
     not_used = {"-"} if len({run.task for run in runs}) > 1 else set()
     rows = [[key, *each] for key, each in values.items() if len(set(each) - not_used) > 1]
     if not rows:
-        return element("p", "The configs of these runs are the same.")
+        return element("p", "These runs have the same config.")
     header = ["key", *(run.name for run in runs)]
     return data_table("Config keys that differ", header, rows, num_text_columns=len(header))

@@ -4,23 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sce_video.report.classes import class_accuracies, name_of
 from sce_video.report.feature_map import class_colors, color_legend, scatter
-from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter, rated_classes
+from sce_video.report.gallery import NUM_SHOWN_NEIGHBORS, Gallery, class_filter, classes_with_accuracy
 from sce_video.report.markup import Markup, element, note, section
 from sce_video.report.reported import Preview, ReportedRun
 from sce_video.report.strips import StripSheet
 
 
 def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet: StripSheet) -> Markup:
-    """The queries of the first run that has any; below each, what every run finds for it."""
+    """Queries of the first run that has any, each with the neighbours that every run finds."""
     shown = [run for run in runs if run.pictures.queries]
     if not shown:
         return Markup()
     first, queries = shown[0], shown[0].pictures.queries
     num_videos = len({query.path for query in first.files.queries})
     explained = (
-        f"{len(queries)} of {num_videos} test videos and the {NUM_SHOWN_NEIGHBORS} training videos nearest to each, "
-        "nearest first; of each class some, the worst classes first. A tick or a cross says whether the class is "
-        "the query's. Shown is the middle clip of a video, whole frames."
+        f"{len(queries)} of {num_videos} test videos, each with its {NUM_SHOWN_NEIGHBORS} nearest training videos, "
+        "nearest first. Queries are spread over all classes, worst class first. A tick or a cross shows whether a "
+        "neighbour has the query's class. Pictures show the middle clip of each video, uncropped."
     )
     labels = {query.label for query in queries}
     accuracies = [each for each in class_accuracies(first.files.answers) if each.label in labels]
@@ -31,7 +31,7 @@ def gallery_section(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet
         class_filter(
             "gallery-class",
             "Show the queries of",
-            rated_classes(accuracies, names),
+            classes_with_accuracy(accuracies, names),
             none="all classes",
             data_filters=".query",
         ),
@@ -51,7 +51,7 @@ def _cards(runs: Sequence[ReportedRun], names: Mapping[int, str], sheet: StripSh
 
 
 def views_section(runs: Sequence[ReportedRun], sheet: StripSheet) -> Markup:
-    """What training makes of videos, and for all pictures why they are missing."""
+    """Views of training videos, or why they are missing."""
     parts: list[Markup] = []
     for run in runs:
         title = element("h3", run.name) if run.name else Markup()
@@ -61,9 +61,7 @@ def views_section(runs: Sequence[ReportedRun], sheet: StripSheet) -> Markup:
             parts += [title, *missing, element("div", *figures, class_="previews")]
     if not parts:
         return Markup()
-    explained = (
-        "The views of a few training videos as the network sees them in the first epoch, made back into colours."
-    )
+    explained = "Views of a few training videos as the network sees them in the first epoch, not normalised."
     if any(run.pictures.previews for run in runs):
         return section("views", "Views", note(explained), *parts)
     return section("views", "Views", *parts)
@@ -79,7 +77,7 @@ def _preview(preview: Preview, sheet: StripSheet) -> Markup:
 
 
 def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup:
-    """Features in two dimensions, where there are any."""
+    """Feature maps of the runs that have one."""
     maps = []
     labels = {label for run in runs if run.feature_map for label in run.feature_map.labels}
     colors = class_colors(labels)
@@ -92,10 +90,12 @@ def map_section(runs: Sequence[ReportedRun], names: Mapping[int, str]) -> Markup
             maps.append(element("figure", caption, scatter(drawn, names, description=words, colors=colors)))
     if not maps:
         return Markup()
-    rated = rated_classes(class_accuracies(runs[0].files.answers), names)
+    rated = classes_with_accuracy(class_accuracies(runs[0].files.answers), names)
     classes = {label: words for label, words in rated.items() if label in labels}
     classes |= {label: name_of(label, names) for label in sorted(labels - rated.keys()) if label >= 0}
     choice = class_filter("map-class", "Highlight", classes, none="no class", data_highlights=".map circle")
-    explained = note("Rest the pointer on a dot for its class and video. What two axes do not show may still be apart.")
+    explained = note(
+        "Hover over a dot for its class and video. Classes that overlap here may be separate in the other dimensions."
+    )
     shown = element("div", *maps, class_="maps")
     return section("map", "Feature map", explained, choice if classes else "", shown, color_legend(colors, names))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
-# Task -> protocol of the published numbers, and which of the task's metrics it is.
+# Task -> protocol of the published numbers, and the metric to compare with them.
 PROTOCOLS = {
     "finetune": ("finetune", "finetune_top1"),
     "linear": ("linear", "linear_top1"),
@@ -16,9 +16,9 @@ _KINETICS_CLASSES = {400: "Kinetics-400", 600: "Kinetics-600"}
 
 
 class Published(NamedTuple):
-    """A number, in percent, as `source` gives it; what it does not say is None.
+    """A published result, `value` in percent; None where the `source` does not report something.
 
-    `certainty`: "stated" was read in the docs of the method's own code, "secondary" came by way of another source.
+    `certainty`: "stated" in the docs of the method's own code, or "secondary", from another source.
     """
 
     method: str
@@ -39,11 +39,11 @@ def read_published() -> list[Published]:
 
 
 def dataset_of(protocol: Mapping[str, Any], labels: Sequence[int]) -> str | None:
-    """The data set that a run was tested on, where its source says so; None where one could only guess.
+    """Data set that a run was tested on; None if its source does not identify it.
 
     Args:
         protocol: of `results.json`.
-        labels: of the test videos; Kinetics-400 and -600 differ by their number.
+        labels: of the test videos; their number tells Kinetics-400 from -600.
     """
     source = protocol.get("source")
     if source == "kinetics":
@@ -52,7 +52,7 @@ def dataset_of(protocol: Mapping[str, Any], labels: Sequence[int]) -> str | None
 
 
 def is_comparable(results: Mapping[str, Any]) -> bool:
-    """Whether a run followed the rest of a published protocol too: all labels, all weights, whole videos.
+    """Whether a run followed the published protocol: all labels, all weights, whole videos.
 
     Args:
         results: `results.json`.
@@ -67,7 +67,7 @@ def is_comparable(results: Mapping[str, Any]) -> bool:
 
 
 def published_for(dataset: str | None, task: str) -> list[Published]:
-    """The numbers of a task's protocol on a data set, the highest first."""
+    """Published results of a task's protocol on a data set, highest first."""
     protocol, _ = PROTOCOLS.get(task, (None, ""))
     fitting = [row for row in read_published() if (row.dataset, row.protocol) == (dataset, protocol)]
     return sorted(fitting, key=lambda row: -row.value)

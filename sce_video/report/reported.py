@@ -1,4 +1,4 @@
-"""Data of a run for its page: its files, and what config and videos add."""
+"""Data of a run for its page: files, settings, pictures, feature map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sce_video.report.strips import Strip
 
 
 class Preview(NamedTuple):
-    """The views that training makes of a video."""
+    """Views of a training video."""
 
     path: str
     views: tuple[Strip, ...]
@@ -18,10 +18,10 @@ class Preview(NamedTuple):
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is made of videos; each part is empty where a task has no such thing.
+    """Pictures of a run's videos; parts that its task does not have are empty.
 
-    `test` and `bank`: pictures of the videos that `queries` show, or why there are none, by path. `missing`: why there
-    are no pictures at all, one line per kind.
+    `test` and `bank`: path -> picture of a video among the `queries` and their neighbours, or why there is none.
+    `missing`: why previews are missing, one line each.
     """
 
     queries: Sequence[Query] = ()
@@ -33,7 +33,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """`name`: the run's, "" on a page of its own. `settings`: the config keys that it reads; `config`: as YAML."""
+    """A run on a page: `name` is "" if there is only one, `settings` are the config keys it reads, `config` is YAML."""
 
     name: str
     task: str

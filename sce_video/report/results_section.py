@@ -9,16 +9,20 @@ from sce_video.report.published import PROTOCOLS, Published, dataset_of, is_comp
 from sce_video.report.reported import ReportedRun
 
 _SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"}
-_WHAT_STANDS_BESIDE = (
-    "± is the standard error by the choice of test videos, chance what an answer gets that looks at no video "
+_EXPLANATION = (
+    "±: standard error from the choice of test videos; chance: the value reached without looking at a video "
     "(docs/evaluation.md)."
 )
-_HEADER = ["method", "whose", "%", "frames", "backbone", "pretraining", "source", "certainty"]
-_CERTAINTY = {"stated": "its own docs", "secondary": "secondary source"}
+_HEADER = ["method", "from", "%", "frames", "backbone", "pretraining", "source", "evidence"]
+_CERTAINTY = {"stated": "the method's docs", "secondary": "secondary source"}
 
 
 def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
-    """Args: summary: `results.json` over several splits, or empty."""
+    """Metrics, failures and published results.
+
+    Args:
+        summary: `results.json` of several splits, or empty.
+    """
     measured = [run for run in runs if run.files.results]
     if not measured:
         return Markup()
@@ -45,7 +49,7 @@ def _task_of(name: str) -> str:
 def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
     chance = {name: level for run in runs for name, level in run.files.results.get("chance", {}).items()}
-    header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± deviation"] if summary else [])]
+    header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± std"] if summary else [])]
     header += ["chance"] if chance else []
     tasks = {run.task for run in runs}
     rows: list[list[object]] = []
@@ -58,14 +62,14 @@ def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
             rows[-1].append(percent(chance[name]) if name in chance else "-")
     if not names:
         counts = [_counts(run.files.results) for run in runs]
-        return data_table("Features", ["what", *(run.name or "this run" for run in runs)], [["videos", *counts]])
+        return data_table("Features", ["count", *(run.name or "this run" for run in runs)], [["videos", *counts]])
     rows.append(["test videos evaluated", *(_counts(run.files.results) for run in runs)])
     if summary:
         rows[-1].append(_counts(summary))
     rows[-1] += [""] if chance else []
     metrics = data_table("Metrics, in percent", header, rows)
     has_errors = any("standard_errors" in run.files.results for run in runs)
-    return joined([metrics, note(_WHAT_STANDS_BESIDE)]) if has_errors else metrics
+    return joined([metrics, note(_EXPLANATION)]) if has_errors else metrics
 
 
 def _with_error(run: ReportedRun, name: str) -> str:
@@ -83,14 +87,14 @@ def _counts(results: Mapping[str, Any]) -> str:
 
 
 def _failures(runs: Sequence[ReportedRun]) -> Markup:
-    """Which videos the numbers leave out."""
+    """Videos that are missing from the numbers."""
     parts = []
     for run in runs:
         lines = run.files.results.get("failures", [])
         if lines:
             whose = f" ({run.name})" if run.name else ""
             listed = element("ul", *(element("li", line) for line in lines), class_="failures")
-            parts.append(details(f"{_videos(len(lines))} could not be decoded and are left out{whose}", listed))
+            parts.append(details(f"{_videos(len(lines))} left out: could not be decoded{whose}", listed))
     return joined(parts)
 
 
@@ -107,10 +111,10 @@ def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Marku
     others = published_for(dataset, first.task)
     if others and not comparable:
         return note(
-            "No published number is shown: they are of all labels, all weights and whole videos (docs/evaluation.md)."
+            "No published results are shown: they use all labels, all weights and whole videos (docs/evaluation.md)."
         )
     if not others:
-        return note(f"No published number is shown: none on file is of {first.task} on {dataset or 'this list'}.")
+        return note(f"No published results are shown: none are known for {first.task} on {dataset or 'this list'}.")
     ours = [run for run in comparable if run.task == first.task and _dataset(run) == dataset]
     lines = [(_own_value(run), _own_row(run)) for run in ours]
     if summary:
@@ -129,7 +133,7 @@ def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Marku
                 num_text_columns=len(_HEADER),
                 marked=marked,
             ),
-            note("Backbone, frames and pretraining differ as listed: read a number with its row, not with its place."),
+            note("Rows differ in backbone, frames and pretraining: their order does not rank the methods."),
         ]
     )
 
@@ -163,7 +167,7 @@ def _published_row(row: Published) -> list[object]:
         row.method,
         element("span", "published", class_="badge"),
         f"{row.value:.1f}",
-        "not said" if row.frames is None else row.frames,
+        "not reported" if row.frames is None else row.frames,
         row.backbone,
         row.pretraining + epochs,
         row.source,

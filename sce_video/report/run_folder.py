@@ -1,4 +1,4 @@
-"""Reading of the files in a run's folder."""
+"""Reader of the files in a run's folder."""
 
 import csv
 import json
@@ -12,10 +12,10 @@ from sce_video.errors import UserError, reason_of
 from sce_video.runtime.logging import logged_metrics
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
-_MOST = 1e300
-_RESULTS = ("metrics", "num_evaluated", "num_expected", "protocol")
-_PREDICTIONS = ("path", "label", "predicted")
-_NEIGHBORS = ("path", "label", "place", "neighbor_path", "neighbor_label", "similarity")
+_MAX_VALUE = 1e300
+_REQUIRED_RESULTS = ("metrics", "num_evaluated", "num_expected", "protocol")
+_PREDICTION_COLUMNS = ("path", "label", "predicted")
+_NEIGHBOR_COLUMNS = ("path", "label", "place", "neighbor_path", "neighbor_label", "similarity")
 
 Row = TypeVar("Row")
 
@@ -33,7 +33,7 @@ class Neighbor(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A test video, or one of its clips, and what is nearest to it, nearest first."""
+    """A test video, or one of its clips, with its nearest neighbours, nearest first."""
 
     path: str
     label: int
@@ -42,7 +42,7 @@ class Query(NamedTuple):
 
 @dataclass(frozen=True)
 class RunFiles:
-    """`results` is empty before the end of an evaluation; the lists are empty where a task writes no such file."""
+    """Content of a run's files; `results` is empty before the end of an evaluation, a list if its file is missing."""
 
     folder: Path
     results: dict[str, Any]
@@ -52,47 +52,47 @@ class RunFiles:
 
     @property
     def answers(self) -> list[Prediction]:
-        """What was said of each test video: the predicted class, or else that of the nearest neighbour."""
+        """Prediction for each test video; without predictions, the class of its nearest neighbour."""
         if self.predictions:
             return self.predictions
         return [Prediction(query.path, query.label, query.neighbors[0].label) for query in self.queries]
 
 
 def read_run(folder: Path | str) -> RunFiles:
-    """Read what there is.
+    """Read a run's files; those that are missing are empty.
 
     Raises:
-        UserError: a file is damaged; none is there.
+        UserError: a file is damaged, or there is neither a result nor a logged step.
     """
     folder = Path(folder)
     run = RunFiles(
         folder=folder,
         results=read_results(folder / RESULTS_FILE),
         metrics_log=logged_metrics(folder / "metrics.jsonl"),
-        predictions=list(_read_rows(folder / "predictions.csv", _PREDICTIONS, _prediction)),
-        queries=_grouped(_read_rows(folder / "neighbors.csv", _NEIGHBORS, _neighbor)),
+        predictions=list(_read_rows(folder / "predictions.csv", _PREDICTION_COLUMNS, _prediction)),
+        queries=_grouped(_read_rows(folder / "neighbors.csv", _NEIGHBOR_COLUMNS, _neighbor)),
     )
     if not (run.results or run.metrics_log):
-        raise UserError(f"{folder} holds neither {RESULTS_FILE} nor metrics.jsonl; has the run come that far?")
+        raise UserError(f"{folder} holds neither {RESULTS_FILE} nor metrics.jsonl; has the run logged anything yet?")
     return run
 
 
 def read_results(file: Path | str) -> dict[str, Any]:
-    """Empty if there is no file.
+    """Read `results.json`; {} if there is no file.
 
     Raises:
-        UserError: it is damaged or holds something else.
+        UserError: it is damaged, or does not hold results of an evaluation.
     """
     file = Path(file)
     if not file.is_file():
         return {}
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-    except Exception as error:  # the border: whatever is raised while it is read
-        raise UserError(f"{file} cannot be read ({reason_of(error)}); run the evaluation again") from error
-    if not isinstance(results, dict) or any(key not in results for key in _RESULTS):
-        raise UserError(f"{file} does not hold the results of an evaluation ({', '.join(_RESULTS)})")
-    wrong = [key for key, is_right in _KINDS.items() if key in results and not is_right(results[key])]
+    except Exception as error:  # a damaged file may raise anything
+        raise UserError(f"{file} cannot be read ({reason_of(error)}); rerun the evaluation") from error
+    if not isinstance(results, dict) or any(key not in results for key in _REQUIRED_RESULTS):
+        raise UserError(f"{file} does not hold the results of an evaluation ({', '.join(_REQUIRED_RESULTS)})")
+    wrong = [key for key, is_valid in _CHECKS.items() if key in results and not is_valid(results[key])]
     if wrong:
         value = repr(results[wrong[0]])
         raise UserError(f"{file} does not hold the results of an evaluation ({wrong[0]} is {value:.60})")
@@ -100,8 +100,10 @@ def read_results(file: Path | str) -> dict[str, Any]:
 
 
 def _are_numbers(value: Any) -> bool:
-    """Finite ones, by name."""
-    return isinstance(value, dict) and all(type(each) in (int, float) and abs(each) < _MOST for each in value.values())
+    """Whether it is a dict of finite numbers."""
+    return isinstance(value, dict) and all(
+        type(each) in (int, float) and abs(each) < _MAX_VALUE for each in value.values()
+    )
 
 
 def _are_texts(value: Any) -> bool:
@@ -109,7 +111,7 @@ def _are_texts(value: Any) -> bool:
 
 
 def _are_names(value: Any) -> bool:
-    """Of classes, by their number; None where the data set has none."""
+    """Whether it is class names by label, or None for a data set without names."""
     return value is None or (
         isinstance(value, dict) and _are_texts(value) and all(label.isdecimal() and label.isascii() for label in value)
     )
@@ -119,8 +121,8 @@ def _values(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
-# What must be of the right kind where it is there.
-_KINDS: dict[str, Callable[[Any], bool]] = {
+# Checks of the values that are present.
+_CHECKS: dict[str, Callable[[Any], bool]] = {
     "metrics": _are_numbers,
     "metrics_std": _are_numbers,
     "chance": _are_numbers,
@@ -137,7 +139,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _read_rows(file: Path, columns: Sequence[str], parse: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
-    """The rows of a table, none if there is no file; names that are not UTF-8 are read as they were written."""
+    """Rows of a CSV file, none if there is no file; names that are not UTF-8 keep their bytes."""
     if not file.is_file():
         return
     with file.open(encoding="utf-8", errors="surrogateescape", newline="") as opened:
@@ -145,12 +147,12 @@ def _read_rows(file: Path, columns: Sequence[str], parse: Callable[[dict[str, st
         try:
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
-                raise UserError(f"{file} has no column {missing[0]}; run the evaluation again")
+                raise UserError(f"{file} has no column {missing[0]}; rerun the evaluation")
             rows = [parse(row) for row in reader]
         except UserError:
             raise
-        except Exception as error:  # the border: whatever is raised while it is read
-            raise UserError(f"{file}, line {reader.line_num}: {error}; run the evaluation again") from error
+        except Exception as error:  # a damaged file may raise anything
+            raise UserError(f"{file}, line {reader.line_num}: {error}; rerun the evaluation") from error
     yield from rows
 
 
@@ -158,26 +160,26 @@ def _prediction(row: dict[str, str]) -> Prediction:
     return Prediction(row["path"], int(row["label"]), int(row["predicted"]))
 
 
-class _PlacedNeighbor(NamedTuple):
+class _NeighborRow(NamedTuple):
     path: str
     label: int
-    place: int
+    rank: int
     neighbor: Neighbor
 
 
-def _neighbor(row: dict[str, str]) -> _PlacedNeighbor:
+def _neighbor(row: dict[str, str]) -> _NeighborRow:
     similarity = float(row["similarity"])
     if not math.isfinite(similarity):
         raise ValueError(f"similarity is {similarity}")
     neighbor = Neighbor(row["neighbor_path"], int(row["neighbor_label"]), similarity)
-    return _PlacedNeighbor(row["path"], int(row["label"]), int(row["place"]), neighbor)
+    return _NeighborRow(row["path"], int(row["label"]), int(row["place"]), neighbor)
 
 
-def _grouped(rows: Iterator[_PlacedNeighbor]) -> list[Query]:
-    """A query begins where a place 1 stands: clips of one video ask one after the other under the same name."""
-    queries: list[tuple[_PlacedNeighbor, list[Neighbor]]] = []
+def _grouped(rows: Iterator[_NeighborRow]) -> list[Query]:
+    """Queries of the rows; each starts at rank 1, as the clips of a video follow one another under the same path."""
+    queries: list[tuple[_NeighborRow, list[Neighbor]]] = []
     for row in rows:
-        if row.place == 1 or not queries:
+        if row.rank == 1 or not queries:
             queries.append((row, []))
         queries[-1][1].append(row.neighbor)
     return [Query(first.path, first.label, tuple(neighbors)) for first, neighbors in queries]

@@ -6,13 +6,13 @@ import hashlib
 from sce_video.report.markup import Markup, element
 
 
-def own_code(tag: str, content: str) -> Markup:
-    """`<script>` or `<style>` around text of this package, which a browser compares with `policy` to the byte."""
+def inline_element(tag: str, content: str) -> Markup:
+    """`<script>` or `<style>` with unescaped content of this package, which `policy` allows by its hash."""
     return Markup(f"<{tag}>{content}</{tag}>")
 
 
 def policy(*, style: str, script: str) -> Markup:
-    """The page's Content-Security-Policy, by the hashes of the two: whatever else a name smuggles in does not run."""
+    """Content-Security-Policy that allows this style and script by their hashes, and nothing injected by a name."""
     rules = {
         "default-src": "'none'",
         "img-src": "data:",

@@ -5,14 +5,12 @@ from pathlib import Path
 
 
 def require_plain_archive(path: Path, *, file_attributes: int | None = None) -> None:
-    """Compare headers and checksums, which torch.load does not: it fills tensors with whatever is there.
-
-    A compressed entry, or many that lie on one another, could be of any size.
+    """Check headers and checksums, which torch.load ignores, and refuse entries that could unpack to any size.
 
     Args:
-        file_attributes: those that every entry has.
+        file_attributes: required of every entry, if given.
     Raises:
-        zipfile.BadZipFile: there are such entries, or a header or a checksum is wrong.
+        zipfile.BadZipFile: a header or a checksum is wrong, or entries are compressed or overlap.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()

@@ -53,13 +53,13 @@ class CheckpointFolder:
         """Write a checkpoint, on the main process.
 
         Raises:
-            OSError: the disk is full or cannot be written; older checkpoints are as they were.
+            OSError: the disk is full or cannot be written; older checkpoints are unchanged.
         """
         if not is_main_process():
             return
         with atomic_path(self.path(step)) as partial, partial.open("wb") as file:
             _write({"step": step, **state}, file)
-        done = [known for known in self.steps() if known <= step]  # a later file is a damaged one that was passed over
+        done = [known for known in self.steps() if known <= step]  # a later file is damaged and was skipped
         for old in done[: -self.num_kept]:
             self.path(old).unlink(missing_ok=True)
 
@@ -67,7 +67,7 @@ class CheckpointFolder:
         """The newest checkpoint that can be read and used, on the CPU; None if there is none.
 
         Args:
-            use: called with it; a DamagedError of its own passes this one over, too.
+            use: called with the checkpoint; if it raises DamagedError, the one before is tried.
         Raises:
             CheckpointError: there are checkpoint files, but none can be read.
         """
@@ -85,13 +85,13 @@ class CheckpointFolder:
                 return state
         if steps:
             raise CheckpointError(
-                f"none of the {len(steps)} checkpoints in {self.folder} can be read; delete the folder to start anew"
+                f"none of the {len(steps)} checkpoints in {self.folder} can be read; delete the folder to start over"
             )
         return None
 
 
 def _write(state: dict[str, Any], file: BinaryIO) -> None:
-    """torch.save, whose own words for a full disk are `unexpected pos 704 vs 598`."""
+    """torch.save, but a full disk is an OSError instead of a RuntimeError `unexpected pos 704 vs 598`."""
     try:
         torch.save(state, file)
     except RuntimeError as error:
@@ -101,7 +101,7 @@ def _write(state: dict[str, Any], file: BinaryIO) -> None:
 
 
 def newest_below(folder: Path) -> str:
-    """The checkpoint file that was written last, of this folder or those in it; "" if there is none."""
+    """Relative path of the most recently written checkpoint below a folder; "" if there is none."""
     files = sorted(folder.rglob("step_*.pt"), key=lambda path: path.stat().st_mtime_ns)
     return str(files[-1].relative_to(folder)) if files else ""
 
@@ -110,7 +110,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint file to the CPU without unpickling code.
 
     Raises:
-        DamagedError: missing, damaged, or holding more than tensors and plain types.
+        DamagedError: it is missing, damaged, or has other objects than tensors and plain types.
     """
     if not path.is_file():
         raise DamagedError(f"checkpoint {path} does not exist")
@@ -122,29 +122,29 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise DamagedError(
             f"checkpoint {path} holds more than tensors and plain types; it is not loaded, since that could run code"
         ) from error
-    except Exception as error:  # the border: a damaged file makes zipfile, pickle and torch raise whatever it is
+    except Exception as error:  # zipfile, pickle and torch may raise anything for a damaged file
         raise DamagedError(f"checkpoint {path} cannot be read ({reason_of(error)})") from error
     checked: dict[str, Any] = state
     return checked
 
 
 def require_finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raises ValueError if one is no tensor, or holds something else than real and finite numbers."""
+    """Raises ValueError for a value that is not a tensor of real and finite numbers."""
     for name, value in tensors.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(f"{name!r:.80} is no tensor by name")
+            raise ValueError(f"{name!r:.80} is not a named tensor")
         if value.is_complex() or not torch.isfinite(value).all():
             raise ValueError(f"{name:.80} holds values that are not real and finite; was it saved by a diverged run?")
 
 
 def _require_sound(state: Any, *, most_bytes: int) -> None:
-    """Raises ValueError on what no checkpoint holds, as far as that shows without knowing the run."""
+    """Raises ValueError for content that no run has saved."""
     if not isinstance(state, dict):
         raise ValueError(f"it holds a {type(state).__name__}; a dict was expected")
     for tensor in _tensors(state):
-        # A few bytes can pose as a tensor of any size.
+        # A few bytes can be expanded to a tensor of any size.
         if tensor.layout != torch.strided or tensor.numel() * tensor.element_size() > most_bytes:
-            raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is not whole in it")
+            raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is not stored in full")
     if "model" in state:
         require_finite(state["model"])
 
@@ -155,6 +155,6 @@ def _tensors(state: Any) -> Iterator[Tensor]:
         value = waiting.pop()
         if isinstance(value, Tensor):
             yield value
-        elif isinstance(value, dict | list | tuple) and id(value) not in seen:  # one list can stand in it many times
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:  # one list can occur many times
             seen.add(id(value))
             waiting.extend(value.values() if isinstance(value, dict) else value)

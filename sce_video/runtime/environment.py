@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-# In a copy of the package: which commit it is of.
+# Names the commit of a copy of the package.
 COMMIT_FILE = "commit.txt"
 _PACKAGES = ("torch", "torchvision", "pytorchvideo", "av", "torchcodec", "decord", "numpy")
 
@@ -37,7 +37,7 @@ def _machine() -> str:
 
 
 def commit() -> str:
-    """Commit of the checkout that holds the package, or that a copy of it was made of; "unknown" when it is neither."""
+    """Commit of the checkout that holds the package, or that it was copied from; "unknown" otherwise."""
     noted = Path(__file__).parents[1] / COMMIT_FILE
     if noted.is_file():
         return noted.read_text(encoding="utf-8").strip()

@@ -12,13 +12,14 @@ from sce_video.engine.cluster.run_lock import require_run_lock, run_lock_suffix
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name, synced to disk, when the block ends well.
+    """A temporary path beside `path`, synced and renamed to it if the block ends without an error.
 
-    The temporary name is that of this run's lock, if it holds one (`engine.cluster.run_lock`): whoever takes over
-    deletes it. Without a lock it is always the same, so what a kill leaves behind is written over by the next attempt.
+    The temporary name has the suffix of this run's lock, if it holds one: a process that takes over the lock deletes
+    the file (`engine.cluster.run_lock`). Without a lock the name is fixed, so the next attempt overwrites what a kill
+    leaves behind.
 
     Raises:
-        InUseError: another process has taken over the folder of this one; `path` is what it was.
+        InUseError: another process has taken over the folder of this one; `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{run_lock_suffix()}.partial")

@@ -8,7 +8,6 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from tqdm import tqdm
 
@@ -21,16 +20,16 @@ from sce_video.special_files import refuse_special_file
 
 LOGGER = logging.getLogger("sce_video")
 RUN_LOG, METRICS_FILE = "run.log", "metrics.jsonl"
-TEXT_FILE_ONLY = {"text_file_only": True}  # `extra` of a line that the terminal is spared
-_LEAST_FREE_BYTES = 1 << 20
-_MOST_STEPS = 1 << 53
-_MOST = 1e100  # of a scalar: those of a run are float32, and charts calculate with them
+TEXT_FILE_ONLY = {"text_file_only": True}  # `extra` of a line that is not shown on the terminal
+_MIN_FREE_BYTES = 1 << 20
+_MAX_STEPS = 1 << 53
+_MAX_VALUE = 1e100  # of a scalar: above any float32, and charts can calculate with it
 
 
 class _PlainFormatter(logging.Formatter):
-    """Names of files, and what libraries say of them, neither steer the terminal nor show a secret of a URL.
+    """Writes out control characters and masks secrets in URLs, which file names and library messages may contain.
 
-    Lines of `run.log` that begin with white space belong to the one above: a name cannot make up one of its own.
+    `indent` marks continuation lines, so that a file name cannot fake a line of `run.log`.
     """
 
     def __init__(self, form: str, *, indent: str = "") -> None:
@@ -51,7 +50,7 @@ class _TqdmHandler(logging.Handler):
 
 
 class _TextFile(logging.FileHandler):
-    """Handler for `run.log`; a full disk loses lines there, without a traceback on the terminal."""
+    """Handler for `run.log`; a full disk loses lines, without a traceback on the terminal."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         pass
@@ -69,13 +68,13 @@ class _Kept(logging.Handler):
 
 
 def set_up_logging(folder: Path) -> None:
-    """Send the package's log lines to the terminal and to `folder/run.log`; of other ranks errors to the terminal."""
+    """Log to the terminal and to `folder/run.log`; other ranks than the first log errors to the terminal only."""
     log_to_terminal()
     log_to(folder)
 
 
 def log_to_terminal() -> None:
-    """Send the package's log lines there; `log_to` writes them to a file, too, from the first on."""
+    """Log to the terminal, and keep the lines for `log_to`."""
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
         handler.close()
@@ -95,7 +94,7 @@ def log_to(folder: Path) -> None:
     """Write the lines since `log_to_terminal` and all later ones to `folder/run.log`, on the main process, once.
 
     Raises:
-        OSError: it cannot be written, or something else has that name.
+        OSError: it cannot be written, or is not a regular file.
     """
     if not is_main_process() or any(isinstance(handler, _TextFile) for handler in LOGGER.handlers):
         return
@@ -113,11 +112,11 @@ def log_to(folder: Path) -> None:
 class MetricsLog:
     """Scalars per optimiser step, as JSON lines and for TensorBoard; does nothing off the main process.
 
-    A disk that is full costs lines, and is said once.
+    A full disk loses lines, which is logged once.
 
     Args:
         folder: gets `metrics.jsonl` and `tensorboard/`.
-        start_step: lines of an interrupted run at or past this step are dropped, since they are made again.
+        start_step: lines of an interrupted run at or past this step are dropped, since these steps are repeated.
     """
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
@@ -130,7 +129,7 @@ class MetricsLog:
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._folder = folder
         self._file = path.open("a", encoding="utf-8")
-        from torch.utils.tensorboard import SummaryWriter  # a second of every program's start
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
         self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
 
@@ -140,9 +139,9 @@ class MetricsLog:
         require_run_lock()
         try:
             self._file.write(json.dumps({"step": step, **scalars}) + "\n")
-            self._file.flush()  # what a full disk does not take is tried again with the next line
-            if shutil.disk_usage(self._folder).free < _LEAST_FREE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # its thread would say so with a traceback
+            self._file.flush()  # what does not fit on a full disk is retried with the next line
+            if shutil.disk_usage(self._folder).free < _MIN_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # TensorBoard's thread would print a traceback
             for name, value in scalars.items():
                 self._tensorboard.add_scalar(name, value, step)
         except OSError as error:
@@ -153,9 +152,7 @@ class MetricsLog:
     def __enter__(self) -> "MetricsLog":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -164,9 +161,9 @@ class MetricsLog:
 
 
 def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
-    """The lines of a `metrics.jsonl`, none if there is no file.
+    """Lines of a `metrics.jsonl`, none if there is no file.
 
-    What is torn by a crash or otherwise no line of numbers is left out; where it is not the last one that is said.
+    Damaged lines are left out, with a warning if one is not the last, which a crash may tear.
     """
     if not metrics_file.is_file():
         return []
@@ -181,10 +178,10 @@ def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
 
 
 def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
-    """The same, at least one.
+    """Lines of a `metrics.jsonl`, at least one.
 
     Raises:
-        UserError: no such file, or nothing in it.
+        UserError: there is no file, or no line in it.
     """
     lines = logged_metrics(metrics_file)
     if not lines:
@@ -194,11 +191,11 @@ def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
 
 
 def _line_of(text: str) -> dict[str, float] | None:
-    """Scalars by name and a `step`, a whole number from 0; None for anything else."""
+    """Scalars of a line, with a `step` of at least 0; None if it is damaged."""
     try:
         line = json.loads(text)
-        if not (isinstance(line, dict) and type(line["step"]) is int and 0 <= line["step"] < _MOST_STEPS):
+        if not (isinstance(line, dict) and type(line["step"]) is int and 0 <= line["step"] < _MAX_STEPS):
             return None
-        return line if all(type(value) in (int, float) and abs(value) < _MOST for value in line.values()) else None
-    except Exception:  # the border: whatever is raised while a line is read says that it is none
+        return line if all(type(value) in (int, float) and abs(value) < _MAX_VALUE for value in line.values()) else None
+    except Exception:  # a damaged line may raise anything
         return None

@@ -22,12 +22,12 @@ class ThroughputMeter:
         """Pass `batches` on and add the time that each takes to arrive to the waiting time."""
         iterator = iter(batches)
         while True:
-            asked = time.perf_counter()
+            started = time.perf_counter()
             try:
                 batch = next(iterator)
             except StopIteration:
                 return
-            self._waited_seconds += time.perf_counter() - asked
+            self._waited_seconds += time.perf_counter() - started
             yield batch
 
     def add_clips(self, num_clips: int) -> None:

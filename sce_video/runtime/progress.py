@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from sce_video.engine.cluster.collectives import is_main_process
 
-# What a terminal of 80 columns cuts off comes last.
+# What a terminal of 80 columns may cut off comes last.
 _FORMAT = "{desc} {n_fmt}/{total_fmt}{postfix} |{bar}| {elapsed}<{remaining}"
 
 
@@ -19,11 +19,11 @@ def progress_bar(
     delay_seconds: float = 0.0,
     has_own_speed: bool = False,
 ) -> tqdm:
-    """A tqdm bar on stderr; one line every half minute where stderr is a file (Slurm, CI). No bar of nothing to do.
+    """A tqdm bar on stderr, with a line every 30 s if that is a file (Slurm, CI); no bar if there is nothing to do.
 
     Args:
-        delay_seconds: what is done by then shows no bar.
-        has_own_speed: what is set as postfix says how fast it goes, better than units per second do.
+        delay_seconds: no bar for work that takes less.
+        has_own_speed: the postfix has the speed, so units per second are not shown.
     """
     return tqdm(
         total=total,

@@ -1,4 +1,4 @@
-"""Seeds as a function of names, never of what ran before."""
+"""Seeds and generators as functions of names, independent of what ran before."""
 
 import hashlib
 import random

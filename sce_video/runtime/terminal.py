@@ -30,10 +30,10 @@ class _BestEffort:
 
 
 def make_terminal_best_effort() -> None:
-    """Install best-effort output in this process and in those that it starts later.
+    """Make stdout and stderr ignore write errors.
 
-    Where one of the three standard files was closed at the start (`2>&-`), the next file that the program opens would
-    get its number, and what libraries print would go into that.
+    A standard stream that was closed at the start (`2>&-`) becomes /dev/null, also for child processes: else the next
+    file that is opened would get its number, and with it what libraries print.
     """
     for number in range(3):
         try:

@@ -20,19 +20,19 @@ from sce_video.report.reported import ReportedRun
 from sce_video.report.run_folder import Query, RunFiles, read_run
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.features import features_folder
-from sce_video.tasks.pictures import build_pictures, choose_shown
+from sce_video.tasks.cached_features import features_folder
+from sce_video.tasks.pictures import build_pictures, choose_queries_to_show
 from sce_video.urls import masked
 
 
 def build_reported_runs(runs: Sequence[CfgNode], *, names: Sequence[str]) -> list[ReportedRun]:
-    """Read the folders of runs, decode what one page shows of their videos.
+    """Read the folders of runs, and decode the videos that a page of them shows.
 
     Raises:
         UserError: a file of a run is damaged, or there is none yet.
     """
     read = [read_run(Path(cfg.RUN.OUTPUT_DIR)) for cfg in runs]
-    queries = choose_shown(read)
+    queries = choose_queries_to_show(read)
     return [_reported(*each) for each in zip(runs, names, read, queries, strict=True)]
 
 
@@ -50,14 +50,14 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
 
 
 def describe_runs(runs: Sequence[CfgNode]) -> str:
-    """Task, data and backbone in a line, or only how many runs where these differ."""
+    """Task, data and backbone in a line, or the number of runs if these differ."""
     splits = ", ".join(dict.fromkeys(str(cfg.DATA.SPLIT) for cfg in runs))
     described = list(dict.fromkeys(f"{cfg.TASK}, {_data_of(cfg, splits)}, {cfg.MODEL.BACKBONE}" for cfg in runs))
     return described[0] if len(described) == 1 else f"{len(runs)} runs"
 
 
 def _data_of(cfg: CfgNode, splits: str) -> str:
-    """The name of a list, or the source."""
+    """File name of the list, or the source."""
     if SOURCES[cfg.DATA.SOURCE].has_splits:
         return f"{cfg.DATA.SOURCE} split {splits}"
     if cfg.DATA.SOURCE != "list":
@@ -67,7 +67,7 @@ def _data_of(cfg: CfgNode, splits: str) -> str:
 
 
 def _environment(files: RunFiles) -> Mapping[str, str]:
-    """Command, commit and versions: of the results or, before there are any, of the newest checkpoint."""
+    """Command, commit and versions, from the results or, before there are any, from the newest checkpoint."""
     if files.results:
         environment: dict[str, str] = files.results.get("environment", {})
         return environment
@@ -80,15 +80,15 @@ def _feature_map(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
     try:
         if cfg.TASK == "extract":
             return _map_of_extracted(files.folder)
-        # Elsewhere `features/` holds the probabilities of classes.
-        return _map_of_answered(cfg, files) if cfg.TASK in EVALUATIONS else None
+        # For other tasks `features/` holds class probabilities.
+        return _map_of_evaluated(cfg, files) if cfg.TASK in EVALUATIONS else None
     except UserError as error:
-        LOGGER.warning("no map of the features: %s", error)
+        LOGGER.warning("no feature map: %s", error)
         return None
 
 
 def _map_of_extracted(folder: Path) -> FeatureMap | None:
-    """Of the test videos or, where there are none, of those of training."""
+    """Map of the test videos or, if there are none, of the training videos."""
     for name, listed in (("test", "test"), ("train", "training")):
         found = read_export(folder / name)
         if found is not None:
@@ -97,13 +97,13 @@ def _map_of_extracted(folder: Path) -> FeatureMap | None:
     return None
 
 
-def _map_of_answered(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
-    """Features and answers are both one row per test row, in the same order."""
+def _map_of_evaluated(cfg: CfgNode, files: RunFiles) -> FeatureMap | None:
+    """Map of an evaluation's test features; they and the answers have the same rows."""
     folder = features_folder(cfg, "test")
     rows = read_features(folder)
     same = rows is not None and features_digest(rows.features) == files.results.get("features")
     if rows is None or not same or len(rows.features) != len(files.answers):
-        LOGGER.warning("no map of the features: those in %s are not of this evaluation", folder)
+        LOGGER.warning("no feature map: the features in %s are not of this evaluation", folder)
         return None
     labels, paths = [answer.label for answer in files.answers], [answer.path for answer in files.answers]
     return make_feature_map(rows.features, labels=labels, paths=paths)

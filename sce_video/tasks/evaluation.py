@@ -16,18 +16,13 @@ from sce_video.clips.decoders import VideoOpener
 from sce_video.data.checks import require_comparable
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
-from sce_video.evaluate.features import (
-    FeatureRows,
-    FeatureSet,
-    features_digest,
-    labeled,
-)
+from sce_video.evaluate.features import FeatureRows, FeatureSet, features_digest, labeled
 from sce_video.evaluate.metrics import Measured
 from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_neighbors, write_predictions
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
-from sce_video.tasks.features import describe_views, features_home, features_of
-from sce_video.tasks.results import write_results
+from sce_video.tasks.cached_features import describe_views, features_of, features_root
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
+from sce_video.tasks.results import write_evaluation_results
 
 # (test features, training features) -> metrics
 Measure = Callable[[FeatureSet, FeatureSet], Measured]
@@ -37,18 +32,18 @@ def evaluate_task(cfg: CfgNode, device: torch.device, measure: Measure, *, setti
     """Extract features of training and test videos, measure, write `results.json`, print the table.
 
     Args:
-        settings: what the metrics depend on beside the views and the videos, for `protocol`.
+        settings: recorded in `protocol`, beside the views and the videos.
     """
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
     backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.EVAL.SIZE_PIXELS)
     LOGGER.info("evaluating %s on %s", weights, device)
-    memory = features_home(cfg) / DECODER_FILE
-    opener = choose_opener(cfg, train_manifest, memory=memory)
+    choice_file = features_root(cfg) / DECODER_FILE
+    opener = choose_opener(cfg, train_manifest, choice_file=choice_file)
     features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
 
     def work() -> None:
-        remember_decoder(cfg, opener.decoder, videos=train_manifest.digest(), memory=memory)
+        save_decoder_choice(cfg, opener.decoder, videos=train_manifest.digest(), choice_file=choice_file)
         _evaluate(cfg, measure, features, opener, train_manifest, test_manifest, settings=settings, weights=weights)
 
     return work
@@ -75,13 +70,13 @@ def _evaluate(
             Path(cfg.RUN.OUTPUT_DIR), measured, test, train, test_manifest.shown_paths, train_manifest.shown_paths
         )
     protocol = {**describe_views(cfg, opener, train=train_manifest, test=test_manifest), **settings}
-    write_results(
+    write_evaluation_results(
         cfg,
         measured.metrics,
         protocol,
         test=test,
         bank=train,
-        first_answers=_first_answers(measured, train),
+        predicted=_predicted_labels(measured, train),
         weights=weights,
         details=measured.details,
         class_names=train_manifest.class_names,
@@ -89,8 +84,8 @@ def _evaluate(
     )
 
 
-def _first_answers(measured: Measured, bank: FeatureSet) -> Tensor:
-    """The class that each test row was taken for, int64 (rows,)."""
+def _predicted_labels(measured: Measured, bank: FeatureSet) -> Tensor:
+    """Predicted class of each test row, int64 (rows,)."""
     if measured.scores is not None:
         return measured.scores.argmax(dim=1)
     assert measured.neighbors is not None  # an evaluation has one or the other
@@ -105,7 +100,7 @@ def _write_records(
     test_paths: Sequence[str],
     bank_paths: Sequence[str],
 ) -> None:
-    """The tables of this task; none stays of another one that used the folder before."""
+    """Write the tables of this task, and delete those that another task has left in the folder."""
     for name in (PREDICTIONS_FILE, NEIGHBORS_FILE):
         (output_dir / name).unlink(missing_ok=True)
     if measured.scores is not None:

@@ -20,21 +20,21 @@ from sce_video.evaluate.features import FeatureRows
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
-from sce_video.tasks.features import describe_extraction, features_home, features_of
+from sce_video.tasks.cached_features import describe_extraction, features_of, features_root
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 
 
 def extract_task(cfg: CfgNode, device: torch.device) -> Work:
-    """Write features of the training videos and, where there are such, the test videos, with labels and paths."""
+    """Write features of the training videos and, if there are any, the test videos, with labels and paths."""
     manifests = _manifests(cfg)
     backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.EVAL.SIZE_PIXELS)
-    LOGGER.info("features of %s on %s", weights, device)
-    memory = features_home(cfg) / DECODER_FILE
-    opener = choose_opener(cfg, manifests["train"], memory=memory)
+    LOGGER.info("extracting features of %s on %s", weights, device)
+    choice_file = features_root(cfg) / DECODER_FILE
+    opener = choose_opener(cfg, manifests["train"], choice_file=choice_file)
     features = partial(features_of, cfg, backbone.to(device), device, opener, num_features=backbone.feature_dim)
 
     def work() -> None:
-        remember_decoder(cfg, opener.decoder, videos=manifests["train"].digest(), memory=memory)
+        save_decoder_choice(cfg, opener.decoder, videos=manifests["train"].digest(), choice_file=choice_file)
         _extract(cfg, features, opener, manifests, weights=weights)
 
     return work

@@ -25,9 +25,9 @@ from sce_video.evaluate.metrics import classification_metrics
 from sce_video.evaluate.records import PREDICTIONS_FILE, write_predictions
 from sce_video.models.classifier import Classifier
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
-from sce_video.tasks.features import describe_views, features_of
-from sce_video.tasks.results import write_results
+from sce_video.tasks.cached_features import describe_views, features_of
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
+from sce_video.tasks.results import write_evaluation_results
 from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
@@ -41,14 +41,14 @@ def finetune_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> W
 
 
 def linear_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Work:
-    """The same with the backbone frozen, in eval mode, and without dropout."""
+    """Train a linear classifier on the frozen backbone in eval mode, without dropout; then test."""
     return _train_and_test(cfg, device, config, dropout=0.0, num_trained_blocks=0)
 
 
 def _train_and_test(
     cfg: CfgNode, device: torch.device, config: ConfigRecord, *, dropout: float, num_trained_blocks: int
 ) -> Work:
-    """The weights of the last step are tested, never the best."""
+    """Train, then test the weights of the last step, not the best on the test videos."""
     train_manifest, test_manifest = build_train_manifest(cfg), build_test_manifest(cfg)
     require_comparable(train_manifest, test_manifest)
     classifier, weights = build_classifier(
@@ -57,15 +57,15 @@ def _train_and_test(
         dropout=dropout,
         num_trained_blocks=num_trained_blocks,
     )
-    opener = choose_opener(cfg, train_manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    opener = choose_opener(cfg, train_manifest, choice_file=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     classifier = to_device(classifier, device)
     run = build_finetune_run(cfg, device, config, train_manifest, opener, classifier)
     step = resume(run)
-    recipe = {**_settings(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
+    recipe = {**_recipe(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
 
     def work() -> None:
-        memory = run.output_dir / DECODER_FILE
-        remember_decoder(cfg, opener.decoder, videos=run.record["videos"], memory=memory)
+        choice_file = run.output_dir / DECODER_FILE
+        save_decoder_choice(cfg, opener.decoder, videos=run.record["videos"], choice_file=choice_file)
         LOGGER.info(
             "%s: %s for %d steps (%d per epoch) on %s",
             cfg.TASK,
@@ -109,12 +109,12 @@ def _test(
     test = labeled(rows, test_manifest.require_labels())
     if is_main_process():
         write_predictions(run.output_dir / PREDICTIONS_FILE, test, test_manifest.shown_paths, test.features)
-    write_results(
+    write_evaluation_results(
         cfg,
         classification_metrics(test.features, test.labels, name=cfg.TASK),
         protocol,
         test=test,
-        first_answers=test.features.argmax(dim=1),
+        predicted=test.features.argmax(dim=1),
         weights=weights,
         class_names=class_names,
         num_failed_in_training=len(run.failures),
@@ -167,8 +167,8 @@ def build_finetune_run(
     )
 
 
-def _settings(cfg: CfgNode) -> dict[str, Any]:
-    """The recipe; config.yaml beside the results has the rest."""
+def _recipe(cfg: CfgNode) -> dict[str, Any]:
+    """Settings recorded with the results; config.yaml has the others."""
     return {
         "num_epochs": cfg.TRAIN.NUM_EPOCHS,
         "global_batch_size": cfg.TRAIN.GLOBAL_BATCH_SIZE,

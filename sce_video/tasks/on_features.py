@@ -15,16 +15,16 @@ from sce_video.tasks.evaluation import evaluate_task
 
 
 def on_features_task(cfg: CfgNode, device: torch.device) -> Work:
-    """The evaluation that TASK names, with what it wants: settings of EVAL, device, seed, search, balanced_part.
+    """Evaluation that TASK names, with the arguments it takes: settings of EVAL, device, seed, search, balanced_part.
 
     Raises:
-        UserError: what EVAL.SEARCH chooses is not installed.
+        UserError: the library of EVAL.SEARCH is not installed.
     """
     evaluation = EVALUATIONS[cfg.TASK]
-    wanted = keyword_names(evaluation)
+    names = keyword_names(evaluation)
     settings = settings_for(evaluation, cfg.EVAL)
-    offered: dict[str, Any] = {"device": device, "seed": cfg.RUN.SEED, "balanced_part": balanced_part, **settings}
-    if "search" in wanted:
-        offered["search"] = SEARCHES[cfg.EVAL.SEARCH]()
-    measure = partial(evaluation, **{name: offered[name] for name in wanted})
+    available: dict[str, Any] = {"device": device, "seed": cfg.RUN.SEED, "balanced_part": balanced_part, **settings}
+    if "search" in names:
+        available["search"] = SEARCHES[cfg.EVAL.SEARCH]()
+    measure = partial(evaluation, **{name: available[name] for name in names})
     return evaluate_task(cfg, device, measure, settings=settings)

@@ -27,27 +27,28 @@ from sce_video.report.reported import Pictures, Preview
 from sce_video.report.run_folder import Query, RunFiles
 from sce_video.report.strips import Strip, make_strip
 
-_MOST_QUERIES = 60
+_MAX_QUERIES = 60
 _SHORT_SIDE_PIXELS = 80
-_MOST_FRAMES = 8
+_MAX_FRAMES = 8
 _NUM_PREVIEWED = 4
-_VIEW_PIXELS, _MOST_VIEW_FRAMES = 112, 16
+_VIEW_PIXELS, _MAX_VIEW_FRAMES = 112, 16
 _CPU = torch.device("cpu")
 
 
-def choose_shown(runs: Sequence[RunFiles]) -> list[list[Query]]:
-    """Which queries of each run are shown: some of the first that has any, and what the others find for the same."""
-    asked = [run for run in runs if run.queries]
-    if not asked:
+def choose_queries_to_show(runs: Sequence[RunFiles]) -> list[list[Query]]:
+    """Queries of each run that are shown: some of the first run that has any, and the same ones of the others."""
+    with_queries = [run for run in runs if run.queries]
+    if not with_queries:
         return [[] for _ in runs]
-    most = max(1, 2 * _MOST_QUERIES // (1 + len(asked)))
-    first = choose_queries(asked[0].queries, class_accuracies(asked[0].answers), most=most)
+    max_queries = max(1, 2 * _MAX_QUERIES // (1 + len(with_queries)))
+    accuracies = class_accuracies(with_queries[0].answers)
+    first = choose_queries(with_queries[0].queries, accuracies, max_queries=max_queries)
     found = [{query.path: query for query in reversed(run.queries)} for run in runs]
     return [[of_run[query.path] for query in first if query.path in of_run] for of_run in found]
 
 
 def build_pictures(cfg: CfgNode, queries: Sequence[Query]) -> Pictures:
-    """Gallery and views; videos that cannot be decoded any more are words."""
+    """Pictures of the gallery and the views; the reason stands in for a video that cannot be decoded."""
     test_paths, bank_paths = shown_paths(queries)
     previews, missing = _previews(cfg) if cfg.TASK in TRAINING_TASKS else ([], [])
     return Pictures(
@@ -62,7 +63,7 @@ def build_pictures(cfg: CfgNode, queries: Sequence[Query]) -> Pictures:
 def _pictures_of(
     cfg: CfgNode, build_manifest: Callable[[CfgNode], ListedVideos], paths: Sequence[str]
 ) -> dict[str, Strip | str]:
-    """The middle clip of each video, or why it cannot be shown, by path."""
+    """path -> middle clip of the video, or why it cannot be shown."""
     if not paths:
         return {}
     try:
@@ -70,16 +71,16 @@ def _pictures_of(
     except UserError as error:
         return dict.fromkeys(paths, str(error))
     wanted = set(paths)
-    numbers = {path: video for video, path in enumerate(manifest.shown_paths) if path in wanted}
+    indices = {path: video for video, path in enumerate(manifest.shown_paths) if path in wanted}
     workers = build_workers(cfg, manifest, _CPU)
     show = partial(_middle_clip, cfg, _views_dataset(cfg, manifest, workers))
-    strips = workers.results(show, numbers.values())
-    shown = dict(zip(numbers, strips, strict=True))
-    return {path: shown.get(path, f"{manifest.origin} does not list it any more") for path in paths}
+    strips = workers.results(show, indices.values())
+    shown = dict(zip(indices, strips, strict=True))
+    return {path: shown.get(path, f"it is no longer in {manifest.origin}") for path in paths}
 
 
 def _views_dataset(cfg: CfgNode, manifest: ListedVideos, workers: Workers) -> ViewsDataset:
-    """One clip per video, whole frames, twice as large as shown: they are made smaller with care there."""
+    """One uncropped clip per video, twice as large as shown; `make_strip` resizes it with a better filter."""
     protocol = build_protocol(cfg)._replace(
         num_clips=1, clips="evenly_spaced", num_crops=1, size_pixels=2 * _SHORT_SIDE_PIXELS
     )
@@ -87,7 +88,7 @@ def _views_dataset(cfg: CfgNode, manifest: ListedVideos, workers: Workers) -> Vi
 
 
 def _videos(cfg: CfgNode, manifest: ListedVideos) -> StoredVideos:
-    """PyAV reads all videos; which decoder the run was measured with does not matter to a picture."""
+    """Videos decoded by PyAV, which reads all formats; the run's own decoder does not matter for pictures."""
     return build_videos(cfg, manifest, replace(build_opener(cfg), decoder="pyav"))
 
 
@@ -99,12 +100,12 @@ def _middle_clip(cfg: CfgNode, dataset: ViewsDataset, video: int) -> Strip | str
         decoded.clips[0],
         seconds=cfg.CLIP.SECONDS,
         short_side_pixels=_SHORT_SIDE_PIXELS,
-        most_frames=_MOST_FRAMES,
+        max_frames=_MAX_FRAMES,
     )
 
 
 def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
-    """Views of a few training videos as the first epoch has them, and what keeps others from being shown."""
+    """Views of a few training videos in the first epoch, and why others cannot be shown."""
     try:
         manifest = build_train_manifest(cfg)
     except UserError as error:
@@ -124,14 +125,14 @@ def _preview(dataset: TrainDataset, manifest: ListedVideos, specs: Sequence[View
     if not clips.views:
         return f"No view of {manifest.shown_paths[video]}: {clips.failures[0].reason}"
     views = make_views(collate([clips]), specs=specs, device=_CPU)
-    show = partial(make_strip, short_side_pixels=_VIEW_PIXELS, most_frames=_MOST_VIEW_FRAMES)
+    show = partial(make_strip, short_side_pixels=_VIEW_PIXELS, max_frames=_MAX_VIEW_FRAMES)
     strips = tuple(
-        show(shown_view(view[0], spec.recipe), seconds=spec.seconds) for view, spec in zip(views, specs, strict=True)
+        show(denormalized(view[0], spec.recipe), seconds=spec.seconds) for view, spec in zip(views, specs, strict=True)
     )
     return Preview(manifest.shown_paths[clips.video], strips)
 
 
-def shown_view(view: torch.Tensor, recipe: ViewRecipe) -> torch.Tensor:
-    """A normalised view as colours again: float (C, T, H, W) -> uint8 (T, C, H, W)."""
+def denormalized(view: torch.Tensor, recipe: ViewRecipe) -> torch.Tensor:
+    """Undo the normalisation of a view: float (C, T, H, W) -> uint8 (T, C, H, W)."""
     mean, std = (torch.tensor(values).view(-1, 1, 1, 1) for values in (recipe.mean, recipe.std))
     return ((view * std + mean) * 255).round().clamp(0, 255).to(torch.uint8).transpose(0, 1)

@@ -17,7 +17,7 @@ from sce_video.build.views import build_views
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.models.weights import BACKBONE_FILE, save_backbone
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.decoder import DECODER_FILE, choose_opener, remember_decoder
+from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
@@ -31,8 +31,8 @@ def pretrain_task(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> W
 
 
 def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> None:
-    memory = run.output_dir / DECODER_FILE
-    remember_decoder(cfg, run.record["decoder"], videos=run.record["videos"], memory=memory)
+    choice_file = run.output_dir / DECODER_FILE
+    save_decoder_choice(cfg, run.record["decoder"], videos=run.record["videos"], choice_file=choice_file)
     LOGGER.info(
         "pretraining %s for %d steps (%d per epoch) on %s",
         cfg.MODEL.BACKBONE,
@@ -49,7 +49,7 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
 def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Run:
     manifest = build_train_manifest(cfg)
     views = build_views(cfg)
-    opener = choose_opener(cfg, manifest, memory=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
+    opener = choose_opener(cfg, manifest, choice_file=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
     model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)

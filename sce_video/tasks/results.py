@@ -8,31 +8,29 @@ from torch import Tensor
 
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.chance import chance_levels, standard_errors
-from sce_video.evaluate.features import (
-    FeatureSet,
-)
-from sce_video.report.table import metrics_table
+from sce_video.evaluate.features import FeatureSet
+from sce_video.report.text_table import metrics_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
 
 
-def write_results(
+def write_evaluation_results(
     cfg: CfgNode,
     metrics: dict[str, float],
     protocol: dict[str, Any],
     *,
     test: FeatureSet,
-    first_answers: Tensor,
+    predicted: Tensor,
     bank: FeatureSet | None = None,
     **more: Any,
 ) -> None:
-    """Write `results.json`, print the table.
+    """Write `results.json` and log the table of metrics.
 
     Args:
-        first_answers: the class that each test row was taken for, int64 (rows,).
-        bank: what the test videos were compared with, if with videos.
-        more: `class_names` by label, where the source knows them.
+        predicted: class of each test row, int64 (rows,).
+        bank: training videos that the test videos were compared with, if any.
+        more: further entries of `results.json`.
     """
     if not is_main_process():
         return
@@ -41,11 +39,11 @@ def write_results(
     if bank is not None:
         counts |= {"num_bank": bank.num_evaluated, "num_bank_expected": bank.num_expected}
         text, failures = text + " against {num_bank} of {num_bank_expected} training videos", bank.failures + failures
-    beside = _held_against(metrics, test, first_answers, bank)
+    references = _references(metrics, test, predicted, bank)
     results = {
         "task": cfg.TASK,
         "metrics": metrics,
-        **beside,
+        **references,
         **counts,
         "failures": failures,
         "protocol": protocol,
@@ -54,19 +52,19 @@ def write_results(
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
     write_json(path, {**results, "environment": environment()})
     LOGGER.info(
-        "%s\n±: standard error of %d test videos; chance: an answer that looks at no video\n%s; wrote %s",
-        metrics_table(metrics, **beside),
+        "%s\n±: standard error of %d test videos; chance: without looking at a video\n%s; wrote %s",
+        metrics_table(metrics, **references),
         test.num_evaluated,
         text.format(**counts),
         path,
     )
 
 
-def _held_against(
-    metrics: dict[str, float], test: FeatureSet, first_answers: Tensor, bank: FeatureSet | None
+def _references(
+    metrics: dict[str, float], test: FeatureSet, predicted: Tensor, bank: FeatureSet | None
 ) -> dict[str, dict[str, float]]:
-    """What stands beside each metric: its standard error and its chance level."""
-    right, num_videos = first_answers.cpu() == test.labels, test.num_evaluated
+    """Standard error and chance level of each metric."""
+    right, num_videos = predicted.cpu() == test.labels, test.num_evaluated
     return {
         "standard_errors": standard_errors(metrics, num_videos=num_videos, right=right, labels=test.labels),
         "chance": chance_levels(metrics, labels=test.labels, bank_labels=None if bank is None else bank.labels),

@@ -22,7 +22,7 @@ Task = Callable[[CfgNode, torch.device], Work]
 
 
 def _training(task: Callable[[CfgNode, torch.device, ConfigRecord], Work]) -> Task:
-    """One that also wants to know how its config is kept, to go on from a checkpoint."""
+    """A training task, which also takes its config as checkpoints record it."""
     return lambda cfg, device: task(cfg, device, config_record(cfg))
 
 

@@ -66,18 +66,18 @@ def _load_state(run: Run, state: dict[str, Any]) -> None:
 def _require_same_run(run: Run, state: dict[str, Any]) -> None:
     """Compare the checkpoint's record with the run's; those of older versions have fewer entries."""
     record, plan = run.record, run.plan
-    way_out = "use the config of that run, or choose another RUN.OUTPUT_DIR"
+    hint = "use the config of that run, or choose another RUN.OUTPUT_DIR"
     changed = run.config.changed_keys(state["config"]) if "config" in state else ""
     if changed:
-        raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {way_out}")
+        raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {hint}")
     if state["videos"] != record["videos"]:
-        raise CheckpointError(f"the list of training videos has changed since the start of the run; {way_out}")
+        raise CheckpointError(f"the list of training videos has changed since the start of the run; {hint}")
     if state.get("labels", record["labels"]) != record["labels"]:
-        raise CheckpointError(f"labels of training videos have changed since the start of the run; {way_out}")
+        raise CheckpointError(f"labels of training videos have changed since the start of the run; {hint}")
     if state.get("steps_per_epoch", plan.steps_per_epoch) != plan.steps_per_epoch or state["step"] > plan.num_steps:
         raise CheckpointError(
             f"it is of step {state['step']} of a longer run; this one has {plan.num_steps} steps, "
-            f"{plan.steps_per_epoch} per epoch; {way_out}"
+            f"{plan.steps_per_epoch} per epoch; {hint}"
         )
     before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
     if before != record["batch_norm"]:  # not in state dicts, and different between versions of this toolkit
@@ -142,8 +142,8 @@ def _warn_if_extended(run: Run, steps_before: int, *, step: int) -> None:
         return
     shorter = replace(run.schedules, num_steps=steps_before)
     last, then = shorter.at(step - 1), run.schedules.at(step)
-    leaps = [f"the learning rate from {last.lr:.6g} to {then.lr:.6g}"]
-    leaps += [
+    jumps = [f"the learning rate from {last.lr:.6g} to {then.lr:.6g}"]
+    jumps += [
         f"{name} from {last.method[name]:.6g} to {value:.6g}"
         for name, value in then.method.items()
         if value != shorter.at(step).method[name]
@@ -154,5 +154,5 @@ def _warn_if_extended(run: Run, steps_before: int, *, step: int) -> None:
         steps_before,
         run.plan.num_steps,
         step,
-        ", ".join(leaps),
+        ", ".join(jumps),
     )

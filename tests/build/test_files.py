@@ -140,5 +140,5 @@ def test_programs_for_local_files_refuse_urls(
         runpy.run_path(str(REPOSITORY / "tools" / f"{program}.py"), run_name="__main__")
     assert ended.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "https://***@host/v is no local path" in last
+    assert "https://***@host/v is not a local path" in last
     assert "hunter2" not in last

@@ -68,18 +68,18 @@ def assert_are(rows, videos):
     assert rows.features.tolist() == [[video, 0.5 * video] for video in videos]
 
 
-def test_what_is_there_already_is_said(tmp_path, monkeypatch, capsys):
+def test_cached_videos_are_logged(tmp_path, monkeypatch, capsys):
     said = []
     monkeypatch.setattr(feature_files.LOGGER, "info", lambda text, *values: said.append(text % values))
     store(tmp_path, GrayVideos(broken=[5]))
     assert said == []
     store(tmp_path, GrayVideos(broken=[5]))
     capsys.readouterr()
-    store(tmp_path, GrayVideos())  # the broken one is mended since
+    store(tmp_path, GrayVideos())  # the broken one has been fixed
     assert capsys.readouterr().err != ""
     store(tmp_path, GrayVideos())
     assert said == [f"features: {count} of 11 videos from cache ({tmp_path})" for count in (10, 10, 11)]
-    assert capsys.readouterr().err == ""  # and no bar of nothing
+    assert capsys.readouterr().err == ""  # nor an empty bar
 
 
 def test_a_second_start_reads_nothing(tmp_path):
@@ -90,7 +90,7 @@ def test_a_second_start_reads_nothing(tmp_path):
     assert second.read == []
 
 
-def test_a_stopped_extraction_goes_on_with_the_part_it_was_in(tmp_path):
+def test_a_stopped_extraction_resumes_with_its_unfinished_part(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         store(tmp_path, GrayVideos(deadly=[9]))
     again = GrayVideos()
@@ -98,7 +98,7 @@ def test_a_stopped_extraction_goes_on_with_the_part_it_was_in(tmp_path):
     assert sorted(again.read) == [8, 9, 10]
 
 
-def test_what_a_kill_leaves_of_a_file_is_not_taken_for_one(tmp_path):
+def test_a_partial_file_is_ignored(tmp_path):
     store(tmp_path, GrayVideos())
     (tmp_path / "part_000001.npz").rename(tmp_path / ".part_000001.npz.partial")
     again = GrayVideos()
@@ -133,7 +133,7 @@ def test_the_size_of_a_part_is_part_of_the_record(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("about", [{"weights": "b"}, {"weights": "a", "videos": "x"}])
-def test_features_of_something_else_are_made_anew(tmp_path, about):
+def test_features_of_something_else_are_extracted_again(tmp_path, about):
     store(tmp_path, GrayVideos())
     again = GrayVideos()
     store(tmp_path, again, about=about)
@@ -156,7 +156,7 @@ def test_a_damaged_file_is_named(tmp_path):
     store(tmp_path, GrayVideos())
     file = tmp_path / "part_000001.npz"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and start again"):
+    with pytest.raises(CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and rerun"):
         store(tmp_path, GrayVideos())
 
 
@@ -190,17 +190,17 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_what_is_kept_is_looked_at_before_it_counts(tmp_path, strange):
+def test_cached_features_are_checked(tmp_path, strange):
     store(tmp_path, GrayVideos())
     changed(tmp_path / "part_000001.npz", **STRANGE[strange])
     with pytest.raises(
-        CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and start again"
+        CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and rerun"
     ) as caught:
         store(tmp_path, GrayVideos())
     assert "\n" not in str(caught.value)
 
 
-def test_parts_of_before_they_had_a_digest_still_count(tmp_path):
+def test_parts_without_a_digest_are_accepted(tmp_path):
     store(tmp_path, GrayVideos())
     file = tmp_path / "part_000001.npz"
     with np.load(file) as content:
@@ -220,7 +220,7 @@ def test_a_part_that_would_unpack_to_any_size_is_refused(tmp_path):
         store(tmp_path, GrayVideos())
 
 
-def test_what_is_written_for_others(tmp_path):
+def test_exported_files(tmp_path):
     rows = FeatureRows(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 2]), [(1, "broken")])
     paths = ["a, b.mp4", "c.mp4", 'ü "d".mp4']
     arrays, table = export(rows, tmp_path / "train", paths=paths, labels=[7, 8, 9])
@@ -237,7 +237,7 @@ def test_what_is_written_for_others(tmp_path):
     ]
 
 
-def test_what_was_written_is_read_again(tmp_path):
+def test_an_export_is_read_back(tmp_path):
     rows = FeatureRows(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 2]), [(1, "broken")])
     paths = ["a, b.mp4", "c.mp4", 'ü "d".mp4']
     export(rows, tmp_path / "train", paths=paths, labels=[7, 8, 9])

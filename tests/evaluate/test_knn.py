@@ -55,7 +55,7 @@ def test_votes_are_scikit_learns(k):
     torch.testing.assert_close(votes, scikit_learn_votes(query, bank, bank_labels, k=k), rtol=0, atol=1e-10)
 
 
-def test_more_neighbors_than_the_bank_has_are_said(caplog):
+def test_more_neighbors_than_the_bank_has_are_logged(caplog):
     bank, bank_labels = clusters(12, 1)
     logger = logging.getLogger("sce_video")
     logger.addHandler(caplog.handler)  # whatever other tests made of its propagation

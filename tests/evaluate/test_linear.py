@@ -136,7 +136,7 @@ def test_two_classes_on_a_line_by_hand():
     train_labels = torch.tensor([0, 0, 1, 1])
     test = torch.tensor([[-5.0], [-0.5], [0.5], [-0.2]])
     metrics = linear_metrics(test, torch.tensor([0, 0, 1, 1]), train, train_labels, weight_decay=1e-2)
-    assert metrics["linear_features_top1"] == 0.75  # the border is at 0
+    assert metrics["linear_features_top1"] == 0.75  # the boundary is at 0
     assert metrics["linear_features_mean_class"] == 0.75
 
 

@@ -91,7 +91,7 @@ def test_faiss_keeps_the_callers_type():
     assert (similarities.dtype, rows.dtype) == (torch.double, torch.int64)
 
 
-def test_a_missing_faiss_is_said_in_one_line(monkeypatch):
+def test_a_missing_faiss_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UserError, match=r"faiss cannot be loaded .*; pip install faiss-cpu, or use EVAL\.SEARCH torch"):
         load_faiss_search()

@@ -69,7 +69,7 @@ def on_ranks(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
             args=(num_ranks, str(videos), str(folders[-1])),
             nprocs=num_ranks,
             join=True,
-            start_method="fork",  # which imports nothing anew
+            start_method="fork",  # which does not import again
         )
     return folders
 

@@ -1,4 +1,4 @@
-"""Scripts that are shown are run by bash here, with a `srun` that writes down what it was given."""
+"""Batch scripts are run by bash here, with an `srun` that records its arguments."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import submitit
 from sce_video.cli.prepare import SlurmArray
 from sce_video.engine.prepare.settings import Transcode
 from sce_video.errors import UserError
-from sce_video.launch.submit import Resources, batch_script, submit
+from sce_video.launch.slurm import Resources, batch_script, submit
 from tests.cli.test_prepare import LIMITS, submit_shards
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
@@ -105,12 +105,12 @@ def test_control_characters_are_refused_before_anything_is_done(character: str, 
             submit(file, overrides, resources=wanted, array=array, cluster="slurm")
         message = str(caught.value)
         assert message.isprintable(), message
-        with pytest.raises(UserError, match="control character|is no NAME=VALUE"):
+        with pytest.raises(UserError, match="control character|is not NAME=VALUE"):
             batch_script(file, overrides, resources=wanted, array=array)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_array_that_cannot_be_run_is_not_shown_either(tmp_path: Path) -> None:
+def test_an_array_that_cannot_be_run_has_no_script(tmp_path: Path) -> None:
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "runs")]
     with pytest.raises(UserError, match="OPTIM.BASE_LR is 'high'"):
         batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LR", ["0.1", "high"]))
@@ -119,23 +119,23 @@ def test_an_array_that_cannot_be_run_is_not_shown_either(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_config_writes_is_refused_too(tmp_path: Path) -> None:
+def test_a_config_with_control_characters_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f'_BASE_: {CONFIG}\nRUN:\n  OUTPUT_DIR: "{tmp_path}/a\\ntouch owned"\n')
     with pytest.raises(UserError, match=r"RUN.OUTPUT_DIR is .*\\ntouch owned"):
         batch_script(config, [], resources=resources())
 
 
-def test_so_is_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_working_directory_with_control_characters_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a\ntouch owned").mkdir()
     monkeypatch.chdir(tmp_path / "a\ntouch owned")
-    with pytest.raises(UserError, match="the folder that this is started in"):
+    with pytest.raises(UserError, match="the working directory"):
         batch_script(CONFIG, [], resources=resources())
 
 
 @pytest.mark.parametrize("name", ["qos normal", "qos #", "", "-n", "qos;ls"])
 def test_only_names_of_parameters(name: str) -> None:
-    with pytest.raises(UserError, match="is no NAME=VALUE"):
+    with pytest.raises(UserError, match="is not NAME=VALUE"):
         batch_script(CONFIG, [], resources=resources(**{name: "a"}))
 
 
@@ -157,10 +157,10 @@ def test_the_array_of_prepare_data_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("array", [None, ("OPTIM.BASE_LR", ["0.1"]), ("OPTIM.BASE_LR", ["0.1", "0.2", "0.3"])])
-def test_what_is_shown_is_what_is_submitted(
+def test_the_script_is_what_is_submitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, array: tuple[str, list[str]] | None
 ) -> None:
-    """With `sbatch` replaced: what it is given, but for the folder of the copied code and the id of the job."""
+    """With `sbatch` replaced: its input, except for the folder of the copied code and the job id."""
     (tmp_path / "srun").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/given.sh\necho Submitted batch job 7\n')
     for program in ("srun", "sbatch"):

@@ -1,4 +1,4 @@
-"""What stands in a run's log when it ends, and what is left of a start that is refused."""
+"""The log of a run that has ended, and what a refused start leaves."""
 
 import logging
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def code_of(videos: Path, output_dir: Path, **changes: str) -> int:
     return exit_code_of(lambda: run_task(cfg))
 
 
-def test_a_refused_start_leaves_a_folder_as_it_is_and_says_why_in_its_log(motion_videos: Path, tmp_path: Path) -> None:
+def test_a_refused_start_is_logged_and_changes_nothing_else(motion_videos: Path, tmp_path: Path) -> None:
     assert code_of(motion_videos, tmp_path, TASK="knn") == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert code_of(motion_videos, tmp_path, TASK="retrieval", EVAL__CHECKPOINT="/nowhere.pt") == 2
@@ -47,7 +47,7 @@ def test_a_refused_start_leaves_a_folder_as_it_is_and_says_why_in_its_log(motion
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_an_error_of_the_program_stands_in_the_log(
+def test_an_internal_error_is_in_the_log(
     motion_videos: Path, tmp_path: Path, begins: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(cfg: CfgNode, device: torch.device) -> Work:
@@ -61,6 +61,6 @@ def test_an_error_of_the_program_stands_in_the_log(
     monkeypatch.setitem(TASKS, "knn", broken)
     assert code_of(motion_videos, tmp_path / "run", TASK="knn") == 1
     log = (tmp_path / "run" / "run.log").read_text()
-    assert "CRITICAL error of the program itself: integer division or modulo by zero" in log
+    assert "CRITICAL internal error: integer division or modulo by zero" in log
     assert "Traceback (most recent call last):" in log
     assert "ZeroDivisionError" in log.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Several splits in one start: each is the evaluation of that split alone, and the mean is theirs."""
+"""Several splits in one run: each gives the results of that split alone, and the mean is that of all."""
 
 import json
 from pathlib import Path

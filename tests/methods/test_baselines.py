@@ -131,7 +131,7 @@ def test_the_momentum_branch_follows_after_a_step(make) -> None:
 
 
 @pytest.mark.parametrize("scheduled", [{}, {"temperature": 0.1}, {**SCALARS, "coeff": 1.0}])
-def test_a_method_says_which_scalars_it_wants(scheduled: dict[str, float]) -> None:
+def test_missing_and_unknown_schedules_are_refused(scheduled: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="MoCoV3 has schedules for .*; it needs them for temperature, ema_momentum"):
         MoCoV3(**branches(), scheduled=still(scheduled))  # type: ignore[arg-type]
 

@@ -54,7 +54,7 @@ def test_update_is_the_average_of_every_parameter(ema_momentum: float) -> None:
 
 
 def test_limits_are_exact() -> None:
-    """1 leaves the momentum encoder as it is, 0 makes it the online one, to the bit."""
+    """1 leaves the momentum encoder unchanged, 0 makes it equal to the online one, to the bit."""
     online, momentum = small_network(0), momentum_copy(small_network(1))
     before = flat(momentum)
     update_momentum(momentum, online, ema_momentum=1.0)
@@ -85,7 +85,7 @@ def test_running_statistics_are_its_own() -> None:
         assert torch.equal(buffer, buffers[name])
 
 
-def test_a_module_without_parameters_is_left_in_peace() -> None:
+def test_a_module_without_parameters_is_accepted() -> None:
     online = nn.BatchNorm1d(3, affine=False)
     momentum = momentum_copy(online)
     update_momentum(momentum, online, ema_momentum=0.5)

@@ -1,4 +1,4 @@
-"""Views of which a test does not care."""
+"""Network input for tests that do not depend on it."""
 
 from sce_video.models.base import NetworkInput
 

@@ -15,7 +15,7 @@ from sce_video.optim.groups import layer_groups
 from tests.models.inputs import INPUT
 
 
-def test_a_record_comes_back() -> None:
+def test_a_record_round_trips() -> None:
     views = NetworkInput(num_frames=16, seconds=1e-05, size_pixels=112, mean=(0.0, -1.5, 1 / 3), std=(1.0, 2.0, 1e-3))
     assert recorded_input(str(views)) == views
     unknown = NetworkInput(num_frames=1, seconds=2.56, size_pixels=None, mean=(0.5,), std=(0.5,))
@@ -42,7 +42,7 @@ def test_the_sentence_of_earlier_versions() -> None:
         str(INPUT).replace("[", "").replace("]", ""),
     ],
 )
-def test_a_text_that_is_no_record_is_shown(text: str) -> None:
+def test_an_invalid_record_is_shown(text: str) -> None:
     with pytest.raises(ValueError, match="^its record of the network input is '") as caught:
         recorded_input(text)
     assert len(str(caught.value)) < 150

@@ -77,7 +77,7 @@ def refusal(path: Path, *, name: str = NAME) -> str:
 
 
 @pytest.mark.parametrize("write", [as_safetensors, as_checkpoint, as_finished_run, as_running_run])
-def test_weights_come_back_to_the_bit(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
+def test_weights_round_trip_to_the_bit(tmp_path: Path, write: Callable[[Path, Backbone], Path]) -> None:
     source, target = backbone(1), backbone(2)
     loaded = load_backbone(target, write(tmp_path, source), name=NAME)
     expected = source.state_dict()
@@ -108,12 +108,12 @@ def test_files_of_before_the_record_load(tmp_path: Path, write: Callable[[Path, 
     )
 
 
-def test_weights_from_elsewhere_say_nothing_of_their_views(tmp_path: Path) -> None:
+def test_weights_from_elsewhere_have_no_record_of_their_views(tmp_path: Path) -> None:
     save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata={"backbone": NAME})
     assert load_backbone(backbone(2), tmp_path / "a.safetensors", name=NAME).input is None
 
 
-def test_a_record_of_the_views_that_says_nothing_is_named(tmp_path: Path) -> None:
+def test_an_invalid_record_of_the_views_is_named(tmp_path: Path) -> None:
     about = {"backbone": NAME, "step": "1", "network_input": "a few frames"}
     save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
     assert "a.safetensors cannot be used: its record of the network input is 'a few frames'" in refusal(
@@ -177,7 +177,7 @@ def test_the_digest_tells_batch_norms_apart() -> None:
 @pytest.mark.parametrize(
     "record", ["eps nan, momentum 0.1", "eps 0.0, momentum 0.1", "eps 1e-05", "eps 1-1, momentum 1"]
 )
-def test_a_record_of_batch_norms_that_says_nothing_is_named(tmp_path: Path, record: str) -> None:
+def test_an_invalid_record_of_batch_norms_is_named(tmp_path: Path, record: str) -> None:
     about = {"backbone": NAME, "step": "1", "batch_norm": record}
     save_file(dict(backbone(1).state_dict()), tmp_path / "a.safetensors", metadata=about)
     with pytest.raises(
@@ -210,7 +210,7 @@ def test_saving_takes_weights_that_are_laid_out_otherwise(tmp_path: Path) -> Non
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
 
 
-def test_a_torn_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
+def test_a_torn_newest_checkpoint_is_skipped(tmp_path: Path) -> None:
     source, target = backbone(1), backbone(2)
     save_checkpoint(tmp_path / "checkpoints", 6, source)
     newest = save_checkpoint(tmp_path / "checkpoints", 7, backbone(99))

@@ -33,9 +33,9 @@ def write_predictions(folder: Path, rows: Iterable[tuple[str, int, int]]) -> Non
 def write_neighbors(folder: Path, queries: Iterable[tuple[str, int, Sequence[tuple[str, int]]]]) -> None:
     header = ["path", "label", "place", "neighbor_path", "neighbor_label", "similarity"]
     rows = [
-        [path, label, place, *neighbor, f"{1 - 0.1 * place:.6g}"]
+        [path, label, rank, *neighbor, f"{1 - 0.1 * rank:.6g}"]
         for path, label, neighbors in queries
-        for place, neighbor in enumerate(neighbors, start=1)
+        for rank, neighbor in enumerate(neighbors, start=1)
     ]
     write_table(folder / "neighbors.csv", header, rows)
 
@@ -77,7 +77,7 @@ def colored_clip(*colors: tuple[int, int, int], height: int = 24, width: int = 3
 
 
 def strip(*colors: tuple[int, int, int]):
-    return make_strip(colored_clip(*colors), seconds=0.5, short_side_pixels=72, most_frames=8)
+    return make_strip(colored_clip(*colors), seconds=0.5, short_side_pixels=72, max_frames=8)
 
 
 def reported(folder: Path, *, name: str = "", task: str = "retrieval", **more: Any) -> ReportedRun:
@@ -124,7 +124,7 @@ class Node:
 
 
 class _Reader(HTMLParser):
-    """Refuses what a browser would mend in silence: tags that are not closed, or not in their order."""
+    """Refuses what a browser would silently fix: tags that are not closed, or in the wrong order."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

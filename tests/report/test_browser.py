@@ -50,13 +50,13 @@ def opened(chromium: str, page: Path, *options: str):
     return parse(shown.stdout)
 
 
-# Stands in a page after its own script; what it finds out goes into the title, which --dump-dom shows.
+# Runs after the page's own script and writes its findings into the title, which --dump-dom shows.
 def probing(page: str, script: str) -> str:
     return allowed(page, script).replace("</body>", f"<script>{script}</script></body>")
 
 
 def allowed(page: str, script: str) -> str:
-    """The page with one script more that its policy lets run; all else that it forbids stays forbidden."""
+    """The page with one more script that its policy allows; everything else stays forbidden."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert page.count("script-src &#x27;sha256-") == 1
     return page.replace("script-src ", f"script-src &#x27;sha256-{digest}&#x27; ", 1)
@@ -130,7 +130,7 @@ def violations(chromium: str, folder: Path, page: str) -> str:
     return opened(chromium, folder / "page.html").one("head").one("title").text
 
 
-def test_its_policy_lets_the_page_run_as_it_is(chromium: str, tmp_path: Path, page: str) -> None:
+def test_the_policy_allows_the_page(chromium: str, tmp_path: Path, page: str) -> None:
     assert violations(chromium, tmp_path, page) == "blocked: "
 
 
@@ -150,10 +150,10 @@ def test_its_policy_lets_the_page_run_as_it_is(chromium: str, tmp_path: Path, pa
         ("<video src='other.mp4'></video>", "media-src"),
     ],
 )
-def test_its_policy_lets_nothing_else_run(
+def test_the_policy_allows_nothing_else(
     chromium: str, tmp_path: Path, page: str, smuggled: str, directive: str
 ) -> None:
-    """Had a name got through the escapes."""
+    """As if a name had got through the escaping."""
     told = violations(chromium, tmp_path, page.replace("<main>", f"<main>{smuggled}", 1))
     assert told.startswith("blocked: ")
     assert directive in told.split()
@@ -174,7 +174,7 @@ def test_pictures_move_and_a_button_stops_them(chromium: str, tmp_path: Path, pa
     assert title_after(chromium, tmp_path, page, PLAYING) == f"{running}, {paused}, {running}"
 
 
-def test_they_rest_where_less_motion_is_asked_for(chromium: str, tmp_path: Path, page: str) -> None:
+def test_pictures_rest_if_reduced_motion_is_preferred(chromium: str, tmp_path: Path, page: str) -> None:
     running, paused = "running (Pause pictures)", "paused (Play pictures)"
     options = "--force-prefers-reduced-motion"
     assert title_after(chromium, tmp_path, page, PLAYING, options) == f"{paused}, {running}, {paused}"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from sce_video.report.charts import Point, line_chart, thinned, thinned_evenly, ticks
+from sce_video.report.charts import Point, downsampled, evenly_spaced, line_chart, ticks
 from tests.report.runs import parse, rows_of
 
 
@@ -24,25 +24,25 @@ def test_ticks_by_hand(low: float, high: float, expected: list[float]) -> None:
 
 def test_many_points_become_means_of_neighbours() -> None:
     points = [Point(step, step**2) for step in range(1000)]
-    few = thinned(points, most=100)
+    few = downsampled(points, max_points=100)
     assert few[0] == Point(sum(range(10)) / 10, sum(i * i for i in range(10)) / 10)
     assert len(few) == 100
-    assert thinned(points[:100], most=100) == points[:100]
-    assert len(thinned(points[:101], most=100)) == 51
-    assert thinned([], most=5) == []
+    assert downsampled(points[:100], max_points=100) == points[:100]
+    assert len(downsampled(points[:101], max_points=100)) == 51
+    assert downsampled([], max_points=5) == []
 
 
 def test_a_table_has_first_and_last() -> None:
     points = [Point(step, 0) for step in range(100)]
-    assert [point.step for point in thinned_evenly(points, 4)] == [0, 33, 66, 99]
-    assert thinned_evenly(points[:3], 4) == points[:3]
+    assert [point.step for point in evenly_spaced(points, 4)] == [0, 33, 66, 99]
+    assert evenly_spaced(points[:3], 4) == points[:3]
 
 
 def drawn(node) -> list[tuple[float, float]]:
     return [tuple(map(float, pair.split(","))) for pair in node.attributes["points"].split()]
 
 
-def test_a_line_lies_where_its_numbers_are_on_the_axes() -> None:
+def test_a_line_is_where_its_numbers_are_on_the_axes() -> None:
     points = [Point(0, 4.0), Point(50, 1.0), Point(100, 0.0)]
     chart = parse(line_chart("Loss", "nats", {"": points}))
     (x0, y0), (x1, y1), (x2, y2) = drawn(chart.one("polyline"))
@@ -59,7 +59,7 @@ def test_the_same_in_words_and_numbers() -> None:
     chart = parse(line_chart("Speed", "clips/s", {"": [Point(9, 5.0), Point(19, 7.5), Point(29, 6.0)]}))
     assert chart.one("svg").attributes["role"] == "img"
     assert chart.one("title").text == (
-        "Speed, clips/s, over optimiser steps. from 5 at step 9 to 6 at step 29; lowest 5 at step 9, highest 7.5 at "
+        "Speed, clips/s, over optimiser steps. From 5 at step 9 to 6 at step 29; lowest 5 at step 9, highest 7.5 at "
         "step 19."
     )
     assert rows_of(chart.one("table")) == [["9", "5"], ["19", "7.5"], ["29", "6"]]

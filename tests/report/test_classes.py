@@ -32,13 +32,13 @@ def test_confusions_are_scikit_learns() -> None:
     answers, labels, predicted = drawn_answers(num=300, num_classes=7)
     matrix = confusion_matrix(labels, predicted)
     np.fill_diagonal(matrix, 0)
-    found = confusions(answers, most=1000)
+    found = confusions(answers, max_confusions=1000)
     assert {(each.label, each.predicted): each.num_videos for each in found} == {
         (row, column): matrix[row, column] for row, column in zip(*matrix.nonzero(), strict=True)
     }
     nums = [each.num_videos for each in found]
     assert nums == sorted(nums, reverse=True)
-    assert confusions(answers, most=3) == found[:3]
+    assert confusions(answers, max_confusions=3) == found[:3]
 
 
 def test_a_class_is_called_like_the_folder_of_its_videos() -> None:

@@ -56,7 +56,7 @@ def test_many_rows_are_thinned_out_evenly() -> None:
     torch.testing.assert_close(made.points, whole[::3])
 
 
-def test_a_dot_says_its_class_and_video() -> None:
+def test_a_dot_has_its_class_and_video() -> None:
     points = torch.tensor([[0.0, 0.0, 0], [10, 0, 0], [10, 2, 0]])
     made = make_feature_map(points, labels=[1, 0, 1], paths=["a/1.mp4", f"{NASTY}/2.mp4", "a/3.mp4"])
     picture = parse(scatter(made, {0: NASTY, 1: "a"}, description="a map"))

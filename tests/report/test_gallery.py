@@ -17,7 +17,7 @@ def queries(**nums: int) -> list[Query]:
 
 def chosen(asked: list[Query], most: int) -> list[Query]:
     answers = [Prediction(query.path, query.label, query.neighbors[0].label) for query in asked]
-    return choose_queries(asked, class_accuracies(answers), most=most)
+    return choose_queries(asked, class_accuracies(answers), max_queries=most)
 
 
 def test_each_class_gets_as_many_and_the_worst_come_first() -> None:
@@ -27,7 +27,7 @@ def test_each_class_gets_as_many_and_the_worst_come_first() -> None:
     assert [query.path for query in made[:5]] == ["1/0.mp4", "1/2.mp4", "1/4.mp4", "1/6.mp4", "1/8.mp4"]
 
 
-def test_what_does_not_divide_goes_to_the_worst() -> None:
+def test_a_remainder_goes_to_the_worst() -> None:
     assert Counter(query.label for query in chosen(queries(c0=10, c1=10, c2=10, c3=10), 6)) == {1: 2, 3: 2, 0: 1, 2: 1}
     assert [query.label for query in chosen(queries(c0=10, c1=10, c2=10, c3=10), 2)] == [1, 3]
 
@@ -42,7 +42,7 @@ def test_of_several_clips_of_a_video_one_is_shown() -> None:
     assert chosen(asked, 60) == asked[:1]
 
 
-def test_nothing_asked_nothing_chosen() -> None:
+def test_without_queries_none_is_chosen() -> None:
     assert chosen([], 60) == []
 
 

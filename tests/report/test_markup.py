@@ -4,14 +4,14 @@ from sce_video.report.markup import Markup, data_table, element, html, joined
 from tests.report.runs import NASTY, parse, rows_of
 
 
-def test_what_is_no_markup_is_shown_as_it_is() -> None:
+def test_text_is_escaped() -> None:
     page = parse(element("p", NASTY, title=NASTY))
     assert page.one("p").text == NASTY
     assert page.one("p").attributes["title"] == NASTY
     assert page.all("img") == []
 
 
-def test_markup_is_taken_as_it_is() -> None:
+def test_markup_is_not_escaped_again() -> None:
     assert joined([element("b", "x"), "<b>"]) == "<b>x</b>&lt;b&gt;"
     assert isinstance(html("a"), Markup)
     assert html(Markup("<i>")) == "<i>"
@@ -24,7 +24,7 @@ def test_markup_is_taken_as_it_is() -> None:
         *(("exe.\u202egpj", r"exe.\u202egpj"), ("a\nb", "a\nb")),
     ],
 )
-def test_a_name_that_is_no_text_or_turns_it_round_is_written_out(text: str, expected: str) -> None:
+def test_control_and_bidirectional_characters_are_written_out(text: str, expected: str) -> None:
     page = parse(element("p", text, title=text))
     assert (page.one("p").text, page.one("p").attributes["title"]) == (expected, expected)
 

@@ -1,4 +1,4 @@
-"""The whole page: well formed, nothing to load, nothing from the data taken for HTML, every number in its place."""
+"""The whole page: well formed, nothing to load, names are never HTML, every number is where it belongs."""
 
 import re
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_nothing_is_loaded(page: str) -> None:
     assert not re.search(r"https?:|file:|//[a-z]|fetch\(|XMLHttp|import\(", code.replace("// ", ""))
 
 
-def test_names_are_shown_never_obeyed(page: str) -> None:
+def test_names_are_never_html(page: str) -> None:
     read = parse(page)
     assert "<img src" not in page
     assert read.all("img") == []
@@ -132,10 +132,10 @@ def test_a_retrieval_run(tmp_path: Path) -> None:
     assert f"{NASTY}/torn.mp4: no frame in it" in read.one("section", id="results").text
     assert rows_of(table(read, "R@1 of each class")) == [[NASTY, "50.0 1 of 2"], ["run", "100.0 2 of 2"]]
     assert rows_of(table(read, "Most frequent confusions")) == [[NASTY, "run", "1"]]
-    assert "none on file is of retrieval on this list" in read.one("section", id="results").text
+    assert "none are known for retrieval on this list" in read.one("section", id="results").text
 
 
-def test_the_gallery_says_right_and_wrong_in_words_and_signs(tmp_path: Path) -> None:
+def test_the_gallery_marks_right_and_wrong_in_words_and_signs(tmp_path: Path) -> None:
     gallery = parse(page_of(retrieval_run(tmp_path))).one("section", id="gallery")
     cards = gallery.one("ul", class_="gallery").all("li", class_="query")
     assert [card.attributes["data-label"] for card in cards] == ["0", "0", "1", "1"]
@@ -145,8 +145,8 @@ def test_the_gallery_says_right_and_wrong_in_words_and_signs(tmp_path: Path) -> 
     pictures = [picture.attributes["aria-label"] for picture in cards[0].all("div", role="img")]
     assert pictures == [
         f"Query, {NASTY}: {NASTY}/1.mp4",
-        "Nearest 1, wrong, run: run/a.mp4; similarity 0.900",
-        f"Nearest 2, right, {NASTY}: {NASTY}/b.mp4; similarity 0.800",
+        "Neighbour 1, wrong, run: run/a.mp4; similarity 0.900",
+        f"Neighbour 2, right, {NASTY}: {NASTY}/b.mp4; similarity 0.800",
     ]
     options = gallery.one("select").all("option")
     assert [(option.attributes["value"], option.text) for option in options] == [
@@ -189,11 +189,11 @@ def test_beside_published_numbers_in_order(tmp_path: Path) -> None:
     assert values == sorted(values, reverse=True)
     (own,) = [row for row in rows if row[1] == "this run"]
     assert own == ["run_7", "this run", "94.2", "16", "r3d_18", f"{NASTY}.safetensors", "results.json", "measured"]
-    place = rows.index(own)
-    assert [row.attributes.get("class") for row in compared.one("tbody").all("tr")].index("marked") == place
+    index = rows.index(own)
+    assert [row.attributes.get("class") for row in compared.one("tbody").all("tr")].index("marked") == index
     assert {row[1] for row in rows} == {"this run", "published"}
-    assert ["SCE", "published", "95.3", "16", "R3D-50", "Kinetics-400, 200 epochs"] in [row[:6] for row in rows[:place]]
-    assert ["TCLR", "published", "82.0", "not said", "R3D-18", "UCF101"] in [row[:6] for row in rows[place:]]
+    assert ["SCE", "published", "95.3", "16", "R3D-50", "Kinetics-400, 200 epochs"] in [row[:6] for row in rows[:index]]
+    assert ["TCLR", "published", "82.0", "not reported", "R3D-18", "UCF101"] in [row[:6] for row in rows[index:]]
 
 
 def test_several_runs_side_by_side(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_the_gallery_of_two_runs_shows_both_answers_to_a_query(tmp_path: Path) -
     assert len(read.one("section", id="map").all("svg", class_="map")) == 2
 
 
-def test_runs_on_other_videos_are_not_compared_in_silence(tmp_path: Path) -> None:
+def test_runs_on_different_videos_have_a_warning(tmp_path: Path) -> None:
     other = tmp_path / "b"
     run = finetune_run(tmp_path / "a", name="a")
     other.mkdir()
@@ -250,7 +250,7 @@ def test_mean_and_deviation_over_splits(tmp_path: Path) -> None:
     assert [(row[0], row[2]) for row in rows if row[1] == "this run"] == [("mean over splits", "60.0 ± 10.0")]
 
 
-def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
+def test_the_reason_replaces_a_missing_picture(tmp_path: Path) -> None:
     write_results(tmp_path, "retrieval", {"retrieval_r1": 0.75})
     write_neighbors(tmp_path, QUERIES)
     run = reported(tmp_path)
@@ -265,7 +265,7 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     assert f"No view: {why}" in read.one("section", id="views").text
 
 
-def test_the_head_says_which_weights(tmp_path: Path) -> None:
+def test_the_header_names_the_weights(tmp_path: Path) -> None:
     def head(run: ReportedRun) -> str:
         return parse(page_of(run)).one("header").one("p", class_="weights").text
 
@@ -290,7 +290,7 @@ def test_names_of_classes_that_the_results_know(tmp_path: Path) -> None:
     assert rows_of(table(read, "Most frequent confusions")) == [[NASTY, "swing", "1"]]
 
 
-def test_chance_and_standard_error_stand_beside_a_number(tmp_path: Path) -> None:
+def test_chance_and_standard_error_are_shown(tmp_path: Path) -> None:
     beside = {"standard_errors": {"knn_top1": 0.013, "knn_mean_class": 0.02}, "chance": {"knn_top1": 0.0101}}
     write_results(tmp_path, "knn", {"knn_top1": 0.5, "knn_mean_class": 0.25}, **beside)
     read = parse(page_of(reported(tmp_path, task="knn")))

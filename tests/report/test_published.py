@@ -1,4 +1,4 @@
-"""The numbers are those of the table in the docs of SCE's code and of the other sources, typed again here."""
+"""The numbers are those of the table in the docs of SCE's code and of the other sources, typed in again here."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ SCE_8_FRAMES = {
 
 
 @pytest.mark.parametrize(("frames", "values"), [(16, SCE_16_FRAMES), (8, SCE_8_FRAMES)])
-def test_those_of_sce(frames: int, values: dict[tuple[str, str], float]) -> None:
+def test_results_of_sce(frames: int, values: dict[tuple[str, str], float]) -> None:
     rows = [row for row in read_published() if row.method == "SCE" and row.frames == frames]
     assert {(row.dataset, row.protocol): row.value for row in rows} == values
     assert {(row.backbone, row.pretraining, row.pretraining_epochs) for row in rows} == {
@@ -32,7 +32,7 @@ def test_those_of_sce(frames: int, values: dict[tuple[str, str], float]) -> None
     assert all("docs/source/contributions/sce_mvap.md" in row.source for row in rows)
 
 
-def test_every_row_says_all_and_stands_once() -> None:
+def test_every_row_is_complete_and_unique() -> None:
     rows = read_published()
     for row in rows:
         assert row.method
@@ -47,7 +47,7 @@ def test_every_row_says_all_and_stands_once() -> None:
     assert max(keys.values()) == 1
 
 
-def test_only_those_of_the_same_protocol_and_data_the_highest_first() -> None:
+def test_results_of_one_protocol_and_data_set_highest_first() -> None:
     found = published_for("UCF101", "retrieval")
     assert [(row.method, row.value) for row in found] == [("SCE", 83.9), ("SCE", 81.5), ("TCLR", 56.1)]
     values = [row.value for row in published_for("Kinetics-400", "linear")]
@@ -70,7 +70,7 @@ def test_only_those_of_the_same_protocol_and_data_the_highest_first() -> None:
         ({}, 10, None),
     ],
 )
-def test_a_data_set_is_read_off_never_guessed(protocol: dict, num_classes: int, dataset: str | None) -> None:
+def test_a_data_set_is_never_guessed(protocol: dict, num_classes: int, dataset: str | None) -> None:
     assert dataset_of(protocol, list(range(num_classes)) * 2) == dataset
 
 

@@ -11,7 +11,7 @@ from sce_video.report.run_folder import Neighbor, Prediction, Query, read_run
 from tests.report.runs import write_metrics_log, write_neighbors, write_predictions, write_results
 
 
-def test_what_is_there_is_read(tmp_path: Path) -> None:
+def test_all_files_are_read(tmp_path: Path) -> None:
     write_results(tmp_path, "knn", {"knn_top1": 0.5})
     write_metrics_log(tmp_path, num_lines=3)
     write_predictions(tmp_path, [("a/x.mp4", 0, 1), ("b, c/y\n.mp4", 1, 1)])
@@ -27,7 +27,7 @@ def test_what_is_there_is_read(tmp_path: Path) -> None:
     assert run.answers == run.predictions
 
 
-def test_without_predictions_the_nearest_answers(tmp_path: Path) -> None:
+def test_without_predictions_the_nearest_neighbour_counts(tmp_path: Path) -> None:
     write_results(tmp_path, "retrieval", {"retrieval_r1": 0.5})
     write_neighbors(tmp_path, [("a/x.mp4", 0, [("b/1.mp4", 1), ("a/2.mp4", 0)])])
     assert read_run(tmp_path).answers == [Prediction("a/x.mp4", 0, 1)]
@@ -39,8 +39,8 @@ def test_clips_of_one_video_are_queries_of_their_own(tmp_path: Path) -> None:
     assert [query.neighbors[0].path for query in read_run(tmp_path).queries] == ["1.mp4", "2.mp4"]
 
 
-def test_the_tables_of_an_evaluation_come_back(tmp_path: Path) -> None:
-    """Also names that are no UTF-8."""
+def test_tables_of_an_evaluation_are_read_back(tmp_path: Path) -> None:
+    """Also names that are not UTF-8."""
     paths, bank_paths = ["caf\udce9/x.mp4", 'say "hi", you/y.mp4'], ["1.mp4", "2.mp4", "3.mp4"]
     rows = FeatureSet(torch.zeros(2, 1), torch.tensor([4, 7]), torch.tensor([0, 1]), [], 2)
     bank = FeatureSet(torch.zeros(3, 1), torch.tensor([7, 7, 4]), torch.tensor([0, 1, 2]), [], 3)

@@ -21,15 +21,15 @@ def frames_of(made) -> np.ndarray:
 
 
 def test_frames_lie_side_by_side_without_bleeding() -> None:
-    made = make_strip(colored_clip(*COLORS, height=90, width=120), seconds=1, short_side_pixels=72, most_frames=8)
+    made = make_strip(colored_clip(*COLORS, height=90, width=120), seconds=1, short_side_pixels=72, max_frames=8)
     assert (made.num_frames, made.width, made.height) == (5, 96, 72)
     for frame, color in zip(frames_of(made), COLORS, strict=True):
-        assert np.abs(frame.astype(int) - color).max() <= 6  # the columns at the borders too
+        assert np.abs(frame.astype(int) - color).max() <= 6  # also at the edges
 
 
 def test_of_many_frames_some_are_kept_evenly() -> None:
     grays = [(8 * i, 8 * i, 8 * i) for i in range(29)]
-    made = make_strip(colored_clip(*grays), seconds=1, short_side_pixels=72, most_frames=8)
+    made = make_strip(colored_clip(*grays), seconds=1, short_side_pixels=72, max_frames=8)
     kept = frames_of(made).mean(axis=(1, 2, 3)) / 8
     np.testing.assert_allclose(kept, [0, 4, 8, 12, 16, 20, 24, 28], atol=0.2)
 
@@ -40,14 +40,14 @@ def test_of_many_frames_some_are_kept_evenly() -> None:
 )
 def test_sizes_are_whole_blocks_and_never_enlarged(height: int, width: int, size: tuple[int, int]) -> None:
     made = make_strip(
-        colored_clip((9, 9, 9), height=height, width=width), seconds=1, short_side_pixels=72, most_frames=8
+        colored_clip((9, 9, 9), height=height, width=width), seconds=1, short_side_pixels=72, max_frames=8
     )
     assert (made.width, made.height) == size
 
 
 def test_a_real_clip_is_small(motion_videos) -> None:
     noise = torch.randint(256, (8, 3, 240, 320), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    made = make_strip(noise, seconds=1, short_side_pixels=72, most_frames=8)
+    made = make_strip(noise, seconds=1, short_side_pixels=72, max_frames=8)
     assert len(made.jpeg) < 60_000  # noise is the worst there is; 360 clips of it as base64 would be 29 MB
 
 
@@ -60,7 +60,7 @@ def test_a_picture_shown_twice_is_in_the_page_once() -> None:
     assert "--frames:2;--seconds:0.500s;aspect-ratio:32/24" in sheet.css()
 
 
-def test_words_for_those_who_do_not_see() -> None:
+def test_descriptions_for_screen_readers() -> None:
     sheet = StripSheet()
     shown = parse(sheet.show(strip((255, 0, 0)), label=NASTY)).one("div")
     assert (shown.attributes["role"], shown.attributes["aria-label"]) == ("img", NASTY)

@@ -1,4 +1,4 @@
-"""Which archives are opened, and which are refused before anything is taken for a number."""
+"""Which archives are accepted, and which are refused before anything is loaded."""
 
 import io
 import zipfile
@@ -44,7 +44,7 @@ def test_one_other_byte_is_a_wrong_checksum(tmp_path: Path) -> None:
         require_plain_archive(path)
 
 
-def test_entries_that_lie_on_one_another(tmp_path: Path) -> None:
+def test_overlapping_entries(tmp_path: Path) -> None:
     """Its directory, 46 bytes and a name for each entry, lists the one entry twice; the record at the end counts it."""
     path = archive(tmp_path / "a.zip")
     whole = path.read_bytes()

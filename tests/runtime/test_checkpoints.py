@@ -1,4 +1,4 @@
-"""Checkpoint files: bit-equal, the last few kept, damage found and passed over, no code run."""
+"""Checkpoint files: bit-equal, the last few kept, damage found and skipped, no code run."""
 
 import logging
 import os
@@ -62,7 +62,7 @@ def empty(path: Path, step: int) -> None:
     path.write_bytes(b"")
 
 
-def test_what_is_saved_comes_back_to_the_bit(tmp_path: Path) -> None:
+def test_checkpoints_round_trip_to_the_bit(tmp_path: Path) -> None:
     state = saved(tmp_path, 7).load_newest()
     assert state is not None
     assert_same_bits(state, {"step": 7, **some_state(7)})
@@ -95,7 +95,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip_a_byte_of_the_weights, cut_in_half, empty])
-def test_a_damaged_newest_is_passed_over_with_a_warning(
+def test_a_damaged_newest_is_skipped_with_a_warning(
     tmp_path: Path, damage: Any, restored_logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoints = saved(tmp_path, 10, 20, 30)
@@ -108,7 +108,7 @@ def test_a_damaged_newest_is_passed_over_with_a_warning(
     assert str(checkpoints.path(30)) in caplog.text
 
 
-def test_going_on_before_a_damaged_checkpoint_keeps_what_is_saved(tmp_path: Path) -> None:
+def test_resuming_before_a_damaged_checkpoint_keeps_what_is_saved(tmp_path: Path) -> None:
     """A run went back from the damaged step 30 to 10; its step 20 must not be taken for the oldest and deleted."""
     checkpoints = saved(tmp_path, 10, 30)
     cut_in_half(checkpoints.path(30), 30)
@@ -120,7 +120,7 @@ def test_going_on_before_a_damaged_checkpoint_keeps_what_is_saved(tmp_path: Path
     assert checkpoints.steps() == [40]
 
 
-def test_if_none_can_be_read_training_does_not_silently_start_anew(tmp_path: Path) -> None:
+def test_if_none_can_be_read_training_does_not_silently_start_over(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, 10, 20)
     for step in (10, 20):
         cut_in_half(checkpoints.path(step), step)
@@ -183,16 +183,16 @@ def test_an_archive_that_would_unpack_to_any_size_is_refused(tmp_path: Path) -> 
         load_checkpoint(path)
 
 
-def test_a_few_bytes_do_not_pose_as_a_large_tensor(tmp_path: Path) -> None:
+def test_a_few_bytes_are_not_expanded_to_a_large_tensor(tmp_path: Path) -> None:
     torch.save({"model": {"weight": torch.zeros(1).expand(10**6, 10**6)}}, tmp_path / "large.pt")
-    with pytest.raises(CheckpointError, match=r"a tensor of shape \(1000000, 1000000\) is not whole in it"):
+    with pytest.raises(CheckpointError, match=r"a tensor of shape \(1000000, 1000000\) is not stored in full"):
         load_checkpoint(tmp_path / "large.pt")
 
 
 @pytest.mark.parametrize(
     "model", [{"weight": torch.tensor([1.0, float("inf")])}, {"weight": 1.0}, {1: torch.ones(1)}, 7]
 )
-def test_a_model_that_is_none_is_passed_over(tmp_path: Path, model: object) -> None:
+def test_an_invalid_model_is_skipped(tmp_path: Path, model: object) -> None:
     checkpoints = saved(tmp_path, 10)
     checkpoints.save(20, {**some_state(20), "model": model})
     state = checkpoints.load_newest()
@@ -200,7 +200,7 @@ def test_a_model_that_is_none_is_passed_over(tmp_path: Path, model: object) -> N
     assert state["step"] == 10
 
 
-def test_a_checkpoint_under_the_name_of_another_is_passed_over(tmp_path: Path) -> None:
+def test_a_checkpoint_under_the_name_of_another_is_skipped(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, 10, 20)
     checkpoints.path(20).rename(checkpoints.path(30))
     state = checkpoints.load_newest()
@@ -209,7 +209,7 @@ def test_a_checkpoint_under_the_name_of_another_is_passed_over(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("step", [None, "20", 20.0, torch.zeros(2), torch.tensor(20)])
-def test_a_step_that_is_no_whole_number_is_passed_over(tmp_path: Path, step: object) -> None:
+def test_a_step_that_is_not_an_integer_is_skipped(tmp_path: Path, step: object) -> None:
     checkpoints = saved(tmp_path, 10)
     torch.save({**some_state(20), "step": step}, checkpoints.path(20))
     state = checkpoints.load_newest()

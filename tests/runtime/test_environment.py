@@ -1,4 +1,4 @@
-"""The record of what a number was made with."""
+"""The record of how a result was made."""
 
 import json
 import platform
@@ -39,7 +39,7 @@ def test_commit_is_that_of_the_checkout() -> None:
     assert tagged.stdout == head.stdout
 
 
-def test_missing_packages_and_missing_git_are_said_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_and_missing_git_are_recorded_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_git(*_: object, **__: object) -> None:
         raise FileNotFoundError("git")
 

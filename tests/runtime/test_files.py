@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are complete or missing."""
 
 import json
 from pathlib import Path

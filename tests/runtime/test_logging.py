@@ -37,14 +37,14 @@ def test_one_json_line_per_step(tmp_path: Path) -> None:
     assert json_lines(tmp_path) == [{"step": 0, "loss": 4.0, "lr": 0.5}, {"step": 1, "loss": 5.0, "lr": 0.5}]
 
 
-def test_lines_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_lines_can_be_read_during_the_run(tmp_path: Path) -> None:
     with MetricsLog(tmp_path, start_step=0) as log:
         log.write(0, {"loss": 1.0})
         assert json_lines(tmp_path) == [{"step": 0, "loss": 1.0}]
 
 
 def test_a_resumed_run_writes_its_steps_once(tmp_path: Path) -> None:
-    """Interrupted after step 4, resumed from a checkpoint of step 3: steps 3 and 4 come again."""
+    """Interrupted after step 4, resumed from a checkpoint of step 3: steps 3 and 4 are repeated."""
     write_steps(tmp_path, range(5), loss=0.0)
     write_steps(tmp_path, range(3, 6), loss=100.0)
     assert [(line["step"], line["loss"]) for line in json_lines(tmp_path)] == [
@@ -66,7 +66,7 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path, torn: str) -> None:
     assert [line["step"] for line in json_lines(tmp_path)] == [0, 1, 7]
 
 
-def test_damaged_lines_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_lines_are_left_out_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_steps(tmp_path, range(2), loss=0.0)
     damaged = [
         b"\xff\xfe not text",
@@ -90,8 +90,8 @@ def test_damaged_lines_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogC
     )
 
 
-def test_no_log_stays_of_a_run_that_does_not_begin(tmp_path: Path, restored_logger: logging.Logger) -> None:
-    """And one that begins has the lines from before."""
+def test_a_run_that_does_not_start_has_no_log(tmp_path: Path, restored_logger: logging.Logger) -> None:
+    """A run that starts has the lines from before."""
     log_to_terminal()
     restored_logger.info("looking at %d videos", 12)
     assert list(tmp_path.iterdir()) == []
@@ -102,7 +102,7 @@ def test_no_log_stays_of_a_run_that_does_not_begin(tmp_path: Path, restored_logg
     assert [line.split(" ", 2)[2] for line in lines] == ["INFO looking at 12 videos", "INFO begun"]
 
 
-def test_a_pipe_is_no_log(tmp_path: Path, restored_logger: logging.Logger) -> None:
+def test_a_pipe_is_refused_as_a_log(tmp_path: Path, restored_logger: logging.Logger) -> None:
     os.mkfifo(tmp_path / "run.log")
     with pytest.raises(OSError, match="it is a FIFO, not a file"):
         set_up_logging(tmp_path)
@@ -150,7 +150,7 @@ def test_run_log_and_terminal_get_the_same_messages(
     assert shown.out == ""
 
 
-def test_a_second_start_appends_and_does_not_say_things_twice(tmp_path: Path, restored_logger: logging.Logger) -> None:
+def test_a_second_start_appends_and_logs_once(tmp_path: Path, restored_logger: logging.Logger) -> None:
     set_up_logging(tmp_path / "first")
     restored_logger.info("one")
     for _ in range(2):
@@ -166,7 +166,7 @@ def test_a_second_start_appends_and_does_not_say_things_twice(tmp_path: Path, re
 
 
 @pytest.mark.usefixtures("second_process")
-def test_other_processes_say_errors_alone_and_who_they_are(
+def test_other_ranks_show_only_errors_with_their_rank(
     tmp_path: Path, restored_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up_logging(tmp_path)
@@ -176,7 +176,7 @@ def test_other_processes_say_errors_alone_and_who_they_are(
     assert capsys.readouterr() == ("", "[rank 1] it broke\n")
 
 
-def test_names_of_files_steer_nothing_and_make_up_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_names_cannot_control_the_terminal_or_fake_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(tmp_path)
     name = "a\x1b[2J\u202egpj\n2026-01-01 00:00:00,000 INFO all is well\r\x9b.mp4"
     LOGGER.warning("%s: no such video, https://me:hun@ter2@host/a?sig=hunter2", name)

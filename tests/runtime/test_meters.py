@@ -58,7 +58,7 @@ def test_reading_at_once_divides_by_no_zero(clock: Clock) -> None:
     assert ThroughputMeter().read() == {"clips_per_second": 0.0, "data_wait_share": 0.0}
 
 
-def test_nothing_is_asked_for_before_it_is_needed(clock: Clock) -> None:
+def test_batches_are_requested_only_when_needed(clock: Clock) -> None:
     asked = []
 
     def batches() -> Iterator[int]:

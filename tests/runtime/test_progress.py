@@ -1,4 +1,4 @@
-"""Progress bars: what they count, and that one process shows them."""
+"""Progress bars: what they count, and that only one process shows them."""
 
 import pytest
 
@@ -47,4 +47,4 @@ def test_80_columns_show_the_numbers_whole(total: int, seconds: float, postfix: 
     assert len(line) <= 80
     assert line.startswith(f"pretrain {total // 3}/{total}, {postfix} |")
     if total < 1_000_000:
-        assert "<" in line  # how long it still takes, too
+        assert "<" in line  # with the remaining time

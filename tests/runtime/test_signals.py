@@ -7,10 +7,10 @@ import weakref
 import pytest
 
 from sce_video.errors import StoppedError
-from sce_video.runtime.signals import StopSignals, dropped_signals_sent_again, stopped_by_signals
+from sce_video.runtime.signals import StopSignals, resend_dropped_signals, stopped_by_signals
 
 
-def test_signals_are_noted_and_handlers_come_back() -> None:
+def test_signals_are_recorded_and_handlers_restored() -> None:
     numbers = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]
     for number in numbers:
@@ -22,14 +22,14 @@ def test_signals_are_noted_and_handlers_come_back() -> None:
 
 
 @pytest.mark.parametrize("order", [(signal.SIGUSR2, signal.SIGTERM), (signal.SIGTERM, signal.SIGUSR2)])
-def test_the_one_that_wants_a_requeue_counts(order: tuple[signal.Signals, signal.Signals]) -> None:
+def test_the_signal_for_a_requeue_wins(order: tuple[signal.Signals, signal.Signals]) -> None:
     with StopSignals() as signals:
         for number in order:
             os.kill(os.getpid(), number)
         assert signals.agreed() == signal.SIGUSR2
 
 
-def test_one_ctrl_c_that_comes_twice_is_one_and_a_later_one_cannot_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duplicate_ctrl_c_is_ignored_and_a_later_one_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     with StopSignals() as signals:
         monkeypatch.setattr(time, "monotonic", lambda: now)
@@ -42,7 +42,7 @@ def test_one_ctrl_c_that_comes_twice_is_one_and_a_later_one_cannot_wait(monkeypa
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_off_the_main_thread_nothing_is_noted() -> None:
+def test_off_the_main_thread_nothing_is_recorded() -> None:
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def run() -> None:
@@ -61,12 +61,12 @@ def test_outside_of_training_a_signal_stops_at_once() -> None:
             with pytest.raises(StoppedError, match=f"stopped by signal {int(number)}; what was finished is kept"):
                 os.kill(os.getpid(), number)
         with StopSignals() as signals:
-            os.kill(os.getpid(), signal.SIGTERM)  # which in training is only noted
+            os.kill(os.getpid(), signal.SIGTERM)  # which is only recorded in training
         assert signals.agreed() == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_handlers_of_others_stay() -> None:
+def test_other_handlers_stay() -> None:
     """submitit's, which counts time-outs."""
     asked = []
     before = signal.signal(signal.SIGUSR2, lambda number, frame: asked.append(number))
@@ -80,7 +80,7 @@ def test_handlers_of_others_stay() -> None:
 
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, StoppedError)])
 def test_a_signal_while_something_is_freed_is_not_lost(number: signal.Signals, error: type[BaseException]) -> None:
-    """Python by itself would print it and go on."""
+    """Python alone would print it and continue."""
 
     class Freed:
         pass
@@ -91,7 +91,7 @@ def test_a_signal_while_something_is_freed_is_not_lost(number: signal.Signals, e
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(error), stopped_by_signals(), dropped_signals_sent_again():
+        with pytest.raises(error), stopped_by_signals(), resend_dropped_signals():
             free()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -92,7 +92,7 @@ def has_ended(shown: str) -> bool:
 
 
 def by_signal(env: dict[str, str], job: str) -> None:
-    """What Slurm sends before the time is over."""
+    """The signal that Slurm sends before the time limit."""
     subprocess.run(["scancel", "--signal=USR2", job], env=env, check=True)
 
 
@@ -111,7 +111,7 @@ def by_hand(env: dict[str, str], job: str) -> None:
 
 
 def by_preemption(env: dict[str, str], job: str) -> None:
-    """A job of higher priority wants all nodes, for a moment."""
+    """A job of higher priority briefly needs all nodes."""
     urgent = ["sbatch", "--parsable", "--partition", "urgent", "--nodes", "3", "--exclusive", "--output", "/dev/null"]
     subprocess.run([*urgent, "--wrap", "true"], env=env, check=True, capture_output=True)
     wait_until(lambda: "JobState=RUNNING" not in scontrol(env, "show", "job", job), "the preemption")
@@ -129,7 +129,7 @@ def by_a_killed_first_rank(env: dict[str, str], job: str) -> None:
 
 
 def by_a_dead_node(env: dict[str, str], job: str) -> None:
-    """Its daemon, the job's processes on it, all at once; there is a third node to go on with."""
+    """Its daemon, the job's processes on it, all at once; a third node is there to continue on."""
     slurm_local("node-off", last_node(env, job))
     wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue", seconds=60)
 
@@ -162,7 +162,7 @@ def pid_of(job: str, *, rank: int) -> int:
 
 @pytest.fixture
 def all_nodes(cluster: dict[str, str]) -> Iterator[None]:
-    """Whatever a test has ended comes back, when its job is over."""
+    """Restart what a test has ended, after its job."""
     yield
     for node in range(1, 4):
         state = scontrol(cluster, "show", "node", f"node{node}")
@@ -192,7 +192,7 @@ def assert_is(folder: Path, undisturbed: Path) -> None:
         pytest.param(by_preemption, "stopped by signal 15 after", marks=pytest.mark.thorough),
     ],
 )
-def test_a_batch_script_of_ones_own_comes_again(
+def test_a_custom_batch_script_is_requeued(
     cluster: dict[str, str],
     motion_videos: Path,
     undisturbed: Path,
@@ -241,7 +241,7 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     assert re.search(said, log), log
 
 
-def test_somebodys_kill_ends_a_job_for_good(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+def test_a_users_kill_ends_a_job_without_a_requeue(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
     """Slurm has not sent it, so there is nothing to wait for."""
     job = submitted(cluster, arguments_of(motion_videos, tmp_path), minutes=30)
     steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps
@@ -253,8 +253,8 @@ def test_somebodys_kill_ends_a_job_for_good(cluster: dict[str, str], motion_vide
 
 
 @pytest.mark.thorough
-def test_one_task_of_an_array_comes_again_alone(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
-    """That one which has the number of the whole array."""
+def test_one_task_of_an_array_is_requeued_alone(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+    """The task whose number is that of the whole array."""
     command = shlex.join([sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])
     batch = ["sbatch", "--parsable", "--array", "1-2", "--requeue", "--output", f"{tmp_path}/log_%a", "--wrap"]
     batch.append(f"srun {command}/$SLURM_ARRAY_TASK_ID")  # ends with the output folder
@@ -276,7 +276,7 @@ def test_one_task_of_an_array_comes_again_alone(cluster: dict[str, str], motion_
     assert_is(*folders)  # of the same config and seed
 
 
-def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+def test_a_refusal_of_slurm_is_one_line(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "tools/submit.py",
@@ -296,7 +296,7 @@ def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], motion_videos: 
 def test_a_job_runs_the_copy_that_was_made_of_the_code(
     cluster: dict[str, str], motion_videos: Path, tmp_path: Path
 ) -> None:
-    """What is edited later in the checkout does not count: here it is the copy that is edited, while the job waits."""
+    """Later edits of the checkout do not count: here the copy is edited while the job waits."""
     resources = ["--nodes", "1", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30", "--sbatch", "hold"]
     short = ["TRAIN.NUM_EPOCHS", "1"]
     said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)

@@ -1,4 +1,4 @@
-"""A few pictures, videos of one frame, that training and test lists share: what is nearest is known beforehand."""
+"""A few pictures, videos of one frame, in both the training and the test list: the nearest neighbours are known."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -11,7 +11,7 @@ from sce_video.data.sources import read_folder
 from sce_video.data.storage import Pixels
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError, UserError
-from sce_video.tasks.decoder import choose_opener, remember_decoder
+from sce_video.tasks.decoder import choose_opener, save_decoder_choice
 
 
 def config(tmp_path: Path, *overrides: object):
@@ -21,7 +21,7 @@ def config(tmp_path: Path, *overrides: object):
 
 def test_a_named_decoder_is_taken_as_it_is(tmp_path: Path, motion_videos: Path) -> None:
     cfg = config(tmp_path, "DATA.DECODER", "pyav", "DATA.SHORT_SIDE_PIXELS", 16, "DATA.FRAMES_FPS", 12.0)
-    opener = choose_opener(cfg, read_folder(motion_videos, "train"), memory=tmp_path / "decoder.json")
+    opener = choose_opener(cfg, read_folder(motion_videos, "train"), choice_file=tmp_path / "decoder.json")
     assert (opener.decoder, opener.short_side_pixels, opener.frames_fps) == ("pyav", 16, 12.0)
     assert not (tmp_path / "decoder.json").exists()
     assert opener.describe() == {"decoder": "pyav", "decoder_version": decoder_version("pyav")}
@@ -39,32 +39,32 @@ def test_a_pattern_of_frames(tmp_path: Path, motion_videos: Path) -> None:
 def test_auto_is_decided_once(tmp_path: Path, motion_videos: Path) -> None:
     cfg = config(tmp_path, "DATA.DECODER", "auto", "DATA.SHORT_SIDE_PIXELS", 16)
     manifest = read_folder(motion_videos, "train")
-    memory = tmp_path / "decoder.json"
-    opener = choose_opener(cfg, manifest, memory=memory)
-    assert not memory.exists()  # the start may still be refused
-    remember_decoder(cfg, opener.decoder, videos=manifest.digest(), memory=memory)
-    decided = json.loads(memory.read_text())
+    choice_file = tmp_path / "decoder.json"
+    opener = choose_opener(cfg, manifest, choice_file=choice_file)
+    assert not choice_file.exists()  # the start may still be refused
+    save_decoder_choice(cfg, opener.decoder, videos=manifest.digest(), choice_file=choice_file)
+    decided = json.loads(choice_file.read_text())
     assert decided["decoder"] == opener.decoder
     assert decided["version"] == decoder_version(opener.decoder)
     assert decided["videos"] == manifest.digest()
-    memory.write_text(json.dumps({**decided, "decoder": "decord"}))  # which auto never chooses
+    choice_file.write_text(json.dumps({**decided, "decoder": "decord"}))  # which auto never chooses
     try:
         decoder_version("decord")
     except UserError:
         pytest.skip("decord is not installed")
-    again = choose_opener(cfg, manifest, memory=memory)
+    again = choose_opener(cfg, manifest, choice_file=choice_file)
     assert (again.decoder, again.short_side_pixels) == ("decord", 16)
-    others = choose_opener(cfg, read_folder(motion_videos, "test"), memory=memory)
-    assert others.decoder != "decord"  # what was decided for other videos says nothing
+    others = choose_opener(cfg, read_folder(motion_videos, "test"), choice_file=choice_file)
+    assert others.decoder != "decord"  # a choice for other videos does not count
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"decoder": "vhs"}', "[]", "[" * 100_000, "\udcff"])
-def test_a_memory_that_cannot_be_read_is_one_clear_line(tmp_path: Path, motion_videos: Path, content: str) -> None:
-    memory = tmp_path / "decoder.json"
-    memory.write_text(content, errors="surrogateescape")
+def test_an_unreadable_choice_is_one_clear_line(tmp_path: Path, motion_videos: Path, content: str) -> None:
+    choice_file = tmp_path / "decoder.json"
+    choice_file.write_text(content, errors="surrogateescape")
     cfg = config(tmp_path, "DATA.DECODER", "auto")
-    with pytest.raises(ConfigError, match="does not say which decoder the run uses.*set DATA.DECODER"):
-        choose_opener(cfg, read_folder(motion_videos, "train"), memory=memory)
+    with pytest.raises(ConfigError, match="does not name the run's decoder .*set DATA.DECODER"):
+        choose_opener(cfg, read_folder(motion_videos, "train"), choice_file=choice_file)
 
 
 def test_pixels_in_memory_need_no_race(tmp_path: Path) -> None:

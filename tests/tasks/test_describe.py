@@ -1,4 +1,4 @@
-"""What a page says of its runs beside what their files hold."""
+"""Data on a run's page that is not in its files."""
 
 import json
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def test_a_retrieval_with_pictures_and_a_map(config: Callable[..., CfgNode], tmp
     assert list(run.feature_map.labels) == [0, 1, 2, 0]
 
 
-def test_no_map_of_features_that_the_numbers_are_not_of(
+def test_no_map_of_features_of_another_evaluation(
     config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cfg = config("retrieval", EVAL__RETRIEVAL_RANKS="1")
@@ -88,6 +88,6 @@ def test_a_map_of_extracted_features_is_of_the_test_videos(config: Callable[...,
     assert (shown.listed, list(shown.labels)) == ("training", [0, 1, 2, 3])
 
 
-def test_a_run_that_has_not_come_so_far(config: Callable[..., CfgNode]) -> None:
+def test_a_run_that_has_logged_nothing(config: Callable[..., CfgNode]) -> None:
     with pytest.raises(UserError, match=r"holds neither results\.json nor metrics\.jsonl"):
         build_reported_runs([config("knn")], names=["ours"])

@@ -1,4 +1,4 @@
-"""What an evaluation hands to its measure, what it refuses, and which tables it leaves."""
+"""What an evaluation passes to its measure, what it refuses, and which tables it writes."""
 
 import json
 from collections.abc import Callable
@@ -18,14 +18,14 @@ CPU = torch.device("cpu")
 
 
 def by_scores(test: FeatureSet, train: FeatureSet) -> Measured:
-    """Everybody's answer is class 2."""
+    """Predicts class 2 for all."""
     return Measured(
         {"knn_top1": 0.25}, {"asked": len(test.labels)}, scores=torch.eye(NUM_CLASSES)[[2] * len(test.labels)]
     )
 
 
 def by_neighbors(test: FeatureSet, train: FeatureSet) -> Measured:
-    """Everybody's nearest is the last training video."""
+    """Finds the last training video for all."""
     rows = torch.full((len(test.labels), 1), len(train.labels) - 1)
     return Measured({"retrieval_r1": 0.0}, {}, neighbors=(torch.ones_like(rows, dtype=torch.float32), rows))
 
@@ -52,7 +52,7 @@ def test_the_measure_gets_both_lists_with_their_labels(config: Callable[..., Cfg
     assert (results["num_evaluated"], results["num_bank"]) == (4, 4)
 
 
-def test_tables_are_those_of_the_last_task_in_a_folder(config: Callable[..., CfgNode], tmp_path: Path) -> None:
+def test_a_folder_has_only_the_tables_of_its_last_task(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     for measure, table in ((by_scores, "predictions"), (by_neighbors, "neighbors"), (by_scores, "predictions")):
         evaluate_task(config("knn"), CPU, measure, settings={})()
         assert [file.stem for file in (tmp_path / "run").glob("*.csv")] == [table]
@@ -60,7 +60,7 @@ def test_tables_are_those_of_the_last_task_in_a_folder(config: Callable[..., Cfg
     assert lines[1] == "test0.png,0,2,1,0"
 
 
-def test_the_standard_error_is_that_of_the_first_answers(config: Callable[..., CfgNode], tmp_path: Path) -> None:
+def test_the_standard_error_is_that_of_the_predictions(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     """Class 2 for all is right for one of 4; class 3, of whom the nearest is one, for none."""
     for measure, name, error in (
         (by_scores, "knn_top1", (0.25 * 0.75 / 4) ** 0.5),

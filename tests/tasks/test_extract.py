@@ -1,4 +1,4 @@
-"""Features for other programs: of which videos, in which order, with what beside them."""
+"""Features for other programs: their videos, order, labels and paths."""
 
 import csv
 import json

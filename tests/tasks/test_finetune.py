@@ -1,4 +1,4 @@
-"""Training on labels: what learns, by which task, and what the results say of it."""
+"""Training on labels: which weights each task trains, and what its results record."""
 
 import json
 from collections.abc import Callable

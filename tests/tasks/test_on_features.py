@@ -1,4 +1,4 @@
-"""What the evaluations on features measure where test videos are copies of training videos."""
+"""Evaluations on features, on test videos that are copies of training videos."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("search", ["torch", "faiss"])
 def test_the_one_nearest_video_votes(config: Callable[..., CfgNode], tmp_path: Path, search: str) -> None:
-    """Of the four copies three are of the class that is said; of class 0 one of two."""
+    """Three of the four copies have the class of their label; of class 0 one of two."""
     on_features_task(config("knn", EVAL__KNN_NUM_NEIGHBORS="1,4", EVAL__SEARCH=search), CPU)()
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["metrics"] == {"knn_top1": 0.75, "knn_top5": 1.0, "knn_mean_class": pytest.approx((0.5 + 1 + 1) / 3)}
@@ -50,7 +50,7 @@ def test_features_are_centered_where_the_config_says_so(config: Callable[..., Cf
 
 
 def test_copies_get_the_class_of_their_originals(config: Callable[..., CfgNode], tmp_path: Path) -> None:
-    """Four videos in many dimensions are separable; one copy is said to be of another class."""
+    """Four videos in many dimensions are separable; one copy is labelled with another class."""
     on_features_task(config("linear_features", EVAL__LINEAR_WEIGHT_DECAYS="0.001"), CPU)()
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["metrics"]["linear_features_top1"] == 0.75
@@ -59,6 +59,6 @@ def test_copies_get_the_class_of_their_originals(config: Callable[..., CfgNode],
     assert results["protocol"]["linear_held_out_share"] == 0.2
 
 
-def test_one_video_of_each_class_leaves_none_to_choose_by(config: Callable[..., CfgNode]) -> None:
+def test_one_video_of_each_class_leaves_none_to_hold_out(config: Callable[..., CfgNode]) -> None:
     with pytest.raises(ConfigError, match="no class has two training videos"):
         on_features_task(config("linear_features", EVAL__LINEAR_WEIGHT_DECAYS="0.1,0.01"), CPU)()

@@ -11,7 +11,7 @@ from sce_video.augment.apply import plain_view
 from sce_video.build.views import build_views
 from sce_video.config import load_config
 from sce_video.report.run_folder import Neighbor, Query, RunFiles
-from sce_video.tasks.pictures import build_pictures, choose_shown, shown_view
+from sce_video.tasks.pictures import build_pictures, choose_queries_to_show, denormalized
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,14 +25,14 @@ def test_a_view_becomes_the_clip_it_was(motion_videos: Path) -> None:
     recipe = build_views(config(motion_videos))[0].recipe
     clips = torch.randint(256, (1, 2, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     view = plain_view(clips, mean=recipe.mean, std=recipe.std)[0]
-    assert torch.equal(shown_view(view, recipe), clips[0])
+    assert torch.equal(denormalized(view, recipe), clips[0])
 
 
 def test_views_out_of_range_do_not_wrap_round(motion_videos: Path) -> None:
     recipe = build_views(config(motion_videos))[0].recipe
     view = torch.full((3, 1, 1, 1), 9.0)
-    assert shown_view(view, recipe).flatten().tolist() == [255] * 3
-    assert shown_view(-view, recipe).flatten().tolist() == [0] * 3
+    assert denormalized(view, recipe).flatten().tolist() == [255] * 3
+    assert denormalized(-view, recipe).flatten().tolist() == [0] * 3
 
 
 def pixels(strip) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_one_picture_per_video_of_the_gallery(motion_videos: Path) -> None:
     made = build_pictures(config(motion_videos, "TASK", "knn"), asked)
     assert list(made.test) == [test[0], "test/gone.mp4"]
     assert list(made.bank) == bank[:5]
-    assert "does not list it any more" in made.test["test/gone.mp4"]
+    assert "it is no longer in" in made.test["test/gone.mp4"]
     shown = made.test[test[0]]
     assert (shown.num_frames, shown.seconds) == (8, 1.0)
     frames = pixels(shown)
@@ -92,12 +92,12 @@ def test_all_runs_show_the_queries_of_the_first() -> None:
     first = run_files("0/a", "0/b", "1/c", nearest="0/x")
     second = run_files("1/c", "0/d", nearest="1/x")
     nothing = RunFiles(Path(), {}, [], [], [])
-    chosen = choose_shown([nothing, first, second])
+    chosen = choose_queries_to_show([nothing, first, second])
     assert [[query.path for query in of_run] for of_run in chosen] == [[], ["1/c", "0/a", "0/b"], ["1/c"]]
     assert chosen[2][0].neighbors[0].path == "1/x"
-    assert choose_shown([nothing]) == [[]]
+    assert choose_queries_to_show([nothing]) == [[]]
 
 
-def test_many_runs_share_the_room_of_a_page() -> None:
+def test_more_runs_show_fewer_queries() -> None:
     run = run_files(*(f"{i % 9}/{i}" for i in range(500)), nearest="0/x")
-    assert [len(choose_shown([run] * num)[0]) for num in (1, 2, 3)] == [60, 40, 30]
+    assert [len(choose_queries_to_show([run] * num)[0]) for num in (1, 2, 3)] == [60, 40, 30]

@@ -1,4 +1,4 @@
-"""Pretraining from a config: how many steps, what a step changes, and what is left at the end."""
+"""Pretraining from a config: how many steps, what a step changes, and which files remain at the end."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_run_that_is_stopped_has_no_finished_backbone(config: Callable[..., Cf
     assert not (tmp_path / "run" / "backbone.safetensors").exists()
 
 
-def test_evaluation_on_other_clips_than_in_training_is_said(
+def test_evaluation_on_other_clips_than_in_training_is_a_warning(
     config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     TASKS["pretrain"](config("pretrain"), CPU)()

@@ -10,7 +10,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.evaluate.features import FeatureSet
-from sce_video.tasks.results import write_results
+from sce_video.tasks.results import write_evaluation_results
 
 # Four of five test videos could be decoded; three of the four answers are right.
 TEST = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]), torch.arange(4), ["e.mp4: torn"], num_expected=5)
@@ -24,13 +24,13 @@ def results(config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCa
 
     def write(metrics: dict[str, float], **more: object) -> dict:
         with caplog.at_level("INFO", logger="sce_video"):
-            write_results(config("knn"), metrics, {"num_clips": 1}, test=TEST, first_answers=ANSWERS, **more)
+            write_evaluation_results(config("knn"), metrics, {"num_clips": 1}, test=TEST, predicted=ANSWERS, **more)
         return json.loads((tmp_path / "run" / "results.json").read_text())
 
     return write
 
 
-def test_what_a_number_is_held_against(results: Callable[..., dict]) -> None:
+def test_chance_and_standard_errors(results: Callable[..., dict]) -> None:
     """By hand: the most frequent class has 3 of 4; sqrt(p (1 - p) / n) with n = 4; classes of 3 and 1 videos."""
     found = results({"knn_top1": 0.75, "knn_mean_class": 5 / 6}, bank=BANK)
     assert found["chance"] == {"knn_top1": 0.75, "knn_mean_class": 0.5}
@@ -58,5 +58,5 @@ def test_without_a_bank(results: Callable[..., dict], caplog: pytest.LogCaptureF
 
 @pytest.mark.usefixtures("second_process")
 def test_one_process_writes(config: Callable[..., CfgNode], tmp_path: Path) -> None:
-    write_results(config("knn"), {"knn_top1": 1.0}, {}, test=replace(TEST), first_answers=ANSWERS)
+    write_evaluation_results(config("knn"), {"knn_top1": 1.0}, {}, test=replace(TEST), predicted=ANSWERS)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""The tasks that can be asked for: each value that TASK may have."""
+"""Every task that TASK can name."""
 
 from collections.abc import Callable
 from pathlib import Path

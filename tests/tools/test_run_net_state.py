@@ -63,7 +63,7 @@ BROKEN: list[tuple[Callable[[Path], None], int, str]] = [
     (claim_by_folder, 2, ".owner.json, which says what process runs in the folder, cannot be read"),
     (forget_config, 2, "holds checkpoints but no config.yaml"),
     (spoil_config, 2, "config.yaml"),
-    (spoil_memory, 2, "decoder.json does not say which decoder the run uses"),
+    (spoil_memory, 2, "decoder.json does not name the run's decoder"),
 ]
 
 

@@ -71,7 +71,7 @@ def undisturbed(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_a_stopped_run_resumes_to_the_bit(
     undisturbed: Path, motion_videos: Path, tmp_path: Path, num_workers: int
 ) -> None:
-    """Dropout too is that of the step; the test results are the same number."""
+    """Dropout is a function of the step; the test results are equal."""
     for stop in (5, 0):
         run_task(config(motion_videos, tmp_path, TRAIN__STOP_AT_STEP=stop, DATA__NUM_WORKERS=num_workers))
         assert (tmp_path / "results.json").exists() == (stop == 0)
@@ -93,7 +93,7 @@ def test_the_results_say_what_was_done(undisturbed: Path) -> None:
 
 
 def test_it_starts_from_the_weights_it_is_given(undisturbed: Path, motion_videos: Path, tmp_path: Path) -> None:
-    """A finetuned run is a checkpoint of its backbone too. With a frozen backbone that is what it ends with."""
+    """A finetuned run is a checkpoint of its backbone too; a frozen backbone ends as it started."""
     given = r2plus1d_mini(INPUT)
     load_backbone(given, undisturbed, name="r2plus1d_mini")
     changes = {"EVAL__CHECKPOINT": undisturbed, "MODEL__NUM_TRAINED_BLOCKS": 0}
@@ -104,15 +104,15 @@ def test_it_starts_from_the_weights_it_is_given(undisturbed: Path, motion_videos
     assert not torch.equal(ended["linear.weight"], newest(undisturbed)["linear.weight"])
 
 
-def test_a_run_goes_on_only_from_the_weights_it_began_with(
+def test_a_run_resumes_only_from_its_initial_weights(
     undisturbed: Path, motion_videos: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"another value of EVAL\.CHECKPOINT; choose another RUN\.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, EVAL__CHECKPOINT=tmp_path))
 
 
-def test_a_run_goes_on_only_with_the_batch_norms_it_began_with(motion_videos: Path, tmp_path: Path) -> None:
-    """Converted weights bring torchvision's along; whether they are still that is seen when they are loaded again."""
+def test_a_run_resumes_only_with_its_batch_norm_numbers(motion_videos: Path, tmp_path: Path) -> None:
+    """Converted weights have torchvision's numbers, which are compared when the weights are loaded again."""
     given = tmp_path / "s3d.safetensors"
     weights = s3d(INPUT).state_dict()
     small = {"MODEL__BACKBONE": "s3d", "EVAL__CHECKPOINT": given}
@@ -129,7 +129,7 @@ def test_a_run_goes_on_only_with_the_batch_norms_it_began_with(motion_videos: Pa
         run_task(config(motion_videos, tmp_path / "run", **small))
 
 
-def test_a_run_goes_on_only_with_the_labels_it_began_with(motion_videos: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_only_with_its_labels(motion_videos: Path, tmp_path: Path) -> None:
     files = sorted((motion_videos / "train").rglob("*.mp4"))
     listed, tested = tmp_path / "train.txt", tmp_path / "test.txt"
     tests = sorted((motion_videos / "test").rglob("*.mp4"))
@@ -156,7 +156,7 @@ def test_more_blocks_than_the_backbone_has(motion_videos: Path, tmp_path: Path) 
         run_task(config(motion_videos, tmp_path, MODEL__NUM_TRAINED_BLOCKS=9))
 
 
-# Four classes that any network tells apart by the mean of a frame, so that learning does not hang on rounding.
+# Four classes that any network tells apart by the mean of a frame, so that learning does not depend on rounding.
 COLORS = {"black": (30, 30, 30), "blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
 
 

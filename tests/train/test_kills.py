@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, again and again: the run completes, as if nothing had been.
+"""Kill -9 at random moments, repeatedly: the run completes as if undisturbed.
 
 SCE_NUM_KILLS says how often; 50 take a few minutes.
 """
@@ -29,7 +29,7 @@ def run(videos: Path, output_dir: Path) -> None:
 
 
 def stop_in_the_middle(process: BaseProcess, is_writing: Callable[[], bool]) -> None:
-    """However fast it is: once it stands still nothing more is written."""
+    """Stop the process while it writes; a stopped process writes nothing more."""
     assert process.pid is not None
     while process.exitcode is None:
         if is_writing():
@@ -46,7 +46,7 @@ def wait_until_stopped(pid: int) -> None:
 
 
 def test_kills_change_no_bit(motion_videos: Path, tmp_path: Path) -> None:
-    """A checkpoint after every step, so that many a kill falls into its writing."""
+    """A checkpoint after every step, so that many kills interrupt a write."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sce_video.launch.local"])
     undisturbed = context.Process(target=run, args=(motion_videos, tmp_path / "undisturbed"))

@@ -160,10 +160,10 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(
     assert sum("metrics of step" in line for line in said) == 1
     assert CheckpointFolder(small_disk / "checkpoints", num_kept=1).steps() == [16, 20]
     assert_same_to_the_bit(final_state(small_disk), final_state(undisturbed))
-    assert losses(small_disk) == losses(undisturbed)  # lines that had no room came later
+    assert losses(small_disk) == losses(undisturbed)  # lines that did not fit were written later
 
 
-def test_or_the_run_if_that_is_wished(undisturbed: Path, motion_videos: Path, small_disk: Path) -> None:
+def test_a_full_disk_ends_the_run_if_configured(undisturbed: Path, motion_videos: Path, small_disk: Path) -> None:
     cfg = config(motion_videos, small_disk, TRAIN__STOPS_IF_NOT_SAVED=True)
     with pytest.raises(
         CheckpointError, match="the checkpoint of step 8 cannot be written .*; fix this and rerun to resume"
@@ -183,7 +183,7 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error(motion_videos: Pat
 def test_killed_in_a_step_and_resumed_past_a_torn_checkpoint(
     undisturbed: Path, motion_videos: Path, tmp_path: Path
 ) -> None:
-    """Dies after 14 steps; the checkpoint of step 12 is torn, so it goes on from step 8, with two workers."""
+    """Dies after 14 steps; the checkpoint of step 12 is torn, so it resumes from step 8, with two workers."""
     cfg = config(motion_videos, tmp_path)
     run = begun(cfg)
 
@@ -255,13 +255,13 @@ def test_metrics_are_logged(undisturbed: Path) -> None:
     assert list((undisturbed / "tensorboard").glob("events.*"))
 
 
-def test_a_run_goes_on_only_with_its_own_config(undisturbed: Path, motion_videos: Path) -> None:
+def test_a_run_resumes_only_with_its_own_config(undisturbed: Path, motion_videos: Path) -> None:
     with pytest.raises(ConfigError, match="another value of METHOD.TEMPERATURE; choose another RUN.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, METHOD__TEMPERATURE=0.2))
     run_task(config(motion_videos, undisturbed, TRAIN__LOG_EVERY_STEPS=1))  # nothing left to do
 
 
-def test_a_run_is_extended_where_that_is_asked_for(motion_videos: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_extended(motion_videos: Path, tmp_path: Path) -> None:
     """Rates by hand: an epoch is 4 steps; a cosine goes from 256 / 6 * 6 / 256 = 1 to 0 in all steps."""
     settings: dict[str, object] = {"OPTIM__BASE_LR": 256 / 6, "METHOD__EMA_MOMENTUM": 0.5, "OPTIM__WARMUP_EPOCHS": 0}
     run_task(config(motion_videos, tmp_path, TRAIN__NUM_EPOCHS=1, **settings))
@@ -409,7 +409,7 @@ def test_of_a_wrong_checkpoint_the_one_before_is_used(
     assert_same_to_the_bit(run.optimizer.state_dict(), good["optimizer"], at_least=20)
 
 
-def test_lost_steps_are_said_also_without_a_checkpoint(
+def test_lost_steps_are_logged_also_without_a_checkpoint(
     half_way: Path, motion_videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copy(half_way / "metrics.jsonl", tmp_path)
@@ -420,7 +420,7 @@ def test_lost_steps_are_said_also_without_a_checkpoint(
 
 
 def test_a_checkpoint_of_another_run_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
-    """Also under this run's config.yaml, as if the file was copied there; nothing goes on from the one before."""
+    """Also under this run's config.yaml, as if the file was copied there; the one before is not used either."""
     other = tmp_path / "other"
     run_task(config(motion_videos, other, TRAIN__STOP_AT_STEP=8, METHOD__TEMPERATURE=0.2, RUN__SEED=7))
     shutil.copytree(half_way, tmp_path / "run")
@@ -441,7 +441,7 @@ def test_a_deleted_config_is_refused(half_way: Path, motion_videos: Path, tmp_pa
 
 
 def test_a_step_beyond_the_plan_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
-    """Of an old checkpoint, which says nothing of its config."""
+    """Of an old checkpoint, which does not record its config."""
     shutil.copytree(half_way, tmp_path / "run")
     state = load_checkpoint(half_way / "checkpoints" / "step_00000008.pt")
     for name in ("config", "steps_per_epoch"):
@@ -451,7 +451,7 @@ def test_a_step_beyond_the_plan_is_refused(half_way: Path, motion_videos: Path, 
         run_task(config(motion_videos, tmp_path / "run"))
 
 
-def test_an_old_checkpoint_without_records_goes_on(
+def test_an_old_checkpoint_without_records_is_resumed(
     undisturbed: Path, half_way: Path, motion_videos: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(half_way, tmp_path / "run")

@@ -72,7 +72,7 @@ def pretrain(
     before: dict[str, Any] | None = None,
     steps: tuple[int, int] = (0, NUM_STEPS),
 ) -> dict[str, Any]:
-    """`steps` of a run, going on from what it was `before`."""
+    """`steps` of a run, resumed from `before`."""
     model = method(in_batch_keys=in_batch_keys)
     if device != CPU:
         model = to_device(model, device).train()
@@ -159,7 +159,7 @@ def on_ranks(num_ranks: int, name: str, folder: Path, **more: Any) -> list[dict[
     "name",
     [
         *TRAININGS,
-        # gloo, since NCCL wants a GPU for each rank
+        # gloo, since NCCL needs a GPU for each rank
         pytest.param("norms", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
     ],
 )
@@ -180,7 +180,7 @@ def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Pat
     assert alone["losses"].unique().numel() == NUM_STEPS
 
 
-def test_a_run_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
+def test_a_run_resumes_with_another_number_of_ranks(tmp_path: Path) -> None:
     """A step on two, one on four, one on one."""
     alone = TRAININGS["queue"](0, 1)
     on_two = on_ranks(2, "queue", tmp_path / "2", steps=(0, 1))[0]

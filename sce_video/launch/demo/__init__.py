@@ -1,1 +1,1 @@
-"""The demo: a data set that is written, pretraining and evaluation, in minutes."""
+"""Demo: a synthetic data set, pretraining and evaluation, in minutes."""

@@ -1,14 +1,13 @@
-"""A small labelled video data set that is written, not downloaded: the class is how things move.
+"""Small synthetic data set of labelled videos, whose class is a motion.
 
-Bright striped sprites on a dark background. The state of a sprite is its place, its size and its angle; each is drawn
-uniformly on a circle (places wrap around the frame, sizes around an interval of octaves), and a motion only adds a
+Bright striped sprites on a dark background. The state of a sprite is its position, size and angle; each is drawn
+uniformly on a circle (positions wrap around the frame, sizes around an interval of octaves), and a motion adds a
 function of time to it. A uniform draw stays uniform under such a shift, so a single frame has the same distribution
-in every class: it cannot tell the class, two frames can.
+in every class: two frames are needed to tell the class.
 
-A video is a row of shots. All shots of a video share its motion and its pace; textures, colours, places, sizes,
-angles and, where a motion has a sense (left or right, clockwise or not), the sense are drawn anew in each. Two clips
-from different shots have nothing but the motion in common. No class is named by left or right, so a horizontal flip
-keeps the class.
+A video is a sequence of shots with the same motion and pace; textures, colours, positions, sizes, angles and the
+direction of the motion (left or right, clockwise or not) are drawn for each shot. Two clips from different shots have
+only the motion in common. No class depends on left or right, so a horizontal flip keeps the class.
 """
 
 from collections.abc import Callable
@@ -25,14 +24,14 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
 NUM_SPRITES = 4
-SMALLEST_RADIUS = 0.1  # half a sprite's length, of the frame's side
+SMALLEST_RADIUS = 0.1  # half a sprite's length, as a share of the frame's side
 SIZE_OCTAVES = 1.0  # the largest sprite is twice as long as the smallest
-ASPECT = 0.5  # width of a sprite, of its length
+ASPECT = 0.5  # width of a sprite over its length
 SPLITS = ("train", "test")
 
 
 class Shift(NamedTuple):
-    """What a motion adds to the state of a sprite: each a number or one value per frame, (T,)."""
+    """Change of a sprite's state by a motion; each a number or one value per frame, (T,)."""
 
     x: Array | float = 0.0  # in frame sides, to the right
     y: Array | float = 0.0  # in frame sides, downwards
@@ -47,22 +46,22 @@ def _swing(phase: Array) -> Array:
     return np.sin(2 * np.pi * phase)
 
 
-# Name of the class -> (time in seconds, (T,); sense, +1 or -1) -> shift at pace 1. The pace stretches time.
+# Class -> (time in seconds, (T,); direction, +1 or -1) -> shift at pace 1; the pace scales time.
 MOTIONS: dict[str, Motion] = {
-    "slide": lambda time, sense: Shift(x=0.75 * sense * time),
-    "rise": lambda time, sense: Shift(y=-0.75 * time),
-    "fall": lambda time, sense: Shift(y=0.75 * time),
-    "grow": lambda time, sense: Shift(octaves=1.2 * time),
-    "shrink": lambda time, sense: Shift(octaves=-1.2 * time),
-    "spin": lambda time, sense: Shift(turns=0.9 * sense * time),
-    "orbit": lambda time, sense: Shift(x=0.13 * _swing(1.3 * time), y=0.13 * sense * _swing(1.3 * time + 0.25)),
-    "shake": lambda time, sense: Shift(x=0.09 * sense * _swing(2.5 * time)),
+    "slide": lambda time, direction: Shift(x=0.75 * direction * time),
+    "rise": lambda time, direction: Shift(y=-0.75 * time),
+    "fall": lambda time, direction: Shift(y=0.75 * time),
+    "grow": lambda time, direction: Shift(octaves=1.2 * time),
+    "shrink": lambda time, direction: Shift(octaves=-1.2 * time),
+    "spin": lambda time, direction: Shift(turns=0.9 * direction * time),
+    "orbit": lambda time, direction: Shift(x=0.13 * _swing(1.3 * time), y=0.13 * direction * _swing(1.3 * time + 0.25)),
+    "shake": lambda time, direction: Shift(x=0.09 * direction * _swing(2.5 * time)),
 }
 
 
 @dataclass(frozen=True)
 class MotionVideos:
-    """How every video of the set is made: a row of shots of one motion."""
+    """Format of every video: a sequence of shots of one motion."""
 
     num_shots: int = 2
     shot_seconds: float = 2.0
@@ -91,14 +90,13 @@ def write_motion_dataset(
     num_test_videos_per_class: int,
     seed: int,
     videos: MotionVideos | None = None,
-    num_threads: int = 2,
 ) -> list[Path]:
     """Write `root/<split>/<class>/NNNN.mp4` (H.264) for both splits and every class of `MOTIONS`.
 
     Video i is a function of (seed, split, class, i): a larger set begins with the videos of a smaller one.
 
     Returns:
-        The paths written, in the order train before test, classes as in `MOTIONS`, videos by number.
+        The files: train before test, classes as in `MOTIONS`, videos by number.
     """
     counts = dict(zip(SPLITS, (num_train_videos_per_class, num_test_videos_per_class), strict=True))
     wanted = [(split, name, i) for split in SPLITS for name in MOTIONS for i in range(counts[split])]
@@ -112,7 +110,7 @@ def write_motion_dataset(
         write_h264(path, render_video(MOTIONS[name], draw, videos), fps=videos.fps)
         return path
 
-    with ThreadPoolExecutor(num_threads) as pool:
+    with ThreadPoolExecutor(2) as pool:
         return list(pool.map(write, wanted))
 
 
@@ -125,7 +123,7 @@ def render_video(motion: Motion, draw: np.random.Generator, videos: MotionVideos
 
 
 def _render_shot(motion: Motion, time: Array, draw: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    """Sprites that all move alike over a background that stands still, (T, H, W, C)."""
+    """Sprites with the same motion over a still background, (T, H, W, C)."""
     shift = motion(time, int(draw.choice((-1, 1))))
     background = draw.integers(0, 50, 3)
     frames = np.full((len(time), size, size, 3), background, dtype=np.uint8)
@@ -138,7 +136,7 @@ def _render_shot(motion: Motion, time: Array, draw: np.random.Generator, size: i
 
 
 def _stripes(across: Pixels, down: Pixels, draw: np.random.Generator) -> Pixels:
-    """A sprite's texture: light and dark stripes of random width, direction, place and depth, in [0.8, 1]."""
+    """A sprite's texture: stripes of random width, direction, phase and depth, in [0.8, 1]."""
     across_turns, down_turns = draw.uniform(-0.8, 0.8, 2).astype(np.float32)
     phase, depth = draw.random(dtype=np.float32), np.float32(draw.uniform(0.0, 0.1))
     waves: Pixels = np.sin(2 * np.pi * (across_turns * across + down_turns * down + phase))
@@ -146,7 +144,7 @@ def _stripes(across: Pixels, down: Pixels, draw: np.random.Generator) -> Pixels:
 
 
 def _sprite_coordinates(shift: Shift, draw: np.random.Generator, size: int) -> tuple[Pixels, Pixels]:
-    """Where each pixel is, seen from the sprite: along its length, its width; (T or 1, H, W), -1 to 1 inside."""
+    """Pixel coordinates along the sprite's length and width, (T or 1, H, W); -1 to 1 is inside."""
     state = (shift.x, shift.y, np.asarray(shift.octaves) / SIZE_OCTAVES, shift.turns)
     starts = draw.random(len(state))
     x, y, octaves, turns = (
@@ -154,9 +152,9 @@ def _sprite_coordinates(shift: Shift, draw: np.random.Generator, size: int) -> t
         for part, start in zip(state, starts, strict=True)
     )
     radius = SMALLEST_RADIUS * 2 ** (SIZE_OCTAVES * (octaves % 1))
-    place = (np.arange(size, dtype=np.float32) + 0.5) / size
-    across = ((place[None, None, :] - x + 0.5) % 1 - 0.5) / radius  # (T or 1, 1, W)
-    down = ((place[None, :, None] - y + 0.5) % 1 - 0.5) / radius  # (T or 1, H, 1)
+    centers = (np.arange(size, dtype=np.float32) + 0.5) / size
+    across = ((centers[None, None, :] - x + 0.5) % 1 - 0.5) / radius  # (T or 1, 1, W)
+    down = ((centers[None, :, None] - y + 0.5) % 1 - 0.5) / radius  # (T or 1, H, 1)
     cos, sin = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
     return cos * across + sin * down, (cos * down - sin * across) / ASPECT
 
@@ -165,7 +163,7 @@ def write_h264(path: Path | str, frames: NDArray[np.uint8], *, fps: int) -> None
     """Write RGB frames (T, H, W, C) to an mp4 file; H and W must be even."""
     path = Path(path)
     with av.open(str(path), "w") as container:
-        # Without tune=zerolatency x264's look-ahead gives other bytes for the same frames now and then.
+        # Without tune=zerolatency x264's look-ahead sometimes gives other bytes for the same frames.
         options = {"crf": "20", "preset": "veryfast", "tune": "zerolatency", "g": "8"}
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width = frames.shape[1:3]

@@ -1,4 +1,4 @@
-"""The written data set: readable, reproducible, and silent about the class in any single frame."""
+"""The synthetic data set: readable, reproducible, and without the class in any single frame."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_tree_has_one_folder_per_class_and_numbered_files(tree: Path) -> None:
     assert found == train | {f"test/{name}/0000.mp4" for name in MOTIONS}
 
 
-def test_file_is_h264_with_the_frames_and_rate_asked_for(tree: Path) -> None:
+def test_file_is_h264_with_the_requested_frames_and_rate(tree: Path) -> None:
     path = tree / "train/spin/0000.mp4"
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

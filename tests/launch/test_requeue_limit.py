@@ -3,22 +3,22 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.launch.progress import is_worth_a_requeue
+from sce_video.launch.requeue_limit import may_requeue
 
 
-def test_a_record_that_is_no_file_is_none(tmp_path: Path) -> None:
+def test_a_record_that_is_not_a_file_is_ignored(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "requeues.json")
-    assert is_worth_a_requeue(tmp_path, {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "0"})
+    assert may_requeue(tmp_path, {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "0"})
 
 
-def test_a_job_that_loses_a_process_again_and_again_without_a_checkpoint_is_left(
+def test_a_job_that_loses_processes_without_a_new_checkpoint_is_not_requeued(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three requeues in a row are in vain; a new checkpoint in between begins the count anew."""
+    """Three requeues in a row without progress are allowed; a new checkpoint resets the count."""
 
     def lost_at(restart: int) -> bool:
         environ = {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": str(restart)}
-        answers = {is_worth_a_requeue(tmp_path, environ) for _ in range(2)}  # one process after the other asks
+        answers = {may_requeue(tmp_path, environ) for _ in range(2)}  # by one process after the other
         assert len(answers) == 1
         return answers.pop()
 
@@ -30,9 +30,9 @@ def test_a_job_that_loses_a_process_again_and_again_without_a_checkpoint_is_left
     assert lost_at(7)
 
 
-def test_another_job_in_the_same_folder_begins_the_count_anew(tmp_path: Path) -> None:
+def test_another_job_in_the_same_folder_resets_the_count(tmp_path: Path) -> None:
     def lost_at(job: str, restart: int) -> bool:
-        return is_worth_a_requeue(tmp_path, {"SLURM_JOB_ID": job, "SLURM_RESTART_COUNT": str(restart)})
+        return may_requeue(tmp_path, {"SLURM_JOB_ID": job, "SLURM_RESTART_COUNT": str(restart)})
 
     assert [lost_at("7", restart) for restart in range(4)] == [True, True, True, False]
     assert lost_at("8", 0)

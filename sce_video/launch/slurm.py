@@ -27,15 +27,15 @@ from sce_video.launch.program import exit_code_of
 from sce_video.runtime.environment import COMMIT_FILE, commit
 from sce_video.runtime.files import write_text
 
-# submitit counts every USR2 in the last fifth of a job's time, and all of jobs up to 10 minutes.
-_MOST_TIMEOUTS = 100
-# A job that is preempted while Python still starts must not end by itself: Slurm would call it failed.
-_DEAF_AT_FIRST = """bash -c 'trap "" USR2 TERM; exec "$0" "$@"'"""
+# submitit counts every USR2 in the last fifth of a job's time, and all in jobs of up to 10 minutes.
+_MAX_TIMEOUTS = 100
+# Ignores signals until Python handles them: a preempted job that ends by itself counts as failed, not as requeued.
+_IGNORING_SIGNALS = """bash -c 'trap "" USR2 TERM; exec "$0" "$@"'"""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Resources of a job; `gpus_per_node` 0 is one task per node, on its processors."""
+    """Resources of a job; `gpus_per_node` 0 is one CPU task per node, `more` are other parameters of sbatch."""
 
     nodes: int
     gpus_per_node: int
@@ -50,7 +50,7 @@ class Resources:
         return max(1, self.gpus_per_node)
 
     def require_plain(self) -> None:
-        """Raises UserError for a text that would be more in a batch script than the value of a parameter."""
+        """Raises UserError for a text that could add a line to the batch script."""
         require_parameter_names(self.more)
         given = {f"--sbatch {name}": value for name, value in self.more.items() if isinstance(value, str)}
         require_plain(given if self.partition is None else {"--partition": self.partition, **given})
@@ -58,11 +58,10 @@ class Resources:
 
 @dataclass(frozen=True)
 class SubmittedRun:
-    """What each task of a job calls, after every requeue too: a run keeps its state on disk.
+    """Callable that each task of a job runs, also after a requeue: the state of the run is on disk.
 
-    `config_file` and the code are those of the submission; relative paths in it start from `folder`. `gpus` are those
-    of a job on this machine, as in CUDA_VISIBLE_DEVICES, since submitit's local executor gives each job the first ones;
-    None leaves it to Slurm.
+    Relative paths in `config_file`, written at submission, start from `folder`. `gpus` is CUDA_VISIBLE_DEVICES of a job
+    on this machine, since submitit's local executor gives every job the first GPUs; None leaves it to Slurm.
     """
 
     config_file: Path
@@ -78,7 +77,7 @@ class SubmittedRun:
             sys.exit(code)
 
     def checkpoint(self) -> DelayedSubmission:
-        """What is called when the job is requeued."""
+        """Called by submitit when the job is requeued."""
         return DelayedSubmission(self)
 
 
@@ -93,21 +92,21 @@ def submit(
     """Submit a config's run, or an array of them.
 
     Args:
-        array: a key and its values, one job each, whose output folder is that of the run with `_VALUE` below it.
+        array: a key and its values; a job for each, in the folder KEY_VALUE below that of the run.
         cluster: "slurm", or "local" for processes of this machine.
     Raises:
-        UserError: the config cannot be run, there is no Slurm here, or it refuses the job; a control character.
+        UserError: the config cannot be run, Slurm is missing or refuses the job, or a text has a control character.
     """
     _require_plain(file, overrides, resources, array)
     if cluster == "local" and resources.nodes > 1:
         raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
     configs = _configs(file, overrides, array)
-    home = _home(load_config(file, overrides))
+    output_dir = _output_dir(load_config(file, overrides))
     visible = _visible_gpus() if cluster == "local" else []
     gpus = gpus_of_jobs(visible, num_jobs=len(configs), gpus_per_job=resources.gpus_per_node)
-    code = _snapshot(home / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
+    code = _snapshot(output_dir / "submitted" / time.strftime("%Y%m%d-%H%M%S"))
     runs = [_run_of(cfg, code / f"{number}.yaml", gpus[number]) for number, cfg in enumerate(configs)]
-    executor = _executor(home / "submitted", resources, code, name=home.name, cluster=cluster)
+    executor = _executor(output_dir / "submitted", resources, code, name=output_dir.name, cluster=cluster)
     try:
         with _importing_from(code):
             if len(runs) == 1:
@@ -125,16 +124,16 @@ def batch_script(
     resources: Resources,
     array: tuple[str, Sequence[str]] | None = None,
 ) -> str:
-    """What would be given to sbatch, whose array numbers the values from 0; no Slurm is needed.
+    """Batch script that `submit` would pass to sbatch; needs no Slurm. Array tasks are numbered from 0.
 
     Raises:
         UserError: see `submit`.
     """
     _require_plain(file, overrides, resources, array)
     configs = _configs(file, overrides, array)
-    home = _home(load_config(file, overrides))
-    executor = _ScriptWriter(home / "submitted", python=_python())
-    parameters = _parameters(resources, home / "submitted" / "CODE", name=home.name)
+    output_dir = _output_dir(load_config(file, overrides))
+    executor = _ScriptWriter(output_dir / "submitted", python=_python())
+    parameters = _parameters(resources, output_dir / "submitted" / "CODE", name=output_dir.name)
     executor.update_parameters(**executor.slurm_parameters(parameters))
     if len(configs) > 1:
         executor.parameters["map_count"] = len(configs)  # as submitit does with what is submitted in a batch
@@ -143,7 +142,7 @@ def batch_script(
 
 
 class _ScriptWriter(submitit.SlurmExecutor):
-    """Slurm's part of submitit where there need not be a Slurm: it only shows the script."""
+    """submitit's Slurm executor, only for writing the script, which needs no Slurm."""
 
     @classmethod
     def affinity(cls) -> int:
@@ -159,19 +158,19 @@ class _ScriptWriter(submitit.SlurmExecutor):
 def _require_plain(
     file: str | Path, overrides: Sequence[str], resources: Resources, array: tuple[str, Sequence[str]] | None
 ) -> None:
-    require_plain({"--cfg": str(file), "the folder that this is started in": str(Path.cwd()), "Python": sys.executable})
+    require_plain({"--cfg": str(file), "the working directory": str(Path.cwd()), "Python": sys.executable})
     require_plain({f"argument {number} after the options": text for number, text in enumerate(overrides, start=1)})
     require_plain({"--array": " ".join([array[0], *array[1]]) if array else ""})
     resources.require_plain()
 
 
-def _home(cfg: CfgNode) -> Path:
-    """The output folder of a config; its name is the job's."""
+def _output_dir(cfg: CfgNode) -> Path:
+    """Absolute output folder of a config; its name becomes the job's."""
     require_plain({"RUN.OUTPUT_DIR": cfg.RUN.OUTPUT_DIR})
     return Path(cfg.RUN.OUTPUT_DIR).absolute()
 
 
-def describe(jobs: Sequence[submitit.Job]) -> str:
+def describe_jobs(jobs: Sequence[submitit.Job]) -> str:
     """Job ids, where their logs are and how to follow them."""
     ids = ",".join(str(job.job_id) for job in jobs)
     logs = [str(job.paths.stderr) for job in jobs]
@@ -188,10 +187,10 @@ def _configs(file: str | Path, overrides: Sequence[str], array: tuple[str, Seque
     if array is None:
         return [load_config(file, overrides)]
     key, values = array
-    home = load_config(file, overrides).RUN.OUTPUT_DIR
+    output_dir = load_config(file, overrides).RUN.OUTPUT_DIR
     name = key.rsplit(".", 1)[-1].lower()
     return [
-        load_config(file, [*overrides, key, value, "RUN.OUTPUT_DIR", f"{home}/{name}_{value.replace('/', '_')}"])
+        load_config(file, [*overrides, key, value, "RUN.OUTPUT_DIR", f"{output_dir}/{name}_{value.replace('/', '_')}"])
         for value in values
     ]
 
@@ -209,7 +208,7 @@ def _visible_gpus() -> list[str]:
 
 
 def gpus_of_jobs(visible: Sequence[str], *, num_jobs: int, gpus_per_job: int) -> list[str | None]:
-    """GPUs of this machine for each of some jobs that run at once; None where there are none.
+    """GPUs of this machine for each of several concurrent jobs; None if they have none.
 
     Raises:
         UserError: there are not enough.
@@ -218,15 +217,15 @@ def gpus_of_jobs(visible: Sequence[str], *, num_jobs: int, gpus_per_job: int) ->
         return [None] * num_jobs
     if num_jobs * gpus_per_job > len(visible):
         raise UserError(
-            f"{num_jobs} job{'s' if num_jobs > 1 else ''} at once with --gpus-per-node {gpus_per_job} want "
-            f"{num_jobs * gpus_per_job} GPUs, but there are {len(visible)} here; give fewer"
+            f"{num_jobs} job{'s' if num_jobs > 1 else ''} at once with --gpus-per-node {gpus_per_job} need "
+            f"{num_jobs * gpus_per_job} GPUs, but there are {len(visible)} here; use fewer"
         )
     starts = range(0, num_jobs * gpus_per_job, gpus_per_job)
     return [",".join(visible[start : start + gpus_per_job]) for start in starts]
 
 
 def _snapshot(folder: Path) -> Path:
-    """A copy of this package and of what commit it is: what is edited later changes no job."""
+    """Copy of this package, with its commit, so that later edits do not change jobs."""
     source = Path(sce_video.__file__).parent
     shutil.copytree(source, folder / "sce_video", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(folder / "sce_video" / COMMIT_FILE, commit() + "\n")
@@ -234,22 +233,22 @@ def _snapshot(folder: Path) -> Path:
 
 
 def _python() -> str:
-    return f"{_DEAF_AT_FIRST} {shlex.quote(sys.executable)}"
+    return f"{_IGNORING_SIGNALS} {shlex.quote(sys.executable)}"
 
 
 def _executor(folder: Path, resources: Resources, code: Path, *, name: str, cluster: str) -> submitit.AutoExecutor:
     try:
         executor = submitit.AutoExecutor(
-            folder, cluster=cluster, slurm_max_num_timeout=_MOST_TIMEOUTS, slurm_python=_python()
+            folder, cluster=cluster, slurm_max_num_timeout=_MAX_TIMEOUTS, slurm_python=_python()
         )
     except RuntimeError as error:  # no srun on this machine
-        raise UserError(f"{error}; submit from a machine of the cluster, or give --local") from error
+        raise UserError(f"{error}; submit from a machine of the cluster, or use --local") from error
     executor.update_parameters(**_parameters(resources, code, name=name))
     return executor
 
 
 def _parameters(resources: Resources, code: Path, *, name: str) -> dict[str, Any]:
-    """What a job is asked for, as `submitit.AutoExecutor` calls it."""
+    """Parameters of a job, as `submitit.AutoExecutor` names them."""
     return {
         "name": name,
         "nodes": resources.nodes,
@@ -260,7 +259,7 @@ def _parameters(resources: Resources, code: Path, *, name: str) -> dict[str, Any
         "slurm_partition": resources.partition,
         "slurm_signal_delay_s": resources.signal_delay_seconds,
         "slurm_setup": [f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
-        # srun takes the cores over from sbatch no more (since Slurm 22.05). When one task has ended the others end by
+        # Since Slurm 22.05 srun does not inherit the cores from sbatch. When a task has ended the others end by
         # themselves: srun would kill those that requeue the job.
         "slurm_srun_args": [f"--cpus-per-task={resources.cpus_per_task}", "--kill-on-bad-exit=0"],
         "slurm_additional_parameters": {"requeue": True, **resources.more},
@@ -269,7 +268,7 @@ def _parameters(resources: Resources, code: Path, *, name: str) -> dict[str, Any
 
 @contextmanager
 def _importing_from(code: Path) -> Iterator[None]:
-    """Jobs begin in this folder, with this path: Python looks for modules in the folder that it is started in first."""
+    """Submit from the folder of the code, with it in PYTHONPATH: jobs inherit both, and Python searches them first."""
     before = Path.cwd(), os.environ.get("PYTHONPATH")
     os.chdir(code)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(code), *filter(None, [before[1]])])

@@ -1,4 +1,4 @@
-"""Features of a video list from the config, with the description of what they depend on."""
+"""Features of a video list, cached on disk, and the record of what they depend on."""
 
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,7 @@ from sce_video.data.sources.table import SOURCES
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
-from sce_video.evaluate.features import (
-    POOLS,
-    FeatureExtractor,
-    FeatureRows,
-)
+from sce_video.evaluate.features import POOLS, FeatureExtractor, FeatureRows
 from sce_video.evaluate.views import spatial_crops
 from sce_video.models.weights import weights_digest
 
@@ -37,10 +33,13 @@ def features_of(
     num_features: int,
     name: str,
 ) -> FeatureRows:
-    """Features of all videos of a list, `num_features` numbers each, kept in the folder `name` below that of features.
+    """Features of all videos of a list, cached in `features_folder`.
 
+    Args:
+        num_features: length of a feature.
+        name: of the list, train or test.
     Raises:
-        ManifestError: none can be decoded.
+        ManifestError: no video can be decoded.
     """
     workers = build_workers(cfg, manifest, device)
     extractor = FeatureExtractor(
@@ -78,7 +77,7 @@ def features_of(
 
 
 def features_folder(cfg: CfgNode, name: str) -> Path:
-    """Where the features of a list are kept: those of clips, and of a part of the labels, beside the full ones.
+    """Cache of a list's features; those of clips, and of a share of the labels, have folders of their own.
 
     Args:
         name: of the list, train or test.
@@ -86,10 +85,10 @@ def features_folder(cfg: CfgNode, name: str) -> Path:
     level, share = cfg.EVAL.RETRIEVAL_LEVEL, cfg.EVAL.LABEL_SHARE
     of_level = "" if level == "video" else f"_{level}s"
     of_share = f"_share_{share:g}_seed_{cfg.RUN.SEED}" if share < 1 and name == "train" else ""
-    return features_home(cfg) / f"{name}{of_level}{of_share}"
+    return features_root(cfg) / f"{name}{of_level}{of_share}"
 
 
-def features_home(cfg: CfgNode) -> Path:
+def features_root(cfg: CfgNode) -> Path:
     return Path(cfg.EVAL.FEATURES_DIR or Path(cfg.RUN.OUTPUT_DIR) / "features")
 
 
@@ -99,7 +98,7 @@ def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
 
 
 def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
-    """Which videos the numbers are of, how these are seen and by what they are decoded."""
+    """Protocol of an evaluation: videos, views and decoder."""
     return {
         **describe_extraction(cfg, opener),
         **_videos(cfg, train=train, test=test),
@@ -110,7 +109,7 @@ def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: ListedVideos, te
 
 
 def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
-    """How videos are seen and by what they are decoded."""
+    """Views and decoder."""
     return {
         **build_protocol(cfg)._asdict(),
         **opener.describe(),
@@ -121,7 +120,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
 
 
 def _videos(cfg: CfgNode, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
-    """An official split, or what identifies the two lists."""
+    """The official split, or names and digests of the two lists."""
     if SOURCES[cfg.DATA.SOURCE].has_splits:
         return {"source": cfg.DATA.SOURCE, "split": cfg.DATA.SPLIT}
     digests = {"train_videos": train.digest(), "test_videos": test.digest()}

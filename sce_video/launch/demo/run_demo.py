@@ -12,16 +12,16 @@ from sce_video.config.uses import why_unused
 from sce_video.errors import ConfigError
 from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.launch.local import run_task
-from sce_video.launch.pages import write_reports
+from sce_video.launch.pages import write_report
 from sce_video.models.weights import BACKBONE_FILE
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
-from sce_video.report.table import text_table
+from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json, write_text
 from sce_video.runtime.logging import LOGGER, read_metrics, set_up_logging
 
 _MARK = "made_by_demo.txt"
-# Task -> the metric of it that is shown.
+# Task -> metric in the table.
 _METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
 
 
@@ -35,7 +35,7 @@ def run_demo(
     seed: int,
     overrides: Sequence[str],
 ) -> None:
-    """Write a motion data set, pretrain on it without labels, compare with random initialisation.
+    """Write a motion data set, pretrain on it without labels, and compare with random initialisation.
 
     Leaves `results.json`, `report.html` and every run's own files in `output_dir`, which is emptied first if an earlier
     demo wrote it.
@@ -43,9 +43,9 @@ def run_demo(
     Args:
         evaluation_file: config of the kNN and the retrieval.
         seed: of the videos, the initial weights and the training.
-        overrides: KEY VALUE ... on top of the configs; each takes what it uses.
+        overrides: KEY VALUE ... for all configs; each takes the keys that it uses.
     Raises:
-        ConfigError: an override is wrong, or none of them uses it; files that no demo wrote are in the way.
+        ConfigError: an override is invalid or unused, or the folder holds files that no demo wrote.
     """
     started = time.monotonic()
     weights = output_dir / "pretrain" / BACKBONE_FILE
@@ -79,7 +79,7 @@ def run_demo(
     set_up_logging(output_dir)
     metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
     _show(output_dir, metrics, seed=seed, wall_seconds=time.monotonic() - started)
-    write_reports([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1])], output_dir / REPORT_FILE)
+    write_report([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1])], output_dir / REPORT_FILE)
 
 
 def _empty(output_dir: Path) -> None:

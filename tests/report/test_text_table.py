@@ -1,6 +1,6 @@
 import pytest
 
-from sce_video.report.table import metrics_table, text_table
+from sce_video.report.text_table import metrics_table, text_table
 
 
 def test_columns_by_hand():

@@ -1,4 +1,4 @@
-"""Where features are kept, what they depend on in words, and that those which are there are taken."""
+"""Where features are cached, the record of what they depend on, and that cached ones are used."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from sce_video.build.files import build_opener
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureRows
-from sce_video.tasks.features import describe_extraction, describe_views, features_folder, features_of
+from sce_video.tasks.cached_features import describe_extraction, describe_views, features_folder, features_of
 
 CPU = torch.device("cpu")
 
@@ -52,7 +52,7 @@ def test_other_rows_have_another_folder(
     assert features_folder(cfg, "test") == tmp_path / "run" / "features" / test
 
 
-def test_a_folder_of_ones_own(config: Callable[..., CfgNode], tmp_path: Path) -> None:
+def test_a_configured_folder(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     cfg = config("knn", EVAL__FEATURES_DIR=tmp_path / "kept")
     assert features_folder(cfg, "test") == tmp_path / "kept" / "test"
 
@@ -68,7 +68,7 @@ def test_features_are_those_of_normalised_views(config: Callable[..., CfgNode], 
         assert found == pytest.approx(by_hand, abs=1e-5)
 
 
-def test_what_is_kept_is_not_computed_again_but_for_other_weights(config: Callable[..., CfgNode]) -> None:
+def test_cached_features_are_recomputed_only_for_other_weights(config: Callable[..., CfgNode]) -> None:
     class Counted(MeanColor):
         calls = 0
 
@@ -89,7 +89,7 @@ def test_what_is_kept_is_not_computed_again_but_for_other_weights(config: Callab
     assert Counted.calls == 2 * num_calls
 
 
-def test_a_list_of_which_nothing_can_be_decoded(config: Callable[..., CfgNode], tmp_path: Path) -> None:
+def test_a_list_without_decodable_videos(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "list.txt").write_text("a.png 0\n")
     cfg = config("knn", DATA__ROOT=tmp_path, DATA__TRAIN=tmp_path / "list.txt")
@@ -97,7 +97,7 @@ def test_a_list_of_which_nothing_can_be_decoded(config: Callable[..., CfgNode], 
         mean_colors(cfg, build_train_manifest(cfg))
 
 
-def test_the_protocol_says_what_is_seen_of_which_videos(config: Callable[..., CfgNode], pictures: Path) -> None:
+def test_the_protocol_records_videos_and_views(config: Callable[..., CfgNode], pictures: Path) -> None:
     cfg = config("knn", EVAL__NUM_CROPS=3, DATA__SHORT_SIDE_PIXELS=32)
     train, test = build_train_manifest(cfg), build_test_manifest(cfg)
     said = describe_views(cfg, build_opener(cfg), train=train, test=test)

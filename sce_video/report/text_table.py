@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell, the first to the left and the others to the right."""
+    """Table with aligned columns, the first to the left, the others to the right."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
 
@@ -19,7 +19,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def metrics_table(
     metrics: Mapping[str, float], *, standard_errors: Mapping[str, float], chance: Mapping[str, float]
 ) -> str:
-    """One line per metric, its standard error and its chance level; shares as percentages."""
+    """One line per metric, with its standard error and chance level, in percent."""
     columns = (metrics, standard_errors, chance)
     rows = [[name, *(f"{100 * each[name]:.2f}" if name in each else "-" for each in columns)] for name in metrics]
     return text_table(["metric", "%", "±", "chance"], rows)
