@@ -68,7 +68,7 @@ def stored_features(
     ranges = {_part_file(folder, start): range(start, min(start + _PART_VIDEOS, num_videos)) for start in starts}
     parts = {file: _Expected(videos, num_features, digest) for file, videos in ranges.items()}
     if is_main_process():
-        _clear_others(folder, about)
+        _clear_stale(folder, about)
     wait_for_all()
     mine = {file: _missing(file, expected) for file, expected in list(parts.items())[rank() :: num_ranks()]}
     batches = {file: _batches(videos, local_batch_size) for file, videos in mine.items() if videos}
@@ -83,7 +83,7 @@ def stored_features(
                 done.append(next(rows))
                 bar.update(len(batch))
             made, expected = concatenated(done), parts[file]
-            _write(file, _added(_read(file, expected), made) if file.is_file() else made, about=digest)
+            _write(file, _merged(_read(file, expected), made) if file.is_file() else made, about=digest)
     wait_for_all()
     return concatenated([_read(file, expected) for file, expected in parts.items()])
 
@@ -164,9 +164,9 @@ def _missing(file: Path, expected: _Expected) -> Sequence[int]:
     return [video for video, _ in _read(file, expected).failures] if file.is_file() else expected.videos
 
 
-def _added(known: FeatureRows, more: FeatureRows) -> FeatureRows:
+def _merged(known: FeatureRows, retried: FeatureRows) -> FeatureRows:
     """A part merged with videos that failed before and were retried."""
-    rows = concatenated([known._replace(failures=[]), more])
+    rows = concatenated([known._replace(failures=[]), retried])
     order = rows.videos.argsort(stable=True)
     return FeatureRows(rows.features[order], rows.videos[order], rows.failures)
 
@@ -179,7 +179,7 @@ def _part_file(folder: Path, start: int) -> Path:
     return folder / f"part_{start // _PART_VIDEOS:06d}.npz"
 
 
-def _clear_others(folder: Path, about: Mapping[str, Any]) -> None:
+def _clear_stale(folder: Path, about: Mapping[str, Any]) -> None:
     """Delete features of other weights, videos or views; raises CheckpointError for a folder with other files."""
     about_file, known = folder / _ABOUT, json.loads(json.dumps(about))
     if about_file.is_file():

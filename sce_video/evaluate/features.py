@@ -14,7 +14,7 @@ from sce_video.evaluate.views import ResizedClips, ViewsDataset
 from sce_video.runtime.logging import LOGGER
 
 # If all of the first videos fail, the path or the decoder is wrong, not the videos.
-_NUM_HOPELESS = 10
+_NUM_FIRST = 10
 
 # Per forward pass; with full coverage a video can have hundreds of views.
 _MAX_VIEWS = 128
@@ -118,16 +118,16 @@ class FeatureExtractor:
             ManifestError: none of the list's first ten videos can be decoded.
         """
         self.backbone.eval()
-        hopeless: list[str] = []
+        first_failures: list[str] = []
         for videos in self.workers.results(self._load, batches):
             rows = self._rows_of(videos)
             for video, reason in rows.failures:
                 LOGGER.warning("skipped: %s", reason)
-                if video < _NUM_HOPELESS:
-                    hopeless.append(reason)
-            if len(hopeless) == _NUM_HOPELESS:
+                if video < _NUM_FIRST:
+                    first_failures.append(reason)
+            if len(first_failures) == _NUM_FIRST:
                 raise ManifestError(
-                    f"none of the first {_NUM_HOPELESS} videos can be decoded; for example {hopeless[0]}; check "
+                    f"none of the first {_NUM_FIRST} videos can be decoded; for example {first_failures[0]}; check "
                     f"DATA.ROOT and DATA.DECODER"
                 )
             yield rows

@@ -34,8 +34,8 @@ def load_faiss_search() -> Search:
         raise UserError(f"faiss cannot be loaded ({error}); pip install faiss-cpu, or use EVAL.SEARCH torch") from error
 
     def search(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        asked, known = (part.float().cpu().numpy() for part in (query, bank))
-        similarities, rows = faiss.knn(asked, known, k, metric=faiss.METRIC_INNER_PRODUCT)
+        query_array, bank_array = (part.float().cpu().numpy() for part in (query, bank))
+        similarities, rows = faiss.knn(query_array, bank_array, k, metric=faiss.METRIC_INNER_PRODUCT)
         return torch.from_numpy(similarities), torch.from_numpy(rows)
 
     return search
@@ -75,22 +75,22 @@ def nearest(
     rows = torch.full_like(similarities, len(bank), dtype=torch.int64)
     starts = range(0, len(bank), _BANK_PER_CHUNK)
     for start in starts[rank() :: num_ranks()]:
-        part = _directions(bank[start : start + _BANK_PER_CHUNK], bank_origin, device)
+        part = _unit_vectors(bank[start : start + _BANK_PER_CHUNK], bank_origin, device)
         for first in range(0, len(query), _QUERIES_PER_CHUNK):
             chunk = slice(first, first + _QUERIES_PER_CHUNK)
-            found, indices = search(_directions(query[chunk], query_origin, device), part, min(num_kept, len(part)))
+            found, indices = search(_unit_vectors(query[chunk], query_origin, device), part, min(num_kept, len(part)))
             candidates = found.to(similarities), indices.to(query.device) + start
-            similarities[chunk], rows[chunk] = _first(num_kept, (similarities[chunk], rows[chunk]), candidates)
-    return _first(num_kept, *all_gathered((similarities, rows)))
+            similarities[chunk], rows[chunk] = _merged(num_kept, (similarities[chunk], rows[chunk]), candidates)
+    return _merged(num_kept, *all_gathered((similarities, rows)))
 
 
-def _directions(vectors: Tensor, origin: Tensor | None, device: torch.device) -> Tensor:
+def _unit_vectors(vectors: Tensor, origin: Tensor | None, device: torch.device) -> Tensor:
     """Unit vectors, (n, D), after subtracting the origin."""
     return F.normalize((vectors if origin is None else vectors - origin).to(device), dim=1)
 
 
-def _first(num_kept: int, *found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The nearest of several sets of similarities and rows, in any order of the sets."""
+def _merged(num_kept: int, *found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The nearest of several sets of similarities and rows; independent of the order of the sets."""
     similarities, rows = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
     rows, order = rows.sort(dim=1)
     similarities, best = similarities.gather(1, order).sort(dim=1, descending=True, stable=True)

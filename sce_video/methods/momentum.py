@@ -24,10 +24,10 @@ def update_momentum(momentum: nn.Module, online: nn.Module, *, ema_momentum: flo
     """parameters <- ema_momentum * parameters + (1 - ema_momentum) * online parameters; buffers are not changed."""
     if not 0 <= ema_momentum <= 1:
         raise ValueError(f"ema_momentum is {ema_momentum}; it must be in [0, 1]")
-    followers: list[Tensor] = list(momentum.parameters())
-    leaders: list[Tensor] = list(online.parameters())
-    if followers:
-        torch._foreach_lerp_(followers, leaders, 1 - ema_momentum)
+    averages: list[Tensor] = list(momentum.parameters())
+    current: list[Tensor] = list(online.parameters())
+    if averages:
+        torch._foreach_lerp_(averages, current, 1 - ema_momentum)
 
 
 class MomentumMethod(Method):

@@ -34,10 +34,10 @@ class SimCLR(Method):
             views: two, float (B, C, T, H, W), of the same B videos.
         """
         own = torch.cat([unit(self.projector(self.backbone(view))) for view in views])  # (2B, D)
-        everyone = gathered_rows_with_gradient(own)  # (ranks * 2B, D)
+        gathered = gathered_rows_with_gradient(own)  # (ranks * 2B, D)
         with torch.autocast(own.device.type, enabled=False):
             self_index = torch.arange(len(own), device=own.device) + rank() * len(own)
             other_view = self_index.roll(len(own) // 2)
             return info_nce(
-                own, everyone, positive_index=other_view, temperature=at["temperature"], excluded_index=self_index
+                own, gathered, positive_index=other_view, temperature=at["temperature"], excluded_index=self_index
             )

@@ -126,7 +126,7 @@ def test_a_config_with_control_characters_is_refused(tmp_path: Path) -> None:
         batch_script(config, [], resources=resources())
 
 
-def test_a_working_directory_with_control_characters_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_break_in_the_working_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a\ntouch owned").mkdir()
     monkeypatch.chdir(tmp_path / "a\ntouch owned")
     with pytest.raises(UserError, match="the working directory"):

@@ -176,7 +176,7 @@ def test_other_ranks_show_only_errors_with_their_rank(
     assert capsys.readouterr() == ("", "[rank 1] it broke\n")
 
 
-def test_file_names_cannot_control_the_terminal_or_fake_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_names_cannot_fake_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(tmp_path)
     name = "a\x1b[2J\u202egpj\n2026-01-01 00:00:00,000 INFO all is well\r\x9b.mp4"
     LOGGER.warning("%s: no such video, https://me:hun@ter2@host/a?sig=hunter2", name)

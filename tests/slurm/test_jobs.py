@@ -241,7 +241,7 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     assert re.search(said, log), log
 
 
-def test_a_users_kill_ends_a_job_without_a_requeue(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
+def test_a_users_kill_is_not_requeued(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
     """Slurm has not sent it, so there is nothing to wait for."""
     job = submitted(cluster, arguments_of(motion_videos, tmp_path), minutes=30)
     steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps
