@@ -193,9 +193,7 @@ STRANGE = {
 def test_cached_features_are_checked(tmp_path, strange):
     store(tmp_path, GrayVideos())
     changed(tmp_path / "part_000001.npz", **STRANGE[strange])
-    with pytest.raises(
-        CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and rerun"
-    ) as caught:
+    with pytest.raises(CheckpointError, match=r"part_000001\.npz cannot be read .*; delete it and rerun") as caught:
         store(tmp_path, GrayVideos())
     assert "\n" not in str(caught.value)
 

@@ -104,9 +104,7 @@ def test_it_starts_from_the_weights_it_is_given(undisturbed: Path, motion_videos
     assert not torch.equal(ended["linear.weight"], newest(undisturbed)["linear.weight"])
 
 
-def test_a_run_resumes_only_from_its_initial_weights(
-    undisturbed: Path, motion_videos: Path, tmp_path: Path
-) -> None:
+def test_a_run_resumes_only_from_its_initial_weights(undisturbed: Path, motion_videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"another value of EVAL\.CHECKPOINT; choose another RUN\.OUTPUT_DIR"):
         run_task(config(motion_videos, undisturbed, EVAL__CHECKPOINT=tmp_path))
 

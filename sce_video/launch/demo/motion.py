@@ -90,6 +90,7 @@ def write_motion_dataset(
     num_test_videos_per_class: int,
     seed: int,
     videos: MotionVideos | None = None,
+    num_threads: int = 2,
 ) -> list[Path]:
     """Write `root/<split>/<class>/NNNN.mp4` (H.264) for both splits and every class of `MOTIONS`.
 
@@ -110,7 +111,7 @@ def write_motion_dataset(
         write_h264(path, render_video(MOTIONS[name], draw, videos), fps=videos.fps)
         return path
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(num_threads) as pool:
         return list(pool.map(write, wanted))
 
 
