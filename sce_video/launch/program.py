@@ -20,8 +20,8 @@ from sce_video.urls import is_url, masked
 def exit_code_of(action: Callable[[], int | None]) -> int:
     """Run `action` and return its exit code, by default 0.
 
-    128 + a signal that stopped it; PEER_LOST_EXIT_CODE; 2 for an error that the user can fix, after one line; 1 for a bug, with
-    its traceback in the run's log too.
+    128 + a signal that stopped it, PEER_LOST_EXIT_CODE, 2 for an error that the user can fix, after one line, or 1 for
+    a bug, with its traceback in the run's log too.
     """
     make_terminal_best_effort()
     try:
