@@ -33,7 +33,7 @@ from videos import CLIP_SECONDS, NUM_FRAMES, ORIGINAL, ORIGINALS, encode_all, fi
 from sce_video.clips.decoders import VideoOpener, open_video
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import evenly_spaced_spans
-from sce_video.data.videos import listed_files
+from sce_video.data.videos import videos_from_paths
 from sce_video.engine.pool.workers import keep_freed_memory
 from sce_video.evaluate.neighbors import load_faiss_search, nearest
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
@@ -115,7 +115,7 @@ def one_video(views_of: ViewsOf, videos: Sequence[Path]) -> Callable[[], float]:
 
 
 def ours(videos: Sequence[Path]) -> ViewsOf:
-    manifest = listed_files(Path("/"), [str(video) for video in videos], None, "benchmark")
+    manifest = videos_from_paths(Path("/"), [str(video) for video in videos], None, "benchmark")
     dataset = ViewsDataset(manifest.opened_by(VideoOpener("pyav")), protocol=PROTOCOL)
     numbers = {video: number for number, video in enumerate(videos)}
     return lambda video: spatial_crops(dataset[numbers[video]].clips, num_crops=NUM_CROPS)

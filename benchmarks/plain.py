@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from sce_video.clips.decoders import IMAGE_SUFFIXES
-from sce_video.clips.decoders.pyav_file import ANY_TITLE
+from sce_video.clips.decoders.pyav_file import LENIENT_METADATA
 
 _ALL = 10**9
 
@@ -89,8 +89,8 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
 def _decoded(
     path: Path, *, ignore_errors: bool, rehearsals: Sequence[int]
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
-    """(timestamp, frame) of each frame; in AVI the timestamp is that of the packet with the frame's index."""
-    with av.open(f"file:{path}", **ANY_TITLE) as container:
+    """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
+    with av.open(f"file:{path}", **LENIENT_METADATA) as container:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             return

@@ -28,7 +28,7 @@ from videos import NUM_CLIPS, ORIGINALS, encode_all, find_videos
 
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos, open_video
 from sce_video.data.sources import read_shards
-from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
+from sce_video.data.videos import ListedVideos, StoredVideos, videos_from_paths
 from sce_video.engine.remote import location
 from sce_video.engine.remote.cache import FileCache
 from sce_video.engine.remote.videos import VideoFiles
@@ -117,7 +117,7 @@ def both(name: str, cache: Path, make: Callable[[Path], Videos]) -> dict[str, Ca
 
 
 def listed(root: str, names: list[str], cache: Path) -> StoredVideos:
-    return with_cache(listed_files(location(root), names, None, root), cache)
+    return with_cache(videos_from_paths(location(root), names, None, root), cache)
 
 
 def in_shards(root: str, cache: Path) -> StoredVideos:

@@ -1,4 +1,4 @@
-"""Ways to end or hold up the process one is in, and videos that do it to whoever opens them."""
+"""Ways to end or hang the current process, and videos that do so when they are opened."""
 
 import ctypes
 import faulthandler
@@ -21,7 +21,7 @@ def segfault() -> None:
 
 
 def hang() -> None:
-    """In native code with the interpreter's lock, so that no thread of this process and no handler can run."""
+    """In native code with the GIL, so that no thread of this process and no signal handler can run."""
     ctypes.PyDLL(None).pause()
 
 
@@ -38,7 +38,7 @@ WAYS = {"kill": kill, "segfault": segfault, "hang": hang, "leave": leave, "break
 
 @dataclass(frozen=True)
 class DeadlyVideos:
-    """Videos of which some do something else than open: number -> name in WAYS."""
+    """Videos of which some do something else when opened: index -> name in WAYS."""
 
     videos: Videos
     deadly: Mapping[int, str]
@@ -53,7 +53,7 @@ class DeadlyVideos:
 
 
 def processes_begun_here(parent: int | None = None) -> list[int]:
-    """Living children of a process, dead ones that nobody has asked after included."""
+    """Children of a process, zombies included."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

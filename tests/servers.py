@@ -24,13 +24,12 @@ from sce_video.engine.remote.cache import FileCache
 class HttpFolder:
     """A folder behind HTTP.
 
-    `faults`: for some paths a queue of what their next GETs meet: a status ("503"), "drop" (the connection is reset
+    `faults`: for some paths a queue of faults of their next GETs: a status ("503"), "drop" (the connection is reset
     half way), "short" (less than announced), "hang" (no answer for `hang_seconds`), "slow" (the whole, over
     `hang_seconds`), "drip" and "drip_head" (a byte of the content, or of the headers, each twentieth of a second),
-    "endless" (no length, no end), "lies" (a length of a million GB); what is no fault: "gzip", "chunked" (its length
-    is not said), "moved" (to the same place, whose next GET counts). `fail_first`: of every other path the first GETs
-    meet these faults, in this order. `has_ranges`: parts can be asked for. `retry_after`: what the answers with a
-    status say of when to come again.
+    "endless" (no length, no end), "lies" (a length of a million GB); and answers that are valid: "gzip", "chunked" (no
+    length), "moved" (to the same URL, whose next GET counts). `fail_first`: faults of the first GETs of every other
+    path, in this order. `has_ranges`: range requests are supported. `retry_after`: the header of error answers.
     """
 
     folder: Path
@@ -44,7 +43,7 @@ class HttpFolder:
     num_bytes: int = 0
 
     def gets(self) -> Counter[str]:
-        """How often each path was asked for."""
+        """Number of GETs of each path."""
         return Counter(path for method, path in self.requests if method == "GET")
 
     def next_fault(self, path: str) -> str:
@@ -101,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drip(self, content: bytes) -> None:
         self.close_connection = True
-        for place in range(len(content)):
-            self.wfile.write(content[place : place + 1])
+        for offset in range(len(content)):
+            self.wfile.write(content[offset : offset + 1])
             self.wfile.flush()
             time.sleep(0.05)
 
@@ -169,7 +168,7 @@ def http_server(state: HttpFolder) -> Iterator[HttpFolder]:
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """moto's S3; what it gives is the endpoint's URL."""
+    """Run moto's S3; yields the URL of the endpoint."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -182,7 +181,7 @@ def s3_server() -> Iterator[str]:
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
-    """What points boto, and so s3fs, to the endpoint."""
+    """Environment that points boto, and so s3fs, to the endpoint."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -192,7 +191,7 @@ def s3_environment(endpoint: str) -> dict[str, str]:
 
 
 def cached_bytes(cache: FileCache) -> int:
-    """Bytes of all videos in a cache, whole and unfinished."""
+    """Bytes of all videos in a cache, complete and unfinished."""
     total = 0
     for part in ("files", "partial"):
         for folder, _, names in os.walk(cache.folder / part):

@@ -87,7 +87,7 @@ def _stacked(clips: Sequence[Tensor]) -> Tensor:
 
 
 def _is_at_offset(clip: Tensor, first: Tensor, num_bytes: int) -> bool:
-    """Whether a clip has the shape and storage of the first one and starts `num_bytes` behind it."""
+    """Whether a clip has the shape and storage of the first one and starts `num_bytes` after it."""
     is_one_storage = clip.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
     is_alike = clip.shape == first.shape and clip.is_contiguous() and first.is_contiguous()
     return is_one_storage and is_alike and clip.data_ptr() == first.data_ptr() + num_bytes

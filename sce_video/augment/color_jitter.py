@@ -14,7 +14,7 @@ from sce_video.augment.op import Drawn, Op, change
 
 @dataclass(frozen=True)
 class ColorJitter(Op):
-    """All four, in a random order; `strengths` are those of brightness, contrast, saturation and hue.
+    """All four in a random order; `strengths` is for brightness, contrast, saturation and hue.
 
     Factors are drawn from U(max(0, 1 - strength), 1 + strength), the hue shift (turns) from U(-strength, strength).
     """

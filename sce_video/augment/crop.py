@@ -33,9 +33,9 @@ class AreaCrop:
         """
         log_low, log_high = map(math.log, self.aspect)
         for _ in range(_CROP_TRIES):
-            share, shape = torch.rand(2, generator=generator).tolist()
-            pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * share)
-            ratio = math.exp(log_low + (log_high - log_low) * shape)
+            area_draw, aspect_draw = torch.rand(2, generator=generator).tolist()
+            pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * area_draw)
+            ratio = math.exp(log_low + (log_high - log_low) * aspect_draw)
             box_width, box_height = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
             if 0 < box_width <= width and 0 < box_height <= height:
                 return _placed(box_height, box_width, height, width, generator=generator)

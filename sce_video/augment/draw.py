@@ -18,14 +18,14 @@ from sce_video.augment.solarize import Solarize
 # order, that of the first version. An op that is not listed uses the next free ones, so that the others draw the same
 # with and without it.
 _DIFFERENCE_COIN = 3
-_SHARES: dict[type[Op], tuple[int, ...]] = {
+_DRAW_INDICES: dict[type[Op], tuple[int, ...]] = {
     ColorJitter: (4, 0, 1, 2, 5),
     Grayscale: (6,),
     GaussianBlur: (7, 8),
     Solarize: (9,),
     Flip: (10,),
 }
-_NUM_SHARES_BEFORE_ORDER, _NUM_SHARES = 6, 11
+_NUM_DRAWS_BEFORE_ORDER, _NUM_DRAWS = 6, 11
 _NUM_ORDERED = 4
 
 
@@ -43,19 +43,19 @@ class ViewParameters(NamedTuple):
 
 def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParameters:
     """Draw the parameters of one view; all are drawn whatever the coins, so later draws do not depend on them."""
-    # One draw for all: a call of torch takes over a microsecond, and loading a video only a few thousand.
+    # One draw for all: a torch call takes more than a microsecond, loading a video only a few thousand.
     layout = _layout(recipe)
-    first = torch.rand(_NUM_SHARES_BEFORE_ORDER, generator=generator)
+    first = torch.rand(_NUM_DRAWS_BEFORE_ORDER, generator=generator)
     order = torch.randperm(_NUM_ORDERED, generator=generator)
-    shares = torch.cat([first, torch.rand(layout.num_shares - _NUM_SHARES_BEFORE_ORDER, generator=generator)])
-    coins = shares[layout.coins] < layout.probabilities
-    return ViewParameters(coins[0], coins[1:], layout.lows + layout.spans * shares[layout.numbers], order)
+    draws = torch.cat([first, torch.rand(layout.num_draws - _NUM_DRAWS_BEFORE_ORDER, generator=generator)])
+    coins = draws[layout.coins] < layout.probabilities
+    return ViewParameters(coins[0], coins[1:], layout.lows + layout.spans * draws[layout.numbers], order)
 
 
 class _Layout(NamedTuple):
     """Indices of a recipe's coins and numbers among its uniform draws, and how these are scaled."""
 
-    num_shares: int
+    num_draws: int
     coins: Tensor  # int64 (1 + ops,), that of the temporal difference first
     probabilities: Tensor
     numbers: Tensor  # int64 (N,)
@@ -65,16 +65,16 @@ class _Layout(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _layout(recipe: ViewRecipe) -> _Layout:
-    free, num_shares = dict(_SHARES), _NUM_SHARES
+    free, num_draws = dict(_DRAW_INDICES), _NUM_DRAWS
     taken = []
     for op in recipe.ops:
         num_wanted = 1 + len(op.ranges)
-        shares = free.pop(type(op), None) or tuple(range(num_shares, num_shares + num_wanted))
-        num_shares = max(num_shares, shares[-1] + 1)
-        taken.append(shares)
+        indices = free.pop(type(op), None) or tuple(range(num_draws, num_draws + num_wanted))
+        num_draws = max(num_draws, indices[-1] + 1)
+        taken.append(indices)
     ranges = [each for op in recipe.ops for each in op.ranges]
     return _Layout(
-        num_shares,
+        num_draws,
         coins=torch.tensor([_DIFFERENCE_COIN, *(coin for coin, *_ in taken)]),
         probabilities=torch.tensor([recipe.temporal_difference_probability, *(op.probability for op in recipe.ops)]),
         numbers=torch.tensor([number for _, *numbers in taken for number in numbers], dtype=torch.int64),

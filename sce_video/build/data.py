@@ -11,7 +11,7 @@ from sce_video.build.sources import read_test_videos, read_train_videos
 from sce_video.build.views import build_clip_sampling
 from sce_video.build.workers import build_probe_worker, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
-from sce_video.data.checks import require_files, say_repeated
+from sce_video.data.checks import require_files, warn_of_duplicates
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos, StoredVideos
@@ -42,7 +42,7 @@ def _checked(cfg: CfgNode, manifest: ListedVideos, max_missing_share: float | No
     most = cfg.DATA.MAX_FAILED_SHARE if max_missing_share is None else max_missing_share
     require_files(manifest, max_missing_share=most)
     if is_main_process():
-        say_repeated(manifest)
+        warn_of_duplicates(manifest)
     return manifest
 
 

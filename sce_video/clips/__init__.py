@@ -1,1 +1,1 @@
-"""From a span of seconds in a video file to uint8 frames."""
+"""Spans of a video, and their frames decoded to uint8."""

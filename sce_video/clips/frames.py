@@ -1,8 +1,7 @@
-"""Which part of a video a clip is, and which frames it keeps of that: pure index arithmetic, no video needed.
+"""Spans of a video that become clips, and the frames kept of them: index arithmetic, no video needed.
 
-An index counts the video's own frames from 0; a *position* counts those inside the span. Which positions are kept is
-a function `(count, num_frames) -> positions`: `uniform_positions`, or one of its sisters with the rest bound by
-`functools.partial`.
+An *index* counts the frames of the video from 0, a *position* those inside the span. `Positions` chooses the positions
+to keep: `uniform_positions`, or another one below with its settings bound by `functools.partial`.
 """
 
 import math
@@ -14,7 +13,7 @@ import torch
 # Starts are sums and quotients of floats: 0.1 s at 30 fps is frame 3.0000000000000004. Too small to move a real frame.
 _ROUNDING_FRAMES = 1e-6
 
-Positions = Callable[[int, int], list[int]]
+Positions = Callable[[int, int], list[int]]  # (count, num_frames) -> num_frames positions in [0, count - 1]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class ClipSpan:
 
     @property
     def end_seconds(self) -> float:
-        """The first moment that no longer belongs to the span."""
+        """Not part of the span."""
         return self.start_seconds + self.duration_seconds
 
 
@@ -41,7 +40,7 @@ def uniform_positions(count: int, num_frames: int) -> list[int]:
 
 
 def strided_positions(count: int, num_frames: int, *, frame_stride: int) -> list[int]:
-    """0, frame_stride, 2 frame_stride, ...; past the span's last frame, that frame again.
+    """0, frame_stride, 2 frame_stride, ...; after the span's end, its last frame.
 
     Raises:
         ValueError: a count or `frame_stride` below 1.
@@ -53,21 +52,21 @@ def strided_positions(count: int, num_frames: int, *, frame_stride: int) -> list
 
 
 def jittered_positions(count: int, num_frames: int, *, generator: torch.Generator) -> list[int]:
-    """One frame uniform in each of `num_frames` bins (TSN, arXiv:1608.00859).
+    """A uniformly random frame of each of `num_frames` bins (TSN, arXiv:1608.00859).
 
-    Bin i is [floor(i count / num_frames), floor((i + 1) count / num_frames)): all frames are in one, and sizes differ
-    by at most 1. An empty bin (count < num_frames) gives its first bound.
+    Bin i is [floor(i count / num_frames), floor((i + 1) count / num_frames)): the bins cover all frames and differ in
+    size by at most 1. An empty bin (count < num_frames) gives its lower bound.
 
     Raises:
         ValueError: a count below 1.
     """
     _check_counts(count, num_frames)
-    shares = torch.rand(num_frames, generator=generator, dtype=torch.float64).tolist()
+    fractions = torch.rand(num_frames, generator=generator, dtype=torch.float64).tolist()
     bounds = [i * count // num_frames for i in range(num_frames + 1)]
-    return [bounds[i] + int(share * (bounds[i + 1] - bounds[i])) for i, share in enumerate(shares)]
+    return [bounds[i] + int(fraction * (bounds[i + 1] - bounds[i])) for i, fraction in enumerate(fractions)]
 
 
-# Which frames of a span are kept. What each takes by name, but for the generator, are its settings.
+# Which frames of a span are kept. Keyword arguments other than the generator are settings.
 FRAME_CHOICES: dict[str, Callable[..., list[int]]] = {
     "uniform": uniform_positions,
     "strided": strided_positions,
@@ -78,10 +77,10 @@ FRAME_CHOICES: dict[str, Callable[..., list[int]]] = {
 def frame_indices(
     span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions = uniform_positions
 ) -> list[int]:
-    """Indices of the `num_frames` frames of the span that `positions` keeps, in order; with too few, some repeat.
+    """Indices of the `num_frames` frames of the span that `positions` chooses, in order; a short span repeats some.
 
-    The span holds the frames i with start <= i / fps < end. Every index is in [0, num_video_frames - 1]: what reaches
-    past the end is cut off, and a span without any frame gives the next one (the last one, past the end).
+    The span holds the frames i with start <= i / fps < end. Every index is in [0, num_video_frames - 1]: a span is cut
+    off at the video's end, and a span without a frame gives the next one (after the end, the last one).
 
     Raises:
         ValueError: fps not positive, a count below 1.
@@ -93,11 +92,10 @@ def frame_indices(
 def difference_pairs(
     span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions = uniform_positions
 ) -> tuple[list[int], list[int]]:
-    """Indices (a, b) of the frames whose difference I_a - I_b stands for each kept frame of the span.
+    """Indices (a, b) of the frames whose difference I_a - I_b replaces each kept frame of the span.
 
     SCE's temporal difference is d_i = I_i - I_{i+1} over *all* n frames of the span, the last repeating d_{n-2}; only
-    then `num_frames` are kept, as in `frame_indices`. So b = a + 1, one step of the video's own rate; with n = 1 there
-    is no other frame and b = a.
+    then `num_frames` are kept, as in `frame_indices`. So b = a + 1 at the video's own frame rate; for n = 1, b = a.
 
     Raises:
         ValueError: as `frame_indices`.
@@ -109,7 +107,7 @@ def difference_pairs(
 
 
 def frame_times(indices: Sequence[int], *, fps: float) -> list[float]:
-    """Seconds at which each frame is on screen: the middle of its interval, where no rounding shows a neighbour.
+    """Seconds at which the frames are on screen: the middle of each, so that rounding cannot give a neighbour.
 
     Raises:
         ValueError: fps not positive.

@@ -1,6 +1,6 @@
-"""Which spans of a video become clips.
+"""Samplers of the spans of a video that become clips.
 
-A video shorter than a clip gives spans that start at 0 and reach past its end. A span's *latest start* is
+A video shorter than a clip gives spans that start at 0 and extend beyond its end. A span's *latest start* is
 max(video_seconds - clip_seconds, 0); the distance of two spans is that of their starts.
 """
 
@@ -12,7 +12,7 @@ import torch
 
 from sce_video.clips.frames import ClipSpan
 
-# Thin sets of pairs (one distance only, a clip as long as the video) get this much width, so that one rule draws all.
+# Width given to degenerate sets of pairs (a single distance, a clip as long as the video), so that one formula does.
 _SLACK_SECONDS = 1e-9
 # In clips: 7.68 s / 1.28 s is 6.000000000000001. Too small to hold a frame.
 _ROUNDING_CLIPS = 1e-6
@@ -25,7 +25,7 @@ class SpanSampler(Protocol):
     def __call__(
         self, video_seconds: float, clip_seconds: Sequence[float], *, generators: Sequence[torch.Generator]
     ) -> list[ClipSpan]:
-        """`clip_seconds` and `generators` hold one value per view. What views draw together, the first one's draws."""
+        """`clip_seconds` and `generators` have one value per view; joint draws use the first view's generator."""
 
 
 def one_random_span(video_seconds: float, clip_seconds: float, *, generator: torch.Generator) -> ClipSpan:
@@ -56,11 +56,10 @@ def bounded_distance_pair(
     distance_seconds: Sequence[float],
     generators: Sequence[torch.Generator],
 ) -> list[ClipSpan]:
-    """Two spans, uniform over all pairs of starts in the video whose distance lies in
-    `distance_seconds`, the least and the most; either may be first.
+    """Two spans, uniform over all pairs of starts with a distance in `distance_seconds` (least, most).
 
-    A video too short for the minimum gives the pair that is as far apart as it allows: one span at 0, the other at
-    the video's end. The bounds hold to a nanosecond. Without bounds (0, infinity) this is `independent_spans` in law.
+    Either may be first. A video too short for the least distance gives one span at 0 and the other at its end. The
+    bounds hold to a nanosecond. Without bounds (0, infinity) the distribution is that of `independent_spans`.
 
     Raises:
         ValueError: not two lengths, a length that is not positive, not 0 <= least <= most.
@@ -74,8 +73,8 @@ def bounded_distance_pair(
     # earlier and of the later span. So d and the order have that length as density, and the start is uniform in it.
     ways = [(a + _SLACK_SECONDS, b - low + _SLACK_SECONDS) for a, b in (latest, latest[::-1])]
     areas = [_area(*way, high - low + _SLACK_SECONDS) for way in ways]
-    share, position = torch.rand(2, generator=generators[0], dtype=torch.float64).tolist()
-    area = share * sum(areas)
+    quantile, position = torch.rand(2, generator=generators[0], dtype=torch.float64).tolist()
+    area = quantile * sum(areas)
     first = 0 if area < areas[0] else 1
     distance = low + _width(*ways[first], area - first * areas[0])
     return _placed(clip_seconds, latest, first=first, distance=min(distance, high), position=position)
@@ -88,14 +87,14 @@ def decreasing_distance_pair(
     distance_power: float,
     generators: Sequence[torch.Generator],
 ) -> list[ClipSpan]:
-    """Two spans, the farther apart the rarer (CVRL, arXiv:2008.03800).
+    """Two spans whose distance has a decreasing density (CVRL, arXiv:2008.03800).
 
     Their distance t has a density proportional to 1 - (t / T)^distance_power over [0, T], T being the latest start of
-    the span that comes second; the earlier start is uniform over what is left. Each span is first half of the time.
+    the second span; the earlier start is uniform over the rest. Either is first with probability 1/2.
 
-    Power 1 is CVRL's own choice, and for two clips of equal length it is `independent_spans` in law: the distance of
-    two uniform starts falls linearly too. A power below 1 prefers near pairs (mean distance T (power + 1) /
-    (2 power + 4), so T / 3 for 1 and towards T / 4), one above 1 comes near to a uniform distance.
+    Power 1 is CVRL's choice; for two clips of equal length it has the distribution of `independent_spans`. A power
+    below 1 prefers near pairs (mean distance T (power + 1) / (2 power + 4), so T / 3 for 1 and T / 4 in the limit), one
+    above 1 approaches a uniform distance.
 
     Raises:
         ValueError: not two lengths, a length or power that is not positive.
@@ -103,13 +102,13 @@ def decreasing_distance_pair(
     latest = _latest_starts_of_two(video_seconds, clip_seconds)
     if not (distance_power > 0 and math.isfinite(distance_power)):
         raise ValueError(f"distance_power is {distance_power}; it must be a positive number")
-    coin, share, position = torch.rand(3, generator=generators[0], dtype=torch.float64).tolist()
+    coin, quantile, position = torch.rand(3, generator=generators[0], dtype=torch.float64).tolist()
     first = 0 if coin < 0.5 else 1
-    distance = latest[1 - first] * _decreasing_quantile(share, distance_power)
+    distance = latest[1 - first] * _decreasing_quantile(quantile, distance_power)
     return _placed(clip_seconds, latest, first=first, distance=distance, position=position)
 
 
-# Where the clips of the two global views lie. What each takes by name, but for the generators, are its settings.
+# Samplers for the two global views. Keyword arguments other than the generators are settings.
 PAIRS: dict[str, Callable[..., list[ClipSpan]]] = {
     "independent": independent_spans,
     "distance": bounded_distance_pair,
@@ -120,7 +119,7 @@ PAIRS: dict[str, Callable[..., list[ClipSpan]]] = {
 def pair_then_independent(
     video_seconds: float, clip_seconds: Sequence[float], *, pair: SpanSampler, generators: Sequence[torch.Generator]
 ) -> list[ClipSpan]:
-    """The first two spans, those of the global views, by `pair`; each of the others by itself, uniform.
+    """Spans of the two global views by `pair`, of the other views by `independent_spans`.
 
     Raises:
         ValueError: fewer than two views, and as `pair`.
@@ -134,11 +133,10 @@ def pair_then_independent(
 def random_clip_seconds(
     clip_seconds: float, *, video_seconds: float, speeds: Sequence[float], jitter: float, generator: torch.Generator
 ) -> float:
-    """A length for one view's span: `clip_seconds` times one of `speeds`, times a factor in [1 - jitter, 1 + jitter].
+    """Length of one view's span: `clip_seconds` times one of `speeds`, times a factor in [1 - jitter, 1 + jitter].
 
-    All are equally likely. As many frames are kept, so a view at speed 2 looks twice as fast. The result is never
-    longer than the video, or than `clip_seconds` where the video is shorter. What leaves no choice (one speed, jitter
-    0) draws nothing from the generator.
+    Both are uniform. The number of frames stays, so a view at speed 2 looks twice as fast. The result is at most the
+    longer of video and `clip_seconds`. A single speed and jitter 0 draw nothing from the generator.
 
     Raises:
         ValueError: a length or speed that is not positive, no speed, jitter outside [0, 1).
@@ -157,7 +155,7 @@ def random_clip_seconds(
 
 
 def evenly_spaced_spans(video_seconds: float, clip_seconds: float, *, num_clips: int) -> list[ClipSpan]:
-    """`num_clips` spans in order, the first at the video's start and the last at its end; a single one is central.
+    """`num_clips` spans in order, the first at the video's start and the last at its end; a single one is centred.
 
     Raises:
         ValueError: a length that is not a positive number of seconds, `num_clips` below 1.
@@ -171,7 +169,7 @@ def evenly_spaced_spans(video_seconds: float, clip_seconds: float, *, num_clips:
 
 
 def half_overlapping_spans(video_seconds: float, clip_seconds: float) -> list[ClipSpan]:
-    """Spans that start every half clip from 0, and a last one flush with the video's end, so that all of it is seen.
+    """Spans that start every half clip from 0, and a last one that ends with the video.
 
     Raises:
         ValueError: a length that is not a positive number of seconds.
@@ -183,7 +181,7 @@ def half_overlapping_spans(video_seconds: float, clip_seconds: float) -> list[Cl
 
 
 def full_coverage_spans(video_seconds: float, clip_seconds: float) -> list[ClipSpan]:
-    """The fewest evenly spaced spans that leave no part of the video out.
+    """The fewest evenly spaced spans that cover the whole video.
 
     Raises:
         ValueError: a length that is not a positive number of seconds.
@@ -206,14 +204,14 @@ def _check_lengths(video_seconds: float, clip_seconds: float) -> None:
 
 def _latest_starts_of_two(video_seconds: float, clip_seconds: Sequence[float]) -> tuple[float, float]:
     if len(clip_seconds) != 2:
-        raise ValueError(f"{len(clip_seconds)} clips are asked for; a pair of spans is for two views")
+        raise ValueError(f"clip_seconds has {len(clip_seconds)} values; a pair of spans is for two views")
     return _latest_start(video_seconds, clip_seconds[0]), _latest_start(video_seconds, clip_seconds[1])
 
 
 def _placed(
     clip_seconds: Sequence[float], latest: tuple[float, float], *, first: int, distance: float, position: float
 ) -> list[ClipSpan]:
-    """Spans in the order of the views; view `first` starts earlier, at the share `position` of where it may."""
+    """Spans in the order of the views; view `first` starts earlier, at the fraction `position` of its range."""
     second = 1 - first
     distance = min(distance, latest[second])
     starts = [0.0, 0.0]
@@ -240,12 +238,12 @@ def _width(height: float, reach: float, area: float) -> float:
     return knee + 2 * rest / (top + math.sqrt(max(top * top - 2 * rest, 0.0)))
 
 
-def _decreasing_quantile(share: float, power: float) -> float:
-    """x in [0, 1] with F(x) = share, for the density proportional to 1 - x^power."""
+def _decreasing_quantile(quantile: float, power: float) -> float:
+    """x in [0, 1] with F(x) = quantile, for the density proportional to 1 - x^power."""
     low, high = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if (power + 1) * middle - middle ** (power + 1) < share * power:
+        if (power + 1) * middle - middle ** (power + 1) < quantile * power:
             low = middle
         else:
             high = middle

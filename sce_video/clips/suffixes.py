@@ -1,4 +1,4 @@
-"""Endings of file names by which videos and images are known, matched in lower case."""
+"""Suffixes of video and image files, matched in lower case."""
 
 from sce_video.clips.decoders import IMAGE_SUFFIXES
 

@@ -1,4 +1,4 @@
-"""Videos -> cropped uint8 clips with drawn parameters, as a function of (seed, epoch, video, view)."""
+"""Pretraining data set: cropped uint8 clips and augmentation parameters, a function of (seed, epoch, video, view)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from sce_video.clips.frames import ClipSpan, Positions, difference_pairs, frame_
 from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
 from sce_video.runtime.seeds import generator_from
 
-# A video and nine in its place: where ten in a row fail the path is wrong, not the videos.
+# A video and nine replacements: if ten in a row fail, the path is wrong, not the videos.
 _TRIES = 10
 
 
 class VideoRequest(NamedTuple):
-    """What the sampler asks of the data set; carrying the epoch lets workers persist over epochs."""
+    """Index of a video, with the epoch, so that workers persist over epochs."""
 
     epoch: int
     video: int
@@ -30,10 +30,10 @@ class VideoRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipSampling:
-    """How the clips of all views are taken from a video.
+    """How the clips of all views are sampled from a video.
 
-    They lie where `spans` says, are as long as their views or longer by one of the `speeds` and a random factor (see
-    `random_clip_seconds`), and keep the frames that `positions` of the view's generator chooses.
+    `spans` draws their spans, whose lengths `speeds` and `duration_jitter` vary (see `random_clip_seconds`);
+    `positions` makes the choice of frames from the view's generator.
     """
 
     spans: SpanSampler = independent_spans
@@ -43,10 +43,10 @@ class ClipSampling:
 
 
 class _PlannedClip(NamedTuple):
-    """What is drawn for one view before anything is decoded."""
+    """What is drawn for one view before decoding."""
 
     kept: list[int]  # indices of the frames of the clip
-    following: list[int]  # those whose difference stands for them; empty without temporal difference
+    successors: list[int]  # indices of the frames to subtract; empty without temporal difference
     box: CropBox
     parameters: ViewParameters
 
@@ -54,9 +54,8 @@ class _PlannedClip(NamedTuple):
 class TrainDataset(Dataset[VideoClips]):
     """One random clip per view from each video, all decoded in one pass over the file.
 
-    A video that cannot be decoded is replaced by another, chosen by (seed, epoch, video), and reported. When all ten
-    that were tried fail, the reports are all there is: an error raised in a loader process would reach the user as a
-    traceback.
+    A video that cannot be decoded is reported, and replaced by another chosen by (seed, epoch, video). If ten in a row
+    fail, the result has failures but no clips: an exception in a loader process would reach the user as a traceback.
     """
 
     def __init__(
@@ -75,12 +74,12 @@ class TrainDataset(Dataset[VideoClips]):
         return self.load(request, memory)
 
     def memory_for(self, num_videos: int) -> list[list[Tensor]]:
-        """For each video room for its V clips, uint8 (T, H, W, C); those of a view lie side by side."""
+        """Memory for the V clips of each video, uint8 (T, H, W, C); the clips of a view are contiguous."""
         of_views = [torch.empty(num_videos, *view.clip_shape, dtype=torch.uint8).unbind() for view in self._views]
         return [list(of_video) for of_video in zip(*of_views, strict=True)]
 
     def load(self, request: VideoRequest, memory: Sequence[Tensor]) -> VideoClips:
-        """One video, whose clips are written into `memory`, as `memory_for` gives it."""
+        """Load one video, and write its clips into `memory` from `memory_for`."""
         failures: list[Failure] = []
         video = request.video
         for attempt in range(_TRIES):
@@ -100,13 +99,14 @@ class TrainDataset(Dataset[VideoClips]):
             generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._views))
         ]
         with self._videos.open(video) as opened:
-            about = opened.metadata
-            spans = self._spans(about.duration_seconds, generators)
+            metadata = opened.metadata
+            spans = self._spans(metadata.duration_seconds, generators)
             plans = [
-                self._plan(about, span, view, generator)
+                self._plan(metadata, span, view, generator)
                 for span, view, generator in zip(spans, self._views, generators, strict=True)
             ]
-            requests = [CropRequest(frame_times(plan.kept + plan.following, fps=about.fps), plan.box) for plan in plans]
+            times = [frame_times(plan.kept + plan.successors, fps=metadata.fps) for plan in plans]
+            requests = [CropRequest(each, plan.box) for each, plan in zip(times, plans, strict=True)]
             crops = opened.crops_at(requests)
         return tuple(map(_clip_for_view, crops, plans, memory))
 
@@ -123,37 +123,38 @@ class TrainDataset(Dataset[VideoClips]):
         ]
         return self._sampling.spans(video_seconds, seconds, generators=generators)
 
-    def _plan(self, about: VideoMetadata, span: ClipSpan, view: ViewSpec, generator: torch.Generator) -> _PlannedClip:
+    def _plan(
+        self, metadata: VideoMetadata, span: ClipSpan, view: ViewSpec, generator: torch.Generator
+    ) -> _PlannedClip:
         parameters = draw_view(view.recipe, generator=generator)
-        box = view.recipe.crop.draw(about.height, about.width, generator=generator)
-        choose = difference_pairs if parameters.temporal_difference else _without_following
-        kept, following = choose(
+        box = view.recipe.crop.draw(metadata.height, metadata.width, generator=generator)
+        choose = difference_pairs if parameters.temporal_difference else _without_successors
+        kept, successors = choose(
             span,
-            fps=about.fps,
-            num_video_frames=about.num_frames,
+            fps=metadata.fps,
+            num_video_frames=metadata.num_frames,
             num_frames=view.num_frames,
             positions=self._sampling.positions(generator),
         )
-        return _PlannedClip(kept, following, box, parameters)
+        return _PlannedClip(kept, successors, box, parameters)
 
 
 def _clip_for_view(crop: Tensor, plan: _PlannedClip, memory: Tensor) -> ClipForView:
     clip = memory.permute(0, 3, 1, 2)  # (T, C, H, W)
     _resize(crop[: len(plan.kept)], clip)
-    following = crop[len(plan.kept) :]
-    successors = _resize(following, torch.empty_like(clip)) if plan.following else None
+    successors = _resize(crop[len(plan.kept) :], torch.empty_like(clip)) if plan.successors else None
     return ClipForView(clip, successors, plan.parameters)
 
 
 def _resize(frames: Tensor, out: Tensor) -> Tensor:
-    """Bilinear without antialiasing, as SCE does for videos; `F.interpolate` into memory that is there."""
+    """Bilinear without antialiasing, as in SCE for videos; `F.interpolate` with an `out`."""
     resized: Tensor = torch.ops.aten.upsample_bilinear2d.out(frames, out.shape[-2:], False, None, None, out=out)
     return resized
 
 
-def _without_following(
+def _without_successors(
     span: ClipSpan, *, fps: float, num_video_frames: int, num_frames: int, positions: Positions
 ) -> tuple[list[int], list[int]]:
-    """As `difference_pairs` for a clip whose own frames are wanted."""
+    """As `difference_pairs`, for a clip without temporal difference."""
     kept = frame_indices(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames, positions=positions)
     return kept, []

@@ -1,4 +1,4 @@
-"""Broken videos: each named once, all counted, too many stop the run."""
+"""Log of the videos that failed in a run: each is named once, and too many stop the run."""
 
 from collections.abc import Iterable
 
@@ -9,8 +9,8 @@ from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER, RUN_LOG, TEXT_FILE_ONLY
 
-_NUM_NAMED = 5  # by the error
-_NUM_SAID = 10  # on the terminal
+_NUM_NAMED = 5  # in the error
+_NUM_LOGGED = 10  # on the terminal
 _MOST_SIGNALS = 128
 
 
@@ -19,8 +19,7 @@ class FailureLog:
 
     Args:
         max_failed_share: of the listed videos, in [0, 1].
-        workers: whose blocked videos are kept in checkpoints, so that a resumed run does not lose processes to them
-            again.
+        workers: their blocked videos are saved in checkpoints, so that a resumed run does not try them again.
     """
 
     def __init__(self, listed: ListedVideos, *, max_failed_share: float, workers: Workers) -> None:
@@ -29,13 +28,13 @@ class FailureLog:
         self._workers = workers
         self._failed: set[int] = set()
         self._first_reason = ""
-        self._num_said = 0
+        self._num_logged = 0
 
     def __len__(self) -> int:
         return len(self._failed)
 
     def record(self, failures: Iterable[Failure]) -> None:
-        """Log the videos not seen failing before, the first ones on the terminal too.
+        """Log the videos that fail for the first time, the first ten of a run also on the terminal.
 
         Raises:
             ManifestError: more than the allowed share has failed; the message names them.
@@ -44,7 +43,7 @@ class FailureLog:
             if failure.video not in self._failed:
                 self._failed.add(failure.video)
                 self._first_reason = self._first_reason or failure.reason
-                self._say(failure.reason)
+                self._log(failure.reason)
         if len(self._failed) > self._max_failed_share * len(self._listed):
             first = sorted(self._failed)[:_NUM_NAMED]
             names = ", ".join(self._listed.name(video) for video in first)
@@ -56,24 +55,26 @@ class FailureLog:
                 f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
             )
 
-    def _say(self, reason: str) -> None:
-        self._num_said += 1
-        LOGGER.warning("replaced: %s", reason, extra=TEXT_FILE_ONLY if self._num_said > _NUM_SAID else None)
-        if self._num_said == _NUM_SAID:
-            LOGGER.warning("replaced: %d videos so far; further ones are named in %s alone", len(self._failed), RUN_LOG)
+    def _log(self, reason: str) -> None:
+        self._num_logged += 1
+        LOGGER.warning("replaced: %s", reason, extra=TEXT_FILE_ONLY if self._num_logged > _NUM_LOGGED else None)
+        if self._num_logged == _NUM_LOGGED:
+            LOGGER.warning("replaced: %d videos so far; further ones are named only in %s", len(self._failed), RUN_LOG)
 
     def state_dict(self) -> dict[str, list[int]]:
-        lost = {video: number for of_rank in all_gathered(self._workers.blocked()) for video, number in of_rank.items()}
-        return {"failed": sorted(self._failed), "lost": list(lost), "lost_by_signal": list(lost.values())}
+        """The failed videos of this rank; the blocked ones of all ranks ("lost"), with the signals of their deaths."""
+        of_ranks = all_gathered(self._workers.blocked())
+        blocked = {video: signal for of_rank in of_ranks for video, signal in of_rank.items()}
+        return {"failed": sorted(self._failed), "lost": list(blocked), "lost_by_signal": list(blocked.values())}
 
     def load_state_dict(self, state: dict[str, list[int]]) -> None:
-        """Raises ValueError if there are not so many videos; nothing has changed then."""
-        lost, signals = state.get("lost", []), state.get("lost_by_signal", [])  # older checkpoints know of none
-        by_signal = dict(zip(lost, signals, strict=True))
-        if not all(type(video) is int and 0 <= video < len(self._listed) for video in (*state["failed"], *lost)):
-            raise ValueError("a failed video is none of the list")
-        if not all(type(number) is int and 0 <= number < _MOST_SIGNALS for number in signals):
-            raise ValueError("a video was lost by no signal")
+        """Raises ValueError for a video or signal that cannot be; nothing has changed then."""
+        blocked, signals = state.get("lost", []), state.get("lost_by_signal", [])  # not in older checkpoints
+        signal_of = dict(zip(blocked, signals, strict=True))
+        if not all(type(video) is int and 0 <= video < len(self._listed) for video in (*state["failed"], *blocked)):
+            raise ValueError("a failed video is not in the list")
+        if not all(type(signal) is int and 0 <= signal < _MOST_SIGNALS for signal in signals):
+            raise ValueError("a video is blocked by an unknown signal")
         self._failed = set(state["failed"])
-        for video, number in by_signal.items():
-            self._workers.block(video, number)
+        for video, signal in signal_of.items():
+            self._workers.block(video, signal)

@@ -1,4 +1,4 @@
-"""Batches for optimiser steps, from any step on, whatever the number of workers and ranks."""
+"""Batches of optimiser steps, from any step on, the same for any number of workers and ranks."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -14,14 +14,14 @@ from sce_video.errors import ConfigError, ManifestError
 from sce_video.runtime.seeds import generator_from
 
 
-@lru_cache(maxsize=2)  # every step of an epoch asks for it
+@lru_cache(maxsize=2)  # every step of an epoch uses it
 def epoch_order(num_videos: int, *, seed: int, epoch: int) -> Tensor:
-    """The videos of an epoch, shuffled, int64 (num_videos,)."""
+    """Shuffled indices of the videos of an epoch, int64 (num_videos,)."""
     return torch.randperm(num_videos, generator=generator_from(seed, "order", epoch))
 
 
 class StepBatches(NamedTuple):
-    """What one optimiser step needs: the epoch it is in and this rank's batch, in the parts to accumulate over."""
+    """Epoch of an optimiser step, and this rank's batch in the parts to accumulate over."""
 
     epoch: int
     parts: list[TrainBatch]
@@ -31,13 +31,13 @@ class TrainLoader:
     """Loads the data set epoch after epoch; an incomplete last batch is left out.
 
     The order of the videos depends neither on the workers nor on the ranks: each rank has an equal slice of every part,
-    and the slices of all ranks, one after the other, are the part that one rank alone would have.
+    and the slices of all ranks together are the part of a run with one rank.
 
     Args:
         global_batch_size: videos per optimiser step, over all ranks.
-        accumulation_steps: equal parts that a step's batch comes in.
+        accumulation_steps: number of equal parts of a step's batch.
     Raises:
-        ConfigError: the batch cannot be shared equally among parts and ranks.
+        ConfigError: the batch cannot be divided equally among parts and ranks.
         ManifestError: fewer videos than one batch.
     """
 
@@ -89,5 +89,5 @@ class TrainLoader:
 
     def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
         videos = list(map(self._dataset.load, requests, self._dataset.memory_for(len(requests))))
-        self.workers.working_on(None)  # the last video is not to blame for what comes now
+        self.workers.working_on(None)  # a death from here on is not the last video's fault
         return collate(videos)

@@ -1,4 +1,4 @@
-"""A list of videos, with or without labels, in arrays: large lists load quickly and loader processes share them."""
+"""A list of videos, with or without labels, in arrays that load quickly and that loader processes share."""
 
 import hashlib
 import re
@@ -12,27 +12,27 @@ from sce_video.data.subsets import balanced_part
 from sce_video.errors import ManifestError
 from sce_video.urls import is_url, masked, masked_url
 
-# A classifier has a row for each: more are a mistake, such as a number of bytes read as a label.
+# A classifier has an output for each: more are a mistake, such as a number of bytes read as a label.
 _MOST_CLASSES = 1_000_000
 NO_LABEL = -1
 _MOST_SHOWN = 300
 _CONTROLS = bytes([*range(0x20), 0x7F])
-_LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F in UTF-8
+_C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F in UTF-8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_ENCODING = ("utf-8", "surrogateescape")  # as Python gives and takes file names that are not UTF-8
+_ENCODING = ("utf-8", "surrogateescape")  # as in Python's file names that are not UTF-8
 
 
 class PackedTexts(Sequence[str]):
-    """Texts in one block of bytes.
+    """Strings in one block of bytes.
 
-    A list of a million str is a million objects. Each process that so much as looks at one writes to its reference
-    count and so gets its own copy of that memory; here nothing is written.
+    A process that reads a list of str writes to their reference counts, and so gets its own copy of the memory that it
+    shares with its parent; here nothing is written.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
         encoded = [text.encode(*_ENCODING) for text in texts]
-        self.joined = b"\n".join(encoded)  # all texts, a newline between two
-        # Text i lies at [starts[i], starts[i + 1] - 1).
+        self.joined = b"\n".join(encoded)  # separated by newlines
+        # Text i is at [starts[i], starts[i + 1] - 1).
         self._starts = array("q", accumulate((len(text) + 1 for text in encoded), initial=0))
 
     def __len__(self) -> int:
@@ -53,24 +53,21 @@ class PackedTexts(Sequence[str]):
             yield self.joined[start : stop - 1].decode(*_ENCODING)
 
 
-# What says that the numbers are labels: the list ("stated"), nobody ("guessed": they only stand behind the paths), or
-# the sorted order of names ("named"), in which another list may number them otherwise.
+# Labels are numbers that the list declares as such ("stated") or that merely follow the paths ("guessed"), or class
+# names numbered in sorted order ("named"), which may be another order in another list.
 LabelKind = Literal["stated", "guessed", "named"]
 AnyManifest = TypeVar("AnyManifest", bound="Manifest")
 
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """Videos in a fixed order, with or without labels; a video's number is its index here.
+    """Videos in a fixed order, with or without labels; elsewhere a video is its index here.
 
-    `labels` is parallel to `paths`, or None for videos without labels. `origin` is the file or folder that was read,
-    for messages. `lines` is parallel to `paths` where these stand in the lines of one file. `class_names` are those
-    that are known, by label.
-
-    A label of -1 means that there is none, for tasks that use none.
+    `labels` is parallel to `paths` or None; -1 is no label. `origin` is the file or folder that was read, for messages.
+    `lines` are the line numbers of the paths, if these are from one file. `class_names` are the known ones, by label.
 
     Raises:
-        ManifestError: no videos, a label below -1 or beyond a million, a control character in a path.
+        ManifestError: no videos, a label below -1 or of a million or more, a control character in a path or class.
     """
 
     paths: PackedTexts
@@ -94,19 +91,19 @@ class Manifest:
         return len(self.paths)
 
     def where(self, video: int) -> str:
-        """Where a video stands, for messages: the list and its line."""
+        """List and line of a video, for messages."""
         return self.origin if self.lines is None else f"{self.origin}, line {self.lines[video]}"
 
     def digest(self) -> str:
-        """Identifies the videos and their order, wherever the root is."""
+        """Digest of the videos and their order, whatever the root."""
         return hashlib.sha256(self.paths.joined).hexdigest()
 
     def labels_digest(self) -> str:
-        """Identifies the labels, those of `require_labels`."""
+        """Digest of the labels; raises as `require_labels`."""
         return hashlib.sha256(array("q", self.require_labels()).tobytes()).hexdigest()
 
     def part(self: AnyManifest, videos: Sequence[int], *, origin: str) -> AnyManifest:
-        """The list of these videos alone."""
+        """A list of only these videos."""
         return replace(
             self,
             paths=PackedTexts(self.paths[video] for video in videos),
@@ -116,27 +113,19 @@ class Manifest:
         )
 
     def balanced_part(self: AnyManifest, *, share: float, seed: int) -> AnyManifest:
-        """The list of a random part of the videos, of every class the same share (see `balanced_part`).
-
-        Raises:
-            ManifestError: there are no labels.
-        """
+        """A list of a random part of the videos, the same share of each class; raises as `require_labels`."""
         chosen = balanced_part(self.require_labels(), share=share, seed=seed)
         return self.part(chosen, origin=f"{100 * share:g} % of {self.origin}")
 
     @property
     def shown_paths(self) -> Sequence[str]:
-        """`paths` for logs and results: URLs in a list without user and query."""
+        """`paths` for logs and results: user and query of URLs are masked."""
         if b"://" not in self.paths.joined:
             return self.paths
         return PackedTexts(masked_url(path) if is_url(path) else path for path in self.paths)
 
     def require_labels(self) -> Sequence[int]:
-        """The labels, one for each video.
-
-        Raises:
-            ManifestError: there are none, or a video has none.
-        """
+        """The labels of all videos; raises ManifestError if one has none."""
         if self.labels is None:
             raise ManifestError(
                 f"{self.origin} has no labels; this task needs lines `path label`, or .cls or .json in shards"
@@ -151,31 +140,27 @@ class Manifest:
 
 
 def packed_lines(lines: Sequence[int] | None) -> Sequence[int] | None:
-    """Numbers of lines in little memory. Most lists have a video in every line: then a range says it all."""
+    """Line numbers in little memory: a range if there are no gaps, as in most lists."""
     if not lines:
         return None
     is_range = lines[-1] - lines[0] == len(lines) - 1
     return range(lines[0], lines[-1] + 1) if is_range else array("q", lines)
 
 
-def quoted(path: str) -> str:
-    """A path for messages, which are one line: without secrets and escapes, and no longer than paths are."""
+def shown(path: str) -> str:
+    """A path for messages: in one line, without secrets and escapes, truncated."""
     return repr(masked(path[:_MOST_SHOWN]))
 
 
 def _require_plain_names(manifest: Manifest) -> None:
-    """Refuse control characters, which names on a terminal, in a log and in a list cannot have without harm.
-
-    Raises:
-        ManifestError: names the first such path, or class.
-    """
+    """Refuse control characters in paths and classes: they garble terminals, logs and lists."""
     for name in (manifest.class_names or {}).values():
         if _CONTROL.search(name):
             raise ManifestError(f"{manifest.origin}: the class {quoted(name)} has a control character in its name")
     joined = manifest.paths.joined
-    # The newlines between two paths are none of a path's.
+    # The newlines between the paths do not count.
     num_controls = len(joined) - len(joined.translate(None, _CONTROLS))
-    if num_controls == len(manifest) - 1 and not _LATE_CONTROL.search(joined):
+    if num_controls == len(manifest) - 1 and not _C1_CONTROL.search(joined):
         return
     for video, path in enumerate(manifest.paths):
         if _CONTROL.search(path):

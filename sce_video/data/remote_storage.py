@@ -1,4 +1,4 @@
-"""Videos that must be fetched, or cut out, before they can be opened: behind URLs or in shards."""
+"""Storages of videos that are copied into the cache before they are opened: behind URLs, or in shards."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sce_video.urls import is_url
 
 @dataclass(frozen=True)
 class RemoteFiles(Storage):
-    """Files behind URLs, below one or whole in the list."""
+    """Files behind URLs, which are below a root or in the list."""
 
     root: RemotePath
     is_remote = True
@@ -22,10 +22,10 @@ class RemoteFiles(Storage):
         return str(self._location(path))
 
     def why_missing(self, path: str) -> str | None:
-        """Over a network it must be there by its very name."""
+        """Other suffixes are not tried over a network."""
         try:
             return None if self._location(path).exists() else ""
-        except RefusedError as error:  # S3 also forbids what is not there to those who may not list
+        except RefusedError as error:  # S3 also answers 403 for a missing file if listing is denied
             return str(error)
 
     def fetchable(self, path: str) -> Fetchable:
@@ -41,7 +41,7 @@ class RemoteFiles(Storage):
 
 @dataclass(frozen=True)
 class MixedFiles(Storage):
-    """Files below a folder, and among them some of which the list has whole URLs."""
+    """Files below a local folder, and files of which the list has the URL."""
 
     root: Path
     is_remote = True
@@ -71,9 +71,9 @@ _URLS = RemoteFiles(RemotePath(""))
 
 @dataclass(frozen=True)
 class Shards(Storage):
-    """Members of the tar files below a folder or URL; a path is that of `member_path`.
+    """Members of the tar files below a folder or URL; paths are those of `member_path`.
 
-    `versions`: of each shard, by its path, what tells that it was written anew.
+    `versions`: of each shard by its path; a version changes with the content.
     """
 
     root: Location

@@ -1,4 +1,4 @@
-"""Where videos are: what the paths of a list stand for, in folders or in an array of pixels."""
+"""Storages, which open the videos of a list by path: local files, or an array of pixels."""
 
 import os
 from abc import ABC, abstractmethod
@@ -19,50 +19,50 @@ if TYPE_CHECKING:
 
 # The path of a video in its list -> the open video.
 OpenPath = Callable[[str], VideoDecoder]
-# Asked for only where something must be fetched: it makes the cache.
+# Makes the cache; called only if videos must be fetched.
 GetFiles = Callable[[], "VideoFiles"]
 
 
 def no_files() -> "VideoFiles":
-    raise ValueError("some of these videos must be fetched; give files=")
+    raise ValueError("some of these videos must be fetched; pass files=")
 
 
 class Storage(ABC):
-    """Knows nothing of numbers, labels and order: parts of a list share the storage of the whole."""
+    """Opens videos by path, independent of indices, labels and order: parts of a list share its storage."""
 
     root: Location
-    is_remote: bool = False  # each question goes over a network
-    has_files: bool = True  # which decoders read
+    is_remote: bool = False  # every access goes over a network
+    has_files: bool = True  # that decoders read
 
     def name(self, path: str) -> str:
-        """Of a video, for messages; without secrets."""
+        """Full path of a video for messages, without secrets."""
         return str(self.root / path)
 
     def full_paths(self, paths: Sequence[str]) -> Iterator[str]:
-        """Equal where it is the same video: `a//b` and `./a/b` are."""
-        root = str(self.root)  # and no Path objects: 650,000 take long to make
+        """Normalised, so that those of the same video are equal."""
+        root = str(self.root)  # not a Path: 650,000 of them are slow to make
         return (os.path.normpath(os.path.join(root, path)) for path in paths)
 
     def why_missing(self, path: str) -> str | None:
-        """None for a video that exists; else what a server says of it, or "".
+        """None if a video exists, else the server's reason or "".
 
         Raises:
-            RemoteError: a server does not say.
+            RemoteError: a server gives no answer.
         """
         return None
 
     def file(self, path: str) -> str | None:
-        """The file or folder of a video on this machine, if it has one."""
+        """The local file or folder of a video, if it has one."""
         return None
 
     def fetchable(self, path: str) -> "Fetchable | None":
-        """What must be fetched, or cut out, before a video can be opened."""
+        """What must be copied into the cache before a video can be opened; None for nothing."""
         return None
 
     def content(self, paths: Mapping[int, str]) -> Sequence[object]:
-        """Changes where the videos are written anew: sizes and times of the files among these, by their numbers.
+        """Facts that change with the content of these videos (by index): sizes and times of local files.
 
-        Of remote files nothing is asked: like their local copies they are taken to be what they were.
+        Remote files are assumed not to change, like their cached copies.
         """
         files = {number: self.file(path) for number, path in paths.items()}
         return [(number, *_size_and_time(file)) for number, file in files.items() if file is not None]
@@ -81,12 +81,11 @@ class LocalFiles(Storage):
         return None if find_file(self.name(path)) else ""
 
     def file(self, path: str) -> str:
-        """Its name may end otherwise than the list says.
+        """May have another suffix than the listed path, which is returned if there is no file.
 
-        Lists of data sets name .avi files of which there are prepared .mp4 files or folders of frames. What is not
-        there at all is named as it is listed.
+        Lists of data sets name .avi files for which there are prepared .mp4 files or folders of frames.
         """
-        # Texts, no Path: pathlib keeps every name it has seen, 15 MB in each loader process for Kinetics.
+        # Not a Path: pathlib interns every name, 15 MB in each loader process for Kinetics.
         listed = os.path.join(str(self.root), path)
         return find_file(listed) or listed
 
@@ -95,10 +94,10 @@ class LocalFiles(Storage):
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels(Storage):
-    """Small images without a file each, uint8 (images, H, W, C): each is a video of one frame.
+class ImageArray(Storage):
+    """Images in one array, uint8 (images, H, W, C), each a video of one frame.
 
-    A path is only a name, whose last part is the number of the image.
+    The last part of a path is the index of the image.
     """
 
     root: Path
@@ -115,7 +114,7 @@ class Pixels(Storage):
 
 def _size_and_time(path: str) -> tuple[int, int]:
     try:
-        about = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return 0, 0
-    return about.st_size, about.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Choosing a part of labelled things."""
+"""Random parts of labelled data."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,9 @@ from sce_video.runtime.seeds import generator_from
 
 
 def balanced_part(labels: Sequence[int], *, share: float, seed: int) -> list[int]:
-    """The indices of a random part of the things, of every class the same share, rounded, and at least one; in order.
+    """Indices of a random part with the same share of each class, rounded, and at least one; ascending.
 
-    A larger share with the same seed holds the smaller one, and what is chosen of a class does not depend on the
-    other classes.
+    With the same seed a larger share contains a smaller one, and the choice in a class does not depend on the others.
 
     Args:
         share: in (0, 1].

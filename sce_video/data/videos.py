@@ -1,4 +1,4 @@
-"""Listed videos with the storage they are in, ready to be opened."""
+"""Listed videos with the storage that opens them."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,28 +15,28 @@ _NUM_STAMPED = 32
 
 @dataclass(frozen=True, eq=False)
 class ListedVideos(Manifest):
-    """What the reader of a source gives: a manifest, and where its videos are."""
+    """A manifest and the storage of its videos, as a source's reader returns them."""
 
     storage: Storage = field(kw_only=True)
 
     def name(self, video: int) -> str:
-        """Where a video is, for messages."""
+        """Full path of a video, for messages."""
         return self.storage.name(self.paths[video])
 
     def content_digest(self) -> str:
-        """Tells whether files were written anew: from the sizes and times of a few of them, the versions of shards."""
-        looked_at = range(0, len(self), max(1, len(self) // _NUM_STAMPED))
-        facts = self.storage.content({video: self.paths[video] for video in looked_at})
+        """Digest that changes with the files: of the sizes and times of a few of them, or of the versions of shards."""
+        sample = range(0, len(self), max(1, len(self) // _NUM_STAMPED))
+        facts = self.storage.content({video: self.paths[video] for video in sample})
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def opened_by(self, opener: VideoOpener, files: GetFiles = no_files) -> "StoredVideos":
-        """As `Videos`; `files` makes the cache, where something must be fetched."""
+        """These videos as `Videos`; `files` makes the cache, and is called only if videos must be fetched."""
         return StoredVideos(self, self.storage.opened_by(opener, files))
 
 
 @dataclass(frozen=True)
 class StoredVideos:
-    """The videos of a list by their numbers, opened from wherever they are."""
+    """The videos of a list, opened by index from their storage."""
 
     listed: ListedVideos
     open_path: OpenPath
@@ -49,7 +49,7 @@ class StoredVideos:
         return self.open_path(self.listed.paths[video])
 
 
-def listed_files(
+def videos_from_paths(
     root: Location | str,
     paths: Iterable[str],
     labels: Sequence[int] | None,
@@ -59,7 +59,7 @@ def listed_files(
     class_names: Mapping[int, str] | None = None,
     label_kind: LabelKind = "stated",
 ) -> ListedVideos:
-    """Videos with a file each: `paths` are relative to `root`, or URLs; for the rest see `Manifest`."""
+    """List of videos with a file each: `paths` are relative to `root`, or URLs; for the rest see `Manifest`."""
     packed = PackedTexts(paths)
     return ListedVideos(
         packed,
@@ -75,7 +75,7 @@ def listed_files(
 def _storage_of_files(root: Location, paths: PackedTexts) -> Storage:
     if isinstance(root, Path) and b"://" not in paths.joined:
         return LocalFiles(root)
-    # What fetches is imported here alone, where it is known that something must be.
+    # Imported only if videos must be fetched.
     from sce_video.data.remote_storage import MixedFiles, RemoteFiles
 
     return MixedFiles(root) if isinstance(root, Path) else RemoteFiles(root)

@@ -1,4 +1,4 @@
-"""Videos of which the loader processes say which one they are on."""
+"""Videos whose loader processes report which one they are working on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from sce_video.engine.pool.workers import Workers
 
 @dataclass(frozen=True)
 class WatchedVideos:
-    """Videos that a loader process works on, one after the other; those that have ended one are refused as broken.
+    """Reports each video that a loader process opens to the watchdog, and refuses blocked ones.
 
-    Whatever is raised while one is opened, or inside its `with`, is its DecodeError: what a damaged file makes of a
-    sampler or of memory for its pixels must not end a run.
+    Any exception while a video is opened, or inside its `with`, becomes its DecodeError: a failing sampler or
+    allocation for a damaged file must not end a run.
     """
 
     videos: Videos

@@ -1,4 +1,4 @@
-"""The recipe that the tests of this room start from."""
+"""The recipe that the tests of this folder use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Many draws, and whether they are spread as they should be; a view's parameters by name."""
+"""Many draws, checks of their distribution, and a view's parameters by name."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from scipy import stats
 from sce_video.augment.draw import ViewParameters
 
 NUM_DRAWS = 2000
-# Seeds are fixed, so the tests always give the same answer; the bounds are for whoever changes the draws.
+# Seeds are fixed, so the tests are deterministic; the bounds matter when the draws change.
 UNLIKELY = 1e-5
 OPS = ("jitter", "grayscale", "blur", "solarize", "flip")  # of the fixture `recipe`, in its order
 COINS = ("temporal_difference", *OPS)

@@ -125,7 +125,7 @@ def test_the_jitter_acts_in_every_drawn_order(recipe):
     clips = random_clips(1).expand(24, -1, -1, -1, -1)
     views = views_of(clips, videos, recipe)
     assert_views_close(views, slow_views(clips, videos, recipe))
-    # Hue commutes with brightness while nothing is clipped; most orders do differ, or this test says nothing.
+    # Hue commutes with brightness while nothing is clipped; most orders must differ for the test to mean anything.
     assert len({tuple(view.flatten().tolist()) for view in views}) > 12
 
 
@@ -169,7 +169,7 @@ def test_a_clip_of_one_frame(recipe):
     assert_views_close(views, slow_views(clips, videos, recipe, successors))
 
 
-def test_a_video_does_not_see_the_others_of_its_batch(recipe):
+def test_a_video_does_not_depend_on_the_others_of_its_batch(recipe):
     generator = torch.Generator().manual_seed(1)
     even = with_probabilities(recipe, *COINS, probability=0.5)
     videos = [named(draw_view(even, generator=generator)) for _ in range(6)]
@@ -182,7 +182,7 @@ def test_a_video_does_not_see_the_others_of_its_batch(recipe):
         torch.testing.assert_close(together[i], alone[0], rtol=0, atol=1e-5)
 
 
-def test_frames_may_lie_in_memory_with_channels_last_as_decoders_leave_them(recipe):
+def test_clips_may_be_channels_last_in_memory_as_decoders_return_them(recipe):
     videos = [video(*COINS), video("jitter")]
     clips, successors = random_clips(2), random_clips(1, seed=1)
     strange = clips.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)

@@ -28,7 +28,7 @@ def specs_of(*recipes):
 
 
 def clip_for_view(recipe, video, view, *, different):
-    """Every pixel of the clip says which video and view it is of; the successor's says 100 more."""
+    """Every pixel of the clip is a number of its video and view; the successor's is 100 more."""
     number = 10 * video + view
     parameters = draw_view(recipe, generator=torch.Generator().manual_seed(number))
     return ClipForView(
@@ -44,7 +44,7 @@ def switched_off(parameters, *coins):
 
 @pytest.fixture
 def samples(recipe):
-    """Four videos with two views each; videos 7 and 1 took the place of broken ones."""
+    """Four videos with two views each; videos 7 and 1 are replacements."""
     numbers, failures = (4, 7, 2, 1), ([], FAILURES[:1], [], FAILURES[1:])
     return [
         VideoClips(
@@ -71,7 +71,7 @@ def test_clips_are_stacked_by_view_in_the_order_of_the_samples(samples):
         assert clips.clips[:, 0, 0, 0, 0].tolist() == [view, 10 + view, 20 + view, 30 + view]
 
 
-def test_clips_that_lie_side_by_side_are_not_copied(samples):
+def test_adjacent_clips_are_not_copied(samples):
     times, _, height, width = FRAMES
     memory = torch.randint(0, 256, (2, 4, times, height, width, 3), dtype=torch.uint8)
     videos = [
@@ -85,12 +85,12 @@ def test_clips_that_lie_side_by_side_are_not_copied(samples):
     for view, clips in enumerate(collate(videos).views):
         assert clips.clips.data_ptr() == memory[view].data_ptr()
         assert torch.equal(clips.clips, memory[view].permute(0, 1, 4, 2, 3))
-    # The same clips in another order do not lie side by side.
+    # The same clips in another order are not adjacent.
     for view, clips in enumerate(collate(videos[::-1]).views):
         assert torch.equal(clips.clips, memory[view].flip(0).permute(0, 1, 4, 2, 3))
 
 
-def test_only_videos_with_frame_differences_bring_successors_in_order(samples):
+def test_only_videos_with_frame_differences_have_successors_in_order(samples):
     first, second = collate(samples).views
     assert first.parameters.temporal_difference.tolist() == [False, True, False, True]
     assert first.successors.shape == (2, *FRAMES)
@@ -120,7 +120,7 @@ def test_samples_with_different_numbers_of_views_are_refused(samples):
         collate(samples)
 
 
-def test_a_batch_survives_the_way_from_a_worker(samples):
+def test_a_batch_survives_the_transport_from_a_worker(samples):
     here = collate(samples)
     (there,) = DataLoader(samples, batch_size=4, collate_fn=collate, num_workers=1)
     assert (there.videos, there.failures) == (here.videos, here.failures)
@@ -183,7 +183,7 @@ def test_a_recipe_for_each_view(recipe, samples):
         make_views(collate(samples), specs=specs_of(recipe), device=torch.device("cpu"))
 
 
-def test_a_video_without_clips_leaves_only_the_reports(recipe, samples):
+def test_a_video_without_clips_leaves_only_the_failures(recipe, samples):
     batch = collate([*samples, VideoClips(5, (), [Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")])])
     assert batch.views == []
     assert batch.failures == [*FAILURES, Failure(5, "five.mp4: broken"), Failure(6, "six.mp4: broken")]

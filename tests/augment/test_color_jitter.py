@@ -21,7 +21,7 @@ COLORS = {
 
 @pytest.fixture
 def views():
-    """(4, 3, 3, 5, 9): random colors, of unequal brightness in every frame, and one row of those where hue is hard."""
+    """(4, 3, 3, 5, 9): random colors, of unequal brightness in every frame, and a row of difficult hues."""
     generator = torch.Generator().manual_seed(0)
     views = torch.rand(4, 3, 3, 5, 9, generator=generator)
     views *= torch.rand(4, 1, 3, 1, 1, generator=generator) * 0.8 + 0.2

@@ -60,7 +60,7 @@ def test_area_is_uniform_and_aspect_log_uniform():
     assert abs(torch.corrcoef(torch.stack([areas, log_aspects]))[0, 1]) < 5 / math.sqrt(NUM_DRAWS)
 
 
-def test_every_place_is_as_likely_up_to_the_borders():
+def test_every_position_is_equally_likely_up_to_the_borders():
     generator = seeded(0)
     boxes = Counter(AreaCrop((0.25, 0.25), (1.0, 1.0)).draw(8, 8, generator=generator) for _ in range(NUM_DRAWS))
     assert set(boxes) == {CropBox(top, left, 4, 4) for top in range(5) for left in range(5)}
@@ -129,7 +129,7 @@ def test_short_sides_are_spread_over_their_range_with_both_ends():
     assert stats.chisquare(list(sides.values())).pvalue > UNLIKELY, sides
 
 
-def test_every_place_of_the_square_is_as_likely_up_to_the_borders():
+def test_every_position_of_the_square_is_equally_likely_up_to_the_borders():
     generator = seeded(0)
     boxes = Counter(ShortSideCrop((256, 256), 128).draw(8, 10, generator=generator) for _ in range(NUM_DRAWS))
     assert set(boxes) == {CropBox(top, left, 4, 4) for top in range(5) for left in range(7)}

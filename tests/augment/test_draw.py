@@ -53,7 +53,7 @@ def test_a_view_is_a_function_of_its_generator(recipe):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_numbers_and_coins_come_from_the_shares_that_they_always_came_from(recipe, seed):
+def test_numbers_and_coins_come_from_the_same_draws_as_ever(recipe, seed):
     """All runs until now: 3 factors, the coins of difference and jitter, the hue; an order; the other coins, sigma."""
     generator = seeded(seed)
     *factors, difference, jitter, hue = torch.rand(6, generator=generator).tolist()
@@ -104,7 +104,7 @@ def test_coins_have_their_own_probability(recipe):
         assert_plausible_count(int(views[name].sum()), probability_of(recipe, name))
 
 
-def test_coins_do_not_know_each_other(recipe):
+def test_coins_are_independent(recipe):
     views = many_views(with_probabilities(recipe, *COINS, probability=0.5))
     for one, other in combinations(COINS, 2):
         assert_plausible_count(int((views[one] == views[other]).sum()), 0.5)
@@ -118,7 +118,7 @@ def test_never_and_always_are_exact(recipe, probability):
 
 
 def test_later_draws_do_not_depend_on_the_coins(recipe):
-    """Switching any op on or off leaves all numbers and all other coins as they were."""
+    """Switching any op on or off does not change the numbers and the other coins."""
     for seed in range(20):
         plain = named(draw_view(recipe, generator=seeded(seed)))
         for changed in COINS:
@@ -156,14 +156,14 @@ def test_blur_sigma_is_uniform(recipe):
     assert_uniform(many_views(recipe)["blur_sigma"], 0.1, 2.0)
 
 
-def test_numbers_do_not_know_each_other(recipe):
+def test_numbers_are_independent(recipe):
     views = many_views(recipe)
     numbers = torch.cat([views["jitter_factors"], views["blur_sigma"][:, None]], dim=1)
     correlation = torch.corrcoef(numbers.T) - torch.eye(5)
     assert correlation.abs().max() < 5 / math.sqrt(NUM_DRAWS), correlation
 
 
-def test_every_order_of_the_jitter_is_as_likely(recipe):
+def test_every_order_of_the_jitter_is_equally_likely(recipe):
     counts = Counter(tuple(order) for order in many_views(recipe)["jitter_order"].tolist())
     assert set(counts) == set(permutations(range(4)))
     assert stats.chisquare(list(counts.values())).pvalue > UNLIKELY, counts

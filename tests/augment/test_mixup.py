@@ -12,7 +12,7 @@ def batch():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_labels_say_what_a_view_is_made_of(seed):
+def test_labels_are_mixed_like_their_views(seed):
     views, targets = batch()
     mixed, mixed_targets = mixup(views, targets, alpha=0.8, random=np.random.default_rng(seed))
     assert mixed.shape == views.shape
@@ -26,14 +26,14 @@ def test_every_view_is_used_once_as_the_other_one():
     torch.testing.assert_close(targets.sum(dim=0), torch.ones(4))
 
 
-def test_the_share_is_drawn_from_a_beta_distribution():
-    """Two views; where they change places the first one's share of itself is that of the distribution: mean 1/2,
+def test_the_weight_is_drawn_from_a_beta_distribution():
+    """Two views; if they are swapped, the first one's weight has the distribution: mean 1/2,
     variance 1 / (4 (2 alpha + 1))."""
     random = np.random.default_rng(0)
     views, targets = torch.zeros(2, 1, 1, 1, 1), torch.eye(2)
     shares = torch.stack([mixup(views, targets, alpha=0.2, random=random)[1][0, 0] for _ in range(4000)])
     mixed = shares[shares < 1 - 1e-6]
-    assert 1700 < len(mixed) < 2100  # half of the permutations of two change nothing; rarely the share rounds to 1
+    assert 1700 < len(mixed) < 2100  # half of the permutations of two change nothing; rarely the weight rounds to 1
     assert abs(mixed.mean() - 0.5) < 0.05
     assert abs(mixed.var() - 1 / (4 * 1.4)) < 0.02
 

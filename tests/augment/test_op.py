@@ -1,4 +1,4 @@
-"""An op of one's own: a class, and its line among a recipe's ops."""
+"""A new op: a class, and its line among a recipe's ops."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from tests.augment.draws import seeded
 
 @dataclass(frozen=True)
 class Fade(Op):
-    """Towards a level by a share."""
+    """Blend with a gray level."""
 
     @property
     def ranges(self):
@@ -29,8 +29,8 @@ def fade(views, numbers):
     return views + share * (level - views)
 
 
-@pytest.mark.parametrize(("index", "first"), [(0, 0), (2, 4), (5, 5)])  # in its turn; numbers of those before it
-def test_an_op_of_ones_own_leaves_the_other_draws_as_they_were(recipe, index, first):
+@pytest.mark.parametrize(("index", "first"), [(0, 0), (2, 4), (5, 5)])  # index among the ops, and of its first number
+def test_a_new_op_does_not_change_the_other_draws(recipe, index, first):
     ops = list(recipe.ops)
     ops.insert(index, Fade(0.5))
     longer = replace(recipe, ops=tuple(ops))
@@ -47,7 +47,7 @@ def test_an_op_of_ones_own_leaves_the_other_draws_as_they_were(recipe, index, fi
     assert 10 < sum(new_coins) < 40
 
 
-def test_an_op_of_ones_own_acts_in_its_turn_on_the_videos_of_its_coin(recipe):
+def test_a_new_op_acts_in_its_turn_on_the_videos_of_its_coin(recipe):
     """Gray 0.2 solarized is 0.2; faded by half to 1 before, 0.6, it is 0.4; faded after, 0.6."""
     raw = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
     clips = torch.full((2, 1, 3, 4, 4), 51, dtype=torch.uint8)

@@ -25,7 +25,7 @@ KEPT = st.integers(1, 64)
 
 
 def _jittered(seed):
-    """Positions that come out the same at every call."""
+    """Positions that are the same at every call."""
     return lambda count, num_frames: jittered_positions(
         count, num_frames, generator=torch.Generator().manual_seed(seed)
     )

@@ -412,7 +412,7 @@ def test_the_first_two_of_more_views_are_a_pair():
     assert spans[:2] == pair(10.0, lengths[:2], generators=[_generator(0), _generator(1)])
     assert spans[2] == one_random_span(10.0, 0.5, generator=_generator(2))
     assert spans[3] == one_random_span(10.0, 1.0, generator=_generator(3))
-    with pytest.raises(ValueError, match="1 clips are asked for; a pair of spans is for two views"):
+    with pytest.raises(ValueError, match="clip_seconds has 1 values; a pair of spans is for two views"):
         pair_then_independent(10.0, (2.0,), pair=pair, generators=[_generator(0)])
 
 
@@ -420,7 +420,7 @@ def test_the_first_two_of_more_views_are_a_pair():
     "sampler", [partial(bounded_distance_pair, **UNBOUNDED), partial(decreasing_distance_pair, distance_power=1.0)]
 )
 def test_a_pair_is_for_two_views(sampler):
-    with pytest.raises(ValueError, match="3 clips are asked for; a pair of spans is for two views"):
+    with pytest.raises(ValueError, match="clip_seconds has 3 values; a pair of spans is for two views"):
         sampler(10.0, (2.0, 2.0, 2.0), generators=[_generator(0)] * 3)
     with pytest.raises(ValueError, match=r"clip_seconds is -1.0; it must be a positive"):
         sampler(10.0, (2.0, -1.0), generators=[_generator(0)] * 2)

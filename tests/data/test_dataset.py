@@ -19,7 +19,7 @@ from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import ClipSpan, jittered_positions, strided_positions
 from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder
-from sce_video.data.videos import listed_files
+from sce_video.data.videos import videos_from_paths
 
 SAMPLING = ClipSampling()
 Frames = tuple[VideoMetadata, Callable[[torch.Tensor], int]]
@@ -56,7 +56,7 @@ def dataset(motion_videos: Path) -> Callable[..., TrainDataset]:
 
 @pytest.fixture
 def frames_of_first(motion_videos: Path) -> Frames:
-    """The first video's metadata, and which of its frames a whole, unscaled one is."""
+    """The first video's metadata, and a function from a whole, unscaled frame to its index."""
     with open_video(read_folder(motion_videos, "train").name(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)]).float()
@@ -86,7 +86,7 @@ def test_a_sample_is_a_function_of_seed_epoch_and_video(dataset: Callable[..., T
     assert not same(sample, dataset(seed=1)[VideoRequest(3, 5)])
 
 
-def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> None:
+def test_the_two_views_are_drawn_independently(dataset: Callable[..., TrainDataset]) -> None:
     first, second = dataset()[VideoRequest(0, 0)].views
     assert first.clip.shape == second.clip.shape == (4, 3, 32, 32)
     assert first.clip.dtype == torch.uint8
@@ -95,7 +95,7 @@ def test_the_two_views_are_drawn_apart(dataset: Callable[..., TrainDataset]) -> 
 
 
 def test_views_of_their_own_size(motion_videos: Path) -> None:
-    """Global views are the same bits with and without local ones; a local one is shorter, and whole frames tell it."""
+    """Global views are the same bits with and without local ones; a local one is shorter, as whole frames show."""
     videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
     global_views = [spec(num_frames=16, size_pixels=112, temporal_difference=0.5)] * 2
     local_views = [spec(seconds=0.25, num_frames=8, size_pixels=64)] * 4
@@ -112,7 +112,7 @@ def test_views_of_their_own_size(motion_videos: Path) -> None:
             assert all(map(torch.equal, with_others.parameters, one.parameters))
 
 
-def test_a_local_view_is_as_long_as_it_says(motion_videos: Path, frames_of_first: Frames) -> None:
+def test_a_local_view_has_its_own_length(motion_videos: Path, frames_of_first: Frames) -> None:
     """16 frames per second: 0.5 s go from frame i to i + 7, 0.25 s from i to i + 3."""
     about, number_of = frames_of_first
     views = [
@@ -134,7 +134,7 @@ def test_memory_is_that_of_the_views(motion_videos: Path) -> None:
 
 
 def test_starts_cover_the_video_uniformly(dataset: Callable[..., TrainDataset], motion_videos: Path) -> None:
-    """Whole, unscaled frames tell which frame of the video a clip begins with."""
+    """Whole, unscaled frames show which frame of the video a clip begins with."""
     with open_video(read_folder(motion_videos, "train").name(0), decoder="pyav") as video:
         about = video.metadata
         frames = video.frames_at([(i + 0.5) / about.fps for i in range(about.num_frames)])
@@ -217,7 +217,7 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     good = [motion_videos / path for path in read_folder(motion_videos, "train").paths]
     (tmp_path / "broken.mp4").write_bytes(b"<html>404</html>")
     paths = [str(tmp_path / "broken.mp4"), *map(str, good)]
-    manifest = listed_files(root=Path("/"), paths=paths, labels=None, origin="list")
+    manifest = videos_from_paths(root=Path("/"), paths=paths, labels=None, origin="list")
     videos = TrainDataset(manifest.opened_by(VideoOpener("pyav")), views=[spec()], seed=0)
     sample = videos[VideoRequest(0, 0)]
     assert sample.failures[0].video == 0
@@ -230,10 +230,10 @@ def test_a_broken_video_is_replaced_and_reported(motion_videos: Path, tmp_path: 
     assert len(replacements) > 3  # another one each epoch, not always the same neighbour
 
 
-def test_nothing_but_broken_videos_is_reported_without_clips(tmp_path: Path) -> None:
+def test_if_all_videos_are_broken_there_are_failures_but_no_clips(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"")
-    manifest = listed_files(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
+    manifest = videos_from_paths(root=tmp_path, paths=["a.mp4", "b.mp4"], labels=None, origin="list")
     videos = TrainDataset(manifest.opened_by(VideoOpener("pyav")), views=[spec()], seed=0)
     clips = videos[VideoRequest(0, 0)]
     assert clips.views == ()

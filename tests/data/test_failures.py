@@ -6,7 +6,7 @@ import pytest
 
 from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
-from sce_video.data.videos import listed_files
+from sce_video.data.videos import videos_from_paths
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import set_up_logging
@@ -18,7 +18,7 @@ def loader_workers() -> Workers:
 
 def failure_log(*, max_failed_share: float, workers: Workers | None = None) -> FailureLog:
     paths = [f"{i}.mp4" for i in range(100)]
-    manifest = listed_files(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
+    manifest = videos_from_paths(root=Path("/videos"), paths=paths, labels=None, origin="list.txt")
     return FailureLog(manifest, max_failed_share=max_failed_share, workers=workers or loader_workers())
 
 
@@ -39,7 +39,7 @@ def test_each_video_is_named_once_and_counted(log_lines: pytest.LogCaptureFixtur
     ]
 
 
-def test_the_share_is_a_bound_that_may_be_reached() -> None:
+def test_the_allowed_share_may_be_reached() -> None:
     failures = failure_log(max_failed_share=0.05)
     failures.record(Failure(video, "torn") for video in range(5))
     message = r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*/videos/0.mp4.*/videos/4.mp4 and 1 more.* \(the first: torn\)"
@@ -57,7 +57,7 @@ def test_the_terminal_names_ten_and_run_log_every_one(tmp_path: Path, capfd: pyt
     said = capfd.readouterr().err.splitlines()
     assert len(said) == 11
     assert "9.mp4: torn" in said[9]
-    assert said[10] == "replaced: 10 videos so far; further ones are named in run.log alone"
+    assert said[10] == "replaced: 10 videos so far; further ones are named only in run.log"
     logged = (tmp_path / "run.log").read_text()
     assert all(logged.count(f"replaced: /videos/{video}.mp4") == 1 for video in range(31))
     assert str(caught.value) == (

@@ -165,7 +165,7 @@ def test_the_slices_of_all_ranks_make_up_the_part(parts: int, ranks: int, each: 
     ]
     assert {len(part) for of_rank in together for part in of_rank} == {each}
     assert [[video for of_rank in together for video in of_rank[part]] for part in range(parts)] == alone
-    # The batch itself is the step's stretch of the epoch's order, whatever it is cut into.
+    # The batch is the step's slice of the epoch's order, however it is divided.
     order = epoch_order(num_videos, seed=5, epoch=step // 3).tolist()
     start = step % 3 * batch
     assert [request.video for part in alone for request in part] == order[start : start + batch]
@@ -179,9 +179,9 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(batch: int, parts: int
 
 
 def run_with_deadly(
-    motion_videos: Path, way: str, *, num_workers: int, places: list[int], timeout_seconds: float = 120.0
+    motion_videos: Path, way: str, *, num_workers: int, indices: list[int], timeout_seconds: float = 120.0
 ) -> list[TrainBatch]:
-    """All batches of two epochs; the videos at these places of the first epoch are deadly or broken."""
+    """All batches of two epochs; the videos at these indices of the first epoch's order are deadly or broken."""
     whole = loader(motion_videos, batch=8, accumulation_steps=2)
     videos = [request.video for step in range(3) for part in whole.requests_of(step) for request in part]
     source = loader(
@@ -189,14 +189,14 @@ def run_with_deadly(
         batch=8,
         accumulation_steps=2,
         num_workers=num_workers,
-        deadly={videos[place]: way for place in places},
+        deadly={videos[index]: way for index in indices},
         timeout_seconds=timeout_seconds,
     )
     return [part for _, parts in source.batches_from(0, num_steps=6) for part in parts]
 
 
 @pytest.mark.parametrize(
-    ("way", "num_workers", "places"),
+    ("way", "num_workers", "indices"),
     [
         ("kill", 1, [0, 12, 23]),  # first, middle and last of the epoch
         ("kill", 2, [0, 12, 23]),
@@ -207,18 +207,18 @@ def run_with_deadly(
     ],
 )
 def test_a_deadly_video_is_replaced_as_a_broken_one_is(
-    motion_videos: Path, way: str, num_workers: int, places: list[int]
+    motion_videos: Path, way: str, num_workers: int, indices: list[int]
 ) -> None:
     before = processes_begun_here()
     timeout_seconds = 2.0 if way == "hang" else 120.0
-    expected = run_with_deadly(motion_videos, "break down", num_workers=0, places=places)
+    expected = run_with_deadly(motion_videos, "break down", num_workers=0, indices=indices)
     batches = run_with_deadly(
-        motion_videos, way, num_workers=num_workers, places=places, timeout_seconds=timeout_seconds
+        motion_videos, way, num_workers=num_workers, indices=indices, timeout_seconds=timeout_seconds
     )
     assert len(batches) == len(expected) == 12
     assert all(map(equal, batches, expected))
     failed = [[failure.video for failure in batch.failures] for batch in batches]
     assert failed == [[failure.video for failure in batch.failures] for batch in expected]
-    assert len({video for videos in failed for video in videos}) == len(places)
+    assert len({video for videos in failed for video in videos}) == len(indices)
     assert all(f"{motion_videos}" in failure.reason for batch in batches for failure in batch.failures)
     assert processes_begun_here() == before

@@ -17,20 +17,20 @@ def manifest(labels: list[int] | None = None) -> Manifest:
     return Manifest(PackedTexts(["a b.mp4", "c/d.mp4"]), labels, "list.txt")
 
 
-def test_labels_are_demanded_by_name_of_the_list() -> None:
+def test_a_list_without_labels_is_named() -> None:
     assert list(manifest([3, 0]).require_labels()) == [3, 0]
     with pytest.raises(ManifestError, match="list.txt has no labels"):
         manifest().require_labels()
 
 
-def test_the_digest_tells_lists_and_orders_apart() -> None:
+def test_the_digest_differs_between_lists_and_orders() -> None:
     def digest(*paths: str) -> str:
         return Manifest(PackedTexts(paths), None, "list").digest()
 
     assert len({digest("a", "b"), digest("b", "a"), digest("a"), digest("ab")}) == 4
 
 
-def test_empty_lists_and_labels_that_are_none_are_refused() -> None:
+def test_empty_lists_and_invalid_labels_are_refused() -> None:
     with pytest.raises(ManifestError, match="lists no videos"):
         Manifest(PackedTexts([]), None, "list.txt")
     for label in (-2, 10**6, 2**63):
@@ -40,7 +40,7 @@ def test_empty_lists_and_labels_that_are_none_are_refused() -> None:
 
 
 def test_minus_one_is_no_label() -> None:
-    """Lists of test videos have it; it matters where labels are used."""
+    """Test lists have it; it is refused only where labels are used."""
     unlabelled = replace(manifest([0, -1]), lines=[4, 7])
     assert list(unlabelled.labels or ()) == [0, -1]
     with pytest.raises(ManifestError, match="list.txt, line 7: 'c/d.mp4' has the label -1, which means no label"):
@@ -57,7 +57,7 @@ def test_control_characters_in_paths_are_refused(path: str) -> None:
     Manifest(PackedTexts(["fine é\u2028\xa0.mp4", os.fsdecode(b"latin \xe9\x85.mp4")]), None, "list.txt")
 
 
-def test_of_repeated_part_the_lines_are_those_of_the_whole() -> None:
+def test_a_part_of_a_part_has_the_lines_of_the_whole() -> None:
     paths, lines = [f"{video}.mp4" for video in range(40)], range(1, 41)
     whole = Manifest(PackedTexts(paths), [0, 1] * 20, "train.txt", lines=lines)
     half = whole.balanced_part(share=0.5, seed=0)
@@ -70,12 +70,12 @@ def test_labels_are_as_many_as_videos() -> None:
         manifest([0])
 
 
-# File names as Python gives them: any bytes but zero.
+# File names in Python: any bytes but zero.
 NAMES = st.lists(st.binary(max_size=12).filter(lambda name: 0 not in name).map(os.fsdecode), min_size=1)
 
 
 @given(NAMES)
-def test_packed_texts_are_a_sequence_like_a_list(texts: list[str]) -> None:
+def test_packed_texts_behave_like_a_list(texts: list[str]) -> None:
     packed = PackedTexts(iter(texts))
     assert (len(packed), list(packed)) == (len(texts), texts)
     for index in range(-len(texts), len(texts)):
@@ -91,7 +91,7 @@ def test_packed_texts_are_a_sequence_like_a_list(texts: list[str]) -> None:
 
 @given(NAMES.map(lambda names: [re.sub("[\x00-\x1f\x7f-\x9f]", "_", name) for name in names]))
 def test_the_digest_is_that_of_the_joined_names(names: list[str]) -> None:
-    """Old checkpoints hold it: it must not change with how a manifest keeps its paths."""
+    """Old checkpoints have it: it must not depend on how a manifest keeps its paths."""
     joined = os.fsencode("\n".join(names))
     assert Manifest(PackedTexts(names), None, "list").digest() == hashlib.sha256(joined).hexdigest()
 
@@ -101,7 +101,7 @@ def test_a_digest_of_an_old_checkpoint() -> None:
     assert manifest().digest() == expected
 
 
-def test_a_manifest_survives_the_way_to_a_loader_process() -> None:
+def test_a_manifest_can_be_pickled() -> None:
     sent = pickle.loads(pickle.dumps(manifest([3, 0])))
     assert (list(sent.paths), list(sent.require_labels())) == (["a b.mp4", "c/d.mp4"], [3, 0])
 

@@ -1,4 +1,4 @@
-"""What tells videos apart that must be fetched, or cut out of a shard."""
+"""Keys and names of videos that must be fetched, or copied out of a shard."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from sce_video.data.remote_storage import MixedFiles, RemoteFiles, Shards
 from sce_video.engine.remote import RemotePath
 
 
-def test_a_whole_url_stands_for_itself_below_any_root() -> None:
+def test_a_full_url_does_not_depend_on_the_root() -> None:
     for storage in (MixedFiles(Path("/videos")), RemoteFiles(RemotePath("s3://bucket/videos"))):
         video = storage.fetchable("https://host/b.mp4?sig=1")
         assert video is not None
@@ -17,7 +17,7 @@ def test_a_whole_url_stands_for_itself_below_any_root() -> None:
     assert RemoteFiles(RemotePath("s3://bucket/videos")).name("a.mp4") == "s3://bucket/videos/a.mp4"
 
 
-def test_a_member_is_told_apart_by_shard_version_and_place(tmp_path: Path) -> None:
+def test_members_differ_by_shard_version_and_offset(tmp_path: Path) -> None:
     storage = Shards(tmp_path, {"a.tar": "written on Monday"})
     video = storage.fetchable("a.tar/x/clip.MP4@1536+20480")
     assert video.name == f"{tmp_path}/a.tar/x/clip.MP4@1536+20480"

@@ -13,7 +13,7 @@ def test_every_class_has_its_share_and_at_least_one(labels: list[int], share: fl
     assert chosen == sorted(set(chosen))
     for label in set(labels):
         number = labels.count(label)
-        assert sum(labels[place] == label for place in chosen) == max(1, round(share * number))
+        assert sum(labels[index] == label for index in chosen) == max(1, round(share * number))
 
 
 def test_all_of_it() -> None:
@@ -34,13 +34,13 @@ def test_seeds_choose_differently_and_always_the_same() -> None:
 def test_a_class_does_not_depend_on_the_others() -> None:
     alone = balanced_part([7] * 20, share=0.5, seed=3)
     mixed = balanced_part([1] * 5 + [7] * 20, share=0.5, seed=3)
-    assert [place - 5 for place in mixed if place >= 5] == alone
+    assert [index - 5 for index in mixed if index >= 5] == alone
 
 
-def test_every_place_is_as_likely() -> None:
+def test_every_index_is_equally_likely() -> None:
     counts = [0] * 10
     for seed in range(2000):
-        for place in balanced_part([0] * 10, share=0.3, seed=seed):
-            counts[place] += 1
+        for index in balanced_part([0] * 10, share=0.3, seed=seed):
+            counts[index] += 1
     assert sum(counts) == 6000
     assert max(abs(count - 600) for count in counts) < 5 * (2000 * 0.3 * 0.7) ** 0.5

@@ -32,7 +32,7 @@ def test_blocked_videos_count_as_broken(motion_videos: Path) -> None:
 
 @dataclass(frozen=True)
 class FailingVideos:
-    """Whose opening, or whose frames, raise something."""
+    """Videos that raise an error when opened, or for their frames."""
 
     on_opening: Exception | None = None
     on_reading: Exception | None = None
@@ -73,8 +73,8 @@ PROTOCOL = ViewProtocol(num_clips=2, clip_seconds=0.2, num_frames=2, num_crops=1
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["on_opening", "on_reading"])
-def test_whatever_is_raised_while_a_video_is_read_is_its_failure(where: str, error: Exception) -> None:
-    """In training and in evaluation; by name, with its kind."""
+def test_any_exception_while_a_video_is_read_is_its_failure(where: str, error: Exception) -> None:
+    """In training and in evaluation; with its name and the type."""
     videos = watched(FailingVideos(**{where: error}))
     reason = f"/v/1.mp4: cannot be decoded ({type(error).__name__}: "
     evaluated = ViewsDataset(videos, protocol=PROTOCOL)[1]
@@ -86,14 +86,14 @@ def test_whatever_is_raised_while_a_video_is_read_is_its_failure(where: str, err
 
 
 def test_an_error_inside_the_with_is_the_videos() -> None:
-    """What a damaged file makes of a sampler, or of memory for its pixels."""
+    """As a damaged file may cause in a sampler, or by lack of memory."""
     reason = r"^/v/2.mp4: cannot be decoded .ValueError: nan"
     with pytest.raises(DecodeError, match=reason), watched(FailingVideos()).open(2):
         raise ValueError("nan")
 
 
 @pytest.mark.parametrize("error", [StoppedError(15), UserError("no library"), KeyboardInterrupt()], ids=str)
-def test_what_ends_a_run_passes(error: BaseException) -> None:
+def test_errors_of_the_run_are_not_converted(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, watched(FailingVideos()).open(2):
         raise error
     assert caught.value is error

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.videos import StoredVideos, listed_files
+from sce_video.data.videos import StoredVideos, videos_from_paths
 
 BLOCK = 16
 FPS = 10
@@ -37,5 +37,5 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> StoredVideos:
     write_video(paths[2], blocks=4, num_frames=5, offset=30)
     write_video(paths[4], blocks=4, num_frames=40, offset=30)
     write_video(paths[5], blocks=4, num_frames=40, offset=15)
-    manifest = listed_files(root=folder, paths=names, labels=None, origin=str(folder))
+    manifest = videos_from_paths(root=folder, paths=names, labels=None, origin=str(folder))
     return manifest.opened_by(VideoOpener("pyav"))

@@ -1,4 +1,4 @@
-"""A `frames.json` that says anything: a video of the four images beside it, or one error that names the file."""
+"""A `frames.json` of any content gives a video of the four images beside it, or one error that names the file."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from sce_video.clips.decoders import DecodeError, open_video
 GOOD = {"fps": 25.0, "num_frames": 4, "height": 16, "width": 24}
 NUMBERS = (0, -1, 1, 0.5, 4.0, 16, 1e300, -1e300, 5e-324, 2**63, 10**400, math.inf, -math.inf, math.nan)
 OTHERS = (None, True, False, "", "25", "1e9", "nan", [], [25], {}, {"fps": 25})
-MOST_PIXELS = 2**21  # larger frames are not read: to hold one is what they cost
+MOST_PIXELS = 2**21  # larger frames are not read, as they take the memory of one frame
 
 
 def random_text(dice: random.Random) -> bytes:

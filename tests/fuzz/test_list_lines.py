@@ -1,4 +1,4 @@
-"""Lists of any lines: the videos that were written, or one line that names the list; never another path or label."""
+"""Lists of any lines give the videos that were written, or one line that names the list; never other ones."""
 
 import random
 import unicodedata
@@ -21,7 +21,7 @@ Video = tuple[str, int | None]
 
 
 def written(dice: random.Random) -> tuple[list[Video], str]:
-    """Some videos, and a list that says them as people write such; others may be read in it as well."""
+    """Some videos, and a list of them as people write it; it may be ambiguous."""
     has_labels, mark, quotes = dice.random() < 0.7, dice.choice([" ", ",", "\t", ";", ", ", "  "]), dice.random() < 0.4
     videos: list[Video] = []
     for _ in range(dice.randrange(1, 6)):
@@ -36,8 +36,8 @@ def written(dice: random.Random) -> tuple[list[Video], str]:
 
 def damaged(text: str, dice: random.Random) -> str:
     for _ in range(dice.randrange(4)):
-        place = dice.randrange(len(text) + 1)
-        text = text[:place] + dice.choice(SPICE) + text[place + dice.randrange(2) :]
+        index = dice.randrange(len(text) + 1)
+        text = text[:index] + dice.choice(SPICE) + text[index + dice.randrange(2) :]
     return dice.choice(["", "", *(f"{header}\n" for header in HEADERS)]) + text
 
 
@@ -53,7 +53,7 @@ def read(file: Path, columns: str) -> ListedVideos | None:
 
 
 def check_written(file: Path, videos: list[Video], text: str) -> None:
-    """Where every path is quoted, or ends as videos do and all have a label, there is one way to read it."""
+    """If every path is quoted, or has a video's suffix and a label, there is only one way to read the list."""
     file.write_text(text, encoding="utf-8", newline="")
     manifest = read(file, "")
     is_quoted = text.count('"') == 2 * len(videos)

@@ -1,4 +1,4 @@
-"""Tar files that say anything: the videos that tarfile finds in the sound ones, or one line that names the shard."""
+"""Tar files of any content give the videos that tarfile finds in valid ones, or one line that names the shard."""
 
 import io
 import random
@@ -11,7 +11,7 @@ from sce_video.errors import ManifestError
 NAMES = ("0.mp4", "1.mp4", "a/2.webm", "ä.avi", "long" * 40 + ".mp4", "3.jpg", "README")
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 KINDS = b"0012345670LKxgSVDMN\0"
-# Fields of a header: where they begin and end.
+# Fields of a header: offsets of their begin and end.
 FIELDS = ((0, 100), (124, 136), (148, 156), (156, 157), (157, 257), (257, 265), (345, 500), (482, 483), (512, 560))
 
 
@@ -30,7 +30,7 @@ def sound_tar(dice: random.Random) -> tuple[dict[str, bytes], bytes]:
 
 
 def damaged(content: bytes, dice: random.Random) -> bytes:
-    """Fields of headers changed, mostly with a right sum, so that they are believed; blocks repeated; a part of it."""
+    """The tar with changed fields of headers, mostly with a valid checksum, with repeated blocks, or truncated."""
     tar = bytearray(content)
     for _ in range(dice.randrange(1, 4)):
         block = 512 * dice.randrange(len(tar) // 512)

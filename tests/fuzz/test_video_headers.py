@@ -1,4 +1,4 @@
-"""Mutations of good mp4 headers, and random ones: the right frames by either way of opening, or one error; no more."""
+"""Mutated and random mp4 headers give the same frames by both ways of opening, or one error."""
 
 import random
 import struct
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sce_video.clips.decoders import DecodeError, open_video, pyav_decoder
-from sce_video.clips.decoders.h264 import are_unreferenced, picture_size, says_more
+from sce_video.clips.decoders.h264 import are_unreferenced, may_change_geometry, picture_size
 from sce_video.clips.decoders.mp4 import plain_mp4_size
 from tests.clips.decoders.numbered import write_numbered
 
@@ -30,7 +30,7 @@ KINDS = (
     b"\0\0\0\0",
 )
 SIZES = (0, 1, 7, 8, 9, 2**31 - 1, 2**31, 2**32 - 1)
-# Larger pictures than these are opened, not read: to hold one is what they cost.
+# Larger frames are not read, as they take the memory of one frame.
 MOST_PIXELS = 2**21
 
 
@@ -63,39 +63,39 @@ def random_box(dice: random.Random, depth: int = 0) -> bytes:
 
 
 def heads(content: bytes) -> list[int]:
-    """Where the name of a box, or something like one, is."""
-    places = []
+    """Offsets of the names of boxes, or of bytes that look like one."""
+    offsets = []
     for kind in (*KINDS[:-1], b"mdat", b"ftyp", b"stco", b"stsz", b"stsc", b"stss", b"trun", b"tfhd", b"tfdt"):
-        place = content.find(kind)
-        while place >= 4:
-            places.append(place)
-            place = content.find(kind, place + 1)
-    return places
+        offset = content.find(kind)
+        while offset >= 4:
+            offsets.append(offset)
+            offset = content.find(kind, offset + 1)
+    return offsets
 
 
 def other_bytes(content: bytearray, dice: random.Random) -> None:
-    """Behind the name of a box."""
-    place = dice.choice(heads(bytes(content))) + 4 + dice.randrange(120)
+    """After the name of a box."""
+    offset = dice.choice(heads(bytes(content))) + 4 + dice.randrange(120)
     for _ in range(dice.choice([1, 1, 4, 20])):
-        if place < len(content):
-            content[place] = dice.choice([0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)])
-        place += 1
+        if offset < len(content):
+            content[offset] = dice.choice([0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)])
+        offset += 1
 
 
 def other_size(content: bytearray, dice: random.Random) -> None:
-    place = dice.choice(heads(bytes(content)))
-    content[place - 4 : place] = struct.pack(">I", dice.choice([*SIZES, dice.randrange(5000)]))
+    offset = dice.choice(heads(bytes(content)))
+    content[offset - 4 : offset] = struct.pack(">I", dice.choice([*SIZES, dice.randrange(5000)]))
 
 
 def other_kind(content: bytearray, dice: random.Random) -> None:
-    place = dice.choice(heads(bytes(content)))
-    content[place : place + 4] = dice.choice(KINDS)
+    offset = dice.choice(heads(bytes(content)))
+    content[offset : offset + 4] = dice.choice(KINDS)
 
 
 def more_boxes(content: bytearray, dice: random.Random) -> None:
-    """Some at any place, or a header of many thousands behind all others."""
-    place = dice.choice(heads(bytes(content))) - 4
-    content[place:place] = random_box(dice)
+    """Insert some before any box, or append a header of many thousands."""
+    offset = dice.choice(heads(bytes(content))) - 4
+    content[offset:offset] = random_box(dice)
     if dice.random() < 0.1:
         content += b"".join(struct.pack(">I4s", 8 * (9000 - level), b"trak") for level in range(9000))
 
@@ -111,7 +111,7 @@ MUTATIONS: list[Callable[[bytearray, random.Random], None]] = [
 
 
 def shown(path: Path) -> torch.Tensor | None:
-    """Frames here and there; None where the file is refused."""
+    """Some of the frames; None if the file is refused."""
     try:
         with open_video(path, decoder="pyav") as opened:
             about = opened.metadata
@@ -143,7 +143,7 @@ def test_headers_of_mp4(good: list[bytes], tmp_path: Path, seeds: Iterator[int],
         if plain_mp4_size(str(path)) is None:
             continue
         num_plain += 1
-        with monkeypatch.context() as patch:  # the way of all other files
+        with monkeypatch.context() as patch:  # open it as all other files
             patch.setattr(pyav_decoder, "plain_mp4_size", lambda path: None)
             generally = shown(path)
         assert frames is None or generally is None or torch.equal(frames, generally), seed
@@ -151,9 +151,9 @@ def test_headers_of_mp4(good: list[bytes], tmp_path: Path, seeds: Iterator[int],
 
 
 def test_h264(good: list[bytes], seeds: Iterator[int]) -> None:
-    """A parameter set, or a packet, of other bytes: a size or none."""
-    place = good[0].index(b"avcC") + 4
-    record = good[0][place : place + 60]
+    """A parameter set, or a packet, of changed bytes gives a size or none."""
+    offset = good[0].index(b"avcC") + 4
+    record = good[0][offset : offset + 60]
     for seed in seeds:
         dice = random.Random(seed)
         content = bytearray(record if dice.random() < 0.7 else dice.randbytes(dice.randrange(100)))
@@ -165,5 +165,5 @@ def test_h264(good: list[bytes], seeds: Iterator[int]) -> None:
         size = picture_size(bytes(content))
         assert size is None or (0 < size[0] <= 2**37 and 0 < size[1] <= 2**37)
         for length_bytes in (0, 1, 2, 4):
-            assert says_more(bytes(content), length_bytes=length_bytes) in (True, False)
+            assert may_change_geometry(bytes(content), length_bytes=length_bytes) in (True, False)
             assert are_unreferenced([bytes(content)], length_bytes=length_bytes) in ([True], [False])

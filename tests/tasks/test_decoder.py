@@ -8,7 +8,7 @@ from sce_video.clips.decoders import decoder_version
 from sce_video.config import load_config
 from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources import read_folder
-from sce_video.data.storage import Pixels
+from sce_video.data.storage import ImageArray
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError, UserError
 from sce_video.tasks.decoder import choose_opener, save_decoder_choice
@@ -32,7 +32,7 @@ def test_a_pattern_of_frames(tmp_path: Path, motion_videos: Path) -> None:
     cfg = config(tmp_path, "DATA.FRAMES_PATTERN", "img_{:05d}.jpg")
     assert cfg.DATA.FRAMES_PATTERN == "img_{:05d}.jpg"  # no override eats its braces
     assert choose_opener(cfg, manifest).frames_pattern == "img_{:05d}.jpg"
-    with pytest.raises(ConfigError, match="DATA.FRAMES_PATTERN 'img_%05d.jpg' is no pattern of names; write img_"):
+    with pytest.raises(ConfigError, match="DATA.FRAMES_PATTERN 'img_%05d.jpg' is not a pattern of names; write img_"):
         choose_opener(config(tmp_path, "DATA.FRAMES_PATTERN", "img_%05d.jpg"), manifest)
 
 
@@ -70,5 +70,5 @@ def test_an_unreadable_choice_is_one_clear_line(tmp_path: Path, motion_videos: P
 def test_pixels_in_memory_need_no_race(tmp_path: Path) -> None:
     pixels = torch.zeros(3, 8, 8, 3, dtype=torch.uint8).numpy()
     paths = PackedTexts(f"cifar10/train/{image}" for image in range(3))
-    manifest = ListedVideos(paths, None, "cifar", storage=Pixels(tmp_path, pixels))
+    manifest = ListedVideos(paths, None, "cifar", storage=ImageArray(tmp_path, pixels))
     assert choose_opener(config(tmp_path, "DATA.DECODER", "auto"), manifest).decoder == "pyav"

@@ -1,4 +1,4 @@
-"""Video files to frames: one small protocol, one class per library, one dict that lists them."""
+"""Video decoders: one protocol, one class per library, and the dict `DECODERS`."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 import av
 
 from sce_video.clips.decoders.base import CropRequest, DecodeError, VideoDecoder, VideoMetadata, Videos, decode_errors
-from sce_video.clips.decoders.container import is_mp4_or_matroska, plain_fault
+from sce_video.clips.decoders.container import is_mp4_or_matroska, obvious_fault
 from sce_video.clips.decoders.decord_decoder import DecordDecoder, load_decord
 from sce_video.clips.decoders.images import IMAGE_SUFFIXES, FrameFolder, PixelVideo, StillImage
 from sce_video.clips.decoders.pyav_decoder import PyAVDecoder
@@ -42,11 +42,11 @@ DECODERS: dict[str, _FileDecoder] = {
 
 
 def decoder_version(decoder: str) -> str:
-    """Version of the decoder's library, with that of the FFmpeg libraries in it where it can be told.
+    """Version of the decoder's library and, if known, of its FFmpeg libraries.
 
     Raises:
-        UserError: the library is not installed or cannot be loaded; the message says what to do.
-        ValueError: no decoder of that name.
+        UserError: the library is not installed or cannot be loaded.
+        ValueError: unknown decoder.
     """
     _check_name(decoder)
     if decoder == "torchcodec":
@@ -59,10 +59,7 @@ def decoder_version(decoder: str) -> str:
 
 @dataclass(frozen=True)
 class VideoOpener:
-    """How the videos of a run are opened: `opener(path)` is an open video, to be used in a `with`.
-
-    `decoder` reads video files; see `open_video` for the rest.
-    """
+    """Opens the videos of a run: `opener(path)` returns an open video; see `open_video`."""
 
     decoder: str
     short_side_pixels: int = 0
@@ -80,7 +77,7 @@ class VideoOpener:
         )
 
     def describe(self) -> dict[str, str]:
-        """Decoder and version, for every checkpoint and result; PyAV reads the containers that others are wrong on."""
+        """Decoder and version, as saved in checkpoints and results; PyAV reads the containers that others get wrong."""
         record = {"decoder": self.decoder, "decoder_version": decoder_version(self.decoder)}
         return record if self.decoder == "pyav" else {**record, "other_containers": f"pyav {decoder_version('pyav')}"}
 
@@ -93,19 +90,19 @@ def open_video(
     frames_fps: float = 25.0,
     frames_pattern: str = "",
 ) -> VideoDecoder:
-    """Open a video file, a still image or a folder of images; to be used in a `with`.
+    """Open a video file, a still image or a folder of images, as a context manager.
 
-    Open it in the process that reads it: an open decoder survives neither pickling nor a fork. AVI, TS, FLV and the
-    like go through PyAV whatever the decoder: the others hand out wrong frames of them.
+    Open it in the process that reads it: an open decoder survives neither pickling nor a fork. AVI, TS, FLV and similar
+    containers are always read by PyAV, as the other decoders return wrong frames.
 
     Args:
-        short_side_pixels: larger frames are scaled down to it; 0 leaves all as they are.
-        frames_fps: rate of a folder of images that does not say its own.
-        frames_pattern: which of its images are the frames, as `img_{:05d}.jpg`; "" is all, named after one pattern.
+        short_side_pixels: larger frames are scaled down to this short side; 0 keeps the size.
+        frames_fps: frame rate of a folder of images without a `frames.json`.
+        frames_pattern: names of the frames in a folder, such as `img_{:05d}.jpg`; "" takes all images.
     Raises:
-        DecodeError: no such file, a special one, or no frame in it that can be decoded.
+        DecodeError: no such file, a special file, or no frame that can be decoded.
         UserError: the decoder's library cannot be loaded.
-        ValueError: no decoder of that name.
+        ValueError: unknown decoder.
     """
     _check_name(decoder)
     path = os.fspath(path)
@@ -125,7 +122,7 @@ def open_video(
                 decoder = "pyav"
             return DECODERS[decoder](path, short_side_pixels=short_side_pixels)
     except DecodeError as error:
-        fault = plain_fault(path, kind="image" if is_image else "video")
+        fault = obvious_fault(path, kind="image" if is_image else "video")
         if fault is None:
             raise
         raise DecodeError(f"{path}: {fault}") from error

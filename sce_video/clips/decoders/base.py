@@ -1,4 +1,4 @@
-"""What every decoder offers, whatever library reads the file."""
+"""The protocol of all decoders, and what their implementations share."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +14,11 @@ from sce_video.errors import PeerLostError, StoppedError, UserError
 from sce_video.runtime.logging import LOGGER
 from sce_video.special_files import SpecialFileError
 
-# Past this a frame rate is the time base in disguise (1000 for millisecond stamps), not a camera's.
+# A higher frame rate is really a time base (1000 for timestamps in milliseconds).
 MAX_FPS = 240.0
-# Past this a duration is damage, more likely: a week.
+# A duration of more than a week is taken as damage.
 _MAX_SECONDS = 7 * 86_400.0
-# For a video of one frame, or one without any time stamps, whose header says nothing either.
+# For a video of one frame or without timestamps, if its header has no rate either.
 UNKNOWN_FPS = 25.0
 
 
@@ -28,10 +28,10 @@ class DecodeError(UserError):
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """Facts of one video: all positive, and duration x fps within a frame or so of `num_frames`.
+    """Metadata of one video: all positive, with duration x fps within about a frame of `num_frames`.
 
-    Headers are off by a frame or two often enough: `num_frames` is what to sample from, not a promise. `height` and
-    `width` are those of the frames handed out, after rotation. Pixels that are not square stay as stored.
+    Headers are often off by a frame or two: `num_frames` is good for sampling, but not exact. `height` and `width` are
+    those of the returned frames, after rotation; non-square pixels are not corrected.
     """
 
     duration_seconds: float
@@ -42,7 +42,7 @@ class VideoMetadata:
 
 
 class CropRequest(NamedTuple):
-    """Frames of one clip, and the rectangle that is wanted of each: (top, left, height, width), pixels."""
+    """Times of a clip's frames, and the rectangle to crop from each: (top, left, height, width), pixels."""
 
     times_seconds: Sequence[float]
     box: tuple[int, int, int, int]
@@ -57,20 +57,20 @@ class VideoDecoder(Protocol):
     def frames_at(self, times_seconds: Sequence[float]) -> torch.Tensor:
         """The frames on screen at the given times, uint8 (T, C, H, W), RGB.
 
-        Time 0 is the first frame. On screen at t is the last frame, in the order in which the video plays from its
-        start, that begins at or before t; before the first it is the first, past the end the last. Times may repeat
-        and come in any order. The result is a view of (T, H, W, C) memory.
+        Time 0 is the first frame. The frame on screen at t is the last one in playback order that begins at or before
+        t; before the first frame it is the first, after the end the last. Times may repeat and be in any order. The
+        result is a view of (T, H, W, C) memory.
 
         Raises:
-            DecodeError: the file is damaged on the way to a wanted frame.
-            ValueError: no times, a time that is not a number, a video that is closed.
+            DecodeError: the file is damaged at or before a requested frame.
+            ValueError: no times, a NaN, or a closed video.
         """
         ...
 
     def crops_at(self, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
-        """As `frames_at` for several clips in one pass over the file, of each clip the crop that is wanted.
+        """The crops of several clips in one pass over the file; raises as `frames_at`.
 
-        Cheaper than to crop what `frames_at` gives: nothing else is copied.
+        Cheaper than cropping the result of `frames_at`, as only the crops are copied.
 
         Returns:
             For each request uint8 (T, C, height, width), a view of (T, H, W, C) memory.
@@ -88,27 +88,27 @@ class VideoDecoder(Protocol):
 
 
 class Videos(Protocol):
-    """A numbered collection of videos, whatever they are kept in."""
+    """A collection of videos, opened by index."""
 
     def __len__(self) -> int: ...
 
     def open(self, video: int) -> AbstractContextManager[VideoDecoder]:
-        """Open one for a `with`, which raises as `VideoOpener`."""
+        """Open a video, as a context manager; raises as `VideoOpener`."""
         ...
 
 
 @contextmanager
 def decode_errors(path: str | Callable[[], str], *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Whatever is raised while a video is read is that video's `DecodeError`: one line with file, kind and cause.
+    """Convert any exception raised while a video is read to its `DecodeError`: one line with file, type and cause.
 
-    The one border of what is read: no list of exceptions holds all that libraries raise, or sizes that damage claims.
-    So a mistake in this package looks like damage too: it is counted, its type is named, and the log has its traceback
-    at level DEBUG. What is meant for the run passes: its own errors, signals, `passing`.
+    The only place where they are converted: libraries raise all kinds of exceptions, and damaged files lead to absurd
+    sizes. A bug in this package looks like damage too; its traceback is logged at level DEBUG. Errors that concern the
+    run are not converted: UserError, StoppedError, PeerLostError and `passing`.
     """
-    meant: tuple[type[Exception], ...] = (UserError, StoppedError, PeerLostError, *passing)
+    unchanged: tuple[type[Exception], ...] = (UserError, StoppedError, PeerLostError, *passing)
     try:
         yield
-    except meant:
+    except unchanged:
         raise
     except Exception as error:
         name = path if isinstance(path, str) else path()
@@ -120,14 +120,14 @@ def decode_errors(path: str | Callable[[], str], *, passing: tuple[type[Exceptio
 
 
 def scaled_size(height: int, width: int, short_side_pixels: int) -> tuple[int, int]:
-    """Height and width with the short side at most that many pixels; 0 leaves them as they are. Never larger."""
+    """(height, width) scaled down to a short side of at most `short_side_pixels`; 0 keeps the size."""
     if not 0 < short_side_pixels < min(height, width):
         return height, width
     return size_at_short_side(height, width, short_side_pixels=short_side_pixels)
 
 
 def crops_of_frames(video: VideoDecoder, requests: Sequence[CropRequest]) -> list[torch.Tensor]:
-    """`crops_at` by way of `frames_at`."""
+    """`crops_at` implemented with `frames_at`."""
     frames = video.frames_at([time for request in requests for time in request.times_seconds])
     clips = frames.split([len(request.times_seconds) for request in requests])
     boxes = [request.box for request in requests]
@@ -138,24 +138,24 @@ def crops_of_frames(video: VideoDecoder, requests: Sequence[CropRequest]) -> lis
 
 
 def check_times(times_seconds: Sequence[float]) -> None:
-    """Refuse what has no answer: no times at all, or NaN among them."""
+    """Raises ValueError if there are no times, or a NaN."""
     if len(times_seconds) == 0:
-        raise ValueError("times_seconds is empty; ask for at least one time")
+        raise ValueError("times_seconds is empty; give at least one time")
     if any(map(math.isnan, times_seconds)):
         raise ValueError(f"times_seconds is {list(times_seconds)}; every time must be a number")
 
 
 def is_consistent(duration_seconds: float, fps: float, num_frames: int) -> bool:
-    """Whether the three describe one and the same plausible video."""
+    """Whether duration, frame rate and number of frames are plausible and agree."""
     is_plausible = 0 < duration_seconds <= _MAX_SECONDS and 0 < fps <= MAX_FPS
     return is_plausible and abs(num_frames - duration_seconds * fps) <= 1
 
 
 def even_timing(num_frames: int, last_start_seconds: float) -> tuple[float, float, int]:
-    """Duration in seconds, fps and number of frames, if the frames were equally long.
+    """(duration in seconds, fps, number of frames), assuming frames of equal length.
 
     Args:
-        last_start_seconds: from the beginning of the first frame to that of the last; 0 if not known.
+        last_start_seconds: start of the last frame after that of the first; 0 if unknown.
     """
     known = num_frames > 1 and last_start_seconds > 0
     fps = (num_frames - 1) / last_start_seconds if known else UNKNOWN_FPS

@@ -1,4 +1,4 @@
-"""Which decoder is the fastest on this machine and these videos, among those that are right on them."""
+"""Choice of the fastest decoder for these videos on this machine, among those that decode them correctly."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,22 +11,22 @@ from sce_video.clips.decoders import VideoDecoder, VideoMetadata, decoder_versio
 from sce_video.clips.decoders.base import DecodeError
 from sce_video.errors import UserError
 
-# decord is not among them: it hands out wrong frames of some mp4 files, and repeats frames over damage.
+# Without decord: it returns wrong frames of some mp4 files, and repeats frames where a file is damaged.
 CANDIDATES = ("pyav", "torchcodec")
 
 _CLEARLY_FASTER = 1.2
 _NUM_ROUNDS = 2
 _MOST_SECONDS = 1.5
-# Levels of 255, mean over all pixels: libraries round colours differently; two frames of one video differ by more.
+# Mean absolute difference of 8-bit values: libraries round colours differently; two frames of a video differ by more.
 _MOST_DIFFERENCE = 2.0
 
 OpenWith = Callable[[str, str], AbstractContextManager[VideoDecoder]]
-Times = Callable[[VideoMetadata], list[float]]  # the times that are wanted of a video
+Times = Callable[[VideoMetadata], list[float]]  # of the frames that a run reads from a video
 
 
 @dataclass(frozen=True)
 class DecoderChoice:
-    """What was chosen, its version, and why in a few words for the log."""
+    """The chosen decoder, its version, and the reason for the log."""
 
     decoder: str
     version: str
@@ -34,12 +34,11 @@ class DecoderChoice:
 
 
 def choose_decoder(paths: Sequence[str], *, open_with: OpenWith, times: Times) -> DecoderChoice:
-    """Time the candidates on a few videos, by turns; one that fails or shows other frames than PyAV is out.
+    """Time the candidates on a few videos, in turn; one that fails or returns other frames than PyAV is excluded.
 
     Args:
-        paths: of a few videos; those that PyAV cannot read tell nothing.
-        open_with: a decoder's name and a path -> the open video.
-        times: of a video, the times of the frames that the run wants from one opening.
+        paths: of a few videos; those that PyAV cannot read are skipped.
+        open_with: (decoder, path) -> the open video.
     """
     race = _Race(open_with, times)
     began = time.monotonic()
@@ -47,30 +46,30 @@ def choose_decoder(paths: Sequence[str], *, open_with: OpenWith, times: Times) -
         if len(race.seconds) > 1 and time.monotonic() - began < _MOST_SECONDS:
             race.run_on(path)
     chosen = clearly_fastest(race.seconds)
-    return DecoderChoice(chosen, decoder_version(chosen), "; ".join([*race.measured(), *race.out]))
+    return DecoderChoice(chosen, decoder_version(chosen), "; ".join([*race.measured(), *race.excluded]))
 
 
 def clearly_fastest(seconds: dict[str, float]) -> str:
-    """PyAV, unless another one takes clearly less time: noise must not decide what a run is made with."""
+    """PyAV unless another decoder is clearly faster, so that noise does not decide."""
     fastest = min(seconds, key=lambda decoder: seconds[decoder])
     return fastest if seconds[fastest] * _CLEARLY_FASTER < seconds["pyav"] else "pyav"
 
 
 class _Race:
-    """The seconds that each candidate has taken so far, and why others are out."""
+    """Total seconds of each candidate so far, and why others are excluded."""
 
     def __init__(self, open_with: OpenWith, times: Times) -> None:
         self._open_with = open_with
         self._times = times
         self._num_laps = 0
         self.seconds: dict[str, float] = {}
-        self.out: list[str] = []
+        self.excluded: list[str] = []
         for decoder in CANDIDATES:
             try:
                 decoder_version(decoder)
                 self.seconds[decoder] = 0.0
             except UserError as error:
-                self.out.append(str(error))
+                self.excluded.append(str(error))
 
     def run_on(self, path: str) -> None:
         try:
@@ -83,7 +82,7 @@ class _Race:
                 self._lap(decoder, path, expected)
 
     def measured(self) -> list[str]:
-        """Milliseconds for the clips of one video, opening it included."""
+        """Mean milliseconds per video, opening included, as text."""
         return [
             f"{decoder} {1000 * s / self._num_laps:.1f} ms" for decoder, s in self.seconds.items() if self._num_laps
         ]
@@ -92,10 +91,10 @@ class _Race:
         try:
             frames, seconds = self._read(decoder, path)
             if frames.shape != expected.shape or (frames.float() - expected.float()).abs().mean() > _MOST_DIFFERENCE:
-                raise DecodeError(f"{path}: other frames than pyav's")
+                raise DecodeError(f"{path}: its frames differ from pyav's")
         except DecodeError as error:
             del self.seconds[decoder]
-            self.out.append(f"not {decoder}: {error}")
+            self.excluded.append(f"not {decoder}: {error}")
         else:
             self.seconds[decoder] += seconds
 

@@ -1,18 +1,18 @@
-"""What kind of file something is, by its first bytes: no library is asked, so none can hang or die over it."""
+"""File types and truncation from the first bytes of a file, without a library that could hang or crash."""
 
 import os
 from codecs import getincrementaldecoder
 
-from sce_video.clips.decoders.mp4 import is_cut_mp4, kinds_of_top_boxes
+from sce_video.clips.decoders.mp4 import is_truncated_mp4, kinds_of_top_boxes
 
-# Types of the boxes that an mp4 or mov file can begin with; they follow the box's length.
+# Types of the boxes that an mp4 or mov file can begin with; the type follows the box's size.
 _MP4_BOXES = frozenset([b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"])
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _UNKNOWN_SIZES = {num_bytes: (1 << 7 * num_bytes) - 1 for num_bytes in range(1, 9)}  # all ones
 _HEAD_BYTES = 1024
-# Beside what can be seen: blanks, the sign of colours in a terminal's log, and that of UTF-8.
-_OF_TEXT = "\t\n\r\f\x1b\ufeff"
+# Not printable, but common in text: blanks, the escape character of terminal colours, the byte-order mark.
+_TEXT_CONTROLS = "\t\n\r\f\x1b\ufeff"
 
 
 def is_mp4_or_matroska(path: str) -> bool:
@@ -26,8 +26,8 @@ def is_mp4_or_matroska(path: str) -> bool:
     return head[4:8] in _MP4_BOXES or head[:4] == _EBML
 
 
-def is_matroska_cut_short(path: str) -> bool:
-    """Whether an mkv or webm says that its one segment reaches beyond the end of the file.
+def is_truncated_matroska(path: str) -> bool:
+    """Whether the segment of an mkv or webm file extends beyond the end of the file.
 
     Raises:
         OSError: it cannot be read.
@@ -37,7 +37,7 @@ def is_matroska_cut_short(path: str) -> bool:
     if head[:4] != _EBML:
         return False
     size, begin = _ebml_size(head, 4)
-    offset = begin + size  # of the segment, behind the header
+    offset = begin + size  # of the segment, after the header
     if head[offset : offset + 4] != _SEGMENT:
         return False
     size, begin = _ebml_size(head, offset + 4)
@@ -45,13 +45,13 @@ def is_matroska_cut_short(path: str) -> bool:
 
 
 def _ebml_size(head: bytes, offset: int) -> tuple[int, int]:
-    """A length, whose first byte tells by its leading zeros how many follow it, and the offset behind it."""
+    """A size of variable length (the first byte's leading zeros give the number of further bytes), and its end."""
     num_bytes = 9 - head[offset].bit_length() if offset < len(head) else 9
     return int.from_bytes(head[offset : offset + num_bytes], "big") & (1 << 7 * num_bytes) - 1, offset + num_bytes
 
 
-def plain_fault(path: str, *, kind: str = "video") -> str | None:
-    """What is plainly wrong with a file that cannot be opened, by its first bytes or boxes; None: nothing is."""
+def obvious_fault(path: str, *, kind: str = "video") -> str | None:
+    """An obvious fault of a file that cannot be opened, by its first bytes or boxes; None if there is none."""
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -61,8 +61,8 @@ def plain_fault(path: str, *, kind: str = "video") -> str | None:
             return f"not {'an' if kind == 'image' else 'a'} {kind}: text"
         if head[4:8] in _MP4_BOXES and b"moov" not in kinds_of_top_boxes(path):
             return "incomplete: no index (moov)"
-        if is_cut_mp4(path) if head[4:8] in _MP4_BOXES else is_matroska_cut_short(path):
-            return "incomplete: it says that it goes on beyond its end"
+        if is_truncated_mp4(path) if head[4:8] in _MP4_BOXES else is_truncated_matroska(path):
+            return "incomplete: its header announces more bytes"
     except OSError:
         pass
     return None
@@ -70,7 +70,7 @@ def plain_fault(path: str, *, kind: str = "video") -> str | None:
 
 def _is_text(head: bytes) -> bool:
     try:
-        text = getincrementaldecoder("utf-8")().decode(head)  # which may end inside a letter
+        text = getincrementaldecoder("utf-8")().decode(head)  # which may end within a character
     except UnicodeDecodeError:
         return False
-    return all(letter.isprintable() or letter in _OF_TEXT for letter in text)
+    return all(letter.isprintable() or letter in _TEXT_CONTROLS for letter in text)

@@ -1,10 +1,10 @@
-"""decord: fast on re-encoded mp4, and what most published numbers were read with. Optional: x86-64 Linux only.
+"""decord: fast on re-encoded mp4, and used for most published results. Optional: x86-64 Linux only.
 
-It hands out wrong frames of H.264 and HEVC with open GOPs or intra refresh, of MPEG-2 and MPEG-4 with B-frames and of
-files with edit lists (cut without re-encoding); it refuses AV1, mkv without an index and some pictures of at most 72
+It returns wrong frames of H.264 and HEVC with open GOPs or intra refresh, of MPEG-2 and MPEG-4 with B-frames and of
+files with edit lists (cut without re-encoding); it refuses AV1, mkv without an index and some frames of at most 72
 pixels width; it repeats the last good frame where a file is damaged. Use "pyav" for such files, or transcode them.
-`open_video` spares it all but mp4, mov, mkv and webm: it is wrong on AVI with B-frames and on MPEG-TS, and can wait for
-good on a playlist of a live stream.
+`open_video` uses it for mp4, mov, mkv and webm only: it is wrong on AVI with B-frames and on MPEG-TS, and can wait
+forever on the playlist of a live stream.
 """
 
 from collections.abc import Sequence
@@ -25,16 +25,12 @@ from sce_video.clips.decoders.base import (
 )
 from sce_video.errors import UserError
 
-# decord keeps time stamps as float32; a frame that begins at t must still be found at t.
+# decord keeps timestamps as float32; a frame that begins at t must still be found at t.
 _STAMP_SECONDS = 1e-4
 
 
 def load_decord() -> Any:
-    """The library.
-
-    Raises:
-        UserError: not installed, or not for this machine.
-    """
+    """Import decord; raises UserError if it is not installed or cannot be loaded."""
     try:
         import decord
         import decord.logging
@@ -42,7 +38,7 @@ def load_decord() -> Any:
         raise UserError(
             f'decoder "decord" cannot be loaded ({error}); pip install decord (x86-64 Linux), or use "pyav"'
         ) from error
-    decord.logging.set_level(decord.logging.QUIET)  # FFmpeg's remarks on damage do not name the file; errors do
+    decord.logging.set_level(decord.logging.QUIET)  # FFmpeg's warnings do not name the file; errors do
     return decord
 
 
@@ -50,7 +46,7 @@ class DecordDecoder:
     """One video read by decord; see `VideoDecoder`."""
 
     def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
-        """Raises DecodeError for a file decord cannot read, UserError where it cannot be loaded."""
+        """Raises DecodeError for a file that decord cannot read, UserError if decord cannot be loaded."""
         decord = load_decord()
         self._path = path
         with decode_errors(path):
@@ -85,11 +81,11 @@ class DecordDecoder:
 
 
 def _timing(intervals: np.ndarray, fps: float, height: int, width: int) -> tuple[VideoMetadata, np.ndarray]:
-    """Metadata, and the second at which each frame begins, (N,), never decreasing.
+    """Metadata, and the start of each frame in seconds, (N,), never decreasing.
 
     Args:
-        intervals: begin and end of each frame in seconds, (N, 2). decord gives huge negative numbers for frames
-            without time stamps (AVI with B-frames); the frames are then taken as equally long.
+        intervals: start and end of each frame in seconds, (N, 2). decord gives huge negative numbers for frames
+            without timestamps (AVI with B-frames); frames of equal length are then assumed.
     """
     count = len(intervals)
     if (np.abs(intervals) > 1e9).any():

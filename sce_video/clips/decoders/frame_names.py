@@ -1,4 +1,4 @@
-"""In which order the images of a folder play, by the numbers in their names alone: no file is opened."""
+"""Order of the frames in a folder of images, by the numbers in their names; no file is opened."""
 
 import re
 from collections import Counter
@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 Number = int | Fraction
-_Numbers = Sequence[Number]  # of one name
+_Numbers = Sequence[Number]
 
 _NUMBERS = re.compile(r"([0-9]+)")
-# A sign is one where no letter or digit stands before it: "a-1" has none. If only some names have it there, it is one
-# there too.
+# A sign counts unless a letter or digit precedes it, as in "a-1". If that gives no order, every - and + is a sign.
 _SIGN = r"(?:(?<![0-9A-Za-z])[-+])?"
 _READINGS = [re.compile(rf"({_SIGN}[0-9]+)"), re.compile(rf"({_SIGN}[0-9]+(?:\.[0-9]+)?)")]
 _SIGNED_READINGS = [re.compile(r"([-+]?[0-9]+)"), re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)")]
-_MAY_BE_READ_OTHERWISE = re.compile(r"[0-9]\.[0-9]|(?<![0-9A-Za-z])[-+][0-9]")
+_IS_AMBIGUOUS = re.compile(r"[0-9]\.[0-9]|(?<![0-9A-Za-z])[-+][0-9]")
 
 _FIELD = re.compile(r"\{(?::0?([0-9]*)(?:\.[0-9]+)?([df]?))?\}")
 _FIELD_KINDS = {"d": r"[-+]?[0-9]", "f": r"[-+]?[0-9]+(?:\.[0-9]+)?", "": r"[-+]?[0-9]+(?:\.[0-9]+)?"}
@@ -22,22 +21,22 @@ _NUM_PATTERNS_SHOWN = 4
 
 
 class FrameNamesError(ValueError):
-    """Names that do not tell an order; the message says why, without the folder."""
+    """Names that do not determine an order; the message does not name the folder."""
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Sorted by the number that varies, as a number: with sign, with decimals.
+def sorted_by_number(names: Sequence[str]) -> list[str]:
+    """The names sorted by the number that varies, with sign and decimals.
 
-    Numbers that are the same in all names (a size, the video's own) do not count. Where several vary (a count and a
-    time) one has to differ in all names, and the others must not contradict it.
+    Numbers that are the same in all names (a size, the video's id) are ignored. If several vary (a count and a time),
+    one must differ in all names, and the others must not contradict it.
 
     Raises:
-        FrameNamesError: the names are of several patterns, or can be read as more than one order or none.
+        FrameNamesError: the names have several patterns, or give no order or more than one.
     """
     if len(names) < 2:
         return list(names)
     plain = _order(names, _NUMBERS)
-    if plain is not None and not _MAY_BE_READ_OTHERWISE.search(names[0]):
+    if plain is not None and not _IS_AMBIGUOUS.search(names[0]):
         return plain
     orders = [order for reading in (_NUMBERS, *_READINGS) if (order := _order(names, reading))]
     orders = orders or [order for reading in _SIGNED_READINGS if (order := _order(names, reading))]
@@ -52,18 +51,18 @@ def in_order(names: Sequence[str]) -> list[str]:
     first, last = min(names), max(names)
     many = "more than one order" if orders else "no order"
     raise FrameNamesError(
-        f"the numbers in {len(names)} names like {first} and {last} tell {many}; say it with DATA.FRAMES_PATTERN"
+        f"the numbers in {len(names)} names like {first} and {last} give {many}; set DATA.FRAMES_PATTERN"
         + _example_of_all(names)
     )
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:
-    """Those that a pattern such as `img_{:05d}.jpg` makes, sorted by its numbers, the first of them first.
+    """The names that match a pattern such as `img_{:05d}.jpg`, sorted by its numbers, the first one first.
 
     Args:
-        pattern: as `str.format` knows it: {} or {:d}, {:05d}, {:.3f}; "*" stands for anything.
+        pattern: with fields as in `str.format`: {} or {:d}, {:05d}, {:.3f}; "*" matches anything.
     Raises:
-        FrameNamesError: a pattern without a number or with something else in braces; two names of the same number.
+        FrameNamesError: a pattern without a field or with another one; two names with the same numbers.
     """
     expression = _compiled(pattern)
     found = [(_values(match.groups()), name) for name in names if (match := expression.fullmatch(name))]
@@ -81,7 +80,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     parts = _FIELD.split(pattern)  # text, digits, kind, text, digits, kind, ..., text
     texts = parts[::3]
     if len(parts) == 1 or any(brace in text for text in texts for brace in "{}%/"):
-        raise FrameNamesError(f"{pattern!r} is no pattern of names; write img_{{:05d}}.jpg, with * for what may vary")
+        raise FrameNamesError(f"{pattern!r} is not a pattern of names; write img_{{:05d}}.jpg, with * for what varies")
     expression = _for_text(texts[0])
     for digits, kind, text in zip(parts[1::3], parts[2::3], texts[1:], strict=True):
         least = f"{{{digits or 1},}}" if kind == "d" else ""
@@ -94,16 +93,16 @@ def _for_text(text: str) -> str:
 
 
 def _order(names: Sequence[str], reading: re.Pattern[str]) -> list[str] | None:
-    """The names sorted, if all have numbers at the same positions and these tell an order; else None."""
+    """The names sorted by their numbers; None unless all have numbers at the same positions and these give an order."""
     split = [reading.split(name) for name in names]  # text, number, text, number, ..., text
     texts = split[0][::2]
     if any(parts[::2] != texts for parts in split):
         return None
     columns = zip(*(parts[1::2] for parts in split), strict=True)
     varying = [_values(column) for column in columns if len(set(column)) > 1]
-    for telling in varying:
-        if len(set(telling)) == len(names):
-            order = sorted(range(len(names)), key=telling.__getitem__)
+    for key in varying:
+        if len(set(key)) == len(names):
+            order = sorted(range(len(names)), key=key.__getitem__)
             return [names[i] for i in order] if all(_rises(column, order) for column in varying) else None
     return None
 
@@ -118,7 +117,7 @@ def _values(numbers: Iterable[str]) -> tuple[Number, ...]:
 
 
 def _patterns(names: Iterable[str]) -> list[tuple[str, int]]:
-    """The first name of each pattern, and how many there are of it; the commonest first."""
+    """The first name and the count of each pattern, most common first."""
     firsts: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for name in sorted(names):
@@ -135,7 +134,7 @@ def _shown(patterns: Sequence[tuple[str, int]]) -> str:
 
 
 def _example_of_all(names: Sequence[str]) -> str:
-    """A pattern in which all numbers that vary count, the first of them first: none of the names is left out."""
+    """A pattern that matches all names, with a field for each number that varies."""
     split = [_NUMBERS.split(name) for name in names]
     if any(parts[::2] != split[0][::2] for parts in split):
         return _example(min(names))
@@ -144,7 +143,7 @@ def _example_of_all(names: Sequence[str]) -> str:
 
 
 def _example(name: str) -> str:
-    """The pattern of a name whose last number counts, which need not be what is meant."""
+    """A pattern with a field for the last number of a name, a guess at what the user means."""
     if not _NUMBERS.search(name):
         return ""
     *head, number, end = _NUMBERS.split(name)

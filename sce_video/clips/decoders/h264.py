@@ -1,17 +1,17 @@
-"""What H.264 says beside its pictures (ITU-T H.264, 7.3 and Annex D), without decoding it."""
+"""Headers and messages of an H.264 stream (ITU-T H.264, 7.3 and Annex D), without decoding it."""
 
 from collections.abc import Iterable
 
 _SLICES = frozenset({1, 2, 3, 4, 5})
-_SEI = 6  # supplemental information, in messages
-_SPS = 7  # sequence parameter set: among others the size
-_USER_DATA = 5  # a message: x264 puts its name and settings there
+_SEI = 6  # supplemental enhancement information: messages
+_SPS = 7  # sequence parameter set: the size, among others
+_USER_DATA = 5  # type of the message in which x264 puts its name and settings
 _END_OF_MESSAGES = b"\x80"
-_MOST_ZEROS = 32  # in front of a number (9.1); more would be made of nothing but damage
+_MOST_ZEROS = 32  # before a number in Exp-Golomb code (9.1); more are damage
 
 
 def length_bytes(extradata: bytes | None) -> int:
-    """Of how many bytes the length before each unit of a packet is, as mp4 and mkv have them; 0 where it is not said.
+    """Size in bytes of the length before each unit of a packet, as in mp4 and mkv; 0 if unknown.
 
     Args:
         extradata: the stream's, AVCDecoderConfigurationRecord.
@@ -20,7 +20,7 @@ def length_bytes(extradata: bytes | None) -> int:
 
 
 def are_unreferenced(packets: Iterable[bytes | memoryview], *, length_bytes: int) -> list[bool]:
-    """Of each packet whether no other picture is predicted from its own, so that it may be left out without a trace."""
+    """Whether no other frame is predicted from that of a packet, so that it need not be decoded; for each packet."""
     marks = [
         [packet[start] >> 5 & 3 for start, _ in _units(packet, length_bytes) if packet[start] & 31 in _SLICES]
         for packet in packets
@@ -28,16 +28,16 @@ def are_unreferenced(packets: Iterable[bytes | memoryview], *, length_bytes: int
     return [bool(each) and not any(each) for each in marks]
 
 
-def says_more(packet: bytes, *, length_bytes: int) -> bool:
-    """Whether a packet may say how to size or turn its picture: by a header, or a message but the encoder's name."""
+def may_change_geometry(packet: bytes, *, length_bytes: int) -> bool:
+    """Whether a packet may change the size or rotation, by a header or a message other than the encoder's name."""
     units = [(packet[start] & 31, packet[start + 1 : stop]) for start, stop in _units(packet, length_bytes)]
-    return not units or any(kind == _SPS or (kind == _SEI and not _is_one_name(content)) for kind, content in units)
+    return not units or any(kind == _SPS or (kind == _SEI and not _is_encoder_name(content)) for kind, content in units)
 
 
 def picture_size(record: bytes) -> tuple[int, int] | None:
-    """Height and width of a stream's frames, pixels; None unless it is of the common kind.
+    """(height, width) of a stream's frames, pixels; None unless it is of the common kind.
 
-    Common: one header, 8 bits of YUV 4:2:0, whole frames, cropped to the right and below if at all.
+    Common: one header, 8-bit YUV 4:2:0, progressive, cropped at most on the right and at the bottom.
 
     Args:
         record: the stream's AVCDecoderConfigurationRecord.
@@ -49,14 +49,14 @@ def picture_size(record: bytes) -> tuple[int, int] | None:
         return None
     try:
         return _size_in_header(_Bits(unit[1:].replace(b"\0\0\3", b"\0\0")))
-    except IndexError:  # it ends too early
+    except IndexError:  # the header is truncated
         return None
 
 
 def _size_in_header(bits: "_Bits") -> tuple[int, int] | None:
     profile = bits.number(8)
     bits.number(16)  # constraints, level
-    bits.golomb()  # its own number
+    bits.golomb()  # id
     if profile not in (66, 77, 88, 100):
         return None
     if profile == 100:
@@ -64,7 +64,7 @@ def _size_in_header(bits: "_Bits") -> tuple[int, int] | None:
         bits.number(1)
         if not is_8_bit_420 or bits.number(1):  # scaling matrices follow
             return None
-    bits.golomb()  # of frame numbers
+    bits.golomb()  # bits of a frame number
     order = bits.golomb()
     if order not in (0, 2):
         return None
@@ -73,7 +73,7 @@ def _size_in_header(bits: "_Bits") -> tuple[int, int] | None:
     bits.golomb()  # references
     bits.number(1)
     width, height = 16 * (bits.golomb() + 1), 16 * (bits.golomb() + 1)
-    if not bits.number(1):  # fields
+    if not bits.number(1):  # interlaced
         return None
     bits.number(1)
     left, right, top, bottom = (bits.golomb() for _ in range(4)) if bits.number(1) else (0, 0, 0, 0)
@@ -82,7 +82,7 @@ def _size_in_header(bits: "_Bits") -> tuple[int, int] | None:
 
 
 class _Bits:
-    """Reads numbers from the front of some bytes; IndexError past their end."""
+    """Reader of numbers from a sequence of bits; raises IndexError at its end."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -101,12 +101,12 @@ class _Bits:
         while not self.number(1):
             num_zeros += 1
             if num_zeros > _MOST_ZEROS:
-                raise IndexError("no number of a header is so large")
+                raise IndexError(f"a number with more than {_MOST_ZEROS} leading zeros")
         return (1 << num_zeros) - 1 + self.number(num_zeros)
 
 
 def _units(packet: bytes | memoryview, length_bytes: int) -> list[tuple[int, int]]:
-    """[start, stop) of each unit, whose first byte is mark of references and kind; none where lengths are not known."""
+    """[start, stop) of each unit, whose first byte has reference bits and type; none if `length_bytes` is 0."""
     units = []
     offset = 0
     while length_bytes and offset + length_bytes < len(packet):
@@ -116,8 +116,8 @@ def _units(packet: bytes | memoryview, length_bytes: int) -> list[tuple[int, int
     return units
 
 
-def _is_one_name(messages: bytes) -> bool:
-    """Whether one message of user data is all there is."""
+def _is_encoder_name(messages: bytes) -> bool:
+    """Whether the only message is one of user data."""
     size, offset = 0, 1
     while messages[offset : offset + 1] == b"\xff":
         size, offset = size + 255, offset + 1

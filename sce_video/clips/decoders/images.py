@@ -1,4 +1,4 @@
-"""Videos whose frames lie there one by one: a still image, a folder of numbered images, pixels in memory."""
+"""Videos of separate images: a still image, a folder of numbered images, pixels in memory."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from sce_video.clips.decoders.base import (
     decode_errors,
     scaled_size,
 )
-from sce_video.clips.decoders.frame_names import FrameNamesError, in_order, matching
+from sce_video.clips.decoders.frame_names import FrameNamesError, matching, sorted_by_number
 from sce_video.special_files import read_small_file, refuse_special_file
 
 # Matched in lower case.
@@ -31,12 +31,12 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".we
 # Written beside the frames by tools/prepare_data.py: {"fps", "num_frames", "height", "width"}.
 FRAMES_FILE = "frames.json"
 
-# How long a still image is on screen is anyone's guess; one frame at a common rate.
+# A still image is one frame at a common rate.
 _STILL_FPS = 25.0
 # Times are sums and quotients of floats: 0.3 s at 10 fps must be frame 3.
 _ROUNDING_FRAMES = 1e-6
-# What a `frames.json` may say. Past so many pixels PIL itself warns of an image.
-_MOST_ABOUT_BYTES = 2**16
+# Limits of a `frames.json`; for more pixels PIL warns of an image.
+_MOST_FRAMES_FILE_BYTES = 2**16
 _SLOWEST_FPS, _FASTEST_FPS = 1e-6, 1e6
 _MOST_PIXELS = 89_478_485
 
@@ -44,13 +44,13 @@ Pixels = NDArray[np.uint8]  # (H, W, C), RGB
 
 
 class _FrameByFrame(ABC):
-    """Frames of equal length, each read when it is wanted; see `VideoDecoder`."""
+    """Frames of equal length, each read on request; see `VideoDecoder`."""
 
     metadata: VideoMetadata
 
     @abstractmethod
     def _frame(self, index: int) -> Pixels:
-        """One frame; of any size."""
+        """One frame, of any size."""
 
     def frames_at(self, times_seconds: Sequence[float]) -> Tensor:
         """See `VideoDecoder.frames_at`."""
@@ -73,14 +73,14 @@ class _FrameByFrame(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None  # nothing is held open
+        return None  # nothing to close
 
 
 class StillImage(_FrameByFrame):
     """An image file: a video of one frame."""
 
     def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
-        """Raises DecodeError for a file that is no image."""
+        """Raises DecodeError for a file that is not an image."""
         self._pixels = _read_image(path, short_side_pixels)
         height, width, _ = self._pixels.shape
         self.metadata = VideoMetadata(1 / _STILL_FPS, _STILL_FPS, 1, height, width)
@@ -110,27 +110,27 @@ class FrameFolder(_FrameByFrame):
     """A folder of images, in the order of the number that varies in their names.
 
     Args:
-        fps: where no `frames.json` says it.
-        pattern: of the names, see `frame_names.matching`; other images are left out. "" is the one that all have.
+        fps: used without a `frames.json`.
+        pattern: of the frames' names, see `frame_names.matching`; other images are ignored. "" takes all images.
     """
 
     def __init__(self, path: str, *, short_side_pixels: int = 0, fps: float = _STILL_FPS, pattern: str = "") -> None:
-        """Raises DecodeError for a folder without images, with others too, or with a `frames.json` that lies."""
+        """Raises DecodeError for no images, names without a clear order, or a `frames.json` that does not match."""
         self._short_side_pixels = short_side_pixels
         with decode_errors(path):
             names = [name for name in os.listdir(path) if _suffix(name) in IMAGE_SUFFIXES and not name.startswith(".")]
         try:
-            names = matching(names, pattern) if pattern else in_order(names)
+            names = matching(names, pattern) if pattern else sorted_by_number(names)
         except FrameNamesError as error:
             raise DecodeError(f"{path}: {error}") from error
         if not names:
             raise DecodeError(f"{path}: a folder without images" + (f" named like {pattern}" if pattern else ""))
         self._files = [os.path.join(path, name) for name in names]
-        about = _read_frames_file(Path(path, FRAMES_FILE), len(self._files))
-        if about is None:
+        rate_and_size = _read_frames_file(Path(path, FRAMES_FILE), len(self._files))
+        if rate_and_size is None:
             height, width, _ = self._frame(0).shape
-            about = (fps, height, width)
-        fps, height, width = about
+            rate_and_size = (fps, height, width)
+        fps, height, width = rate_and_size
         count = len(self._files)
         self.metadata = VideoMetadata(count / fps, fps, count, *scaled_size(height, width, short_side_pixels))
 
@@ -143,27 +143,27 @@ def _suffix(name: str) -> str:
 
 
 def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | None:
-    """Frames per second, height and width; None where there is no such file."""
+    """(fps, height, width); None if there is no such file."""
     try:
         with decode_errors(str(file), passing=(FileNotFoundError,)):
-            about = json.loads(read_small_file(file, most_bytes=_MOST_ABOUT_BYTES).decode("utf-8"))
-            fps, height, width = float(about["fps"]), int(about["height"]), int(about["width"])
+            content = json.loads(read_small_file(file, most_bytes=_MOST_FRAMES_FILE_BYTES).decode("utf-8"))
+            fps, height, width = float(content["fps"]), int(content["height"]), int(content["width"])
             is_sound = (
                 _SLOWEST_FPS <= fps <= _FASTEST_FPS
                 and min(height, width) > 0
                 and height * width <= _MOST_PIXELS
-                and about["num_frames"] == num_images
+                and content["num_frames"] == num_images
             )
     except FileNotFoundError:
         return None
     if not is_sound:
-        said = str({key: about.get(key) for key in ("fps", "height", "width", "num_frames")})[:200]
-        raise DecodeError(f"{file}: says {said}, but {num_images} images lie beside it; extract the frames again")
+        stored = str({key: content.get(key) for key in ("fps", "height", "width", "num_frames")})[:200]
+        raise DecodeError(f"{file}: {stored} does not fit the {num_images} images beside it; extract the frames again")
     return fps, height, width
 
 
 def _read_image(path: str, short_side_pixels: int) -> Pixels:
-    """An upright image, (H, W, C), scaled as `scaled_size` says; a JPEG is read small, which is cheaper."""
+    """An upright image, (H, W, C), scaled to `scaled_size`; a JPEG is decoded at a reduced size, which is cheaper."""
     with decode_errors(path):
         refuse_special_file(path)
         with Image.open(path) as image:
@@ -177,7 +177,7 @@ def _upright_pixels(image: Image.Image, short_side_pixels: int) -> Pixels:
     upright = ImageOps.exif_transpose(image)
     if upright.size != image.size:
         size = size[::-1]
-    if upright.mode.startswith("I"):  # 16 bits of gray, of which convert() would keep the low ones
+    if upright.mode.startswith("I"):  # 16-bit gray, of which convert() would keep the low byte
         upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
     pixels = np.array(upright.convert("RGB"))
     return _resized(pixels, list(size))

@@ -1,4 +1,4 @@
-"""Decoded frames to RGB: of each no more is converted than is wanted of it, and many small ones at once."""
+"""Conversion of decoded frames to RGB: only of the requested crops, and of many small ones at once."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,20 @@ from sce_video.clips.decoders.base import CropRequest
 
 Box = tuple[int, int, int, int]  # top, left, height, width; pixels
 
-# 8 bits, in three planes: what nearly all videos are.
+# 8 bits in three planes, as nearly all videos have.
 _PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p"})
-_SHARED_PIXELS = (1, 2, 2)  # so many rows and columns share one value of each plane
-# Converted at once: more would leave the processor's cache.
+_SUBSAMPLING = (1, 2, 2)  # rows and columns per value of each plane
+# Converted at once; more would not fit into the processor's cache.
 _MOST_STACKED_PIXELS = 2**20
-# To cut a larger share of each frame out costs more than to convert the rest too.
+# Cropping a larger share of a frame first costs more than converting all of it.
 _LARGEST_CUT = 0.8
 
 
 class FrameConverter:
-    """Makes the frames of one video upright RGB of one size.
+    """Converts the frames of one video to upright RGB of one size.
 
     Args:
-        height, width: before turning. A frame of another size, as streams that adapt have them, is scaled to it.
+        height, width: before rotation. A frame of another size, as in adaptive streams, is scaled to it.
         quarter_turns: counterclockwise.
     """
 
@@ -32,21 +32,21 @@ class FrameConverter:
         self._height = height
         self._width = width
         self._quarter_turns = quarter_turns
-        # One for all frames: to make one costs more than to convert a small frame.
+        # Reused: creating one costs more than converting a small frame.
         self._reformatter = VideoReformatter()
         self._last: tuple[av.video.frame.VideoFrame, np.ndarray] | None = None
 
     def whole(self, frame: av.video.frame.VideoFrame) -> np.ndarray:
-        """(H, W, C); the same frame again costs nothing."""
+        """The whole frame, (H, W, C); the last one is cached."""
         if self._last is None or self._last[0] is not frame:
             pixels = _rgb(self._reformatter, frame, height=self._height, width=self._width)
             self._last = frame, np.rot90(pixels, self._quarter_turns) if self._quarter_turns else pixels
         return self._last[1]
 
-    def can_be_cut(self, frame: av.video.frame.VideoFrame) -> bool:
-        """Whether a crop that is cut out before it is converted comes out the same.
+    def can_crop_first(self, frame: av.video.frame.VideoFrame) -> bool:
+        """Whether cropping before the conversion gives the same pixels.
 
-        FFmpeg mixes the colours of neighbouring rows where it scales, where the height is odd and in interlaced frames.
+        FFmpeg mixes the colours of neighbouring rows when it scales, for odd heights and for interlaced frames.
         """
         return (
             self._quarter_turns == 0
@@ -58,10 +58,10 @@ class FrameConverter:
 
 
 class CropCollector:
-    """The crops of all requests, from the frames that are on screen at their times.
+    """Collects the crops of all requests from the frames on screen at their times.
 
     Attributes:
-        in_order: the times for which frames are wanted, ascending.
+        times: the distinct times of all requests, ascending.
     """
 
     def __init__(self, requests: Sequence[CropRequest], converter: FrameConverter) -> None:
@@ -71,38 +71,38 @@ class CropCollector:
         for crop, request in zip(self._crops, requests, strict=True):
             for index, time in enumerate(request.times_seconds):
                 self._targets.setdefault(time, []).append((crop, index))
-        self.in_order = sorted(self._targets)
+        self.times = sorted(self._targets)
         self._num_put = 0
 
     def put(self, frames: Sequence[av.video.frame.VideoFrame]) -> None:
-        """Copy the crops of the frames at the next times; they are not needed any more."""
-        times = self.in_order[self._num_put : self._num_put + len(frames)]
+        """Copy the crops of the frames at the next times; the frames are not needed afterwards."""
+        times = self.times[self._num_put : self._num_put + len(frames)]
         for time, frame in zip(times, frames, strict=True):
-            can_be_cut = self._converter.can_be_cut(frame)
+            can_crop_first = self._converter.can_crop_first(frame)
             for crop, index in self._targets[time]:
-                crop.put(index, frame, can_be_cut=can_be_cut)
+                crop.put(index, frame, can_crop_first=can_crop_first)
         self._num_put += len(frames)
 
     def clips(self) -> list[np.ndarray]:
-        """For each request (T, height, width, C) when all frames have been put, in memory whose rows may be longer."""
+        """For each request (T, height, width, C) once all frames have been put; rows may be padded in memory."""
         return [crop.clip() for crop in self._crops]
 
 
 class _Crop:
-    """The same crop of `num_frames` frames of one video, which are put in one by one."""
+    """The same crop of `num_frames` frames of one video, put in one by one."""
 
     def __init__(self, num_frames: int, box: Box, converter: FrameConverter) -> None:
         _, _, height, width = self._box = box
         self._num_frames = num_frames
         self._converter = converter
         self._capacity = max(1, min(num_frames, _MOST_STACKED_PIXELS // (height * width)))
-        self._is_cut = self._capacity == num_frames or height * width <= _LARGEST_CUT * converter.num_pixels
+        self._crops_first = self._capacity == num_frames or height * width <= _LARGEST_CUT * converter.num_pixels
         self._stack: _Stack | None = None
-        self._stacked: list[int] = []  # indices of the crops that wait to be converted
+        self._stacked: list[int] = []  # indices of the crops not yet converted
         self._clip: np.ndarray | None = None
 
-    def put(self, index: int, frame: av.video.frame.VideoFrame, *, can_be_cut: bool) -> None:
-        if not (self._is_cut and can_be_cut):
+    def put(self, index: int, frame: av.video.frame.VideoFrame, *, can_crop_first: bool) -> None:
+        if not (self._crops_first and can_crop_first):
             top, left, height, width = self._box
             self._memory()[index] = self._converter.whole(frame)[top : top + height, left : left + width]
             return
@@ -138,15 +138,15 @@ class _Crop:
 class _Stack:
     """The same crop of many frames, one below the other in one YUV picture.
 
-    Beside converting each frame on its own, half as much is copied, and nothing is converted that is cropped away.
+    Compared with converting each frame, half as much is copied, and only the crop is converted.
 
     Args:
-        colors: what the numbers of all frames that are put in mean: format, AVColorSpace, AVColorRange.
+        colors: format, AVColorSpace and AVColorRange of all frames that are put in.
     """
 
     def __init__(self, capacity: int, box: Box, colors: tuple[str, int, int]) -> None:
         top, left, height, width = box
-        # Colours are shared by two by two pixels: from an even row and column on, up to even ones.
+        # Two by two pixels share their colours: extend the crop to even rows and columns.
         self._top, self._left = top - top % 2, left - left % 2
         self._height, self._width = (top + height + 1) // 2 * 2 - self._top, (left + width + 1) // 2 * 2 - self._left
         self._inside = np.s_[:, top % 2 : top % 2 + height, left % 2 : left % 2 + width]
@@ -156,14 +156,14 @@ class _Stack:
         self._picture = av.video.frame.VideoFrame(self._width, capacity * self._height, colors[0])
         self._picture.colorspace, self._picture.color_range = colors[1:]
         self._crops = [
-            rows[:, : self._width // shared].reshape(capacity, -1, self._width // shared)
-            for rows, shared in zip(_planes(self._picture), _SHARED_PIXELS, strict=True)
+            rows[:, : self._width // step].reshape(capacity, -1, self._width // step)
+            for rows, step in zip(_planes(self._picture), _SUBSAMPLING, strict=True)
         ]
 
     def put(self, index: int, frame: av.video.frame.VideoFrame) -> None:
         bottom, right = self._top + self._height, self._left + self._width
-        for crops, rows, shared in zip(self._crops, _planes(frame), _SHARED_PIXELS, strict=True):
-            crops[index] = rows[self._top // shared : bottom // shared, self._left // shared : right // shared]
+        for crops, rows, step in zip(self._crops, _planes(frame), _SUBSAMPLING, strict=True):
+            crops[index] = rows[self._top // step : bottom // step, self._left // step : right // step]
 
     def rgb(self) -> np.ndarray:
         """(capacity, height, width, C)"""
@@ -172,13 +172,13 @@ class _Stack:
 
 
 def _rgb(reformatter: VideoReformatter, frame: av.video.frame.VideoFrame, *, height: int, width: int) -> np.ndarray:
-    """(height, width, C), in memory whose rows may be longer."""
+    """(height, width, C); rows may be padded in memory."""
     converted = reformatter.reformat(frame, width, height, "rgb24", threads=1)
     return _planes(converted)[0][:, : 3 * width].reshape(height, width, 3)
 
 
 def _planes(frame: av.video.frame.VideoFrame) -> list[np.ndarray]:
-    """The bytes of each plane, (rows, bytes in each); those at the end of a row may mean nothing."""
+    """The bytes of each plane, (rows, bytes per row), padding included."""
     planes = [(np.frombuffer(memoryview(plane), np.uint8), plane.line_size) for plane in frame.planes]
-    # Below 0 the lowest row comes first in memory.
+    # With a negative line size the bottom row is first in memory.
     return [content.reshape(-1, abs(size))[:: 1 if size > 0 else -1] for content, size in planes]

@@ -1,4 +1,4 @@
-"""Opening a file with PyAV, and its packets and frames in the order of play, on one clock."""
+"""Files opened with PyAV, and their packets and frames in playback order on a continuous clock."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,27 +14,27 @@ import av.video.frame
 import av.video.stream
 
 from sce_video.clips.decoders.base import DecodeError
-from sce_video.clips.decoders.h264 import length_bytes, says_more
+from sce_video.clips.decoders.h264 import length_bytes, may_change_geometry
 
-# Not to find out by decoding what is known: nothing decodes while the file is opened, which reads its least of bytes.
-_FIND_OUT_NOTHING = {"codec_whitelist": "none", "probesize": "32"}
+# Options to open a file without probing: decode nothing, read as few bytes as possible.
+_NO_PROBING = {"codec_whitelist": "none", "probesize": "32"}
 
-# Titles need not be UTF-8; from PyAV 19 on that is no error any more, and there is nothing to be set.
-ANY_TITLE: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+# Titles need not be UTF-8; from PyAV 19 on that is not an error, and the option is gone.
+LENIENT_METADATA: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
-# Packets are kept for the clips that hang on one key frame, up to this; past it the file is decoded from its start.
+# Packets kept in memory for one window of frames; if there are more, the file is decoded from the start.
 _MOST_KEPT_BYTES = 2**28
-# A frame may come out this many packets after its own (H.264 and HEVC keep at most 16 frames back).
+# Packets by which a frame may be output late (H.264 and HEVC hold back at most 16 frames).
 _MAX_REORDERED = 16
 
-# As ffmpeg's own program has it (dts_delta_threshold): in formats made to be joined a step back by more than the one or
-# ahead by more than the other begins another clock. Smaller ones are stamps that are wrong, and stills.
+# As in ffmpeg (dts_delta_threshold): in formats that can be concatenated, a larger step back or ahead starts a new
+# clock. Smaller steps are wrong timestamps or still pictures.
 _MOST_BACK_SECONDS = Fraction(1, 10)
 _MOST_AHEAD_SECONDS = 10
 _USUAL_INTERVAL = Fraction(1, 25)
-_MAY_BE_JOINED = 0x0200  # AVFMT_TS_DISCONT
+_CAN_BE_CONCATENATED = 0x0200  # AVFMT_TS_DISCONT
 
-StampedFrame = tuple[int | None, av.video.frame.VideoFrame]  # begins at so many ticks of the stream's time base
+StampedFrame = tuple[int | None, av.video.frame.VideoFrame]  # (start in ticks of the stream's time base, frame)
 
 
 def open_stream(
@@ -43,8 +43,8 @@ def open_stream(
     """Open a local file and its main video stream, to be decoded in one thread.
 
     Args:
-        is_plain_mp4: its header says all that FFmpeg finds out of other files by decoding a little; the size in the
-            codec context is then the container's word only.
+        is_plain_mp4: see `plain_mp4_size`; its header is complete, so that nothing is probed by decoding. The size in
+            the codec context is then the container's.
     Raises:
         DecodeError: no video stream, or one whose codec PyAV does not know.
         av.error.FFmpegError, ValueError: not a video that PyAV can open.
@@ -52,11 +52,11 @@ def open_stream(
     # "file:" keeps a name such as "a:b.mp4" from being read as a protocol.
     name = f"file:{path}"
     container = (
-        av.open(name, format="mp4", container_options=_FIND_OUT_NOTHING, **ANY_TITLE)
+        av.open(name, format="mp4", container_options=_NO_PROBING, **LENIENT_METADATA)
         if is_plain_mp4
-        else av.open(name, **ANY_TITLE)
+        else av.open(name, **LENIENT_METADATA)
     )
-    if container.format.name == "tty":  # which makes pictures of any text whose name ends as one
+    if container.format.name == "tty":  # which renders text files as videos
         container.close()
         raise DecodeError(f"{path}: not a video: text")
     stream = container.streams.best("video")
@@ -66,14 +66,14 @@ def open_stream(
     if stream.codec_context is None:
         container.close()
         raise DecodeError(f"{path}: no decoder for its codec in this PyAV")
-    # "AUTO" can hang for good on a damaged frame, and the workers already fill the cores.
+    # "AUTO" can hang forever on a damaged frame, and the workers already fill the cores.
     stream.codec_context.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
     return container, stream
 
 
-def is_row_of_slots(container: av.container.InputContainer) -> bool:
-    """Whether it is an AVI, whose packets have a slot in a row (their dts) and no time at which they are shown."""
+def lacks_presentation_times(container: av.container.InputContainer) -> bool:
+    """Whether the container is AVI, whose packets have only a slot in a sequence (their dts)."""
     return container.format.name == "avi"
 
 
@@ -83,17 +83,17 @@ def stamped_frames(
     *,
     read: Iterable[av.packet.Packet] = (),
 ) -> Iterator[StampedFrame]:
-    """Decode the packets already `read`, and what comes next in the file, in the order in which the video plays.
+    """Decode the packets already `read` and the rest of the file, in playback order.
 
-    An AVI keeps no presentation times, and those guessed from its B-frames are out of order. It is a row of slots
-    of one length, some of them empty: the n-th frame is shown from the slot of the n-th packet on.
-    Where the clock of a transport stream starts again, the frames begin as if it had gone on.
+    AVI has no presentation times, and those that FFmpeg guesses with B-frames are out of order. It is a sequence of
+    slots of equal length, some of them empty: the n-th frame starts at the slot of the n-th packet.
+    Where the clock of a transport stream restarts, it is continued.
     """
-    has_slots = is_row_of_slots(container)
-    clock = steady_clock(container, stream)
+    has_slots = lacks_presentation_times(container)
+    clock = continuous_clock(container, stream)
     slots: list[int | None] = []
     num_frames = 0
-    end = av.packet.Packet()  # brings out what the decoder holds back, and tells those frames their unit of time
+    end = av.packet.Packet()  # flushes the decoder; the flushed frames take its time base
     end.time_base = stream.time_base or Fraction(0, 1)
     for packet in chain(read, packets_of(container, stream), [end]):
         if packet.size > 0:
@@ -107,8 +107,8 @@ def stamped_frames(
 def packets_of(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> Iterator[av.packet.Packet]:
-    """The stream's packets that follow in the file; none is empty."""
-    with suppress(IndexError):  # PyAV's own, at the end of a file in which further streams begin on the way
+    """The stream's remaining packets in the file, without empty ones."""
+    with suppress(IndexError):  # PyAV's, at the end of a file in which further streams begin on the way
         for packet in container.demux(stream):
             if packet.size > 0:
                 yield packet
@@ -117,7 +117,7 @@ def packets_of(
 def packets_until(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, last: int
 ) -> list[av.packet.Packet] | None:
-    """The stream's packets that follow, up to all that is shown by tick `last`; None: too many to be kept."""
+    """The stream's remaining packets up to all shown by tick `last`; None: too many to keep."""
     packets: list[av.packet.Packet] = []
     num_later = num_bytes = 0
     for packet in packets_of(container, stream):
@@ -132,7 +132,7 @@ def packets_until(
 
 
 class FirstFrame(NamedTuple):
-    """What all frames of a video have in common: when time begins, and how frames are sized and turned.
+    """Start time of a video, and size and rotation of its frames.
 
     `begin` is in ticks of the `time_base`, None if the file has no times; `rotation` in degrees counterclockwise.
     """
@@ -145,21 +145,21 @@ class FirstFrame(NamedTuple):
 
 
 def decoded_first_frame(stamped: StampedFrame) -> FirstFrame:
-    """Of any file, from its first frame itself."""
+    """From the first frame, for any file."""
     begin, frame = stamped
     assert frame.time_base is not None  # only frames made by hand have none
     return FirstFrame(begin, frame.time_base, frame.height, frame.width, frame.rotation)
 
 
-def said_first_frame(
+def undecoded_first_frame(
     packet: av.packet.Packet, stream: av.video.stream.VideoStream, *, size: tuple[int, int]
 ) -> FirstFrame | None:
-    """Of a plain mp4 with frames of that `plain_mp4_size`, by its first packet; None if that cannot tell."""
+    """From the first packet of a plain mp4 with that `plain_mp4_size`; None if the frame must be decoded."""
     extradata = stream.codec_context.extradata
     if (
         stream.time_base is None
         or not _is_shown_first(packet)
-        or says_more(bytes(packet), length_bytes=length_bytes(extradata))
+        or may_change_geometry(bytes(packet), length_bytes=length_bytes(extradata))
     ):
         return None
     return FirstFrame(packet.pts, stream.time_base, *size, 0)
@@ -170,13 +170,13 @@ def _is_shown_first(packet: av.packet.Packet) -> bool:
     return is_sound and packet.pts is not None and packet.pts == packet.dts
 
 
-class SteadyClock:
-    """Called with when each frame begins, in the order of play, it tells when that is if one clock had gone on.
+class ContinuousClock:
+    """Converts the start of each frame, called in playback order, to one clock that never restarts.
 
-    The first frame of another clock comes as long after the one before it as that one after its own predecessor.
+    The first frame after a restart follows at the same interval as the frame before it.
 
     Args:
-        interval: between two frames, in seconds, until two of them tell.
+        interval: between two frames in seconds, until known from two frames.
     """
 
     def __init__(self, *, time_base: Fraction, interval: Fraction) -> None:
@@ -197,25 +197,27 @@ class SteadyClock:
         return self._last
 
     def is_step(self, ticks: int) -> bool:
-        """Whether one clock can go on by so much from one frame to the next."""
+        """Whether two frames on one clock can be so far apart."""
         return -self._most_back <= ticks <= self._most_ahead
 
 
-def steady_clock(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> SteadyClock | None:
-    """For a file of a kind that may be joined byte by byte (MPEG's streams, Ogg); None for all others."""
-    if not container.format.flags & _MAY_BE_JOINED or not stream.time_base:
+def continuous_clock(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> ContinuousClock | None:
+    """For formats that can be concatenated byte by byte (MPEG's streams, Ogg); None for all others."""
+    if not container.format.flags & _CAN_BE_CONCATENATED or not stream.time_base:
         return None
     fps = stream.average_rate
-    return SteadyClock(time_base=stream.time_base, interval=1 / fps if fps else _USUAL_INTERVAL)
+    return ContinuousClock(time_base=stream.time_base, interval=1 / fps if fps else _USUAL_INTERVAL)
 
 
-def in_order_of_play(stamps: Iterable[tuple[int, int]], clock: SteadyClock) -> list[int]:
-    """When the frames of some packets begin, each once, on that clock.
+def in_playback_order(stamps: Iterable[tuple[int, int]], clock: ContinuousClock) -> list[int]:
+    """Distinct starts of the packets' frames on that clock, in playback order.
 
     Args:
-        stamps: of each packet, in the order of the file, when it is shown and when it is decoded.
+        stamps: (presentation time, decoding time) of each packet, in file order.
     """
-    runs: list[set[int]] = [set()]  # each on one clock, so that to sort it is right
+    runs: list[set[int]] = [set()]  # each on one clock, so that it can be sorted
     last = None
     for shown, decoded in stamps:
         if last is not None and not clock.is_step(decoded - last):

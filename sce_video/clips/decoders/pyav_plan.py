@@ -1,4 +1,4 @@
-"""Which packets have to be decoded for the wanted frames: pure planning, no file needed."""
+"""Plan of which packets to decode for the requested frames; needs no file."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -6,25 +6,25 @@ from typing import NamedTuple, Protocol
 
 
 class Packet(Protocol):
-    """What the container says of one packet, in ticks of the stream's clock; PyAV's packets are such."""
+    """What the container stores of a packet, in ticks of the stream's clock; PyAV's packets have it."""
 
     @property
     def pts(self) -> int | None:
-        """When its frame begins."""
+        """Start of its frame."""
 
     @property
     def is_keyframe(self) -> bool: ...
 
     @property
     def is_discard(self) -> bool:
-        """Decoded for others' sake, never on screen: what an edit list cuts off."""
+        """Decoded for other frames only and never shown: cut off by an edit list."""
 
 
 class DecodePlan(NamedTuple):
-    """What to send to the decoder, and what comes out of it.
+    """The packets to decode, and those whose frames are shown.
 
-    `ranges` are packets [start, stop), ascending and apart, each starting at a key frame. `shown` is for every wanted
-    time the packet whose frame is on screen then.
+    `ranges` are packets [start, stop), ascending and disjoint, each starting at a key frame. `shown` has, for each
+    wanted time, the packet whose frame is on screen.
     """
 
     ranges: list[tuple[int, int]]
@@ -35,14 +35,13 @@ def plan_decoding(packets: Sequence[Packet], wanted: Sequence[int]) -> DecodePla
     """The fewest packets that give the frames on screen at the wanted times.
 
     A frame depends on nothing before the last key frame that precedes it both in decoding and in presentation order:
-    pictures that follow a key frame but are shown before it may lean on the group of pictures before.
+    frames that follow a key frame but are shown before it may reference the previous group of pictures.
 
     Args:
         packets: in decoding order, every one whose frame is shown from the first packet's start to the last time.
         wanted: ascending times in the same ticks.
     Returns:
-        None where the packets do not tell: one has no time, two begin at one time, a wanted frame or its key frame is
-        not among them.
+        None if a packet has no time, two start at the same time, or a wanted frame or its key frame is missing.
     """
     starts = [packet.pts for packet in packets if packet.pts is not None]
     if len(starts) < len(packets):
@@ -57,15 +56,15 @@ def plan_decoding(packets: Sequence[Packet], wanted: Sequence[int]) -> DecodePla
         (max([key for key in keys if key <= index and starts[key] <= starts[index]], default=-1), index + 1)
         for index in set(shown)
     ]
-    return None if min(spans)[0] < 0 else DecodePlan(_joined(spans), shown)
+    return None if min(spans)[0] < 0 else DecodePlan(_merged(spans), shown)
 
 
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans that overlap or touch become one: a packet is decoded once."""
-    joined: list[tuple[int, int]] = []
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Merge spans that overlap or touch, so that a packet is decoded once."""
+    merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
         else:
-            joined.append((start, stop))
-    return joined
+            merged.append((start, stop))
+    return merged

@@ -22,16 +22,12 @@ from sce_video.clips.decoders.base import (
 )
 from sce_video.errors import UserError
 
-# torchcodec keeps time stamps as float64 seconds; a frame that begins at t must still be found at t.
+# torchcodec keeps timestamps as float64 seconds; a frame that begins at t must still be found at t.
 _STAMP_SECONDS = 1e-6
 
 
 def load_torchcodec() -> Any:
-    """The library.
-
-    Raises:
-        UserError: not installed, or installed without FFmpeg's libraries.
-    """
+    """Import torchcodec; raises UserError if it is not installed, or FFmpeg's libraries are not."""
     try:
         import torchcodec.decoders
     except ImportError as error:
@@ -49,7 +45,7 @@ class TorchCodecDecoder:
     """One video read by torchcodec; see `VideoDecoder`."""
 
     def __init__(self, path: str, *, short_side_pixels: int = 0) -> None:
-        """Raises DecodeError for a file torchcodec cannot read, UserError where it cannot be loaded."""
+        """Raises DecodeError for a file that torchcodec cannot read, UserError if torchcodec cannot be loaded."""
         torchcodec = load_torchcodec()
         self._path = path
         with decode_errors(path):
@@ -58,10 +54,10 @@ class TorchCodecDecoder:
                 path, seek_mode="exact", num_ffmpeg_threads=1, dimension_order="NHWC"
             )
             height, width, _ = self._decoder[0].shape
-            about = self._decoder.metadata
-            self._first_seconds = about.begin_stream_seconds
-            self._last_seconds = about.end_stream_seconds - about.begin_stream_seconds - 2 * _STAMP_SECONDS
-            duration, fps, num_frames = about.duration_seconds, about.average_fps, about.num_frames
+            metadata = self._decoder.metadata
+            self._first_seconds = metadata.begin_stream_seconds
+            self._last_seconds = metadata.end_stream_seconds - metadata.begin_stream_seconds - 2 * _STAMP_SECONDS
+            duration, fps, num_frames = metadata.duration_seconds, metadata.average_fps, metadata.num_frames
         if not is_consistent(duration or 0.0, fps or 0.0, num_frames):
             duration, fps, num_frames = even_timing(num_frames, self._last_seconds)
         size = scaled_size(height, width, short_side_pixels)

@@ -1,4 +1,4 @@
-"""What lies in an MPEG transport stream (ISO/IEC 13818-1), by its packets of 188 bytes: no library is asked."""
+"""Pictures in an MPEG transport stream (ISO/IEC 13818-1), found in its packets of 188 bytes without a library."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ _PACKETS_AT_ONCE = 2**16
 _MOST_BY_CHANCE = 1
 
 
-def refuse_lost_pictures(path: str, *, stream_id: int) -> None:
-    """For a transport stream of which one video stream is read: joined of files with other numbers, it has several.
+def refuse_concatenated_streams(path: str, *, stream_id: int) -> None:
+    """Refuse a transport stream concatenated from files with different stream ids, of which only one would be read.
 
-    Streams beside each other, as a broadcast has them, are a choice; one behind the other is half of the video.
+    Parallel streams, as in a broadcast, are alternatives; consecutive ones are parts of one video.
 
     Args:
-        stream_id: of the one that is read.
+        stream_id: of the stream that is read.
     Raises:
-        DecodeError: the pictures go on, or began, in another stream; it counts them.
+        DecodeError: another stream precedes or follows it.
     """
     counts: Counter[int] = Counter()
     first: dict[int, int] = {}
@@ -41,13 +41,13 @@ def refuse_lost_pictures(path: str, *, stream_id: int) -> None:
     }
     if lost:
         raise DecodeError(
-            f"{path}: joined of streams with other numbers; {counts[stream_id]} pictures can be shown, "
+            f"{path}: concatenated from streams with different ids; {counts[stream_id]} pictures can be read, "
             f"{sum(lost.values())} would be lost; join its parts with ffmpeg -f concat"
         )
 
 
 def _starts_of_pictures(path: str) -> Iterator[tuple[int, int]]:
-    """(number of the packet, stream) where a picture begins, in the order of the file."""
+    """(packet number, stream id) of the start of each picture, in file order."""
     before = 0
     with open(path, "rb") as file:
         while content := file.read(_PACKET_BYTES * _PACKETS_AT_ONCE):
@@ -60,7 +60,7 @@ def _starts_of_pictures(path: str) -> Iterator[tuple[int, int]]:
 
 
 def _begins_a_picture(packets: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether a packet holds the head of a video's elementary packet, (N, 188) -> (N,)."""
+    """Whether a packet starts an elementary packet of video, (N, 188) -> (N,)."""
     has_field, has_payload = packets[:, 3] & 0x20 > 0, packets[:, 3] & 0x10 > 0
     begin = np.minimum(np.where(has_field, 5 + packets[:, 4].astype(int), 4), _PACKET_BYTES - 4)
     head = np.take_along_axis(packets, begin[:, None] + np.arange(4), axis=1)

@@ -1,4 +1,4 @@
-"""Ways in which videos are listed: one module per family, each giving `ListedVideos`."""
+"""Readers of lists and data sets, one module per family; each returns `ListedVideos`."""
 
 from sce_video.data.sources.class_names import ClassNames
 from sce_video.data.sources.folders import (

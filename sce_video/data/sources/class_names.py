@@ -1,4 +1,4 @@
-"""What labels stand for: `classes.txt` beside a list, one name a line in the order of the labels."""
+"""Class names of labels: `classes.txt` beside a list, one name a line in the order of the labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ ClassNames = Callable[[], Mapping[int, str] | None]
 
 
 class NumberedLabels(NamedTuple):
-    """Labels as numbers, and what they stand for where that is known."""
+    """Labels as numbers, and their class names if known."""
 
     numbers: Sequence[int]
     names: Mapping[int, str] | None
@@ -43,15 +43,12 @@ def numbered_labels(
     origin: str,
     where: Callable[[int], str] | None = None,
 ) -> NumberedLabels:
-    """Labels that are names as numbers.
-
-    Names are numbered as `own_names` has them, or else `class_names`, or else in their sorted order, as class folders
-    are.
+    """Number the labels that are class names: by `own_names`, else by `class_names`, else in sorted order.
 
     Args:
-        where: the label of that index stands, for messages.
+        where: list and line of the label at an index, for messages.
     Raises:
-        ManifestError: numbers and names, a name that is none of those known, one that is known twice.
+        ManifestError: numbers and names, an unknown name, two classes with the same name.
     """
     numbers = [label for label in labels if isinstance(label, int)]
     if len(numbers) == len(labels):
@@ -60,8 +57,8 @@ def numbered_labels(
     if numbers:
         index = next(index for index, label in enumerate(labels) if type(label) is not type(labels[0]))
         raise ManifestError(
-            f"{at(index)} has the label {_shown(labels[index])}, but {at(0)} has {_shown(labels[0])}; labels are all "
-            "numbers or all names"
+            f"{at(index)} has the label {_shown(labels[index])}, but {at(0)} has {_shown(labels[0])}; labels must be "
+            "all numbers or all names"
         )
     given = own_names or class_names()
     names = given or dict(enumerate(sorted({str(label) for label in labels})))
@@ -71,7 +68,7 @@ def numbered_labels(
     for index, label in enumerate(labels):
         if label not in label_of:
             known = f"the {len(names)} classes of {CLASSES_FILE} beside it or of the training videos"
-            raise ManifestError(f"{at(index)} has the label {_shown(label)}, which is none of {known}")
+            raise ManifestError(f"{at(index)} has the label {_shown(label)}, which is not one of {known}")
     return NumberedLabels([label_of[str(label)] for label in labels], names, "stated" if given else "named")
 
 

@@ -1,11 +1,11 @@
-"""Videos, images and folders of frames as they lie on disk, labelled by their class folder or not at all."""
+"""Folders of videos, images or frames, labelled by their class folder or not at all."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 
 from sce_video.data.sources.source import Source
 from sce_video.data.sources.tree import IMAGE_SUFFIXES, VIDEO_SUFFIXES, files_below, folders_below
-from sce_video.data.videos import ListedVideos, listed_files
+from sce_video.data.videos import ListedVideos, videos_from_paths
 from sce_video.engine.remote import Location, location, relative_folder
 from sce_video.errors import ManifestError
 
@@ -20,7 +20,7 @@ def read_class_folders(root: Location | str, folder: str, *, class_names: Sequen
     """Videos below `root/folder/<class>/`, labelled by the sorted class names.
 
     Args:
-        class_names: of the training folder, so that a test folder that lacks a class is labelled alike.
+        class_names: of the training folder, for the same labels in a test folder that lacks a class.
     Raises:
         ManifestError: no class folders, or one that is not among `class_names`.
     """
@@ -37,12 +37,10 @@ def read_image_folders(root: Location | str, folder: str, *, class_names: Sequen
 def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
     """Videos that are folders of images: a folder with images directly in it is one video.
 
-    Labelled as by `read_class_folders` where they lie in class folders; without labels where all lie directly in
-    `root/folder`.
+    Labelled as by `read_class_folders` if they are in class folders; without labels if all are in `root/folder` itself.
 
     Raises:
-        ManifestError: as `read_class_folders`; a folder with images and folders in it, which may be neither video nor
-            class; videos beside class folders.
+        ManifestError: as `read_class_folders`; a folder of both images and folders; videos beside class folders.
     """
     root = location(root)
     top = root / folder
@@ -51,8 +49,8 @@ def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequen
         if found.files_with(IMAGE_SUFFIXES):
             if found.folders or not found.path:
                 raise ManifestError(
-                    f"{top / found.path} holds images, but is no folder of one video's frames; "
-                    "those hold no other folders"
+                    f"{top / found.path} holds images, but is not the folder of one video's frames, "
+                    "which has no folders in it"
                 )
             videos.append(found.path)
     unlabelled = [video for video in videos if "/" not in video]
@@ -100,11 +98,11 @@ def _manifest(
         )
     prefix = relative_folder(top, root)
     paths = videos if prefix == "." else [os.path.join(prefix, video) for video in videos]
-    return listed_files(root, paths, labels, str(top), class_names=class_names)
+    return videos_from_paths(root, paths, labels, str(top), class_names=class_names)
 
 
 def _classes_source(read: Callable[..., ListedVideos], *, is_walked: bool) -> Source:
-    """One folder for each class; the test folder's classes are numbered as the training folder's. Not walked: local."""
+    """A source with one folder per class; test classes are numbered as the training folder's. Not walked: local."""
     return Source(
         lambda listing: read(listing.root, listing.train),
         lambda listing: read(

@@ -1,4 +1,4 @@
-"""Kinetics-400/600/700 from their annotation tables, and Mini-Kinetics (Kinetics-200) as a part of Kinetics-400."""
+"""Kinetics-400/600/700 from their annotation tables, and Mini-Kinetics (Kinetics-200), a subset of Kinetics-400."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _NAMING_COLUMNS = ("youtube_id", "time_start", "time_end")
 
 @dataclass(frozen=True)
 class KineticsAnnotations:
-    """Videos of an annotation table: names without ending, classes (none in a table without labels), the split."""
+    """Videos of an annotation table: names without suffix, classes (none in a table without labels), the split."""
 
     file: Location
     names: list[str]
@@ -36,7 +36,7 @@ class KineticsAnnotations:
 
     @property
     def class_names(self) -> list[str]:
-        """In the official order, which is the sorted one."""
+        """Sorted, which is the official order."""
         return sorted(set(self.classes))
 
 
@@ -44,9 +44,9 @@ def read_annotations(file: Location | str, *, only_ids: Collection[str] | None =
     """A table with the columns label, youtube_id, time_start, time_end and split; `label` and `split` may be missing.
 
     Args:
-        only_ids: YouTube ids to which the table is cut down (Mini-Kinetics).
+        only_ids: YouTube ids of the videos to keep (Mini-Kinetics).
     Raises:
-        ManifestError: unreadable file, a column or a value is missing, a time that is no number.
+        ManifestError: unreadable file, a missing column or value, a time that is not a number.
     """
     file = location(file)
     rows = read_rows(file)
@@ -66,12 +66,12 @@ def read_annotations(file: Location | str, *, only_ids: Collection[str] | None =
             classes.append(row["label"])
         split = row.get("split", "")
     if only_ids is not None and not names:
-        raise ManifestError(f"{file} has none of the {len(only_ids)} ids asked for")
+        raise ManifestError(f"{file} has none of the {len(only_ids)} requested ids")
     return KineticsAnnotations(file, names, classes, split)
 
 
 def _video_name(row: dict[str, str], file: Location, line: int) -> str:
-    """As the crawlers and cvdf's copy call it: `<id>_<start>_<end>`, times in seconds, six digits."""
+    """Name in cvdf's copy and of the crawlers: `<id>_<start>_<end>`, times in seconds, six digits."""
     try:
         start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
         return f"{row['youtube_id']}_{start:06d}_{end:06d}"
@@ -82,12 +82,12 @@ def _video_name(row: dict[str, str], file: Location, line: int) -> str:
 def read_kinetics(
     annotations: KineticsAnnotations, root: Location | str, *, class_names: Sequence[str]
 ) -> ListedVideos:
-    """The annotated videos that lie anywhere below `root`, flat or in class folders; missing ones are normal.
+    """The annotated videos that are present at any depth below `root`; missing ones are normal.
 
     Args:
         class_names: of the training table, in the order of their labels.
     Raises:
-        ManifestError: no video is there, or one has a class that is not among `class_names`.
+        ManifestError: no video is present, or one has a class that is not among `class_names`.
     """
     root = location(root)
     label_of = {name: label for label, name in enumerate(class_names)}
@@ -119,7 +119,7 @@ def _read(listing: Listing, table: str) -> ListedVideos:
 
 
 def _read200(listing: Listing, table: str, ids: str) -> ListedVideos:
-    """Mini-Kinetics: of Kinetics-400's tables, the videos in its two lists."""
+    """Mini-Kinetics: the videos of Kinetics-400's tables that are in its two lists."""
     splits = Path(listing.splits_dir)
     class_names = read_annotations(listing.train, only_ids=read_ids(splits / _TRAIN_IDS)).class_names
     chosen = read_annotations(table, only_ids=read_ids(splits / ids))

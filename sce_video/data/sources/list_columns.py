@@ -1,13 +1,13 @@
-"""Which columns a list has: as DATA.LIST_COLUMNS says, or its own first line."""
+"""Columns of a list, from DATA.LIST_COLUMNS or its header."""
 
 from typing import NamedTuple
 
-from sce_video.data.sources.list_lines import has_ending, label_number
+from sce_video.data.sources.list_lines import has_suffix, label_number
 from sce_video.errors import ManifestError
 
 PATH, LABEL, NUM_FRAMES = "path", "label", "num_frames"
 
-# Words of headers, in lower case and with _ for blanks; the first line alone may be one of _PATH_WORDS.
+# Words of headers, in lower case and with _ for blanks; a header of one word is one of _PATH_WORDS.
 _PATH_WORDS = {"path", "paths", "file", "filename", "file_name", "filepath", "file_path", "video_path", "video_name"}
 _ID_WORDS = {"video", "videos", "video_id", "vid", "id", "name", "clip", "clip_path", "image", "youtube_id"}
 _LABEL_WORDS = {
@@ -20,7 +20,7 @@ _KINETICS_WORDS = {"youtube_id", "time_start", "time_end"}
 
 
 class Header(NamedTuple):
-    """Where path and label stand among `num_columns`, None for no labels; what parts the columns: tab, `,` or `;`."""
+    """Header of a table: its delimiter (tab, `,` or `;`), and the columns of path and label (None: no labels)."""
 
     delimiter: str
     num_columns: int
@@ -28,25 +28,21 @@ class Header(NamedTuple):
     label: int | None
 
 
-def said_columns(key: str) -> tuple[str, ...]:
-    """`path,num_frames,label` of the config as a tuple; empty where nothing is said.
-
-    Raises:
-        ManifestError: other words, a word twice, a path that is not the first.
-    """
+def configured_columns(key: str) -> tuple[str, ...]:
+    """DATA.LIST_COLUMNS, such as `path,num_frames,label`, as a tuple; raises ManifestError for unknown columns."""
     columns = tuple(word.strip() for word in key.split(",")) if key.strip() else ()
     if columns and (
         columns[0] != PATH or not {PATH, LABEL, NUM_FRAMES} >= set(columns) or len(set(columns)) < len(columns)
     ):
         raise ManifestError(
-            f"DATA.LIST_COLUMNS is {key!r}; path comes first, then label and num_frames as the list has them: "
+            f"DATA.LIST_COLUMNS is {key!r}; it must be one of "
             "path  path,label  path,num_frames  path,num_frames,label  path,label,num_frames"
         )
     return columns
 
 
 def find_header(line: str, *, file: object) -> Header | tuple[str, ...] | None:
-    """What the first line says of the columns: as a table, as blanks-separated columns, or nothing (None).
+    """The first line as a header: of a table, of columns separated by blanks, or None for neither.
 
     Raises:
         ManifestError: the header of Kinetics' own table.
@@ -67,18 +63,18 @@ def find_header(line: str, *, file: object) -> Header | tuple[str, ...] | None:
 def _table_header(fields: list[str], delimiter: str, file: object) -> Header | None:
     words = [_word(field) for field in fields]
     if set(words) >= _KINETICS_WORDS:
-        raise ManifestError(f"{file} is a table of Kinetics, its videos have no paths; DATA.SOURCE kinetics reads it")
+        raise ManifestError(f"{file} is an annotation table of Kinetics, without paths; set DATA.SOURCE kinetics")
     paths = [index for index, word in enumerate(words) if word in _PATH_WORDS] or [
         index for index, word in enumerate(words) if word in _ID_WORDS
     ]
     labels = [index for index, word in enumerate(words) if word in _LABEL_WORDS]
     is_known = bool(labels) or any(word in _FRAMES_WORDS | _PATH_WORDS for word in words)
-    if not paths or not is_known or any(has_ending(field) or label_number(field) is not None for field in words):
+    if not paths or not is_known or any(has_suffix(field) or label_number(field) is not None for field in words):
         return None
     for indices, name in ((paths, PATH), (labels, LABEL)):
         if len(indices) > 1:
             both = f"{words[indices[0]]!r} and {words[indices[1]]!r}"
-            raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; leave one of them")
+            raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; keep one of them")
     return Header(delimiter, len(fields), paths[0], labels[0] if labels else None)
 
 

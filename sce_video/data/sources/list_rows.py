@@ -1,4 +1,4 @@
-"""The lines of a list as rows of path and label: what is read of each where the lines, or the user, leave no doubt."""
+"""Rows of path and label, from the lines of a list; ambiguous ones are refused."""
 
 import csv
 from array import array
@@ -14,25 +14,25 @@ from sce_video.data.sources.tree import VIDEO_SUFFIXES
 from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 
-# How the first line of a prepared manifest begins; the columns behind (duration and so on) are not needed here.
+# The first columns of a prepared manifest; the others (duration and so on) are not needed here.
 _PREPARED_COLUMNS = ["path", "label"]
-# No file system takes longer names; a signed URL has some hundreds.
+# No file system has longer paths; a signed URL has some hundreds.
 _MOST_CHARACTERS = 10_000
 _MOST_DIGITS = 10
 
 
 @dataclass
 class Rows:
-    """In parallel: paths, labels as they stand there (None: the line has none), line numbers.
+    """Parallel lists of paths, labels as written (None: no label) and line numbers.
 
-    `open` are the rows of which `paths` has the whole line so far: what in it is the label depends on the others.
+    `unsplit` are the rows of which `paths` has the whole line: what in it is the label depends on the other lines.
     """
 
     file: Location
     paths: list[str] = field(default_factory=list)
     labels: list[int | str | None] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
-    open: list[int] = field(default_factory=list)
+    unsplit: list[int] = field(default_factory=list)
     comments: list[int] = field(default_factory=list)
 
     def add(self, line: int, path: str, label: int | str | None) -> None:
@@ -44,12 +44,8 @@ class Rows:
         return ManifestError(f"{self.file}, line {self.lines[row]}: {message}")
 
 
-def read_rows_of(file: Location, text: str, said: tuple[str, ...]) -> tuple[Rows, bool]:
-    """All rows; and whether nothing but the lines themselves says that their numbers are labels.
-
-    Args:
-        said: the columns, where the user has said them.
-    """
+def read_list_rows(file: Location, text: str, configured: tuple[str, ...]) -> tuple[Rows, bool]:
+    """All rows; and whether their labels are guessed, declared by neither a header nor the `configured` columns."""
     rows = Rows(file)
     if text.partition("\n")[0].rstrip("\r").split("\t")[:2] == _PREPARED_COLUMNS:
         _read_prepared(rows, text)
@@ -60,12 +56,12 @@ def read_rows_of(file: Location, text: str, said: tuple[str, ...]) -> tuple[Rows
     if isinstance(header, Header):
         _read_table(rows, lines, header)
         return rows, False
-    columns = said or header or ()
+    columns = configured or header or ()
     _read_plain(
-        rows, lines if first is None or header else chain([first], lines), is_open=columns not in ((), (PATH, LABEL))
+        rows, lines if first is None or header else chain([first], lines), is_split=columns in ((), (PATH, LABEL))
     )
     if columns:
-        _split_as_said(rows, columns)
+        _split_by_columns(rows, columns)
     else:
         _split_alike(rows)
     return rows, not columns
@@ -77,19 +73,19 @@ def _is_comment(rows: Rows, number: int, line: str) -> bool:
     return line[0] == "#"
 
 
-def _read_plain(rows: Rows, lines: Iterable[tuple[int, str]], *, is_open: bool) -> None:
-    """Most lines are as plain as `name.mp4 3`, and expressions take five times as long; the others stay open."""
+def _read_plain(rows: Rows, lines: Iterable[tuple[int, str]], *, is_split: bool) -> None:
+    """Split plain lines such as `name.mp4 3`, five times as fast as `parse_line`; the others stay unsplit."""
     for number, line in lines:
         path, _, label = line.rpartition(" ")
         if not path[-5:].lower().endswith(VIDEO_SUFFIXES):
             path, _, label = line.rpartition(",")
         is_plain = path[-5:].lower().endswith(VIDEO_SUFFIXES) and label.isdecimal() and len(label) < _MOST_DIGITS
-        if is_plain and not is_open and line[0] not in '#"':
+        if is_plain and is_split and line[0] not in '#"':
             rows.add(number, path, int(label))
         elif not _is_comment(rows, number, line):
             if len(line) > _MOST_CHARACTERS:
                 raise ManifestError(f"{rows.file}, line {number} has {len(line)} characters; is this a list of videos?")
-            rows.open.append(len(rows.paths))
+            rows.unsplit.append(len(rows.paths))
             rows.add(number, line, None)
 
 
@@ -103,8 +99,8 @@ def _read_table(rows: Rows, lines: Iterable[tuple[int, str]], header: Header) ->
             raise ManifestError(f"{rows.file}, line {number}: {error}") from error
         if len(fields) != header.num_columns:
             raise ManifestError(
-                f"{rows.file}, line {number}: {quoted(line)} has {len(fields)} columns, but the header has "
-                f"{header.num_columns}; quote what holds a {header.delimiter!r}"
+                f"{rows.file}, line {number}: {shown(line)} has {len(fields)} columns, but the header has "
+                f"{header.num_columns}; quote fields that contain a {header.delimiter!r}"
             )
         label = "" if header.label is None else fields[header.label].strip()
         rows.add(number, fields[header.path].strip(), _number_or_text(label))
@@ -120,9 +116,9 @@ def _read_prepared(rows: Rows, text: str) -> None:
         rows.add(number, path, _number_or_text(label.strip()))
 
 
-def _split_as_said(rows: Rows, columns: tuple[str, ...]) -> None:
-    """Take the open rows apart where the columns are known."""
-    for row in rows.open:
+def _split_by_columns(rows: Rows, columns: tuple[str, ...]) -> None:
+    """Split the unsplit rows by known columns."""
+    for row in rows.unsplit:
         line, path, fields = parse_line(rows.paths[row]), rows.paths[row], list[str]()
         if line.is_certain:
             path = line.path
@@ -133,56 +129,56 @@ def _split_as_said(rows: Rows, columns: tuple[str, ...]) -> None:
         if len(fields) != len(columns) - 1 or label_number(values.get(NUM_FRAMES, "0")) is None:
             raise rows.error(
                 row,
-                f"behind the path {quoted(path)} stands {quoted(' '.join(fields)) if fields else 'nothing'}, but the "
+                f"after the path {shown(path)} comes {shown(' '.join(fields)) if fields else 'nothing'}, but the "
                 f"columns are {','.join(columns)}",
             )
         rows.paths[row], rows.labels[row] = path, _number_or_text(values.get(LABEL, ""))
 
 
 def _split_alike(rows: Rows) -> None:
-    """Take the open rows apart so that all lines have the same columns: none, one number or one name.
+    """Split the unsplit rows so that all lines have the same columns: none, one number or one name.
 
     Raises:
-        ManifestError: two and more numbers, whose order would be a guess; lines that differ.
+        ManifestError: two or more numbers, whose order would be a guess; lines that differ.
     """
-    lines = [parse_line(rows.paths[row]) for row in rows.open]
-    for row, line in zip(rows.open, lines, strict=True):
+    lines = [parse_line(rows.paths[row]) for row in rows.unsplit]
+    for row, line in zip(rows.unsplit, lines, strict=True):
         if line.is_certain and len(line.numbers) > 1:
             raise rows.error(row, _several_numbers(line))
         if not line.is_one:
             raise rows.error(
                 row,
-                f"behind the path {quoted(line.path)} stands {quoted(line.text)}; is that one name of a class? "
-                "Then quote it; a header or DATA.LIST_COLUMNS says what several columns are",
+                f"after the path {shown(line.path)} comes {shown(line.text)}; quote it if it is one class name, or "
+                "name the columns in a header or in DATA.LIST_COLUMNS",
             )
     model = _model(rows, lines)
-    for row, line in zip(rows.open, lines, strict=True):
+    for row, line in zip(rows.unsplit, lines, strict=True):
         path, numbers = line.path, line.numbers
         if not line.is_certain and model.numbers and numbers:
             path, numbers = split_from_right(rows.paths[row], 1)
         if (len(numbers), bool(line.text)) != (len(model.numbers), bool(model.text)):
             raise _differing(rows, row, line, model)
         if numbers and label_number(numbers[0]) is None:
-            raise rows.error(row, f"{numbers[0][:30]} behind the path {quoted(path)} is no label; labels count from 0")
+            raise rows.error(row, f"{numbers[0][:30]} after the path {shown(path)} is not a label; labels count from 0")
         rows.paths[row], rows.labels[row] = path, _number_or_text(numbers[0] if numbers else line.text)
 
 
 def _model(rows: Rows, lines: Sequence[Line]) -> Line:
-    """A line that the others must be like: a plain one, one whose path is certain, or the one with fewest numbers."""
-    if len(rows.open) < len(rows.paths):
+    """The line that all must be like: a plain one, one whose path is certain, or the one with the fewest numbers."""
+    if len(rows.unsplit) < len(rows.paths):
         return Line("", ["0"], "", True)
     model = next((line for line in lines if line.is_certain), None)
     if model is None:
         model = min(lines, key=lambda line: len(line.numbers), default=Line("", [], "", True))
         if len(model.numbers) > 1:
-            raise rows.error(rows.open[lines.index(model)], _several_numbers(model))
+            raise rows.error(rows.unsplit[lines.index(model)], _several_numbers(model))
     return model
 
 
 def _several_numbers(line: Line) -> str:
     return (
-        f"behind the path {quoted(line.path)} stand {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which "
-        "is the label? Say it: DATA.LIST_COLUMNS path,num_frames,label or path,label,num_frames; a video has one label"
+        f"after the path {shown(line.path)} come {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which is "
+        "the label? Set DATA.LIST_COLUMNS to path,num_frames,label or path,label,num_frames; a video has one label"
     )
 
 
@@ -193,8 +189,8 @@ def _differing(rows: Rows, row: int, line: Line, model: Line) -> ManifestError:
     )
     return rows.error(
         row,
-        f"behind the path {quoted(line.path)} stands {found}, elsewhere {expected}; either every line has a label or "
-        'none has (a header path,label or DATA.LIST_COLUMNS says what the columns are; "quotes" hold a path together)',
+        f"after the path {shown(line.path)} comes {found}, elsewhere {expected}; either every line has a label or "
+        'none has (name the columns in a header path,label or in DATA.LIST_COLUMNS; "quote" a path with blanks)',
     )
 
 

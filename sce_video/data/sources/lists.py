@@ -1,43 +1,41 @@
-"""Text lists of videos: lines `path label` and their kin, and the manifests that tools/prepare_data.py writes."""
+"""Text lists of videos: lines `path label` and the like, and the manifests that tools/prepare_data.py writes."""
 
 from pathlib import Path
 
 from sce_video.data.manifest import quoted
 from sce_video.data.sources.class_names import ClassNames, NumberedLabels, numbered_labels, read_class_names
-from sce_video.data.sources.list_columns import said_columns
-from sce_video.data.sources.list_rows import Rows, read_rows_of
+from sce_video.data.sources.list_columns import configured_columns
+from sce_video.data.sources.list_rows import Rows, read_list_rows
 from sce_video.data.sources.source import Listing, Source
 from sce_video.data.sources.text import path_below, read_text
-from sce_video.data.videos import ListedVideos, listed_files
+from sce_video.data.videos import ListedVideos, videos_from_paths
 from sce_video.engine.remote import Location, location
 from sce_video.runtime.logging import LOGGER
 
-# In the name of a list: stands for DATA.SPLIT.
+# Replaced by DATA.SPLIT in the name of a list.
 SPLIT_MARK = "{split}"
 
 
 def read_list(
     list_file: Location | str, root: Location | str, *, columns: str = "", class_names: ClassNames = dict
 ) -> ListedVideos:
-    """Lines `path label`, `path,label` and the like, or, all of them, `path`; docs/data.md has the table.
+    """Read a list with lines `path label`, `path,label` and the like, or only `path`; docs/data.md has the table.
 
-    A path may hold blanks and commas, and names a file or a folder of frames. Where the first line begins with
-    `path<tab>label` it is a prepared manifest: columns with a tab between them, the label empty where it is not known.
-    `classes.txt` beside the list names its classes. Labels that are names are numbered by it, or else as `class_names`
-    has them, or else in their sorted order.
+    A path may contain blanks and commas, and is that of a file or a folder of frames. If the first line begins with
+    `path<tab>label`, it is a prepared manifest: columns separated by tabs, the label empty if unknown. Labels that are
+    class names are numbered by `classes.txt` beside the list, else by `class_names`, else in sorted order.
 
     Args:
-        columns: what each line holds, `path,num_frames,label`; "" is to be seen from the lines, one number at most.
-        class_names: of the training list, asked where labels are names.
+        columns: of each line, such as `path,num_frames,label`; "" takes them from the lines, with one number at most.
+        class_names: of the training list, called if labels are names.
     Raises:
-        ManifestError: unreadable file; lines that do not read alike, or in more ways than one; a label that is none; a
-            path that leaves `root`.
+        ManifestError: unreadable file; lines that differ or are ambiguous; an invalid label; a path that leaves `root`.
     """
     list_file, root = location(list_file), location(root)
-    rows, is_guessed = read_rows_of(list_file, read_text(list_file), said_columns(columns))
+    rows, is_guessed = read_list_rows(list_file, read_text(list_file), configured_columns(columns))
     if rows.comments:
         LOGGER.info(
-            "%s: %d lines begin with # and are comments, line %d first; a name that begins so is written ./#",
+            "%s: %d lines that begin with # are comments, the first is line %d; write such a file name as ./#",
             *(list_file, len(rows.comments), rows.comments[0]),
         )
     for row, path in enumerate(rows.paths):
@@ -46,7 +44,7 @@ def read_list(
         if ".." in path or path[0] == "/" or "://" in path:
             path_below(root, path, file=list_file, line=rows.lines[row])
     labels = _labels(rows, class_names)
-    return listed_files(
+    return videos_from_paths(
         root,
         rows.paths,
         labels.numbers or None,
@@ -58,7 +56,7 @@ def read_list(
 
 
 def _labels(rows: Rows, class_names: ClassNames) -> NumberedLabels:
-    """For all rows, or for none."""
+    """Labels of all rows, or none."""
     labels = [label for label in rows.labels if label is not None]
     if labels and len(labels) < len(rows.labels):
         row = next(row for row, label in enumerate(rows.labels) if (label is None) != (rows.labels[0] is None))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sce_video.data.sources.source import Source
 from sce_video.data.sources.text import path_below, read_lines, read_rows
-from sce_video.data.videos import ListedVideos, listed_files
+from sce_video.data.videos import ListedVideos, videos_from_paths
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 from sce_video.plain_text import whole_number
@@ -20,7 +20,7 @@ def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Lis
     Args:
         part: training or validation, as the folders are called.
     Raises:
-        ManifestError: a file is missing or reads otherwise, a class without a number.
+        ManifestError: a missing or malformed file, a class without a number.
     """
     root, splits_dir = location(root), Path(splits_dir)
     categories, file = splits_dir / "moments_categories.txt", splits_dir / _FILES[part]
@@ -39,7 +39,7 @@ def read_moments(root: Location | str, splits_dir: Path | str, part: str) -> Lis
         labels.append(label_of[row[1]])
         lines.append(number)
     class_names = {label: name for name, label in label_of.items()}
-    return listed_files(root, paths, labels, str(file), lines=lines, class_names=class_names)
+    return videos_from_paths(root, paths, labels, str(file), lines=lines, class_names=class_names)
 
 
 MOMENTS = Source(

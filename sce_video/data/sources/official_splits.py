@@ -5,20 +5,20 @@ from pathlib import Path
 from sce_video.data.sources.list_lines import parse_line
 from sce_video.data.sources.source import Source
 from sce_video.data.sources.text import path_below, read_lines
-from sce_video.data.videos import ListedVideos, listed_files
+from sce_video.data.videos import ListedVideos, videos_from_paths
 from sce_video.engine.remote import Location, location
 from sce_video.errors import ManifestError
 from sce_video.plain_text import whole_number
 
 _PARTS = ("train", "test")
-_HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video that the split leaves out
+_HMDB51_TRAIN, _HMDB51_TEST = "1", "2"  # 0 is a video outside the split
 
 
 def read_ucf101(root: Location | str, splits_dir: Path | str, split: int) -> tuple[ListedVideos, ListedVideos]:
     """Train and test videos of an official split: `classInd.txt`, `{train,test}list0N.txt` over `root/Class/*.avi`.
 
     Raises:
-        ManifestError: a file is missing or reads otherwise, a class without a number.
+        ManifestError: a missing or malformed file, a class without a number.
     """
     root, splits_dir = location(root), Path(splits_dir)
     classes = {}
@@ -45,14 +45,14 @@ def _read_ucf101_list(root: Location, list_file: Path, classes: dict[str, int]) 
         labels.append(classes[name])
         lines.append(number)
     class_names = {label: name for name, label in classes.items()}
-    return listed_files(root, paths, labels, str(list_file), lines=lines, class_names=class_names)
+    return videos_from_paths(root, paths, labels, str(list_file), lines=lines, class_names=class_names)
 
 
 def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tuple[ListedVideos, ListedVideos]:
     """Train and test videos of an official split: `<class>_test_splitN.txt` over `root/<class>/*.avi`.
 
     Raises:
-        ManifestError: no such files, or a line that reads otherwise.
+        ManifestError: no such files, or a malformed line.
     """
     root, splits_dir = location(root), Path(splits_dir)
     ending = f"_test_split{split}.txt"
@@ -71,7 +71,7 @@ def read_hmdb51(root: Location | str, splits_dir: Path | str, split: int) -> tup
                 listed[part][1].append(label)
     class_names = dict(enumerate(file.name.removesuffix(ending) for file in files))
     train, test = (
-        listed_files(root, paths, labels, f"{splits_dir}/*{ending} ({part})", class_names=class_names)
+        videos_from_paths(root, paths, labels, f"{splits_dir}/*{ending} ({part})", class_names=class_names)
         for part, (paths, labels) in zip(_PARTS, listed.values(), strict=True)
     )
     return train, test

@@ -8,7 +8,7 @@ import numpy as np
 
 from sce_video.data.manifest import PackedTexts
 from sce_video.data.sources.source import Source
-from sce_video.data.storage import Pixels
+from sce_video.data.storage import ImageArray
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 
@@ -20,8 +20,7 @@ def read_cifar10(root: Path | str, part: str) -> ListedVideos:
     """Images of 32x32 pixels from `root/cifar-10-batches-py`; `part` is train or test.
 
     Raises:
-        ManifestError: files are missing, or are not the published ones (MD5). The files are pickles: only the
-            published ones are ever opened.
+        ManifestError: files are missing or not the published ones (MD5); no others are opened, as they are pickles.
     """
     root = Path(root)
     from torchvision.datasets import CIFAR10
@@ -43,7 +42,7 @@ def read_stl10(root: Path | str, part: str) -> ListedVideos:
     Args:
         part: train, test, unlabeled or train+unlabeled; the last two have no labels.
     Raises:
-        ManifestError: files are missing, or are not the published ones (MD5).
+        ManifestError: files are missing or not the published ones (MD5).
     """
     root = Path(root)
     from torchvision.datasets import STL10
@@ -77,7 +76,7 @@ def _manifest(
 ) -> ListedVideos:
     paths = [f"{name}/{part}/{image:06d}" for image in range(len(pixels))]
     origin, class_names = f"{name} {part} in {root}", dict(enumerate(classes)) or None
-    storage = Pixels(root, pixels)
+    storage = ImageArray(root, pixels)
     return ListedVideos(PackedTexts(paths), labels, origin, class_names=class_names, storage=storage)
 
 

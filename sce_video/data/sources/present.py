@@ -1,16 +1,16 @@
-"""Of the videos that a data set's annotation names, those that are on disk."""
+"""The annotated videos of a data set that are present on disk."""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sce_video.data.sources.tree import VIDEO_SUFFIXES, folders_below, is_frame_folder
-from sce_video.data.videos import ListedVideos, listed_files
+from sce_video.data.videos import ListedVideos, videos_from_paths
 from sce_video.engine.remote import Location
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import LOGGER
 
-# cvdf's copy of Kinetics keeps a sound second file of broken ones in a folder of this name.
+# cvdf's copy of Kinetics has repaired copies of broken files in a folder of this name.
 _REPAIRED = "replacement"
 
 
@@ -23,25 +23,25 @@ def present_videos(
     class_names: Mapping[int, str] | None,
     published: str = "",
 ) -> ListedVideos:
-    """The named videos that lie anywhere below `root`, in the order of `names`; logs how many of how many.
+    """The named videos that are at any depth below `root`, in the order of `names`; logs how many of how many.
 
-    Each is a file, whatever its ending, or on this machine a folder of frames.
+    Each is a file with any suffix of a video, or on this machine a folder of frames.
 
     Args:
-        names: file names without their ending.
+        names: file names without suffix.
         labels: parallel to `names`.
         published: counts to compare with, for the log line.
     Raises:
-        ManifestError: none is there.
+        ManifestError: none is present.
     """
     found = _videos_by_name(root, frozenset(names))
     kept = [index for index, name in enumerate(names) if name in found]
     if names and not kept:
         raise ManifestError(
-            f"{origin}: none of its {len(names)} videos lies below {root}, such as {names[0]}.mp4; check DATA.ROOT"
+            f"{origin}: none of its {len(names)} videos is below {root}, such as {names[0]}.mp4; check DATA.ROOT"
         )
     LOGGER.info("%s: %d videos annotated, %d present%s", origin, len(names), len(kept), published and f" ({published})")
-    return listed_files(
+    return videos_from_paths(
         root,
         [found[names[index]] for index in kept],
         None if labels is None else [labels[index] for index in kept],
@@ -51,7 +51,7 @@ def present_videos(
 
 
 def _videos_by_name(root: Location, names: frozenset[str]) -> dict[str, str]:
-    """Path below `root` of each; of several that differ in folder or ending only, a repaired one or the first."""
+    """Path below `root` of each name; of several files with one name, a repaired one or else the first."""
     paths = []
     for folder in folders_below(root, videos=names):
         paths += folder.files_with(VIDEO_SUFFIXES)

@@ -15,23 +15,19 @@ from sce_video.urls import masked
 def read_shards(
     pattern: str, root: Location | str, *, index_folder: Path | str, class_names: ClassNames = dict
 ) -> ListedVideos:
-    """The videos of all shards that a pattern names, in the order of the names and of the files in them.
+    """Read the videos of all shards that a pattern names, in the order of the names and of the files in them.
 
-    Paths are relative to the folder that the pattern's names have in common, so that a copy of the shards elsewhere
-    is the same list.
-
-    Labels that are names of classes are numbered by `classes.txt` beside the shards on this machine, or else as
-    `class_names` has them, or else in their sorted order.
+    Paths are relative to the common folder of the shards, so that a copy of them elsewhere is the same list. Labels
+    that are class names are numbered by `classes.txt` beside local shards, else by `class_names`, else in sorted order.
 
     Args:
         pattern: `train-{000000..000999}.tar`, relative to `root`, or a URL or absolute path.
-        index_folder: keeps what is in each shard.
-        class_names: of the training shards, asked where labels are names.
+        index_folder: for the saved indices of the shards.
+        class_names: of the training shards, called if labels are names.
     Raises:
-        ManifestError: a shard that is missing, compressed or damaged; some videos with a label and some without, some
-            with numbers and some with names.
+        ManifestError: a missing, compressed or damaged shard; labels of only some videos; numbers and names as labels.
     """
-    # Few lists are of shards, and only these need what reads them.
+    # Imported only if there are shards.
     from sce_video.data.remote_storage import Shards
     from sce_video.engine.remote.shards import Member, folder_and_names, member_path, read_indices
 
@@ -44,7 +40,7 @@ def read_shards(
         labels += [video.label for video in videos if video.label is not None]
     origin = masked(pattern)
     if labels and len(labels) < len(paths):
-        raise ManifestError(f"{origin}: {len(labels)} of {len(paths)} videos have a label; all have one, or none has")
+        raise ManifestError(f"{origin}: {len(labels)} of {len(paths)} videos have a label; give all one, or none")
     LOGGER.info("%s: %d videos in %d shards", origin, len(paths), len(names))
     versions = {name: index.version for name, index in zip(names, indices, strict=True)}
     own_names = read_class_names(folder) if isinstance(folder, Path) else None

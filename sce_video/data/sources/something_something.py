@@ -19,7 +19,7 @@ def read_ssv2(root: Location | str, labels_dir: Path | str, part: str) -> Listed
             `something-something-v2-` before.
         part: train or validation; the test videos have no labels.
     Raises:
-        ManifestError: a file is missing or reads otherwise, a template without a number, no video is there.
+        ManifestError: a missing or malformed file, a template without a number, no video is present.
     """
     root, labels_dir = location(root), Path(labels_dir)
     templates = read_json_file(_file(labels_dir, "labels"), dict)

@@ -1,4 +1,4 @@
-"""A way in which videos are listed: how it is read, and what is true of it before anything is read."""
+"""Source: how a list or data set is read, and what is known of it before that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from sce_video.data.videos import ListedVideos
 
 
 class Listing(NamedTuple):
-    """Where videos are listed; each source takes what it needs of it.
+    """Where videos are listed, by the keys of DATA; each source uses some of it.
 
-    Texts are paths or URLs, "" where nothing is given. `columns` are those of a list; `cache_dir` is for what is in
-    shards, too.
+    Paths or URLs, "" if not given. `columns` is DATA.LIST_COLUMNS; the indices of shards are kept in `cache_dir`.
     """
 
     root: str
@@ -28,19 +27,18 @@ Read = Callable[[Listing], ListedVideos]
 
 @dataclass(frozen=True)
 class Source:
-    """All that the rest knows of a source.
+    """A source of videos.
 
     Attributes:
-        read_train, read_test: the videos; None is that there are no test videos, for want of labels.
-        train: what DATA.TRAIN names: a "file" (or URL), a "folder" below DATA.ROOT, a "part" of the data set; "" is
-            that nothing reads it. Where it is a file or a folder, DATA.TEST names another one; else the data set itself
-            says which are its test videos.
-        parts: those of a data set; only the first has labels.
-        needs_root: DATA.ROOT must be given.
-        has_official_files: reads these from DATA.SPLITS_DIR.
-        has_splits: DATA.SPLIT is one of its official splits.
-        is_local: DATA.ROOT must be of this machine: it has folders of many files, or other libraries read them.
-        is_walked: looks for files below DATA.ROOT, which HTTP cannot list.
+        read_train, read_test: return the videos; `read_test` is None if there are no labels to test with.
+        train: what DATA.TRAIN names: a "file" (or URL), a "folder" below DATA.ROOT or a "part" of the data set; "" if
+            not used. For a file or folder DATA.TEST names another one; other data sets define their test videos.
+        parts: of the data set; only the first has labels.
+        needs_root: DATA.ROOT is required.
+        has_official_files: reads files in DATA.SPLITS_DIR.
+        has_splits: DATA.SPLIT selects an official split.
+        is_local: DATA.ROOT must be on this machine, for folders of many files or files that other libraries read.
+        is_walked: searches for files below DATA.ROOT, which HTTP cannot list.
     """
 
     read_train: Read
@@ -55,17 +53,17 @@ class Source:
 
     @property
     def has_test_list(self) -> bool:
-        """DATA.TEST names the test videos."""
+        """Whether DATA.TEST names the test videos."""
         return self.train in ("file", "folder") and self.read_test is not None
 
     @property
     def has_own_test(self) -> bool:
-        """The data set itself says which are its test videos."""
+        """Whether the data set defines its test videos."""
         return self.train not in ("file", "folder")
 
     @property
     def needs(self) -> dict[str, str]:
-        """Keys without which there is nothing to read, and what they name."""
+        """Required keys, and what they name."""
         named = {
             "DATA.ROOT": ("the folder of the videos", self.needs_root),
             "DATA.TRAIN": ("the list of training videos", self.train == "file"),

@@ -32,5 +32,5 @@ SOURCES: dict[str, Source] = {
 
 
 def sources_where(holds: Callable[[Source], bool]) -> tuple[str, ...]:
-    """Names of some of them, in this order."""
+    """Names of the sources that satisfy a condition, in this order."""
     return tuple(name for name, source in SOURCES.items() if holds(source))

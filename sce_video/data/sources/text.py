@@ -1,4 +1,4 @@
-"""What the readers of lists share: lines, tables and JSON of a file, and paths that stay below the root."""
+"""Lines, tables and JSON of the files that list videos, and a check that paths stay below the root."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_text(file: Location) -> str:
-    """The text of a UTF-8 file, or of a UTF-16 one that begins with its mark, as Windows' programs write it.
+    """The text of a file in UTF-8, or in UTF-16 with a byte-order mark, as Windows programs write it.
 
-    Names in it that are not UTF-8 survive as `os.fsdecode` gives them.
+    Bytes that are not UTF-8 are kept as by `os.fsdecode`.
 
     Raises:
-        ManifestError: unreadable file, or one with zero bytes, which is no text in UTF-8.
+        ManifestError: unreadable file, or one with zero bytes.
     """
     try:
         if isinstance(file, Path):
@@ -35,7 +35,7 @@ def read_text(file: Location) -> str:
         is_utf_16 = content.startswith(_UTF_16_MARKS)
         text = content.decode("utf-16") if is_utf_16 else content.decode("utf-8-sig", "surrogateescape")
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{file} cannot be read (it begins as UTF-16, but is none); save it as UTF-8") from error
+        raise ManifestError(f"{file} cannot be read (it begins like UTF-16, but is not); save it as UTF-8") from error
     if "\0" in text:
         raise ManifestError(f"{file} cannot be read (it holds zero bytes; a text file in UTF-8 was expected)")
     return text
@@ -58,7 +58,7 @@ def read_rows(file: Location) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows of a CSV file.
 
     Raises:
-        ManifestError: unreadable file, or no CSV.
+        ManifestError: the file is unreadable or not CSV.
     """
     reader = csv.reader(io.StringIO(read_text(file), newline=""))
     try:
@@ -67,24 +67,24 @@ def read_rows(file: Location) -> Iterator[tuple[int, list[str]]]:
         raise ManifestError(f"{file}, line {reader.line_num}: {error}") from error
 
 
-def read_json_file(file: Path, kind: type) -> Any:
-    """Raises ManifestError for a file that is unreadable, no JSON or not a `kind`."""
+def read_json(file: Path, kind: type) -> Any:
+    """The content of a JSON file, a `kind`; raises ManifestError if it is unreadable or anything else."""
     try:
         content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 4,300 digits
-        raise ManifestError(f"{file} is no JSON ({error})") from error
+        raise ManifestError(f"{file} is not JSON ({error})") from error
     if not isinstance(content, kind):
         raise ManifestError(f"{file} holds a {type(content).__name__}; a {kind.__name__} was expected")
     return content
 
 
 def path_below(root: Location, path: str, *, file: Location, line: int) -> str:
-    """`path` as it is, if it stays below `root`; links are not looked at.
+    """`path`, unchanged, if it stays below `root`; links are not resolved.
 
-    An absolute path, and a URL, may also lie anywhere when there is no root (`Path("")`).
+    Without a root (`Path("")`) an absolute path or a URL may be anywhere.
 
     Raises:
-        ManifestError: it leaves the root; names file and line.
+        ManifestError: it leaves the root.
     """
     if is_url(path) or (path.startswith("/") and not isinstance(root, Path)):
         leaves = root != Path()

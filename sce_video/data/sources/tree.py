@@ -1,4 +1,4 @@
-"""Files of a folder at any depth, in an order that is the same everywhere."""
+"""Folders and files at any depth below a folder, in a fixed order."""
 
 import os
 from collections.abc import Container, Iterator
@@ -14,14 +14,14 @@ __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Folder", "files_below", "folders
 
 
 class Folder(NamedTuple):
-    """`path` below the folder that was asked for ("" is itself); sorted names of what lies directly in it."""
+    """A folder by its path below the top ("" for the top), with the sorted names of its folders and files."""
 
     path: str
     folders: list[str]
     files: list[str]
 
     def files_with(self, suffixes: tuple[str, ...]) -> list[str]:
-        """Paths of the files that end so in lower case."""
+        """Paths of the files with one of these suffixes, matched in lower case."""
         return [os.path.join(self.path, name) for name in self.files if name.lower().endswith(suffixes)]
 
 
@@ -29,7 +29,7 @@ def folders_below(top: Location, *, videos: Container[str] = ()) -> Iterator[Fol
     """`top` and every folder below it. Links are followed; names that begin with a dot are left out.
 
     Args:
-        videos: names of folders that are not entered where they hold images: each is a video's frames.
+        videos: names of folders that are not entered if they hold images: each is the frames of a video.
     Raises:
         ManifestError: a folder that does not exist or cannot be read.
     """
@@ -37,13 +37,13 @@ def folders_below(top: Location, *, videos: Container[str] = ()) -> Iterator[Fol
 
 
 def files_below(top: Location, suffixes: tuple[str, ...]) -> list[str]:
-    """Paths below `top` of all files that end so in lower case, sorted part by part; raises as `folders_below`."""
+    """Paths below `top` of all files with these suffixes, sorted part by part; raises as `folders_below`."""
     files = (file for folder in folders_below(top) for file in folder.files_with(suffixes))
     return sorted(files, key=lambda path: path.split("/"))
 
 
 def _listed(top: RemotePath) -> Iterator[Folder]:
-    """The same from one listing of a remote folder; object stores have no folders, but names with slashes."""
+    """`folders_below` of a remote folder, from one listing: object stores have only names with slashes."""
     try:
         files = [file for file in top.files_below() if "/." not in f"/{file}" and not file.endswith("/")]
     except RemoteError as error:
@@ -62,7 +62,7 @@ def _listed(top: RemotePath) -> Iterator[Folder]:
 
 
 def is_frame_folder(folder: str) -> bool:
-    """Whether there are images among the first things in a folder, which is seen quickly however many there are."""
+    """Whether one of the first entries of a folder is an image, which is quick for any number of them."""
     try:
         with os.scandir(folder) as entries:
             return any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in islice(entries, 5))
@@ -81,7 +81,7 @@ def _walk(top: Path, path: str, above: frozenset[tuple[int, int]], videos: Conta
     except OSError as error:
         raise ManifestError(f"{full} is not a folder that can be read ({error.strerror})") from error
     here = (status.st_dev, status.st_ino)
-    if here in above:  # a link to a folder that it lies in
+    if here in above:  # a link to a folder above it
         return
     yield Folder(path, folders, files)
     for name in folders:

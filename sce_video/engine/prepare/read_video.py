@@ -12,17 +12,17 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from sce_video.clips.decoders.base import DecodeError, decode_errors
-from sce_video.clips.decoders.container import plain_fault
+from sce_video.clips.decoders.container import obvious_fault
 from sce_video.clips.decoders.mp4 import kinds_of_top_boxes
 from sce_video.clips.decoders.pyav_file import (
-    in_order_of_play,
-    is_row_of_slots,
+    continuous_clock,
+    in_playback_order,
+    lacks_presentation_times,
     open_stream,
     packets_of,
     stamped_frames,
-    steady_clock,
 )
-from sce_video.clips.decoders.transport_stream import refuse_lost_pictures
+from sce_video.clips.decoders.transport_stream import refuse_concatenated_streams
 from sce_video.engine.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that restart, as in cut broadcasts, jump by a day.
@@ -61,7 +61,7 @@ class SequentialVideo:
                 self.fps = steady_fps(starts, header_fps)
                 self._container, self._stream = open_stream(self._path)
         except DecodeError as error:
-            fault = plain_fault(self._path)
+            fault = obvious_fault(self._path)
             if fault is None:
                 raise
             raise DecodeError(f"{self._path}: {fault}") from error
@@ -109,10 +109,10 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
     container, stream = open_stream(path)
     with container:
         if container.format.name == "mpegts":
-            refuse_lost_pictures(path, stream_id=stream.id)
-        has_slots = is_row_of_slots(container)
+            refuse_concatenated_streams(path, stream_id=stream.id)
+        has_slots = lacks_presentation_times(container)
         base = stream.time_base or Fraction(0)
-        clock = steady_clock(container, stream)
+        clock = continuous_clock(container, stream)
         stamps: list[tuple[int, int]] = []  # never the packets, which are the whole file
         end = 0  # offset behind the last packet, where known
         for packet in packets_of(container, stream):
@@ -121,7 +121,7 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
                 stamps.append((stamp, stamp if packet.dts is None else packet.dts))
             if packet.pos is not None and packet.pos >= 0:
                 end = packet.pos + packet.size
-        starts = in_order_of_play(stamps, clock) if clock else [stamp for stamp, _ in stamps]
+        starts = in_playback_order(stamps, clock) if clock else [stamp for stamp, _ in stamps]
         return [float(start * base) for start in starts], stream.average_rate, _note(path, container, end)
 
 

@@ -48,7 +48,7 @@ class RemotePath:
         """The URL to fetch, with the values of variables.
 
         Raises:
-            RemoteError: a variable is not set or no valid part of a URL; a library's error would show the secret.
+            RemoteError: a variable is not set, or not valid in a URL; a library's error would show the secret.
         """
         for name in _VARIABLE.findall(self.root):
             if name not in os.environ:
@@ -70,7 +70,7 @@ class RemotePath:
     def absolute(self) -> "RemotePath":
         return self
 
-    # `transfer`, with all that it needs, is imported at the first request: a run on local files makes none.
+    # `transfer` is imported at the first request, which runs on local files never make.
 
     def read_bytes(self) -> bytes:
         """Content of the file; raises RemoteError."""
@@ -79,7 +79,7 @@ class RemotePath:
         return transfer.read_bytes(self)
 
     def exists(self) -> bool:
-        """Whether the file exists; raises RemoteError where the server does not tell."""
+        """Whether the file exists; raises RemoteError if the server gives no answer."""
         from sce_video.engine.remote import transfer
 
         return transfer.exists(self)
@@ -88,7 +88,7 @@ class RemotePath:
         """Relative names of all files below it; raises RemoteError."""
         from sce_video.engine.remote import transfer
 
-        return transfer.listed_files(self)
+        return transfer.list_files(self)
 
 
 Location: TypeAlias = Path | RemotePath

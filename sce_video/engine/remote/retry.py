@@ -44,7 +44,7 @@ class ShortReadError(OSError):
 class RetryPolicy:
     """Retry policy for one file: the total time, and exponential backoff with jitter (half of a wait to all of it).
 
-    A longer wait asked for by the server (`Retry-After`) is kept; one beyond the deadline ends the attempts.
+    A longer wait requested by the server (`Retry-After`) is honoured; one beyond the deadline ends the attempts.
     """
 
     total_seconds: float = 300.0
@@ -92,12 +92,12 @@ def with_retries(
             if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
                 raise
             may_help = is_temporary(error)
-            pause = max(wait * _JITTER.uniform(0.5, 1.0), asked_to_wait(error))
+            pause = max(wait * _JITTER.uniform(0.5, 1.0), retry_after_seconds(error))
             if not may_help or time.monotonic() + pause > deadline:
                 kind = RemoteError if may_help else RefusedError
-                # The error before the one at the deadline tells more.
-                told = before if before is not None and isinstance(error, DeadlineError) else error
-                raise kind(_described(name, told, tries, time.monotonic() - began)) from error
+                # The error before the deadline is more informative.
+                shown = before if before is not None and isinstance(error, DeadlineError) else error
+                raise kind(_described(name, shown, tries, time.monotonic() - began)) from error
             before = error
             if logs_retry and tries == 1:
                 LOGGER.warning("%s; retrying for %.0f s", _described(name, error, 1, 0.0), deadline - began)
@@ -123,15 +123,15 @@ def status_of(error: BaseException) -> int | None:
     """HTTP status in an error of aiohttp, or of botocore below one of s3fs; 0: no answer, None: no such error."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
-        about = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-        status = getattr(each, "status", about.get("HTTPStatusCode"))
+        metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+        status = getattr(each, "status", metadata.get("HTTPStatusCode"))
         if isinstance(status, int):
             return status
     return None
 
 
-def asked_to_wait(error: BaseException) -> float:
-    """Seconds that the server asks to wait (HTTP's `Retry-After`, a number or a date); 0 if it does not."""
+def retry_after_seconds(error: BaseException) -> float:
+    """Seconds to wait that the server requests (HTTP's `Retry-After`, a number or a date); 0 if it does not."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         of_boto = response.get("ResponseMetadata", {}).get("HTTPHeaders") if isinstance(response, dict) else None
@@ -140,9 +140,8 @@ def asked_to_wait(error: BaseException) -> float:
         if text.isascii() and text.isdigit():
             return float(text[:9])
         with suppress(ValueError, OverflowError):
-            asked = parsedate_to_datetime(text)
-            now = datetime.now(asked.tzinfo)
-            return max(0.0, (asked - now).total_seconds())
+            date = parsedate_to_datetime(text)
+            return max(0.0, (date - datetime.now(date.tzinfo)).total_seconds())
     return 0.0
 
 
@@ -152,6 +151,6 @@ def _described(name: object, error: BaseException, tries: int, seconds: float) -
     tried = f"{tries} tries in {seconds:.0f} s, the last: " if tries > 1 else ""
     cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
     words = " ".join(masked(str(cause)).split())[:300]
-    asked = asked_to_wait(error)
-    asks = f"; the server asks to retry after {asked:.0f} s" if asked >= 1 else ""
-    return f"{name}: cannot be fetched ({tried}{type(cause).__name__}{words and ': '}{words}{asks})"
+    retry_after = retry_after_seconds(error)
+    request = f"; the server asks to retry after {retry_after:.0f} s" if retry_after >= 1 else ""
+    return f"{name}: cannot be fetched ({tried}{type(cause).__name__}{words and ': '}{words}{request})"

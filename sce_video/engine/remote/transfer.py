@@ -34,7 +34,7 @@ class FileFacts(NamedTuple):
 
 
 def exists(path: RemotePath) -> bool:
-    """Whether the file exists; raises RemoteError where the server does not tell."""
+    """Whether the file exists; raises RemoteError if the server gives no answer."""
 
     def attempt(deadline: float) -> bool:
         system, name = file_system(path.url)
@@ -54,11 +54,11 @@ def file_facts(path: RemotePath) -> FileFacts:
 
     def attempt(deadline: float) -> FileFacts:
         system, name = file_system(path.url)
-        about = call_method(system, "info", name, deadline=deadline)
-        if about.get("size") is None:
+        info = call_method(system, "info", name, deadline=deadline)
+        if info.get("size") is None:
             raise RemoteError(f"{path}: the server does not give the file's size")
-        version = next((str(about[key]) for key in _VERSION_NAMES if about.get(key)), "")
-        return FileFacts(int(about["size"]), version.strip('"'))
+        version = next((str(info[key]) for key in _VERSION_NAMES if info.get(key)), "")
+        return FileFacts(int(info["size"]), version.strip('"'))
 
     return with_retries(attempt, name=path, retry_policy=START_RETRY_POLICY, logs_retry=True)
 
@@ -157,7 +157,7 @@ class _FileSink:
         self._file.write(piece)
 
 
-def listed_files(path: RemotePath) -> list[str]:
+def list_files(path: RemotePath) -> list[str]:
     """Paths of all files below a remote folder, relative to it; raises RemoteError."""
 
     def attempt(_: float) -> list[str]:

@@ -92,7 +92,7 @@ class VideoFiles:
         """The video as a local file.
 
         Time spent here does not count against the video in the watchdog, so a slow network neither ends the loader
-        process nor blocks the video. The longest wait: another process fetches the same video and fails, then this one.
+        process nor blocks the video. The longest wait is for another process that fails to fetch it, and then for this.
 
         Raises:
             DecodeError: it cannot be fetched, or is larger than the cache.

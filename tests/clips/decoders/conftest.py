@@ -14,7 +14,7 @@ from tests.clips.decoders.recipes import RECIPES
 
 @pytest.fixture
 def decoder(request: pytest.FixtureRequest) -> str:
-    """Name of a decoder, to be parametrized with `indirect`: skips where it does not work, fails if it was promised.
+    """Name of a decoder, to be parametrized with `indirect`: skips if it does not work, fails if it is required.
 
     SCE_REQUIRE_TORCHCODEC=1 and SCE_REQUIRE_DECORD=1 are the promises.
     """

@@ -1,4 +1,4 @@
-"""Small real videos whose every frame shows its own number, as 8 black or white blocks: no decoder is the judge."""
+"""Small real videos whose frames show their numbers as 8 black or white blocks: a reference without a decoder."""
 
 import re
 import struct
@@ -17,16 +17,16 @@ NUM_BITS = 8
 @dataclass(frozen=True)
 class NumberedVideo:
     path: Path
-    numbers: list[int]  # what the frames show, in the order in which the video plays
-    starts: list[float]  # seconds at which each begins, after the first
+    numbers: list[int]  # what the frames show, in playback order
+    starts: list[float]  # start of each frame in seconds after the first
 
     @property
     def ends(self) -> list[float]:
-        """Seconds at which each frame ends; the last is taken to be as long as the first."""
+        """End of each frame in seconds; the last is taken to be as long as the first."""
         return [*self.starts[1:], self.starts[-1] + self.starts[1] - self.starts[0]]
 
     def number_at(self, seconds: float) -> int:
-        """The frame that a slow reader of the definition finds."""
+        """The frame on screen, by a slow search that follows the definition."""
         shown = self.numbers[0]
         for start, number in zip(self.starts, self.numbers, strict=True):
             if start <= seconds:
@@ -55,7 +55,7 @@ def write_video(
     codec: str = "libx264",
     options: Mapping[str, str] | None = None,
     fps: Fraction = Fraction(30),
-    ticks: Sequence[int] | None = None,  # of 1 / fps; begin of each frame
+    ticks: Sequence[int] | None = None,  # of 1 / fps; start of each frame
     pixel_format: str = "yuv420p",
     container_options: Mapping[str, str] | None = None,
 ) -> None:
@@ -74,7 +74,7 @@ def write_video(
 
 
 def write_numbered(path: Path, *, num_frames: int = 60, stored_tick: Fraction | None = None, **how) -> NumberedVideo:
-    """Frames 0, 1, ...; `stored_tick` is the container's unit of time where it is coarser than the video's."""
+    """Frames 0, 1, ...; `stored_tick` is the container's unit of time if coarser than the video's."""
     write_video(path, map(number_image, range(num_frames)), **how)
     fps = how.get("fps", Fraction(30))
     begins = [Fraction(tick) / fps for tick in how.get("ticks") or range(num_frames)]
@@ -84,7 +84,7 @@ def write_numbered(path: Path, *, num_frames: int = 60, stored_tick: Fraction | 
 
 
 def remux(source: NumberedVideo, path: Path, change: Callable[[av.Packet, int], av.Packet | None]) -> None:
-    """The packets of a video in another file; `change` is given each with its number, and returns None to drop it."""
+    """Copy the packets of a video to another file; `change` gets each with its index, and returns None to drop it."""
     with av.open(str(source.path)) as old, av.open(str(path), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for number, packet in enumerate(old.demux(video=0)):
@@ -95,7 +95,7 @@ def remux(source: NumberedVideo, path: Path, change: Callable[[av.Packet, int], 
 
 
 def all_said_to_be_key_frames(source: NumberedVideo, path: Path) -> NumberedVideo:
-    """An index that lies."""
+    """An index with wrong times."""
 
     def lie(packet: av.Packet, number: int) -> av.Packet:
         packet.is_keyframe = True
@@ -106,7 +106,7 @@ def all_said_to_be_key_frames(source: NumberedVideo, path: Path) -> NumberedVide
 
 
 def with_invisible_frames(source: NumberedVideo, path: Path, which: set[int]) -> NumberedVideo:
-    """VP8 whose frames `which` are decoded but not shown, as alternate references are: the bit 4 says so."""
+    """VP8 whose frames `which` are decoded but not shown (bit 4), like alternate references."""
 
     def hide(packet: av.Packet, number: int) -> av.Packet:
         content = bytearray(bytes(packet))
@@ -119,7 +119,7 @@ def with_invisible_frames(source: NumberedVideo, path: Path, which: set[int]) ->
 
 
 def truncated(source: NumberedVideo, path: Path, share: float) -> NumberedVideo:
-    """The file without its end, cut between two packets; what follows a missing frame may be there still."""
+    """The file without its end, cut between two packets; frames after a missing one may still be there."""
     with av.open(str(source.path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     kept = packets[: round(len(packets) * share)]
@@ -184,7 +184,7 @@ def packed(source: NumberedVideo, path: Path) -> NumberedVideo:
     with av.open(str(source.path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     packets = [re.sub(rb"\x00\x00\x01\xb2Lavc[0-9.]+", b"\x00\x00\x01\xb2DivX503b1393p", packet) for packet in packets]
-    placeholder = b"\x00\x00\x01\xb6\x50\x8f\xff"  # a P-frame of which nothing is coded
+    placeholder = b"\x00\x00\x01\xb6\x50\x8f\xff"  # a P-frame without coded blocks
     is_b = [packet[packet.index(b"\x00\x00\x01\xb6") + 4] >> 6 == 2 for packet in packets]
     merged = []
     for number, packet in enumerate(packets):
@@ -202,15 +202,15 @@ def _box(kind: bytes, payload: bytes) -> bytes:
 
 
 def _boxes(content: bytes) -> Iterable[tuple[bytes, bytes]]:
-    place = 0
-    while place < len(content):
-        size, kind = struct.unpack_from(">I4s", content, place)
-        yield kind, content[place + 8 : place + size]
-        place += size
+    offset = 0
+    while offset < len(content):
+        size, kind = struct.unpack_from(">I4s", content, offset)
+        yield kind, content[offset + 8 : offset + size]
+        offset += size
 
 
 def _replaced(content: bytes, parents: list[bytes], new: bytes) -> bytes:
-    """`content`, a sequence of boxes, with `new` as all that is inside the box at the end of the way `parents`."""
+    """`content`, a sequence of boxes, with `new` as the content of the box at the path `parents`."""
     if not parents:
         return new
     return b"".join(
@@ -220,6 +220,6 @@ def _replaced(content: bytes, parents: list[bytes], new: bytes) -> bytes:
 
 
 def _scale_of(content: bytes, header: bytes) -> int:
-    """Ticks a second, from a version 0 mvhd or mdhd box."""
-    place = content.index(header)
-    return struct.unpack_from(">I", content, place + 16)[0]
+    """Ticks per second, from a version 0 mvhd or mdhd box."""
+    offset = content.index(header)
+    return struct.unpack_from(">I", content, offset + 16)[0]

@@ -1,4 +1,4 @@
-"""Numbered videos of every kind: container x codec x group of pictures x rate x damage, each made by one call."""
+"""Numbered videos of all kinds: container x codec x group of pictures x rate x damage."""
 
 import itertools
 import random
@@ -154,7 +154,7 @@ RECIPES: dict[str, Recipe] = {
     "mp4 edit list, two parts": _made(with_edit_list, _NO_B, "parts.mp4", [(10, 20), (40, 50)]),
     "mp4 edit list, backwards": _made(with_edit_list, _NO_B, "backwards.mp4", [(40, 50), (10, 20)]),
     "mp4 edit list, one part twice": _made(with_edit_list, _NO_B, "twice.mp4", [(30, 45), (30, 45)]),
-    # Damage and lies
+    # Damage and wrong headers
     "mp4 truncated": _made(truncated, _IN_FRONT, "truncated.mp4", share=0.6),
     "mp4 fragmented truncated": _made(
         truncated, _video("whole_fragments.mp4", container_options=_FRAGMENTS), "truncated_fragments.mp4", share=0.6
@@ -175,7 +175,7 @@ RECIPES: dict[str, Recipe] = {
 # Not mp4, mov, mkv or webm: read by PyAV whatever the decoder.
 ONLY_PYAV = {name for name in RECIPES if {"avi", "flv", "flv1", "ts", "mpg", "wmv"} & set(name.split())}
 
-# What each decoder hands out wrong frames of, or refuses, in these versions.
+# Videos of which each decoder, in these versions, returns wrong frames, or which it refuses.
 MEASURED_WITH = {"torchcodec": r"0\.17\..*FFmpeg 5", "decord": r"0\.6\.0"}
 KNOWN_WRONG = {
     "torchcodec": [

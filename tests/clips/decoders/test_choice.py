@@ -19,7 +19,7 @@ def choose(*paths):
     )
 
 
-def test_what_is_chosen_loads_and_says_how_fast_it_was(numbered_video):
+def test_the_chosen_decoder_loads_and_its_times_are_in_the_reason(numbered_video):
     choice = choose(numbered_video("mp4").path, numbered_video("mp4 b-frames").path)
     assert choice.decoder in choice_module.CANDIDATES
     assert choice.version == decoder_version(choice.decoder)
@@ -27,7 +27,7 @@ def test_what_is_chosen_loads_and_says_how_fast_it_was(numbered_video):
     assert " ms" in choice.reason
 
 
-def test_without_a_video_that_tells_something_it_is_pyav(tmp_path):
+def test_without_a_usable_video_it_is_pyav(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"<html>")
     assert choose().decoder == "pyav"
     choice = choose(tmp_path / "broken.mp4", tmp_path / "absent.mp4")
@@ -36,19 +36,19 @@ def test_without_a_video_that_tells_something_it_is_pyav(tmp_path):
 
 
 @needs_decord
-def test_other_frames_than_pyavs_put_a_decoder_out(numbered_video, monkeypatch):
+def test_a_decoder_whose_frames_differ_from_pyavs_is_excluded(numbered_video, monkeypatch):
     monkeypatch.setattr(choice_module, "CANDIDATES", ("pyav", "decord"))
     assert "not decord" not in choose(numbered_video("mp4").path).reason
     path = numbered_video("mp4 open gop").path  # decord is wrong on it
     choice = choose(path)
     assert choice.decoder == "pyav"
-    assert f"not decord: {path}: other frames than pyav's" in choice.reason
+    assert f"not decord: {path}: its frames differ from pyav's" in choice.reason
 
 
 @needs_decord
-def test_a_failure_puts_a_decoder_out(shared_data, monkeypatch):
+def test_a_decoder_that_fails_is_excluded(shared_data, monkeypatch):
     monkeypatch.setattr(choice_module, "CANDIDATES", ("pyav", "decord"))
-    path = shared_data / "odd" / "38_av1_video.mkv"  # decord 0.6 knows no AV1
+    path = shared_data / "odd" / "38_av1_video.mkv"  # decord 0.6 does not support AV1
     choice = choose(path)
     assert choice.decoder == "pyav"
     assert f"not decord: {path}" in choice.reason

@@ -1,4 +1,4 @@
-"""Damage is paid for by those who want it: frames elsewhere stay right, and a file that lies costs time, not truth."""
+"""Damage affects only the frames that need it, and wrong headers cost time but give no wrong frames."""
 
 import av
 import pytest
@@ -39,7 +39,7 @@ def test_damage_in_one_group_of_pictures_does_not_reach_the_others(damaged):
             assert numbers_in(opened.frames_at([middle(number)])) == [number]
 
 
-def test_wanted_frames_in_the_damaged_group_are_an_error_that_passes(damaged):
+def test_a_decoder_works_after_an_error_in_a_damaged_group(damaged):
     with open_video(damaged, decoder="pyav") as opened:
         for number in (24, 26, 30, 34):
             with pytest.raises(DecodeError, match="damaged.mp4: cannot be decoded"):
@@ -50,7 +50,7 @@ def test_wanted_frames_in_the_damaged_group_are_an_error_that_passes(damaged):
 
 
 def test_a_file_that_ends_inside_a_frame(tmp_path):
-    """Up to the cut all is right; the rest is an error, or the last frame that is there."""
+    """Frames before the cut are right; later ones are an error, or the last frame there is."""
     path = tmp_path / "cut.mp4"
     write_numbered(path, options={"bf": "0", "g": "12"}, container_options={"movflags": "faststart"})
     last = packets_of(path)[36]
@@ -63,7 +63,7 @@ def test_a_file_that_ends_inside_a_frame(tmp_path):
 
 
 def test_the_first_group_is_damaged(tmp_path):
-    """Nothing says what time 0 is: the file is refused, or begins with the first frame that can be decoded."""
+    """Time 0 is unknown: the file is refused, or begins with the first frame that can be decoded."""
     path = tmp_path / "headless.mp4"
     write_numbered(path, options={"bf": "0", "g": "12"}, container_options={"movflags": "faststart"})
     content = bytearray(path.read_bytes())
@@ -75,21 +75,21 @@ def test_the_first_group_is_damaged(tmp_path):
 
 
 @pytest.mark.parametrize("offset_frames", [-7, 5, 30])
-def test_an_index_that_points_to_the_wrong_places(tmp_path, offset_frames):
-    """Matroska's cues: every time of a key frame is off by so many frames; seeking lands elsewhere."""
+def test_an_index_with_wrong_times(tmp_path, offset_frames):
+    """Matroska's cues: the times of all key frames are off by so many frames, and seeking ends elsewhere."""
     path = tmp_path / "cues.mkv"
     write_numbered(
         path, options={"bf": "2", "g": "12", "sc_threshold": "0"}, container_options={"cluster_time_limit": "1"}
     )
     content = bytearray(path.read_bytes())
     start = content.rindex(b"\x1c\x53\xbb\x6b")  # the cues come last
-    place, num_changed = start, 0
-    while (place := content.find(b"\xb3", place + 1)) > 0:  # a cue's time: id, length with its marker bit, ms
-        length = content[place + 1] & 0x7F
-        if content[place + 1] & 0x80 and length <= 2:
-            old = int.from_bytes(content[place + 2 : place + 2 + length], "big")
+    offset, num_changed = start, 0
+    while (offset := content.find(b"\xb3", offset + 1)) > 0:  # a cue's time: id, length with its marker bit, ms
+        length = content[offset + 1] & 0x7F
+        if content[offset + 1] & 0x80 and length <= 2:
+            old = int.from_bytes(content[offset + 2 : offset + 2 + length], "big")
             new = max(old + offset_frames * 33, 0) % 256**length
-            content[place + 2 : place + 2 + length] = new.to_bytes(length, "big")
+            content[offset + 2 : offset + 2 + length] = new.to_bytes(length, "big")
             num_changed += 1
     assert num_changed >= 4
     path.write_bytes(bytes(content))

@@ -1,4 +1,4 @@
-"""A slice of the corpus of `benchmarks/damage.py`, and the mistakes that the whole of it has found, one by one."""
+"""A part of the corpus of `benchmarks/damage.py`, and a test of each bug that the whole corpus has found."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_a_slice_of_the_corpus(shared_data, tmp_path):
 
 
 def _plain(path):
-    """Images of a decode from start to end, the second at which each begins, and the numbers of those patched up."""
+    """Frames decoded from start to end, the start of each in seconds, and the indices of concealed ones."""
     images, begins, patched = [], [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -48,10 +48,10 @@ def _plain(path):
     return images, begins, patched
 
 
-def test_a_patched_up_picture_is_that_of_a_decode_from_the_start(shared_data, tmp_path):
-    """It is patched up from the pictures before it, which one who begins at this key frame does not have."""
+def test_a_concealed_frame_is_that_of_decoding_from_the_start(shared_data, tmp_path):
+    """Damage is concealed with earlier frames, which a decoder that starts at this key frame does not have."""
     content = bytearray((shared_data / "jhmdb" / "videos" / "sit" / "sit_010.mp4").read_bytes())
-    content[11697] ^= 2  # in the second key frame; libavcodec says nothing of it
+    content[11697] ^= 2  # in the second key frame; libavcodec does not report it
     path = tmp_path / "damaged.mp4"
     path.write_bytes(content)
     images, begins, patched = _plain(path)
@@ -60,7 +60,7 @@ def test_a_patched_up_picture_is_that_of_a_decode_from_the_start(shared_data, tm
         for number in range(10, 20):
             ours = opened.frames_at([begins[number] + 0.001])[0].permute(1, 2, 0).numpy()
             levels = np.abs(ours.astype(int) - images[number]).mean()
-            # A little of the patch is whatever was in memory. Decoded from the key frame on it is 80 levels off.
+            # A little of the concealed part is undefined memory. Decoded from the key frame on it is 80 levels off.
             assert levels < 20, number
 
 
@@ -73,7 +73,7 @@ def _changed(source, path, *, box, offset, content):
 
 
 def test_an_index_without_a_key_frame(numbered_video, read_numbers, tmp_path):
-    """Seeking is an error there; the frames are all there."""
+    """Seeking fails, but all frames are there."""
     path = tmp_path / "keyless.mp4"
     source = numbered_video("mp4 gop 8 b-frames").path
     _changed(source, path, box=b"stss", offset=8, content=b"\xff" * 4)  # the first key frame's number
@@ -91,7 +91,7 @@ def test_a_last_fragment_that_cannot_be_read(numbered_video, read_numbers, tmp_p
 
 
 def test_a_first_frame_that_claims_to_come_after_all_others(numbered_video, read_numbers, tmp_path):
-    """Times never decrease: what plays after it begins no earlier, so at once, and the last of all stays."""
+    """Times never decrease: later frames begin no earlier, so all at once, and the last one stays."""
     path = tmp_path / "late.webm"
     source = numbered_video("webm vp8").path.read_bytes()
     block = source.index(b"\x81\0\0\x80")  # track 1, time 0, key frame
@@ -101,7 +101,7 @@ def test_a_first_frame_that_claims_to_come_after_all_others(numbered_video, read
         assert read_numbers(opened.frames_at([0.51, 1.01, 12.0])) == [last] * 3
 
 
-def test_a_codec_that_nobody_knows(numbered_video, tmp_path):
+def test_an_unknown_codec(numbered_video, tmp_path):
     path = tmp_path / "unknown.mp4"
     path.write_bytes(numbered_video("mp4").path.read_bytes().replace(b"avc1", b"zzzz"))
     with pytest.raises(DecodeError, match=f"{path}: no decoder for its codec"):
@@ -109,7 +109,7 @@ def test_a_codec_that_nobody_knows(numbered_video, tmp_path):
 
 
 @pytest.mark.parametrize("nanoseconds", [1000, 10**6])  # the unit of all times
-def test_a_duration_that_nobody_believes(numbered_video, read_numbers, tmp_path, nanoseconds):
+def test_an_implausible_duration(numbered_video, read_numbers, tmp_path, nanoseconds):
     path = tmp_path / "ages.mkv"
     source = numbered_video("mkv late start").path
     _changed(source, path, box=b"DURATIO", offset=0, content=b"X")  # FFmpeg's own tag
@@ -135,7 +135,7 @@ def little_memory():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_more_pixels_than_memory(numbered_video, tmp_path, little_memory):
-    """VP8 says its size in each key frame: here 12000 x 8000, ten of which are 2.7 GiB."""
+    """VP8 has its size in each key frame: here 12000 x 8000, ten of which are 2.7 GiB."""
     content = bytearray(numbered_video("webm vp8").path.read_bytes())
     for start in re.finditer(rb"\x9d\x01\x2a", bytes(content)):
         content[start.end() : start.end() + 4] = struct.pack("<HH", 12000, 8000)
@@ -170,10 +170,10 @@ def test_others_refuse_a_name_that_is_not_utf_8(not_utf_8, decoder):
 
 
 def test_streams_that_begin_on_the_way(shared_data, tmp_path):
-    """Damage makes further streams of a transport stream; PyAV then ended with an error of its own until version 19."""
+    """Damage adds streams to a transport stream; PyAV before version 19 then raised an error at the end."""
     content = bytearray((shared_data / "odd" / "52_sample_h265.ts").read_bytes())
-    for place, bit in ((2755, 0), (3366, 1), (10714, 4), (15632, 2), (22374, 0), (23100, 3)):
-        content[place] ^= 1 << bit
+    for offset, bit in ((2755, 0), (3366, 1), (10714, 4), (15632, 2), (22374, 0), (23100, 3)):
+        content[offset] ^= 1 << bit
     path = tmp_path / "streams.ts"
     path.write_bytes(content)
     before_19 = int(av.__version__.split(".")[0]) < 19

@@ -1,4 +1,4 @@
-"""Files that cannot be read, names that are wrong, videos that are closed."""
+"""Files that cannot be read, wrong names and closed videos."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ def _assert_one_line_that_names(error, path):
         pytest.param(bytes(range(256)) * 64, id="noise"),
     ],
 )
-def test_content_that_is_no_video(tmp_path, decoder, content):
+def test_content_that_is_not_a_video(tmp_path, decoder, content):
     path = tmp_path / "video.mp4"
     path.write_bytes(content)
     with pytest.raises(DecodeError) as caught:
@@ -48,7 +48,7 @@ def test_content_that_is_no_video(tmp_path, decoder, content):
     ids=["empty", "html", "utf-8", "short", "playlist"],
 )
 @pytest.mark.parametrize("file", ["video.mp4", "video.avi", "video.txt"])
-def test_what_is_plainly_wrong_is_said_in_words(tmp_path, decoder, file, content, fault):
+def test_an_obvious_fault_is_named(tmp_path, decoder, file, content, fault):
     path = tmp_path / file
     path.write_bytes(content)
     with pytest.raises(DecodeError) as caught:
@@ -56,7 +56,7 @@ def test_what_is_plainly_wrong_is_said_in_words(tmp_path, decoder, file, content
     assert str(caught.value) == f"{path}: {fault}"
 
 
-def test_images_are_told_in_words_too(tmp_path):
+def test_an_obvious_fault_of_an_image_is_named(tmp_path):
     for content, fault in ((b"", "empty file"), (b"<html>404</html>", "not an image: text")):
         (tmp_path / "a.jpg").write_bytes(content)
         with pytest.raises(DecodeError) as caught:
@@ -74,7 +74,7 @@ def test_a_fifo_is_not_waited_for(tmp_path, name):
         open_video("/dev/zero", decoder="pyav")
 
 
-def test_whatever_is_raised_is_the_videos_error_with_its_kind(caplog, monkeypatch):
+def test_any_exception_becomes_the_videos_error_with_its_type(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("sce_video"), "propagate", True)
     caplog.set_level(logging.DEBUG, logger="sce_video")
     for error in (RecursionError("deep"), MemoryError(), OverflowError("inf"), KeyError("k"), ZeroDivisionError()):
@@ -90,7 +90,7 @@ def test_whatever_is_raised_is_the_videos_error_with_its_kind(caplog, monkeypatc
 
 
 def test_a_playlist_is_not_followed(tmp_path):
-    path = tmp_path / "video.mp4"  # decord waits for good for such a list to grow
+    path = tmp_path / "video.mp4"  # decord waits forever for such a list to grow
     path.write_bytes(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost:9/a.ts\n")
     with pytest.raises(DecodeError) as caught:
         open_video(path, decoder="pyav")
@@ -116,10 +116,10 @@ def test_a_video_that_ends_before_its_first_picture(numbered_video, tmp_path, ki
     path.write_bytes(whole[: whole.index(box) + 20])
     with pytest.raises(DecodeError) as caught:
         open_video(path, decoder="pyav")
-    assert str(caught.value) == f"{path}: incomplete: it says that it goes on beyond its end"
+    assert str(caught.value) == f"{path}: incomplete: its header announces more bytes"
 
 
-def test_damage_is_an_error_only_where_it_is_needed(numbered_video, read_numbers, tmp_path):
+def test_damage_is_an_error_only_for_frames_that_need_it(numbered_video, read_numbers, tmp_path):
     content = bytearray(numbered_video("mp4 b-frames").path.read_bytes())
     begin = content.index(b"mdat")
     end = content.index(b"moov")
@@ -155,18 +155,18 @@ def test_an_unknown_decoder_lists_the_known_ones(numbered_video):
         ("torchcodec", "torchcodec.decoders", 'decoder "torchcodec" is not installed .*pip install torchcodec'),
     ],
 )
-def test_without_its_library_the_way_out_is_named(numbered_video, monkeypatch, decoder, module, message):
+def test_a_missing_library_is_an_error_that_says_what_to_do(numbered_video, monkeypatch, decoder, module, message):
     monkeypatch.setitem(sys.modules, module, None)  # to import it now raises ImportError
     with pytest.raises(UserError, match=message) as caught:
         open_video(numbered_video("mp4").path, decoder=decoder)
-    assert not isinstance(caught.value, DecodeError)  # the dataset must not take it for a broken video
+    assert not isinstance(caught.value, DecodeError)  # the data set must not treat it as a broken video
     with pytest.raises(UserError, match=message):
         decoder_version(decoder)
     with open_video(numbered_video("mp4").path, decoder="pyav") as opened:
         assert opened.metadata.num_frames == 150
 
 
-def test_torchcodec_without_ffmpegs_libraries_names_the_way_out(tmp_path, monkeypatch):
+def test_torchcodec_without_ffmpegs_libraries_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
     """It raises RuntimeError while it is imported, over many lines."""
     (tmp_path / "torchcodec").mkdir()
     (tmp_path / "torchcodec" / "__init__.py").write_text("")

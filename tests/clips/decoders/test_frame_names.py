@@ -1,4 +1,4 @@
-"""The order of images by their names: what a person reads in them, or one line."""
+"""The order of images by their names is the one a person sees, or they are refused."""
 
 import random
 from contextlib import suppress
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern, in_order, matching
+from sce_video.clips.decoders.frame_names import FrameNamesError, check_pattern, matching, sorted_by_number
 
 
 def mixed(names):
@@ -39,7 +39,7 @@ def mixed(names):
     ids=lambda names: names[0],
 )
 def test_the_number_that_varies_is_the_order(names):
-    assert in_order(mixed(names)) == names
+    assert sorted_by_number(mixed(names)) == names
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_the_number_that_varies_is_the_order(names):
         (["a.jpg", "b.jpg"], "names of 2 patterns: a.jpg, b.jpg"),
         (
             [f"{a:02d}_{b:02d}.jpg" for a in range(3) for b in range(3)],
-            "names like 00_00.jpg and 02_02.jpg tell no order",
+            "names like 00_00.jpg and 02_02.jpg give no order",
         ),
-        ([f"{i}_left_{10 - i}.jpg" for i in range(10)], "tell no order"),  # one rises, the other falls
-        (["1.jpg", "01.jpg"], "tell no order"),
-        (["-1.jpg", "-2.jpg", "-3.jpg"], "tell more than one order"),  # signs, or not
-        (["v1.9.jpg", "v1.10.jpg"], "tell more than one order"),  # decimals, or not
-        (["0.1.jpg", "0.25.jpg", "0.5.jpg"], "tell more than one order"),
+        ([f"{i}_left_{10 - i}.jpg" for i in range(10)], "give no order"),  # one rises, the other falls
+        (["1.jpg", "01.jpg"], "give no order"),
+        (["-1.jpg", "-2.jpg", "-3.jpg"], "give more than one order"),  # signs, or not
+        (["v1.9.jpg", "v1.10.jpg"], "give more than one order"),  # decimals, or not
+        (["0.1.jpg", "0.25.jpg", "0.5.jpg"], "give more than one order"),
     ],
     ids=lambda value: None if isinstance(value, str) else value[0],
 )
-def test_names_that_do_not_tell(names, message):
+def test_names_without_a_unique_order_are_refused(names, message):
     with pytest.raises(FrameNamesError) as caught:
-        in_order(mixed(names))
+        sorted_by_number(mixed(names))
     assert message in str(caught.value)
     assert "DATA.FRAMES_PATTERN" in str(caught.value)
 
@@ -97,12 +97,12 @@ def test_a_pattern_chooses_and_orders(pattern, found):
 
 
 @pytest.mark.parametrize("pattern", ["img.jpg", "img_%05d.jpg", "{x}.jpg", "{:05x}.jpg", "{", "a/{:d}.jpg", "*.jpg"])
-def test_what_is_no_pattern(pattern):
-    with pytest.raises(FrameNamesError, match="is no pattern of names"):
+def test_invalid_patterns_are_refused(pattern):
+    with pytest.raises(FrameNamesError, match="is not a pattern of names"):
         check_pattern(pattern)
 
 
-def test_a_pattern_that_does_not_tell():
+def test_a_pattern_without_a_unique_order_is_refused():
     with pytest.raises(FrameNamesError, match="the same number"):
         matching(["a_1.jpg", "b_1.jpg"], "*_{:d}.jpg")
 
@@ -116,7 +116,7 @@ def test_a_pattern_that_does_not_tell():
 def test_integers_in_any_pattern(numbers, template, draw):
     names = [template.format(number) for number in numbers]
     draw.shuffle(names)
-    assert in_order(names) == [template.format(number) for number in sorted(numbers)]
+    assert sorted_by_number(names) == [template.format(number) for number in sorted(numbers)]
 
 
 @given(
@@ -124,11 +124,11 @@ def test_integers_in_any_pattern(numbers, template, draw):
 )
 @settings(max_examples=100, deadline=None)
 def test_any_names_are_ordered_or_refused(names, pattern):
-    """All of them, once each; in one order, however they came."""
+    """All of them, once each, in an order that does not depend on the input's."""
     outcomes = []
     for shuffled in (names, names[::-1], sorted(names)):
         try:
-            outcomes.append(in_order(shuffled))
+            outcomes.append(sorted_by_number(shuffled))
         except FrameNamesError as error:
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1] == outcomes[2]
@@ -152,8 +152,8 @@ def test_decimals_of_many_digits_are_exact():
         ([f"{i}_left_{10 - i}.jpg" for i in range(10)], "{:d}_left_{:d}.jpg"),
     ],
 )
-def test_the_pattern_that_is_proposed_leaves_no_frame_out(names, pattern):
+def test_the_suggested_pattern_matches_every_frame(names, pattern):
     with pytest.raises(FrameNamesError) as caught:
-        in_order(names)
+        sorted_by_number(names)
     assert str(caught.value).endswith(f"such as {pattern}")
     assert matching(names[::-1], pattern) == names

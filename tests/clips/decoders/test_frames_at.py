@@ -1,4 +1,4 @@
-"""Which frame is on screen when: videos whose frames carry their numbers, so nobody's decoder is the judge."""
+"""Which frame is on screen at a time, with videos whose frames show their numbers, independent of any decoder."""
 
 import math
 import random
@@ -18,7 +18,7 @@ from tests.clips.decoders.recipes import KNOWN_WRONG, MEASURED_WITH, ONLY_PYAV, 
 
 
 def cases(decoders, names):
-    """Parametrize with every recipe and decoder that fit together."""
+    """Parametrize with every recipe and each decoder that reads it."""
     pairs = [
         pytest.param(name, decoder, id=f"{name}-{decoder}")
         for name in names
@@ -97,7 +97,7 @@ def test_the_right_frames(numbered_video, name, decoder):
     indirect=["decoder"],
 )
 def test_what_is_known_to_be_wrong_still_is(numbered_video, name, decoder):
-    """Take a pair that fails here off the list: it works now."""
+    """A pair that fails here works now: remove it from the list."""
     version = decoder_version(decoder)
     if not re.match(MEASURED_WITH[decoder], version):
         pytest.skip(f"the list is that of {MEASURED_WITH[decoder]}; this is {version}")
@@ -120,7 +120,7 @@ def test_pyav_equals_decoding_from_the_first_frame_pixel_for_pixel(numbered_vide
     assert np.array_equal(np.stack(alone), expected[::7])
 
 
-# Where nothing counts the frames, a rate is a guess.
+# Files without a number of frames, whose rate is a guess.
 RATE_UNKNOWN = {
     "mkv variable rate",
     "webm wildly variable rate",
@@ -190,7 +190,7 @@ def test_times_must_be_numbers(numbered_video, decoder):
 
 
 def test_a_bare_stream_that_changes_size(tmp_path):
-    """No container, so no time stamps: 25 frames a second; the first frame's size holds for all."""
+    """No container and no timestamps: 25 frames per second; all frames have the first one's size."""
     path = tmp_path / "both.h264"
     for width, height in ((64, 48), (128, 32)):
         part = tmp_path / f"{width}.h264"
@@ -207,7 +207,7 @@ def test_a_bare_stream_that_changes_size(tmp_path):
 
 @pytest.fixture
 def openings(monkeypatch):
-    """Grows by one path with each opening of a file by PyAV: a second one is a restart from the first frame."""
+    """Paths of the files that PyAV has opened: a second opening is a restart from the first frame."""
     paths = []
     original = pyav_module.open_stream
 
@@ -235,16 +235,16 @@ def test_pyav_seeks_where_that_is_safe(numbered_video, openings, name):
 
 
 @pytest.mark.parametrize("name", ["avi b-frames", "ts", "mpeg4 mp4 b-frames", "hevc all key"])
-def test_pyav_decodes_from_the_start_where_it_is_not(numbered_video, openings, name):
+def test_pyav_decodes_from_the_start_where_seeking_is_not_safe(numbered_video, openings, name):
     video = numbered_video(name)
     with open_video(video.path, decoder="pyav") as opened:
         for share in (0.9, 0.3):
             opened.frames_at([share * video.ends[-1]])
-    assert 2 <= len(openings) <= 3  # the first call may go on from the first frame, decoded when the file was opened
+    assert 2 <= len(openings) <= 3  # the first call may continue from the first frame, decoded when the file was opened
 
 
-def test_a_frame_that_is_planned_but_never_comes_out(numbered_video, openings):
-    """Frames 10 and 11 are decoded and not shown, the container does not say so: frame 9 stays on screen."""
+def test_a_planned_frame_that_is_never_output(numbered_video, openings):
+    """Frames 10 and 11 are decoded but not shown, which the container does not mark: frame 9 stays on screen."""
     with open_video(numbered_video("vp8 invisible frames").path, decoder="pyav") as opened:
         assert numbers_in(opened.frames_at([0.25, 0.31])) == [7, 9]
         assert len(openings) == 1

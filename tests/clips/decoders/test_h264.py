@@ -1,4 +1,4 @@
-"""What units say: against packets taken apart by hand, and against libavcodec on real streams."""
+"""Units of H.264, compared with packets parsed by hand, and with libavcodec on real streams."""
 
 import av
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.clips.decoders.h264 import are_unreferenced, length_bytes, picture_size, says_more
+from sce_video.clips.decoders.h264 import are_unreferenced, length_bytes, may_change_geometry, picture_size
 from tests.clips.decoders.numbered import write_video
 
 
@@ -46,17 +46,17 @@ def test_a_packet_without_a_slice_is_kept():
 
 def test_without_lengths_nothing_is_known():
     assert are_unreferenced([unit(0, 1)], length_bytes=0) == [False]
-    assert says_more(unit(3, 5), length_bytes=0)
+    assert may_change_geometry(unit(3, 5), length_bytes=0)
 
 
-def test_only_the_encoders_name_is_no_word_on_orientation():
+def test_only_the_encoders_name_cannot_change_the_orientation():
     picture = unit(3, 5)
-    assert not says_more(picture, length_bytes=4)
-    assert not says_more(sei((5, 30)) + picture, length_bytes=4)
-    assert says_more(sei((47, 5)) + picture, length_bytes=4)  # display orientation
-    assert says_more(sei((5, 30), (47, 5)) + picture, length_bytes=4)
-    assert says_more(sei((6, 3)) + picture, length_bytes=4)  # recovery point: anything else may follow it
-    assert says_more(unit(3, 7) + picture, length_bytes=4)  # another header, of another size perhaps
+    assert not may_change_geometry(picture, length_bytes=4)
+    assert not may_change_geometry(sei((5, 30)) + picture, length_bytes=4)
+    assert may_change_geometry(sei((47, 5)) + picture, length_bytes=4)  # display orientation
+    assert may_change_geometry(sei((5, 30), (47, 5)) + picture, length_bytes=4)
+    assert may_change_geometry(sei((6, 3)) + picture, length_bytes=4)  # recovery point: anything else may follow it
+    assert may_change_geometry(unit(3, 7) + picture, length_bytes=4)  # another header, of another size perhaps
 
 
 def test_a_long_name():
@@ -64,18 +64,18 @@ def test_a_long_name():
     for size in (254, 255, 256, 510, 700):
         head = b"\x05" + b"\xff" * (size // 255) + bytes([size % 255])
         name = unit(0, 6, head + b"x" * size + b"\x80")
-        assert not says_more(name + unit(3, 5), length_bytes=4)
+        assert not may_change_geometry(name + unit(3, 5), length_bytes=4)
 
 
 @given(st.binary(max_size=100), st.sampled_from([0, 1, 2, 4]))
-def test_any_bytes_are_answered(packet, width):
+def test_any_bytes_are_parsed_without_an_error(packet, width):
     assert are_unreferenced([packet], length_bytes=width) in ([True], [False])
-    assert says_more(packet, length_bytes=width) in (True, False)
+    assert may_change_geometry(packet, length_bytes=width) in (True, False)
 
 
 @pytest.mark.parametrize("name", ["mp4 b-frames", "mp4 b-pyramid", "mp4 gop 4", "mkv", "mp4 interlaced"])
-def test_what_is_left_out_is_what_libavcodec_leaves_out(numbered_video, name):
-    """libavcodec skips the same pictures when it is told to skip those that nothing references."""
+def test_unreferenced_frames_are_those_that_libavcodec_skips(numbered_video, name):
+    """libavcodec skips the same frames if set to skip unreferenced ones."""
     with av.open(str(numbered_video(name).path)) as container:
         stream = container.streams.video[0]
         width = length_bytes(stream.codec_context.extradata)
@@ -89,7 +89,7 @@ def test_what_is_left_out_is_what_libavcodec_leaves_out(numbered_video, name):
 
 
 def record_of(path, height, width, *, pixel_format="yuv420p", **options):
-    """Of a video of so many pixels by x264, with the size that libavcodec finds in it."""
+    """Record of a video of this size by x264, with the size that libavcodec finds in it."""
     write_video(path, [np.zeros((height, width, 3), np.uint8)] * 2, pixel_format=pixel_format, options=options)
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
@@ -122,22 +122,22 @@ def test_a_record_cut_short_or_changed_gives_a_size_or_none(tmp_path):
     assert picture_size(record) == (48, 64)
     for length in range(len(record)):
         assert picture_size(record[:length]) in (None, (48, 64))
-    for place in range(len(record) * 8):
+    for index in range(len(record) * 8):
         changed = bytearray(record)
-        changed[place // 8] ^= 1 << place % 8
+        changed[index // 8] ^= 1 << index % 8
         size = picture_size(bytes(changed))
         assert size is None or min(size) > 0
     assert picture_size(b"") is None
 
 
 def test_a_header_of_nothing_but_zeros_is_no_number():
-    """65,535 bytes of them: a number read bit by bit to their end took seconds."""
+    """65,535 bytes of them: reading a number bit by bit to their end took seconds."""
     header = b"\x67\x42\x00\x1f\x00" + b"\x00\x00\x03" * 21_800
     record = b"\x01\x42\x00\x1f\xff\xe1" + len(header).to_bytes(2, "big") + header
     assert picture_size(record) is None
 
 
 @given(st.binary(max_size=60))
-def test_any_record_is_answered(record):
+def test_any_record_is_parsed_without_an_error(record):
     size = picture_size(b"\x01\x64\x00\x1f\xff\xe1\x00\x40\x67" + record)
     assert size is None or min(size) > 0

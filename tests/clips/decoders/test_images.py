@@ -1,4 +1,4 @@
-"""Still images, folders of frames and pixels in memory are videos as good as any."""
+"""Still images, folders of frames and pixels in memory as videos."""
 
 import io
 import json
@@ -63,7 +63,7 @@ def test_sixteen_bit_gray_keeps_its_levels(tmp_path):
 @pytest.mark.parametrize("short_side_pixels", [0, 20])
 def test_exif_orientation(tmp_path, orientation, short_side_pixels):
     upright = picture(80, 120)
-    stored = {  # how the camera held it; from the EXIF specification: where row 0 and column 0 of the file belong
+    stored = {  # orientations of the camera; from the EXIF specification: the side of row 0 and of column 0 of the file
         **dict.fromkeys((0, 1, 9), upright),  # 0 and 9 mean nothing
         2: upright[:, ::-1],
         3: upright[::-1, ::-1],
@@ -94,7 +94,7 @@ def test_exif_orientation(tmp_path, orientation, short_side_pixels):
     ],
 )
 @pytest.mark.parametrize("file", ["broken.jpg", "broken.png", "broken.webp"])
-def test_what_is_no_image_is_refused_by_name(tmp_path, file, content):
+def test_a_file_that_is_not_an_image_is_refused_by_name(tmp_path, file, content):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(DecodeError) as caught:
         open_video(tmp_path / file, decoder="pyav")
@@ -137,7 +137,7 @@ def test_short_side(tmp_path, suffix, stored, short_side_pixels, scaled):
         assert (opened.metadata.height, opened.metadata.width) == scaled
 
 
-def test_a_large_jpeg_keeps_its_proportions_when_it_is_read_small(tmp_path):
+def test_a_large_jpeg_decoded_at_reduced_size_keeps_its_proportions(tmp_path):
     sizes = set()
     for suffix in ("jpg", "png"):
         Image.new("RGB", (497, 251)).save(tmp_path / f"a.{suffix}")
@@ -231,7 +231,7 @@ def write_about(folder, **changes):
     (folder / "frames.json").write_text(json.dumps(about))
 
 
-def test_frames_json_says_rate_and_size(tmp_path):
+def test_frames_json_gives_rate_and_size(tmp_path):
     folder = folder_of(tmp_path / "frames", [10, 20, 30, 40])
     write_about(folder, height=80, width=120)
     with open_video(folder, decoder="pyav", frames_fps=1.0) as opened:
@@ -257,7 +257,7 @@ def test_frames_json_says_rate_and_size(tmp_path):
     ],
     ids=str,
 )
-def test_frames_json_that_lies_is_refused(tmp_path, lie):
+def test_a_frames_json_that_does_not_match_is_refused(tmp_path, lie):
     folder = folder_of(tmp_path / "frames", [10, 20, 30, 40])
     write_about(folder, **lie)
     with pytest.raises(DecodeError, match="frames.json"):
@@ -273,7 +273,7 @@ def test_frames_json_that_lies_is_refused(tmp_path, lie):
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_frames_json_that_is_none_is_refused(tmp_path, content):
+def test_an_invalid_frames_json_is_refused(tmp_path, content):
     folder = folder_of(tmp_path / "frames", [10, 20])
     (folder / "frames.json").write_text(content, encoding="latin-1")
     with pytest.raises(DecodeError, match="frames.json"):
@@ -302,7 +302,7 @@ def test_frames_of_other_sizes_are_scaled_to_the_first(tmp_path):
     assert levels_in(frames) == [10, 20, 200]
 
 
-def test_a_broken_frame_matters_only_when_it_is_wanted(tmp_path):
+def test_a_broken_frame_is_an_error_only_if_requested(tmp_path):
     folder = folder_of(tmp_path / "frames", [10, 20, 30, 40])
     (folder / "frame_00002.png").write_bytes(b"<html>")
     with open_video(folder, decoder="pyav", frames_fps=1.0) as opened:

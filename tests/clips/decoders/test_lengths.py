@@ -1,4 +1,4 @@
-"""How long a video is: that of its picture, whatever else the file holds or says."""
+"""The length of a video is that of its frames, whatever else the file or its header has."""
 
 import random
 import re
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sce_video.clips.decoders import DECODERS, DecodeError, open_video
-from sce_video.clips.decoders.container import is_matroska_cut_short
+from sce_video.clips.decoders.container import is_truncated_matroska
 from sce_video.clips.frames import frame_indices, frame_times
 from sce_video.clips.samplers import one_random_span
 from sce_video.engine.prepare.read_video import SequentialVideo
@@ -22,7 +22,7 @@ FPS = Fraction(25)
 
 
 def write_with_sound(path, *, codec, audio_codec, num_frames=50, audio_seconds=6, rate=48000):
-    """Pictures that show their numbers, and more sound than that, muxed as it comes."""
+    """Frames that show their numbers, and longer sound, muxed in order."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=FPS, options={"g": "12"})
         video.height, video.width, video.pix_fmt, video.bit_rate = 32, 128, "yuv420p", 2_000_000
@@ -67,31 +67,31 @@ def test_sound_that_is_longer_than_the_picture(tmp_path, decoder, file, codec, a
         assert numbers_in(opened.frames_at([(i + 0.5) / 25 for i in range(50)])) == list(range(50))
 
 
-def test_a_matroska_file_tells_that_it_goes_on(tmp_path, numbered_video):
-    """By the length of its segment; one that is written live does not say it, nor do other files."""
+def test_a_truncated_matroska_file_is_recognised(tmp_path, numbered_video):
+    """By the size of its segment, which one that is written live does not have, nor other files."""
     whole = numbered_video("mkv").path.read_bytes()
     path = tmp_path / "a.mkv"
     for content, is_cut in ((whole, False), (whole[:-1], True), (whole + b"\0" * 9, False), (whole[:60], True)):
         path.write_bytes(content)
-        assert is_matroska_cut_short(str(path)) == is_cut
+        assert is_truncated_matroska(str(path)) == is_cut
     live = numbered_video("mkv without index").path.read_bytes()
     for content in (live, live[:-100], whole[:4], whole[:20], b"", b"\x1a\x45\xdf\xa3" + b"\0" * 50):
         path.write_bytes(content)
-        assert not is_matroska_cut_short(str(path))
-    assert not is_matroska_cut_short(str(numbered_video("mp4").path))
+        assert not is_truncated_matroska(str(path))
+    assert not is_truncated_matroska(str(numbered_video("mp4").path))
 
 
 def boxes_of(content):
-    place = 0
-    while place < len(content):
-        size = int.from_bytes(content[place : place + 4], "big")
-        yield content[place + 4 : place + 8], content[place : place + size]
-        place += size
+    offset = 0
+    while offset < len(content):
+        size = int.from_bytes(content[offset : offset + 4], "big")
+        yield content[offset + 4 : offset + 8], content[offset : offset + size]
+        offset += size
 
 
 @ALL
 def test_fragments_that_begin_late(tmp_path, decoder):
-    """As one who joins a live stream keeps them: the first two seconds are missing, times are those of the whole."""
+    """As recorded from the middle of a live stream: the first two seconds are missing, times are those of the whole."""
     whole = tmp_path / "whole.mp4"
     options = {"g": "25", "bf": "0", "sc_threshold": "0"}
     fragmented = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
@@ -112,7 +112,7 @@ def test_fragments_that_begin_late(tmp_path, decoder):
 
 
 def joined(tmp_path, suffix, *parts, **how):
-    """Files of those numbers one behind the other, as `cat` joins them; each begins at a tick of its own."""
+    """Files of those numbers, one after the other, as `cat` joins them; each begins at a tick of its own."""
     path = tmp_path / f"joined{suffix}"
     content = b""
     for number, (numbers, begin) in enumerate(parts):
@@ -139,7 +139,7 @@ _MPEG2 = {"bf": "2", "g": "12", "sc_threshold": "1000000000"}
 )
 @pytest.mark.parametrize("begins", [(0, 0, 0), (0, 100_000, 0), (500, 0, 90_000)], ids=str)
 def test_joined_streams_show_every_frame_in_order(tmp_path, suffix, how, begins):
-    """Whether the clock starts again or jumps by an hour."""
+    """Whether the clock restarts or jumps by an hour."""
     parts = [range(0, 60), range(60, 110), range(110, 150)]
     path = joined(tmp_path, suffix, *zip(parts, begins, strict=True), **how)
     with open_video(path, decoder="pyav") as opened:
@@ -154,8 +154,8 @@ def other_numbers(begin):
 
 
 @pytest.mark.parametrize("numbers", [(60, 50), (20, 90)], ids=str)
-def test_a_joined_stream_that_goes_on_under_another_number_is_counted(tmp_path, numbers):
-    """The library shows one of the streams: half of the video is not dropped without a word."""
+def test_a_concatenated_stream_that_continues_with_another_id_is_refused(tmp_path, numbers):
+    """The library reads only one of the streams: half of the video must not be dropped silently."""
     path = tmp_path / "joined.ts"
     content = b""
     for part, count in enumerate(numbers):
@@ -166,13 +166,13 @@ def test_a_joined_stream_that_goes_on_under_another_number_is_counted(tmp_path, 
     path.write_bytes(content)
     for read in (lambda: open_video(path, decoder="pyav"), lambda: SequentialVideo(path)):
         with pytest.raises(
-            DecodeError, match=f"^{path}: joined of .* pictures can be shown, .* would be lost"
+            DecodeError, match=f"^{path}: concatenated from .* pictures can be read, .* would be lost"
         ) as caught:
             read()
         assert sorted(numbers) == sorted(int(n) for n in re.findall(r"([0-9]+) (?:pictures|would)", str(caught.value)))
 
 
-def test_streams_beside_each_other_are_a_choice(tmp_path):
+def test_parallel_streams_are_alternatives(tmp_path):
     path = tmp_path / "both.ts"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("libx264", rate=FPS, options=_B) for _ in range(2)]
@@ -188,7 +188,7 @@ def test_streams_beside_each_other_are_a_choice(tmp_path):
 
 
 def test_a_still_in_a_stream_stays(tmp_path):
-    """Nine seconds of one picture are no other clock."""
+    """Nine seconds of one frame are not a new clock."""
     ticks = [*range(20), *range(245, 265)]
     path = tmp_path / "still.ts"
     write_video(path, map(number_image, range(40)), options=_B, fps=FPS, ticks=ticks)
@@ -205,7 +205,7 @@ def random_clip_times(about, num_frames, generator):
 
 
 def test_random_clips_have_as_many_different_frames_as_the_file_has_there(shared_data):
-    """Of every odd file that can be read and is not heavy; what a file has where is told by a decode from its start."""
+    """Of every odd file that can be read and is not heavy, compared with decoding from its start."""
     num_files = 0
     for row in _manifest(shared_data):
         if row["decoded"] in ("", "0", "1") or row["pyav_error"] or int(row["w"]) * int(row["h"]) > 704 * 576:
@@ -242,7 +242,7 @@ def test_cases(shared_data, file, num_frames):
 
 
 def test_an_avi_whose_header_claims_more_frames_than_it_has(tmp_path, numbered_video):
-    """As one who writes the length before the frames leaves it; a gap at the end is no such claim."""
+    """As a writer that was interrupted after the header leaves it; a gap at the end is not such a claim."""
     whole = bytearray(numbered_video("avi b-frames").path.read_bytes())
     with open_video(numbered_video("avi b-frames").path, decoder="pyav") as opened:
         num_frames, duration = opened.metadata.num_frames, opened.metadata.duration_seconds

@@ -1,4 +1,4 @@
-"""A file without an index is read through to be opened: what is kept of it is stamps, never the packets."""
+"""A file without an index is read through when it is opened, keeping timestamps but no packets."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ NUM_FRAMES, SIDE = 160, 640  # 0.6 MB a frame, 94 MB
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Uncompressed, in an mkv that says neither how long it is nor where its frames lie."""
+    """Uncompressed, in an mkv without duration and index."""
     path = tmp_path_factory.mktemp("live") / "live.mkv"
     image = np.zeros((SIDE * 3 // 2, SIDE), dtype=np.uint8)
     with av.open(str(path), "w", container_options={"live": "1"}) as container:
@@ -29,7 +29,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def growth_of_peak(action) -> float:
-    """By how many MB the memory of this process was larger at its highest than before."""
+    """Growth of this process's peak memory in MB."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here on
     before = _peak_kib()
     action()
@@ -41,7 +41,7 @@ def _peak_kib() -> int:
     return int(status.partition("VmHWM:")[2].split()[0])
 
 
-def test_opening_keeps_none_of_it(live: Path) -> None:
+def test_opening_keeps_no_packets(live: Path) -> None:
     def open_it() -> None:
         with PyAVDecoder(str(live)) as video:
             assert video.metadata.num_frames == NUM_FRAMES
@@ -49,7 +49,7 @@ def test_opening_keeps_none_of_it(live: Path) -> None:
     assert growth_of_peak(open_it) < 35  # of 94 MB; FFmpeg itself holds 5 MB of a file
 
 
-def test_to_prepare_it_keeps_none_of_it(live: Path) -> None:
+def test_preparing_keeps_no_packets(live: Path) -> None:
     def open_it() -> None:
         with SequentialVideo(live) as video:
             assert video.fps == 25
@@ -68,6 +68,6 @@ def test_past_the_bound_a_clip_is_decoded_from_the_start(numbered_video, read_nu
         assert opened._frames_of_window(opened._ticks(sorted(times))) is None
 
 
-def test_clips_far_apart_are_read_apart_without_an_index_too(live: Path) -> None:
+def test_distant_clips_are_read_separately_without_an_index(live: Path) -> None:
     with PyAVDecoder(str(live)) as video:
         assert [len(window) for window in video._windows([0.0, 3.0, 6.0])] == [1, 1, 1]

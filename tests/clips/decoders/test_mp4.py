@@ -1,4 +1,4 @@
-"""The boxes of an mp4, taken apart by hand; however many there are and however deep they lie."""
+"""The boxes of an mp4, parsed by hand, for any number and depth of them."""
 
 import struct
 from contextlib import nullcontext, suppress
@@ -17,7 +17,7 @@ def box(kind, content=b""):
 
 
 def nested(kind, depth):
-    """One in the other, written from the inside out."""
+    """Nested boxes, written from the inside out."""
     heads = [struct.pack(">I4s", 8 * (depth - level), kind) for level in range(depth)]
     return b"".join(heads)
 
@@ -40,12 +40,12 @@ def test_a_box_that_does_not_fit_ends_its_parent_alone():
 
 @pytest.mark.parametrize("header", [nested(b"trak", 120_000), box(b"free") * 120_000], ids=["deep", "many"])
 def test_more_boxes_than_a_plain_header_has(header):
-    """To copy the rest of the header for each of them took minutes, to call itself for each ended the run."""
+    """Copying the rest of the header for each of them took minutes, recursion for each ended the run."""
     assert _boxes_inside(header) == []
 
 
 def test_a_good_file_with_nested_boxes(tmp_path):
-    """Frames or one error, whatever FFmpeg makes of such boxes."""
+    """Either frames or one error, depending on FFmpeg."""
     path = tmp_path / "a.mp4"
     write_numbered(path, options={"bf": "0", "g": "12"})
     content = path.read_bytes()
@@ -58,8 +58,8 @@ def test_a_good_file_with_nested_boxes(tmp_path):
 
 
 @pytest.mark.parametrize(("width", "height"), [(122, 32), (128, 26), (122, 26), (112, 32), (136, 40), (0, 0)])
-def test_the_container_may_crop_what_the_stream_says(tmp_path, width, height):
-    """As cameras write 1088 rows of which a container shows 1080: FFmpeg crops if the blocks of 16 are the same."""
+def test_the_container_may_crop_the_frames(tmp_path, width, height):
+    """Cameras write 1088 rows, of which a container shows 1080: FFmpeg crops if the blocks of 16 are the same."""
     path = tmp_path / "a.mp4"
     write_numbered(path, options={"bf": "0", "g": "12"})  # 128 x 32
     content = path.read_bytes()
@@ -83,15 +83,15 @@ def test_boxes_at_the_top(tmp_path):
     assert len(kinds_of_top_boxes(str(path))) == 1000
 
 
-def test_counts_that_no_file_holds(tmp_path):
+def test_impossible_counts_are_refused(tmp_path):
     """A fragment of 33 million samples in 3 KB took FFmpeg 2.3 GB."""
     path = tmp_path / "a.mp4"
     write_numbered(path, num_frames=20, container_options={"movflags": "frag_keyframe+empty_moov"})
     content = bytearray(path.read_bytes())
     refuse_impossible_counts(str(path))
-    place = content.index(b"trun") + 8
-    assert int.from_bytes(content[place : place + 4], "big") == 20
-    content[place : place + 4] = (2**25).to_bytes(4, "big")
+    offset = content.index(b"trun") + 8
+    assert int.from_bytes(content[offset : offset + 4], "big") == 20
+    content[offset : offset + 4] = (2**25).to_bytes(4, "big")
     path.write_bytes(content)
     with pytest.raises(DecodeError, match=rf"^{path}: .*its header claims 33554432 samples in {len(content)} bytes"):
         open_video(path, decoder="pyav")

@@ -45,9 +45,9 @@ def gradient(height, width):
 def with_matrix(path, matrix):
     """Write a, b, c, d of the display matrix into an mp4's track header."""
     content = bytearray(path.read_bytes())
-    place = content.index(b"tkhd") + 44  # past the version 0 fields
+    offset = content.index(b"tkhd") + 44  # after the version 0 fields
     a, b, c, d = (value * 65536 for value in matrix)
-    struct.pack_into(">9i", content, place, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    struct.pack_into(">9i", content, offset, a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(content))
 
 

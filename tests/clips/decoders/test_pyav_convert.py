@@ -1,4 +1,4 @@
-"""Crops that are cut before they are converted equal those cut out of whole converted frames, to the bit."""
+"""Crops cut before the conversion equal those cut from whole converted frames, to the bit."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from tests.clips.decoders.numbered import write_video
 
 
 def noise_frames(height, width, *, pixel_format="yuv420p", num_frames=3, seed=0):
-    """YUV of all values, what is out of range too: nothing is hidden by smoothness."""
+    """YUV of all values, even out of range, without smooth areas that would hide errors."""
     draw = np.random.default_rng(seed)
     frames = [av.VideoFrame(width, height, pixel_format) for _ in range(num_frames)]
     for frame in frames:
@@ -25,7 +25,7 @@ def noise_frames(height, width, *, pixel_format="yuv420p", num_frames=3, seed=0)
 
 
 def converted(frames, box, *, height=64, width=96, order=None):
-    """Frame i is wanted i-th in time, and in its clip at order[i]; taken out in time's order."""
+    """Frame i is the i-th in time, and at order[i] in its clip; frames are put in by time."""
     order = order or range(len(frames))
     request = CropRequest([float(order.index(index)) for index in range(len(frames))], box)
     collector = CropCollector([request], FrameConverter(height=height, width=width, quarter_turns=0))
@@ -75,7 +75,7 @@ def test_any_number_at_once_in_any_order(size_and_box, order, most_pixels, large
 # AVCOL_SPC and AVCOL_RANGE of FFmpeg: unspecified, BT.709, BT.601, BT.2020; unspecified, limited, full.
 @pytest.mark.parametrize("colorspace", [2, 1, 5, 9])
 @pytest.mark.parametrize("color_range", [0, 1, 2])
-def test_the_frames_colours_are_understood_alike(colorspace, color_range):
+def test_colour_spaces_are_converted_the_same_way(colorspace, color_range):
     frames = noise_frames(64, 96)
     for frame in frames:
         frame.colorspace, frame.color_range = colorspace, color_range
@@ -83,7 +83,7 @@ def test_the_frames_colours_are_understood_alike(colorspace, color_range):
     assert np.array_equal(converted(frames, box), cut_from_whole(frames, box))
 
 
-def test_frames_whose_colours_mean_something_else_each_have_their_own():
+def test_frames_of_different_colour_spaces_are_converted_separately():
     frames = noise_frames(64, 96, num_frames=4)
     frames[1].colorspace, frames[2].color_range = 1, 2
     box = (10, 11, 33, 50)

@@ -1,4 +1,4 @@
-"""Files that are opened without decoding a frame tell the same, and show the same, as when one is decoded."""
+"""Files opened without decoding a frame have the same metadata and frames as if one had been decoded."""
 
 import struct
 
@@ -25,7 +25,7 @@ def plain(tmp_path):
 
 @pytest.fixture
 def decoded_at_opening(monkeypatch):
-    """How many files had their first frame decoded when they were opened."""
+    """Number of files whose first frame was decoded when they were opened."""
     paths = []
     original = pyav_module.decoded_first_frame
 
@@ -59,14 +59,14 @@ NOT_PLAIN = [
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
-def test_elsewhere_the_first_frame_is_decoded(numbered_video, decoded_at_opening, name):
+def test_the_first_frame_of_other_files_is_decoded(numbered_video, decoded_at_opening, name):
     with open_video(numbered_video(name).path, decoder="pyav"):
         pass
     assert len(decoded_at_opening) == 1
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_both_ways_to_open_tell_the_same(numbered_video, monkeypatch, name):
+def test_both_ways_to_open_give_the_same_metadata(numbered_video, monkeypatch, name):
     path = numbered_video(name).path
     with open_video(path, decoder="pyav") as opened:
         short_way = opened.metadata
@@ -95,7 +95,7 @@ def test_a_track_of_sound_changes_nothing(tmp_path, decoded_at_opening, audio_co
 
 
 def test_an_orientation_in_the_stream_itself_is_found(tmp_path, plain, decoded_at_opening):
-    """The container says nothing; messages of the H.264 stream say that it is turned."""
+    """The rotation is only in messages of the H.264 stream, not in the container."""
     path = tmp_path / "turned.mp4"
     with av.open(str(plain)) as old, av.open(str(path), "w") as new:
         source = old.streams.video[0]
@@ -111,13 +111,13 @@ def test_an_orientation_in_the_stream_itself_is_found(tmp_path, plain, decoded_a
     assert len(decoded_at_opening) == 1
 
 
-def test_the_size_in_the_container_is_not_believed(tmp_path, plain):
+def test_the_size_in_the_container_is_not_trusted(tmp_path, plain):
     content = bytearray(plain.read_bytes())
-    place = (
+    offset = (
         content.index(b"avc1", content.index(b"stsd")) + 4 + 24
-    )  # past the fields of a sample entry that come before width and height
-    assert struct.unpack_from(">HH", content, place) == (128, 32)
-    struct.pack_into(">HH", content, place, 64, 16)
+    )  # after the fields of a sample entry that precede width and height
+    assert struct.unpack_from(">HH", content, offset) == (128, 32)
+    struct.pack_into(">HH", content, offset, 64, 16)
     path = tmp_path / "lies.mp4"
     path.write_bytes(bytes(content))
     with open_video(path, decoder="pyav") as opened:
@@ -165,11 +165,11 @@ def changed(plain, tmp_path, change):
 
 
 @pytest.mark.parametrize("box", [b"tkhd", b"mvhd"])
-@pytest.mark.parametrize("place", range(36))
-def test_a_change_of_any_byte_of_a_matrix_is_not_plain(plain, tmp_path, box, place):
+@pytest.mark.parametrize("offset", range(36))
+def test_a_change_of_any_byte_of_a_matrix_is_not_plain(plain, tmp_path, box, offset):
     def turn(content):
         start = content.index(box) + 4 + (40 if box == b"tkhd" else 36)
-        content[start + place] ^= 1
+        content[start + offset] ^= 1
 
     assert not plain_mp4_size(changed(plain, tmp_path, turn))
 
@@ -182,7 +182,7 @@ def test_files_of_other_kinds_are_not_plain(tmp_path, numbered_video):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_answered(tmp_path_factory, content):
+def test_any_bytes_are_parsed_without_an_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "any.mp4"
     path.write_bytes(content)
     assert not plain_mp4_size(str(path))

@@ -28,14 +28,14 @@ def test_one_group_is_decoded_once_up_to_its_last_wanted_frame():
     assert plan_decoding(listed, [50, 59, 60]) == DecodePlan([(4, 7)], [5, 5, 6])
 
 
-def test_b_frames_come_after_what_they_lean_on():
+def test_b_frames_need_the_frames_they_reference():
     # Shown as I0 B1 B2 P3, decoded as I0 P3 B1 B2: frame 1 needs three packets, frame 3 two.
     listed = packets([0, 3, 1, 2], keys={0})
     assert plan_decoding(listed, [10]) == DecodePlan([(0, 3)], [2])
     assert plan_decoding(listed, [30]) == DecodePlan([(0, 2)], [1])
 
 
-def test_pictures_shown_before_their_key_frame_lean_on_the_group_before():
+def test_frames_shown_before_their_key_frame_need_the_previous_group():
     # Open GOP: the key frame 6 is decoded before 4 and 5, which are shown before it.
     listed = packets([0, 3, 1, 2, 6, 4, 5], keys={0, 4})
     assert plan_decoding(listed, [45]) == DecodePlan([(0, 6)], [5])
@@ -80,7 +80,7 @@ def test_any_stream(listed, times):
     assert plan is not None
     for time, number in zip(times, plan.shown, strict=True):
         best = None
-        for packet in seen:  # by the definition, slowly
+        for packet in seen:  # slowly, by the definition
             if packet.pts <= time and (best is None or packet.pts > best.pts):
                 best = packet
         assert listed[number] == best

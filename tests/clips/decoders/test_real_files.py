@@ -1,4 +1,4 @@
-"""Real videos: everything odd that was found, and untouched originals against plain sequential decoding."""
+"""Real videos: odd files, and originals compared with plain sequential decoding."""
 
 import contextlib
 import csv
@@ -62,7 +62,7 @@ def test_pyav_reads_whatever_can_be_read(shared_data):
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("decoder", ["torchcodec", "decord"], indirect=True)
 def test_the_others_refuse_what_cannot_be_read(shared_data, decoder):
-    """Those that are damaged further on may be read as far as that."""
+    """Files that are damaged later may be read up to the damage."""
     refusals = {}
     rows = [row for row in _manifest(shared_data) if row["pyav_error"] or row["decoded"] in ("", "0")]
     for row in rows:
@@ -94,11 +94,11 @@ def test_damage_late_in_a_video_leaves_its_beginning(shared_data):
             opened.frames_at([4.0])
 
 
-# Larger pictures than these are compared in their first frames only, and with PyAV only.
+# Of videos with larger frames only the first ones are compared, and only with PyAV.
 _LIGHT_PIXELS = 704 * 576
 _MAX_HEAVY_FRAMES = 12
 
-# Odd files that a decoder hands out wrong frames of, or refuses, by their numbers.
+# Odd files, by their numbers, of which a decoder returns wrong frames, or which it refuses.
 KNOWN_WRONG = {
     "torchcodec": {"12", "28", "47"},
     "decord": {"12", "14", "27", "28", "37", "38", "42", "47", "54", "56"},
@@ -107,7 +107,7 @@ KNOWN_WRONG = {
 
 @dataclass(frozen=True)
 class Sequence:
-    """Frames as they come when a file is decoded from its start: the definition of what is on screen when."""
+    """Frames of a file decoded from its start, which define what is on screen at a time."""
 
     frames: list[av.VideoFrame]
     starts: list[float]
@@ -139,7 +139,7 @@ def _sequential(path, max_frames):
                 if len(frames) >= max_frames:
                     break
         ticks, time_base = [frame.pts for frame in frames], stream.time_base
-    if path.suffix == ".avi":  # the n-th frame in the place of the n-th packet; 31_sample.avi leaves places empty
+    if path.suffix == ".avi":  # the n-th frame in the slot of the n-th packet; 31_sample.avi has empty slots
         with av.open(str(path)) as container:
             ticks = [packet.dts for packet in container.demux(video=0) if packet.size][: len(frames)]
     return Sequence(frames, [float((tick - ticks[0]) * time_base) for tick in ticks])
@@ -160,7 +160,7 @@ def _assert_pyav_is_exact(path, *, num_alone):
 
 def _readable_odd_files(shared_data):
     rows = [row for row in _manifest(shared_data) if row["decoded"] not in ("", "0")]
-    # 06: its frames end with an error, and nobody knows how long the last one before it is shown.
+    # 06: its frames end with an error, so the duration of the last one before it is unknown.
     return [shared_data / "odd" / row["file"] for row in rows if not row["file"].startswith("06")]
 
 
@@ -181,12 +181,12 @@ def test_pyav_is_exact_on_odd_files(shared_data):
 
 
 def _small(images):
-    """(T, 3, H, W) -> (T, 3, 24, 32): enough to tell frames apart, little enough to hide how colours are rounded."""
+    """(T, 3, H, W) -> (T, 3, 24, 32): enough to distinguish frames, too small to show rounding of colours."""
     return torch.nn.functional.interpolate(images.float(), size=(24, 32), mode="area")
 
 
 def _frames_handed_out(path, decoder):
-    """(wanted, nearest) indices of frames; where a frame looks like its neighbour, either is right."""
+    """(requested, nearest) indices of frames; if a frame looks like its neighbour, either is right."""
     sequence = _sequential(path, max_frames=50)
     wanted = sequence.random_times(8)
 
@@ -207,7 +207,7 @@ def _frames_handed_out(path, decoder):
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("decoder", ["torchcodec", "decord"], indirect=True)
-def test_the_others_hand_out_the_same_frames_unless_known_wrong(shared_data, decoder):
+def test_the_others_return_the_same_frames_unless_known_wrong(shared_data, decoder):
     paths = [*_readable_odd_files(shared_data), *sorted((shared_data / "originals" / "k400").glob("*/*.mp4"))]
     num_right, still_wrong = 0, set()
     for path in paths:

@@ -102,7 +102,7 @@ def test_frame_folders_without_classes(write: Write, tmp_path: Path) -> None:
         (["walk/v1.mp4"], "train holds no videos"),
     ],
 )
-def test_trees_that_are_no_frame_folders(write: Write, tmp_path: Path, names: list[str], message: str) -> None:
+def test_trees_that_are_not_frame_folders(write: Write, tmp_path: Path, names: list[str], message: str) -> None:
     for name in names:
         write(f"train/{name}")
     with pytest.raises(ManifestError, match=message):

@@ -44,7 +44,7 @@ def test_missing_files_are_counted_and_do_not_move_labels(
     assert caplog.messages == [f"{table}: 3 videos annotated, 1 present"]
 
 
-def test_published_counts_stand_beside_ours(
+def test_published_counts_are_logged_beside_ours(
     write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture, shared_data: Path
 ) -> None:
     names = (shared_data / "kinetics_labels" / "label_map_k400.txt").read_text().splitlines()
@@ -86,7 +86,7 @@ def test_a_repaired_file_is_taken_instead_of_the_broken_one(write: Write, tmp_pa
 
 
 def test_folders_of_frames_are_found(write: Write, tmp_path: Path) -> None:
-    """As tools/prepare_data.py writes them; a folder of an annotated name that holds videos is none."""
+    """As tools/prepare_data.py writes them; a folder of videos with an annotated name is not one."""
     rows = "zumba,a,0,10,train\nzumba,b,0,10,train\nzumba,c,0,10,train\n"
     for name in ("zumba/a_000000_000010/000001.jpg", "b_000000_000010/frames.json", "b_000000_000010/000001.jpg"):
         write(f"videos/{name}")
@@ -106,7 +106,7 @@ def test_mini_kinetics_is_a_list_of_ids(write: Write, tmp_path: Path) -> None:
     annotations = read_annotations(table, only_ids=ids)
     assert annotations.names == ["b_000000_000010", "c_000000_000010"]
     assert annotations.class_names == ["bowling", "zumba"]
-    with pytest.raises(ManifestError, match="train.csv has none of the 1 ids"):
+    with pytest.raises(ManifestError, match="train.csv has none of the 1 requested ids"):
         read_annotations(table, only_ids={"d"})
 
 
@@ -125,7 +125,7 @@ def test_a_table_without_labels_is_for_pretraining(write: Write, tmp_path: Path)
         (HEADER + "zumba,a,0,10\n", "line 2: 4 values, but the first line names 5"),
         (HEADER + "zumba,a,0,10,train\nzumba,b,soon,10,train\n", "line 3: .*two times in seconds"),
         (HEADER + "zumba,b,nan,inf,train\n", "line 2: .*two times in seconds"),
-        (HEADER + "zumba,a,0,10,train\n", "none of its 1 videos lies below .*such as a_000000_000010.mp4"),
+        (HEADER + "zumba,a,0,10,train\n", "none of its 1 videos is below .*such as a_000000_000010.mp4"),
         (HEADER, "lists no videos"),
     ],
 )

@@ -47,7 +47,7 @@ def listed(labels: object) -> list[int] | None:
         ('"b"c.mp4 3\n', ['"b"c.mp4'], [3]),
         ("a --3\nb ²\n", ["a --3", "b ²"], None),
         ("a\u2028b.mp4 1\n", ["a\u2028b.mp4"], [1]),
-        # The first line may name the columns: it says their order.
+        # The first line may name the columns and so gives their order.
         ("path label\na.mp4 1\nfolder 2 3\n", ["a.mp4", "folder 2"], [1, 3]),
         ("path\nfolder 2 3\n", ["folder 2 3"], None),
         ("path,label\na.mp4,1\n", ["a.mp4"], [1]),
@@ -71,7 +71,7 @@ def test_lists(write: Write, tmp_path: Path, text: str, paths: list[str], labels
 
 
 @given(st.lists(st.tuples(FILE_NAMES, st.integers(0, 700)), min_size=1, max_size=20), st.sampled_from([" ", ","]))
-def test_lists_of_any_names_come_back(
+def test_lists_of_any_names_round_trip(
     tmp_path_factory: pytest.TempPathFactory, videos: list[tuple[str, int]], separator: str
 ) -> None:
     file = tmp_path_factory.mktemp("lists") / "list.txt"
@@ -87,21 +87,21 @@ def test_lists_of_any_names_come_back(
         ("", "lists no videos"),
         ("b.mp4 0\na.mp4 -2\n", "line 2: 'a.mp4' has the label -2; labels count classes from 0"),
         ("b.mp4 0\n\na.mp4 1000000000\n", "line 3: 'a.mp4' has the label 1000000000"),
-        ("a.mp4 99999999999999999999\n", "line 1: 99999999999999999999 behind the path 'a.mp4' is no label"),
-        ("a.mp4 " + "9" * 5000, "line 1: 9+ behind the path 'a.mp4' is no label"),
-        ("a.mp4 3.5\n", "line 1: 3.5 behind the path 'a.mp4' is no label"),
+        ("a.mp4 99999999999999999999\n", "line 1: 99999999999999999999 after the path 'a.mp4' is not a label"),
+        ("a.mp4 " + "9" * 5000, "line 1: 9+ after the path 'a.mp4' is not a label"),
+        ("a.mp4 3.5\n", "line 1: 3.5 after the path 'a.mp4' is not a label"),
         # A third column, several labels: which number is the label?
-        ("x.mp4 0\na.mp4 300 3\n", "line 2: behind the path 'a.mp4' stand 2 numbers, 300 3; .*path,num_frames,label"),
-        ("a.mp4,3,300\n", "line 1: behind the path 'a.mp4' stand 2 numbers, 3 300;"),
-        ("frames of 7 300 3\nother frames 251 3\n", "line 2: behind the path 'other frames' stand 2 numbers, 251 3;"),
-        ("a.mp4 3 7 12\n", "line 1: behind the path 'a.mp4' stand 3 numbers, 3 7 12;.*a video has one label"),
-        ("a.mp4,3;7\n", "stand 2 numbers, 3 7;"),
-        ("b.mp4 1\na.mp4,,3\n", "line 2: behind the path 'a.mp4' stands ',3'; is that one name"),
-        ("a.mp4 1\nb.mp4 walk\n", "line 2: behind the path 'b.mp4' stands the text 'walk', elsewhere a number"),
-        ("a.mp4 train 3\n", "line 1: behind the path 'a.mp4' stands 'train 3'; is that one name of a class"),
-        ("a.mp4 walk\nb.mp4 train jump\n", "line 2: behind the path 'b.mp4' stands 'train jump'; is that one name"),
-        ("a.mp4,walk,300\n", "line 1: behind the path 'a.mp4' stands 'walk,300'; is that one name of a class"),
-        ("vid,cls\na.mp4,3\n", "line 1: behind the path 'vid,cls' stands nothing, elsewhere a number"),
+        ("x.mp4 0\na.mp4 300 3\n", "line 2: after the path 'a.mp4' come 2 numbers, 300 3; .*path,num_frames,label"),
+        ("a.mp4,3,300\n", "line 1: after the path 'a.mp4' come 2 numbers, 3 300;"),
+        ("frames of 7 300 3\nother frames 251 3\n", "line 2: after the path 'other frames' come 2 numbers, 251 3;"),
+        ("a.mp4 3 7 12\n", "line 1: after the path 'a.mp4' come 3 numbers, 3 7 12;.*a video has one label"),
+        ("a.mp4,3;7\n", "come 2 numbers, 3 7;"),
+        ("b.mp4 1\na.mp4,,3\n", "line 2: after the path 'a.mp4' comes ',3'; quote it if it is one class name"),
+        ("a.mp4 1\nb.mp4 walk\n", "line 2: after the path 'b.mp4' comes the text 'walk', elsewhere a number"),
+        ("a.mp4 train 3\n", "line 1: after the path 'a.mp4' comes 'train 3'; quote it if it is one class name"),
+        ("a.mp4 walk\nb.mp4 train jump\n", "line 2: after the path 'b.mp4' comes 'train jump'; quote it if"),
+        ("a.mp4,walk,300\n", "line 1: after the path 'a.mp4' comes 'walk,300'; quote it if it is one class name"),
+        ("vid,cls\na.mp4,3\n", "line 1: after the path 'vid,cls' comes nothing, elsewhere a number"),
         ("path,label\na.mp4,walk\nb.mp4,3\n", "line 3: 'b.mp4' has the label 3, but .*line 2: 'a.mp4' has 'walk'"),
         ("path,label\na, b.mp4,3\n", "line 2: 'a, b.mp4,3' has 3 columns, but the header has 2; quote"),
         ("path,label\n,3\n", "line 2: there is no path"),
@@ -132,7 +132,7 @@ def test_missing_and_binary_lists_are_refused_by_name(tmp_path: Path) -> None:
     for content, words in (
         ("a.mp4 1\n".encode("utf-16-le"), "zero bytes"),
         (b"a.mp4 1\n\0", "zero bytes"),
-        (b"\xff\xfea", "begins as UTF-16"),
+        (b"\xff\xfea", "begins like UTF-16"),
     ):
         (tmp_path / "binary.txt").write_bytes(content)
         with pytest.raises(ManifestError, match=f"binary.txt cannot be read .*{words}"):
@@ -163,7 +163,7 @@ def test_lists_that_windows_programs_write(tmp_path: Path, encoding: str) -> Non
         ("path,label", "path label\nfolder 2\n", ["folder"], [2]),
     ],
 )
-def test_columns_that_are_said(
+def test_configured_columns(
     write: Write, tmp_path: Path, columns: str, text: str, paths: list[str], labels: list[int] | None
 ) -> None:
     manifest = read_list(write("list.txt", text), tmp_path, columns=columns)
@@ -174,20 +174,22 @@ def test_columns_that_are_said(
 @pytest.mark.parametrize(
     ("columns", "text", "message"),
     [
-        ("label,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'label,path'; path comes first"),
+        ("label,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'label,path'; it must be one of path "),
         ("path,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'path,path'"),
         ("path,score", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'path,score'"),
-        ("path,label", "a.mp4 3\nb.mp4 300 3\n", "line 2: behind the path 'b.mp4' stands '300 3', but the columns are"),
+        ("path,label", "a.mp4 3\nb.mp4 300 3\n", "line 2: after the path 'b.mp4' comes '300 3', but the columns are"),
         (
             "path,num_frames,label",
             "a.mp4 3\n",
-            "line 1: behind the path 'a.mp4' stands '3', but the columns are",
+            "line 1: after the path 'a.mp4' comes '3', but the columns are",
         ),
-        ("path,num_frames,label", "a.mp4 x 3\n", "line 1: behind the path 'a.mp4' stands 'x 3'"),
-        ("path,label", "folder\n", "line 1: behind the path 'folder' stands nothing"),
+        ("path,num_frames,label", "a.mp4 x 3\n", "line 1: after the path 'a.mp4' comes 'x 3'"),
+        ("path,label", "folder\n", "line 1: after the path 'folder' comes nothing"),
     ],
 )
-def test_lines_that_are_not_as_said(write: Write, tmp_path: Path, columns: str, text: str, message: str) -> None:
+def test_lines_without_the_configured_columns_are_refused(
+    write: Write, tmp_path: Path, columns: str, text: str, message: str
+) -> None:
     with pytest.raises(ManifestError, match=message):
         read_list(write("list.txt", text), tmp_path, columns=columns)
 
@@ -198,20 +200,20 @@ def test_lines_are_counted_as_an_editor_does(write: Write, tmp_path: Path) -> No
     assert isinstance(read_list(write("list.txt", "#\na.mp4 1\nb.mp4 0\n"), tmp_path).lines, range)
 
 
-def test_comments_are_said(write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_comments_are_logged(write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A name may begin with #."""
     with caplog.at_level(logging.INFO, logger="sce_video"):
         read_list(write("list.txt", "a.mp4 1\n#dance/b.mp4 2\n"), tmp_path)
-    assert "list.txt: 1 lines begin with # and are comments, line 2 first" in caplog.text
+    assert "list.txt: 1 lines that begin with # are comments, the first is line 2" in caplog.text
 
 
-def test_names_of_classes_stand_beside_the_list(write: Write, tmp_path: Path) -> None:
+def test_class_names_are_read_beside_the_list(write: Write, tmp_path: Path) -> None:
     write("classes.txt", "walk\njump high\nrun\n")
     numbers = read_list(write("list.txt", "a.mp4 1\n"), tmp_path)
     assert numbers.class_names == {0: "walk", 1: "jump high", 2: "run"}
     names = read_list(write("names.txt", "a.mp4,jump high\nb.mp4 walk\n"), tmp_path)
     assert (listed(names.labels), names.class_names) == ([1, 0], numbers.class_names)
-    with pytest.raises(ManifestError, match="line 2: 'b.mp4' has the label 'swim', which is none of the 3 classes"):
+    with pytest.raises(ManifestError, match="line 2: 'b.mp4' has the label 'swim', which is not one of the 3 classes"):
         read_list(write("names.txt", "a.mp4 walk\nb.mp4 swim\n"), tmp_path)
 
 
@@ -220,17 +222,17 @@ def test_a_test_list_is_numbered_as_the_training_list(write: Write, tmp_path: Pa
     assert (listed(train.labels), train.class_names) == ([2, 0, 1], {0: "jump", 1: "run", 2: "walk"})
     test = read_list(write("test.txt", "d.mp4 walk\n"), tmp_path, class_names=lambda: train.class_names)
     assert listed(test.labels) == [2]
-    with pytest.raises(ManifestError, match="test.txt, line 1: .*'swim', which is none of the 3 classes"):
+    with pytest.raises(ManifestError, match="test.txt, line 1: .*'swim', which is not one of the 3 classes"):
         read_list(write("test.txt", "d.mp4 swim\n"), tmp_path, class_names=lambda: train.class_names)
 
 
-def test_names_beside_numbers_that_nothing_explains_are_refused(write: Write, tmp_path: Path) -> None:
-    """`walk` is 1 in the sorted order of the names; what 1 is among the numbers, nobody knows."""
+def test_names_in_one_list_and_unexplained_numbers_in_the_other_are_refused(write: Write, tmp_path: Path) -> None:
+    """`walk` is 1 in the sorted order of the names; the class of the number 1 is unknown."""
     names, numbers = write("names.txt", "a.mp4 run\nb.mp4 walk\n"), write("numbers.txt", "c.mp4 0\nd.mp4 1\n")
     for train, test in ((names, numbers), (numbers, names)):
         read = read_list(train, tmp_path)
         with pytest.raises(
-            ManifestError, match=r"names.txt has names as labels and .*numbers.txt numbers, .*classes.txt"
+            ManifestError, match=r"names.txt has class names as labels and .*numbers.txt numbers .*classes.txt"
         ):
             require_comparable(read, read_list(test, tmp_path, class_names=lambda read=read: read.class_names))
     write("classes.txt", "walk\nrun\n")
@@ -258,7 +260,7 @@ PATHS = (
 @given(
     paths=st.lists(PATHS, min_size=1, max_size=20), first_label=st.integers(0, 700) | st.none(), is_short=st.booleans()
 )
-def test_prepared_manifests_of_any_names_come_back(
+def test_prepared_manifests_of_any_names_round_trip(
     tmp_path_factory: pytest.TempPathFactory, paths: list[str], first_label: int | None, is_short: bool
 ) -> None:
     labels = None if first_label is None else list(range(first_label, first_label + len(paths)))
@@ -296,7 +298,7 @@ def test_paths_that_only_seem_to_leave_the_root(write: Write, tmp_path: Path, li
     assert read_list(write("list.txt", f"{line} 1\n"), tmp_path).paths[0] == line
 
 
-def test_without_a_root_absolute_paths_may_lie_anywhere(write: Write) -> None:
+def test_without_a_root_absolute_paths_may_be_anywhere(write: Write) -> None:
     manifest = read_list(write("list.txt", "/data/a.mp4 1\n/other/../b.mp4 2\n"), Path(""))
     assert manifest.name(0) == "/data/a.mp4"
     with pytest.raises(ManifestError, match="line 1: '../a.mp4' leaves"):
@@ -311,7 +313,7 @@ def test_a_relative_root_may_be_spelled_out(write: Write, tmp_path: Path, monkey
         read_list(list_file, Path("clips"))
 
 
-def test_paths_may_be_texts(tmp_path: Path) -> None:
+def test_paths_may_be_str(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a/1.mp4 0\nb/2.mp4 1\n")
     of_texts, of_paths = read_list(f"{tmp_path}/list.txt", str(tmp_path)), read_list(tmp_path / "list.txt", tmp_path)
     assert (of_texts.storage, list(of_texts.paths)) == (of_paths.storage, list(of_paths.paths))

@@ -31,7 +31,7 @@ def test_moments_by_hand(write: Write, tmp_path: Path) -> None:
         ("trainingSet.csv", "../../a.mp4,clapping\n", "trainingSet.csv, line 1: .*leaves DATA.ROOT"),
     ],
 )
-def test_files_that_read_otherwise(write: Write, tmp_path: Path, file: str, text: str, message: str) -> None:
+def test_malformed_files_are_refused(write: Write, tmp_path: Path, file: str, text: str, message: str) -> None:
     write("moments_categories.txt", CATEGORIES)
     write("trainingSet.csv", "clapping/a.mp4,clapping\n")
     write(file, text)

@@ -38,7 +38,7 @@ def test_prepared_videos_are_found_by_the_official_names(write: Write, tmp_path:
     ):
         require_files(videos, max_missing_share=0.0)
         assert videos.storage.file(videos.paths[0]) == f"{tmp_path}/videos/{name}{ending}"
-        assert list(videos.paths) == [f"{name}.avi"]  # what a run remembers, and results say, is the official list
+        assert list(videos.paths) == [f"{name}.avi"]  # checkpoints and results have the official names
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_prepared_videos_are_found_by_the_official_names(write: Write, tmp_path:
         ("classInd.txt", "9" * 5000 + " Archery\n1 Biking\n", "classInd.txt, line 1: .*`1 ClassName`"),
     ],
 )
-def test_ucf101_lists_that_read_otherwise(write: Write, tmp_path: Path, file: str, text: str, message: str) -> None:
+def test_malformed_ucf101_lists_are_refused(write: Write, tmp_path: Path, file: str, text: str, message: str) -> None:
     write("classInd.txt", "1 Archery\n2 Biking\n")
     write("trainlist02.txt", "Biking/v_Biking_g01.avi 2\n")
     write(file, text)
@@ -70,7 +70,7 @@ def test_hmdb51_by_hand(write: Write, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("line", "message"), [("a.avi 3", "`video.avi 0|1|2`"), ("../../a.avi 1", "leaves DATA.ROOT")])
-def test_hmdb51_lists_that_read_otherwise(write: Write, tmp_path: Path, line: str, message: str) -> None:
+def test_malformed_hmdb51_lists_are_refused(write: Write, tmp_path: Path, line: str, message: str) -> None:
     write("chew_test_split1.txt", f"one.avi 1\n{line}\n")
     with pytest.raises(ManifestError, match=f"chew_test_split1.txt, line 2: .*{message}"):
         read_hmdb51(Path("/videos"), tmp_path, 1)

@@ -57,9 +57,9 @@ def cifar10(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) 
     names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     batches = [
         listed(
-            folder / name, cifar_batch(images[4 * place : 4 * place + 4], "labels", labels[4 * place : 4 * place + 4])
+            folder / name, cifar_batch(images[4 * index : 4 * index + 4], "labels", labels[4 * index : 4 * index + 4])
         )
-        for place, name in enumerate(names)
+        for index, name in enumerate(names)
     ]
     _, md5 = listed(folder / "batches.meta", pickle.dumps({"label_names": list("abcdefghij")}))
     monkeypatch.setattr(CIFAR10, "train_list", batches[:5])

@@ -62,7 +62,7 @@ def test_a_copy_elsewhere_is_the_same_list(shards: Path, tmp_path: Path) -> None
         assert manifest.digest() == read_shards("train-{000,001}.tar", shards, index_folder=tmp_path / "i").digest()
 
 
-def test_content_digest_sees_a_shard_written_anew(shards: Path, tmp_path: Path) -> None:
+def test_content_digest_changes_with_a_rewritten_shard(shards: Path, tmp_path: Path) -> None:
     before = read_shards("train-000.tar", shards, index_folder=tmp_path / "index")
     write_tar(shards / "train-000.tar", {"00.cls": b"0", "00.mp4": b"x"})
     after = read_shards("train-000.tar", shards, index_folder=tmp_path / "index")
@@ -77,7 +77,7 @@ def test_refusals(shards: Path, tmp_path: Path) -> None:
 
     refused("train-{000..002}.tar", "train-002.tar cannot be read")
     refused("train-000.tar.gz", "plain .tar")
-    refused("s3://bucket-{a,b}/x.tar", "behind the host")
+    refused("s3://bucket-{a,b}/x.tar", "only after the host")
     write_tar(shards / "train-002.tar", {"20.mp4": b"x"})
     refused("train-{000..002}.tar", "6 of 7 videos have a label")
     write_tar(shards / "train-003.tar", {"20.txt": b"x"})
@@ -106,7 +106,7 @@ def test_names_as_labels(tmp_path: Path) -> None:
     again = read_shards("a-{0..1}.tar", tmp_path, index_folder=tmp_path / "index")
     assert list(again.labels or ()) == [1, 2, 0]
     for labels, words in (
-        (['"swim"'], "'swim', which is none of the 3"),
+        (['"swim"'], "'swim', which is not one of the 3"),
         (['"run"', "1"], "all numbers or"),
     ):
         labelled("c.tar", labels)
@@ -114,7 +114,7 @@ def test_names_as_labels(tmp_path: Path) -> None:
             read_shards("c.tar", tmp_path, index_folder=tmp_path / "index")
 
 
-def test_labels_of_shards_that_are_none(tmp_path: Path) -> None:
+def test_invalid_labels_of_shards_are_refused(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", {"0.mp4": b"x", "0.cls": b"-1"})
     videos = read_shards("a.tar", tmp_path, index_folder=tmp_path / "index")  # for pretraining
     with pytest.raises(ManifestError, match=r"a.tar: 'a.tar/0.mp4@512\+1' has the label -1, which means no label"):
@@ -188,8 +188,8 @@ def test_lines_do_not_leave_a_remote_root(write: Write) -> None:
             read_list(write("list.txt", line), location("s3://bucket/videos"))
 
 
-def test_a_forbidden_video_may_only_be_missing(http: HttpFolder, write: Write) -> None:
-    """S3 forbids what is not there to those who may not list."""
+def test_a_forbidden_video_counts_as_missing(http: HttpFolder, write: Write) -> None:
+    """S3 answers 403 for a missing file if listing is denied."""
     (http.folder / "b.mp4").write_bytes(b"x")
     http.faults = {name: deque(["403"] * 10) for name in ("a.mp4", "c.mp4")}
     require_files(read_list(write("list.txt", "a.mp4\nb.mp4\n"), location(http.url)))

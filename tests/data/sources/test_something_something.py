@@ -47,19 +47,21 @@ def test_videos_are_labelled_by_their_template(write: Write, tmp_path: Path, pre
         (LABELS, ["1"], "entry 1: .*an id and a template"),
         (LABELS, {"1": "Closing something"}, "train.json holds a dict; a list was expected"),
         (list(LABELS), ENTRIES, "labels.json holds a list; a dict was expected"),
-        (LABELS, ENTRIES, "none of its 3 videos lies below"),
+        (LABELS, ENTRIES, "none of its 3 videos is below"),
     ],
 )
-def test_files_that_read_otherwise(write: Write, tmp_path: Path, labels: object, entries: object, message: str) -> None:
+def test_malformed_files_are_refused(
+    write: Write, tmp_path: Path, labels: object, entries: object, message: str
+) -> None:
     write("labels.json", json.dumps(labels))
     write("train.json", json.dumps(entries))
     with pytest.raises(ManifestError, match=message):
         read_ssv2(tmp_path, tmp_path, "train")
 
 
-def test_files_that_are_not_there(write: Write, tmp_path: Path) -> None:
+def test_missing_files_are_refused(write: Write, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="holds no labels.json .*something-something-v2-labels.json; .*SPLITS_DIR"):
         read_ssv2(tmp_path, tmp_path, "train")
     write("labels.json", "{not json")
-    with pytest.raises(ManifestError, match="labels.json is no JSON"):
+    with pytest.raises(ManifestError, match="labels.json is not JSON"):
         read_ssv2(tmp_path, tmp_path, "train")

@@ -1,4 +1,4 @@
-"""What docs/data.md says of each source."""
+"""The facts in docs/data.md about each source."""
 
 from sce_video.data.sources.source import Source
 from sce_video.data.sources.table import SOURCES, sources_where
@@ -30,6 +30,6 @@ def test_what_each_needs() -> None:
 
 
 def test_a_new_source_is_a_file_and_a_line() -> None:
-    """Nothing but how to read it must be said."""
+    """Only how it is read is required."""
     plain = Source(SOURCES["cifar10"].read_train, SOURCES["cifar10"].read_test)
     assert (plain.has_own_test, plain.has_test_list, list(plain.needs)) == (True, False, ["DATA.ROOT"])

@@ -48,7 +48,7 @@ def test_names_that_are_not_utf_8_can_be_opened(tmp_path: Path) -> None:
     assert (tmp_path / found).is_file()
 
 
-def test_what_is_no_folder_is_named(write: Write, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_folder_is_named(write: Write, tmp_path: Path) -> None:
     for path in (write("file.mp4"), tmp_path / "gone"):
         with pytest.raises(ManifestError, match=f"{path} is not a folder"):
             files_below(path, VIDEO_SUFFIXES)

@@ -16,7 +16,7 @@ from sce_video.build.data import build_train_dataset, build_train_loader, build_
 from sce_video.build.views import build_views
 from sce_video.clips.decoders import VideoDecoder, VideoOpener, Videos
 from sce_video.config import load_config
-from sce_video.data.videos import StoredVideos, listed_files
+from sce_video.data.videos import StoredVideos, videos_from_paths
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.doctor import demand as demand_module
 from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
@@ -47,7 +47,7 @@ def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 
 
 
 def listed(paths: Sequence[Path]) -> StoredVideos:
-    manifest = listed_files(root=Path("/"), paths=list(map(str, paths)), labels=None, origin="test")
+    manifest = videos_from_paths(root=Path("/"), paths=list(map(str, paths)), labels=None, origin="test")
     return manifest.opened_by(VideoOpener("pyav"))
 
 

@@ -29,7 +29,7 @@ def test_below_a_root(root: str, path: str, url: str) -> None:
 
 
 def test_a_name_ends_before_the_query() -> None:
-    """By its ending an image is known."""
+    """Images are recognised by their suffix."""
     assert RemotePath("", "https://host/a.jpg?sig=/b").name == "a.jpg"
     assert RemotePath("https://host/a.jpg?sig=/b").name == "a.jpg"
     assert RemotePath("https://host/v?sig=1", "a/what?.jpg").name == "what?.jpg"
@@ -49,14 +49,14 @@ def test_secrets_come_from_the_environment_and_are_never_shown(monkeypatch: pyte
 
 @pytest.mark.parametrize("value", ["hunter 2", "hunter\n2", "hunter2\u202e"])
 def test_a_secret_that_would_end_the_url_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """A library would say it in an error, where nobody could tell how far it goes."""
+    """A library would show it in an error, from which it could not be removed."""
     monkeypatch.setenv("PASSWORD", value)
     with pytest.raises(RemoteError, match="environment variable PASSWORD has a blank") as caught:
         _ = RemotePath("https://me:${PASSWORD}@host/v").url
     assert "hunter" not in str(caught.value)
 
 
-def test_what_a_list_says_is_not_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_in_a_list_are_not_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list must not be able to send the environment somewhere."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     line = "https://elsewhere/${AWS_SECRET_ACCESS_KEY}"

@@ -10,8 +10,8 @@ from sce_video.engine.remote import RemoteError
 from sce_video.engine.remote.retry import (
     RetryPolicy,
     ShortReadError,
-    asked_to_wait,
     is_temporary,
+    retry_after_seconds,
     with_retries,
 )
 
@@ -74,19 +74,19 @@ def test_permanent(error: Exception) -> None:
         ("Fri, 99 Dec 99999 99:99:99 GMT", 0, 0),
     ],
 )
-def test_what_a_server_asks_for(header: str, least: float, most: float) -> None:
-    if header == "in ten hours":  # said here, since processes that share the tests compare their names
+def test_retry_after_of_a_server(header: str, least: float, most: float) -> None:
+    if header == "in ten hours":  # made here, since processes that share the tests compare their names
         header = format_datetime(datetime.now(timezone.utc) + timedelta(hours=10), usegmt=True)
     http, boto = StatusError(503), BotoError(503)
     http.headers = {"Retry-After": header}  # type: ignore[attr-defined]
     boto.response["ResponseMetadata"]["HTTPHeaders"] = {"retry-after": header}  # type: ignore[assignment]
     for error in (http, boto, caused_by(FileNotFoundError("x"), http), caused_by(OSError("x"), boto)):
-        assert least <= asked_to_wait(error) <= most
-    assert asked_to_wait(TimeoutError()) == 0
+        assert least <= retry_after_seconds(error) <= most
+    assert retry_after_seconds(TimeoutError()) == 0
 
 
 def test_libraries_own_errors() -> None:
-    """Those of aiohttp and botocore are known by the names of their bases."""
+    """Errors of aiohttp and botocore are recognised by the names of their base classes."""
     aiohttp = pytest.importorskip("aiohttp")
     botocore = pytest.importorskip("botocore.exceptions")
     for error in (

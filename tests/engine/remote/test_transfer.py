@@ -1,4 +1,4 @@
-"""Against real servers: bytes are those of the files, faults are tried again, or named in one line."""
+"""With real servers: bytes are those of the files, and faults are retried or reported in one line."""
 
 import os
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from sce_video.engine.remote import RefusedError, RemoteError, RemotePath, location, transfer
 from sce_video.engine.remote.retry import RetryPolicy, status_of
-from sce_video.engine.remote.transfer import fetch, file_facts, has_ranges, listed_files, read_range
+from sce_video.engine.remote.transfer import fetch, file_facts, has_ranges, list_files, read_range
 from sce_video.runtime.logging import LOGGER
 from tests.servers import HttpFolder
 
@@ -71,7 +71,7 @@ def test_odd_answers(http: HttpFolder, content: bytes, tmp_path: Path, answers: 
 
 
 def test_a_compressed_answer_that_is_larger_than_announced(http: HttpFolder, tmp_path: Path) -> None:
-    """The room is asked for before it is taken."""
+    """Room is made before the bytes are written."""
     (http.folder / "zeros.mp4").write_bytes(bytes(20_000_000))
     http.faults["zeros.mp4"] = deque(["gzip"])
 
@@ -84,7 +84,7 @@ def test_a_compressed_answer_that_is_larger_than_announced(http: HttpFolder, tmp
     assert (tmp_path / "target").stat().st_size < 20_000_000
 
 
-def test_redirects_without_an_end_are_no_missing_file(http: HttpFolder, content: bytes) -> None:
+def test_endless_redirects_are_not_a_missing_file(http: HttpFolder, content: bytes) -> None:
     http.faults[NAME] = deque(["moved"] * 100)
     with pytest.raises(RefusedError, match="TooManyRedirects"):
         has_ranges(remote(http))
@@ -96,7 +96,7 @@ def test_redirects_without_an_end_are_no_missing_file(http: HttpFolder, content:
 def test_by_way_of_the_proxy_of_the_environment(
     http: HttpFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy is asked for the whole URL."""
+    """A proxy gets requests for the whole URL."""
     file = http.folder / "http:/elsewhere.invalid/a.mp4"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"by proxy")
@@ -154,7 +154,7 @@ def test_a_trickled_part_ends_at_the_deadline(http: HttpFolder, content: bytes) 
 
 @pytest.mark.parametrize("fault", ["drip", "drip_head"])
 @pytest.mark.parametrize("what", ["list", "video", "part", "ranges"])
-def test_a_byte_now_and_then_does_not_go_on_for_ever(
+def test_a_byte_now_and_then_ends_at_the_deadline(
     http: HttpFolder, content: bytes, tmp_path: Path, fault: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each read comes in time, the whole would take hours."""
@@ -200,21 +200,21 @@ def test_an_answer_is_read_no_further_than_it_may_be(
     assert http.gets()[NAME] == 3  # none of it is tried again
 
 
-def test_a_part_that_begins_elsewhere_is_none(http: HttpFolder, content: bytes) -> None:
-    """A server without ranges sends as many bytes as were asked for, from the beginning."""
+def test_a_whole_file_instead_of_a_part_is_refused(http: HttpFolder, content: bytes) -> None:
+    """A server without ranges sends the requested number of bytes, but from the beginning."""
     http.has_ranges = False
     with pytest.raises(RemoteError, match="sends the whole file"):
         read_range(remote(http), 10, len(content), retry_policy=QUICK, deadline=QUICK.deadline())
 
 
-def test_a_server_that_asks_for_time_gets_it(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+def test_retry_after_is_honoured(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.retry_after, http.faults[NAME] = "1", deque(["503"])
     began = time.monotonic()
     assert fetched(remote(http), tmp_path / "target")[0] == content
     assert time.monotonic() - began >= 1
 
 
-def test_more_time_than_there_is_ends_it_at_once(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
+def test_a_retry_after_beyond_the_deadline_ends_at_once(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.retry_after, http.faults[NAME] = "86400", deque(["429"] * 9)
     with pytest.raises(RemoteError, match="429.*the server asks to retry after 86400 s"):
         fetched(remote(http), tmp_path / "target")
@@ -235,7 +235,7 @@ def test_a_server_without_ranges(http: HttpFolder, content: bytes) -> None:
         read_range(remote(http), 0, 10, retry_policy=QUICK, deadline=QUICK.deadline())
 
 
-def test_a_failed_look_is_no_missing_file_and_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_check_is_not_a_missing_file_and_logged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(LOGGER, "warning", lambda text, *values: said.append(text % values))
     monkeypatch.setattr(transfer, "START_RETRY_POLICY", RetryPolicy(total_seconds=0.2, first_wait_seconds=0.05))
@@ -263,11 +263,11 @@ def test_s3(s3_bucket: str, tmp_path: Path) -> None:
     assert not (root / "e.mp4").exists()
     assert fetched(path, tmp_path / "target") == (content, [len(content)] * 2)
     assert read_range(path, 5, 10, retry_policy=QUICK, deadline=QUICK.deadline()) == content[5:15]
-    assert listed_files(root) == ["a b/c#1?.mp4", "d.mp4"]
+    assert list_files(root) == ["a b/c#1?.mp4", "d.mp4"]
     with pytest.raises(RemoteError, match=f"^s3://{s3_bucket}/v/e.mp4: no such file$"):
         fetched(root / "e.mp4", tmp_path / "target")
     with pytest.raises(RemoteError, match="no such file"):
-        listed_files(RemotePath("s3://no-such-bucket-here/v"))
+        list_files(RemotePath("s3://no-such-bucket-here/v"))
 
 
 def test_unknown_protocols_are_named() -> None:

@@ -1,4 +1,4 @@
-"""Remote videos in loader processes: the pixels of the files, a slow network loses nothing, a dead one is named."""
+"""Remote videos in loader processes: the pixels of the files; a slow network blocks no video, a dead one is named."""
 
 import os
 from collections import deque
@@ -14,7 +14,7 @@ from sce_video.clips.decoders import DecodeError, VideoOpener
 from sce_video.data.checks import require_files
 from sce_video.data.remote_storage import RemoteFiles
 from sce_video.data.sources import read_folder, read_list, read_shards
-from sce_video.data.videos import ListedVideos, StoredVideos, listed_files
+from sce_video.data.videos import ListedVideos, StoredVideos, videos_from_paths
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
 from sce_video.engine.remote import RemotePath, location
@@ -67,7 +67,7 @@ def frames(videos: WatchedVideos | StoredVideos, video: int) -> torch.Tensor:
 
 
 def in_workers(videos: StoredVideos, *, timeout_seconds: float = 60.0, num_workers: int = 2) -> tuple[list, Workers]:
-    """What loader processes make of every video: its frames, or why it has none."""
+    """Frames of every video from loader processes, or why it has none."""
     workers = Workers(
         num_workers,
         num_items=len(videos),
@@ -95,7 +95,7 @@ def test_pixels_over_faulty_http_in_forked_workers(
 ) -> None:
     served.fail_first = ("503",)
     videos = remote_videos(served, local, make_files())
-    require_files(videos.listed)  # fsspec has lived in this process before the fork
+    require_files(videos.listed)  # fsspec was used in this process before the fork
     for _ in range(2):
         found, workers = in_workers(videos)
         assert all(map(torch.equal, found, expected(local)))
@@ -117,7 +117,7 @@ def test_s3_in_forked_workers(s3_bucket: str, local: ListedVideos, make_files: M
 
 
 def test_pixels_from_shards(served: HttpFolder, local: ListedVideos, make_files: MakeFiles, tmp_path: Path) -> None:
-    members = {f"{place}.mp4": (local.storage.root / path).read_bytes() for place, path in enumerate(local.paths)}
+    members = {f"{index}.mp4": (local.storage.root / path).read_bytes() for index, path in enumerate(local.paths)}
     write_tar(tmp_path / "tars" / "a.tar", members)
     with http_server(HttpFolder(tmp_path / "tars")) as state:
         for root in (location(state.url), tmp_path / "tars"):
@@ -128,7 +128,7 @@ def test_pixels_from_shards(served: HttpFolder, local: ListedVideos, make_files:
 
 
 def test_a_cache_smaller_than_the_videos(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
-    """Files come and go under the loader processes; no video fails."""
+    """Files are evicted while loader processes run; no video fails."""
     largest = max((local.storage.root / path).stat().st_size for path in local.paths)
     videos = remote_videos(served, local, make_files(limit_bytes=3 * largest))
     for _ in range(3):
@@ -137,7 +137,7 @@ def test_a_cache_smaller_than_the_videos(served: HttpFolder, local: ListedVideos
     assert sum(served.gets()[path] for path in local.paths) > NUM_VIDEOS
 
 
-def test_a_slow_network_loses_no_video(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
+def test_a_slow_network_blocks_no_video(served: HttpFolder, local: ListedVideos, make_files: MakeFiles) -> None:
     """Fetching takes three times as long as a process may be on a video."""
     served.fail_first, served.hang_seconds = ("hang",), 1.5
     few = local.part(range(2), origin="two")
@@ -146,7 +146,7 @@ def test_a_slow_network_loses_no_video(served: HttpFolder, local: ListedVideos, 
     assert workers.blocked() == {}
 
 
-def test_a_dead_network_is_named_and_nothing_is_lost_for_good(
+def test_a_dead_network_is_named_and_blocks_no_video(
     served: HttpFolder, local: ListedVideos, make_files: MakeFiles
 ) -> None:
     served.fail_first = ("503",) * 1000
@@ -167,7 +167,7 @@ def test_missing_and_broken_videos_are_named_by_their_url(
     http: HttpFolder, make_files: MakeFiles, motion_videos: Path, tmp_path: Path
 ) -> None:
     (http.folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(1000))
-    manifest = listed_files(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
+    manifest = videos_from_paths(location(http.url), ["broken.mp4", "missing.mp4"], None, "list")
     videos = manifest.opened_by(VideoOpener("pyav"), make_files)
     with pytest.raises(DecodeError, match=f"^{http.url}/broken.mp4: incomplete: no index") as caught:
         frames(videos, 0)
@@ -181,7 +181,7 @@ def test_missing_and_broken_videos_are_named_by_their_url(
 def test_a_video_that_cannot_be_decoded_is_not_kept(
     served: HttpFolder, local: ListedVideos, make_files: MakeFiles
 ) -> None:
-    """It may be half a file of a server that does not say how long files are."""
+    """It may be half a file, from a server that gives no length."""
 
     class Half:
         def __init__(self, path: str) -> None:
@@ -216,7 +216,7 @@ def test_images_are_known_by_their_names(http: HttpFolder, make_files: MakeFiles
     from PIL import Image
 
     Image.new("RGB", (40, 30), (255, 0, 0)).save(http.folder / "red.PNG")
-    manifest = listed_files(location(http.url), ["red.PNG"], None, "list")
+    manifest = videos_from_paths(location(http.url), ["red.PNG"], None, "list")
     assert frames(manifest.opened_by(VideoOpener("pyav"), make_files), 0).shape == (2, 3, 30, 40)
 
 

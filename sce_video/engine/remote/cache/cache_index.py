@@ -11,7 +11,7 @@ from sce_video.engine.remote.cache.locks import delete_unlocked, is_named, locke
 
 # Subfolders for complete and for unfinished files.
 FILES, PARTIAL = "files", "partial"
-# Eviction goes below the limit by so much that not every new file needs a scan of all files.
+# Eviction frees more than is needed, so that not every new file needs a scan of all files.
 _KEPT_SHARE = 0.9
 
 
@@ -102,8 +102,8 @@ class CacheIndex:
 def _files(folder: Path) -> Iterator[_File]:
     for sub in os.scandir(folder):
         for entry in os.scandir(sub.path):
-            about = entry.stat()
-            yield _File(about.st_mtime, about.st_size, Path(entry.path))
+            status = entry.stat()
+            yield _File(status.st_mtime, status.st_size, Path(entry.path))
 
 
 def _read(descriptor: int) -> _State:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sce_video.engine.remote.cache.cache_index import FILES, PARTIAL, CacheIndex
-from sce_video.engine.remote.cache.locks import open_locked, open_shared, share
+from sce_video.engine.remote.cache.locks import make_shared, open_locked, open_shared
 from sce_video.errors import UserError
 
 # Called with the size of a file in bytes before they are written.
@@ -104,7 +104,7 @@ class FileCache:
             (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _held(self, name: str, final: Path, fill: Fill) -> HeldFile | None:
-        """The file, cached or new; None as `_written`."""
+        """The file, cached or new; None as in `_written`."""
         descriptor = open_shared(final)
         if descriptor is None:
             descriptor = self._written(name, final, fill)
@@ -121,7 +121,7 @@ class FileCache:
             if not final.exists():
                 final.parent.mkdir(exist_ok=True, mode=0o700)
                 self._fill(name, partial, final, descriptor, fill)
-                if share(descriptor, final):
+                if make_shared(descriptor, final):
                     kept, descriptor = descriptor, -1
                     return kept
             else:
@@ -168,24 +168,24 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def cache_folder(named: str) -> Path:
-    """The folder that DATA.CACHE_DIR names, or else this user's own below the system's for temporary files.
+    """The folder that DATA.CACHE_DIR names, or by default this user's own below the system's temporary folder.
 
     Raises:
-        CacheError: that is not this user's alone, or cannot be made.
+        CacheError: others can write to it, or it cannot be created.
     """
     return Path(named) if named else own_folder(Path(tempfile.gettempdir()))
 
 
 def own_folder(temporary: Path) -> Path:
-    """This user's folder in one that all can write to, where another user may have made it first.
+    """This user's folder in a world-writable one, where another user may have created it first.
 
     Raises:
-        CacheError: it is not this user's alone, or cannot be made.
+        CacheError: others can write to it, or it cannot be created.
     """
     folder = temporary / f"sce_video_cache_{os.getuid()}"
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.lstat()
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise CacheError(f"{folder} can be written by others; give DATA.CACHE_DIR a folder of your own")
     return folder

@@ -37,13 +37,13 @@ def open_shared(path: Path) -> int | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    if share(descriptor, path):
+    if make_shared(descriptor, path):
         return descriptor
     os.close(descriptor)
     return None
 
 
-def share(descriptor: int, path: Path) -> bool:
+def make_shared(descriptor: int, path: Path) -> bool:
     """Change to a shared lock on an open file; False if it was deleted or replaced meanwhile."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return is_named(descriptor, path)

@@ -42,7 +42,7 @@ class TarMember(NamedTuple):
 
 
 class TarMembers:
-    """Iterator over the members in file order; `end` is the offset behind those seen so far.
+    """Iterator over the members in file order; `end` is the offset after those seen so far.
 
     It stops at a block of zeros, at the end of the file, and at a block that is not a header.
 
@@ -57,7 +57,7 @@ class TarMembers:
     def __iter__(self) -> Iterator[TarMember]:
         common: dict[str, str] = {}  # from global headers, for all members
         while True:
-            offset, said = self.end, {}
+            offset, overrides = self.end, {}
             for _ in range(_MOST_HEADERS):
                 block = self._header(offset)
                 if block is None:
@@ -67,12 +67,12 @@ class TarMembers:
                     break
                 content, offset = self._content(block, offset)
                 if kind == _LONG_NAME:
-                    said["path"] = _text(content)
+                    overrides["path"] = _text(content)
                 elif kind != _LONG_LINK:
-                    (common if kind == _GLOBAL else said).update(_records(content))
+                    (common if kind == _GLOBAL else overrides).update(_records(content))
             else:
                 raise HeaderError(f"more than {_MOST_HEADERS} headers before one member")
-            member = self._member(block, offset + BLOCK_BYTES, {**common, **said})
+            member = self._member(block, offset + BLOCK_BYTES, {**common, **overrides})
             has_content = block[156:157] not in _WITHOUT_CONTENT and not member.is_folder
             self.end = member.start + (_padded(member.size) if has_content else 0)
             yield member
@@ -89,7 +89,7 @@ class TarMembers:
         return block if is_header else None
 
     def _content(self, block: bytes, offset: int) -> tuple[bytes, int]:
-        """Content of a header before a member's, and the offset behind it."""
+        """Content of a header before a member's, and the offset after it."""
         size = _size(block)
         if size > _MOST_HEADER_BYTES:
             raise HeaderError(f"a header has {size} bytes")
@@ -98,26 +98,26 @@ class TarMembers:
             raise HeaderError("it ends within a header")
         return content, offset + BLOCK_BYTES + _padded(size)
 
-    def _member(self, block: bytes, start: int, said: dict[str, str]) -> TarMember:
+    def _member(self, block: bytes, start: int, overrides: dict[str, str]) -> TarMember:
         kind, name = block[156:157], _text(block[:100])
         if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):
             name = f"{prefix}/{name}"
-        name = said.get("GNU.sparse.name") or said.get("path") or name
+        name = overrides.get("GNU.sparse.name") or overrides.get("path") or name
         size = _size(block)
-        if said.get("size"):
-            if not _WHOLE.fullmatch(said["size"]):
-                raise HeaderError(f"a size is {said['size'][:30]!r}")
-            size = int(said["size"])
+        if overrides.get("size"):
+            if not _WHOLE.fullmatch(overrides["size"]):
+                raise HeaderError(f"a size is {overrides['size'][:30]!r}")
+            size = int(overrides["size"])
         return TarMember(
             name=name.rstrip("/"),
-            start=self._behind_sparse_map(block, start) if kind == _SPARSE else start,
+            start=self._after_sparse_map(block, start) if kind == _SPARSE else start,
             size=size,
             is_regular=kind in _REGULAR,
             is_folder=kind == _FOLDER or (kind == b"\0" and name.endswith("/")),
-            is_sparse=kind == _SPARSE or any(key.startswith("GNU.sparse.") for key in said),
+            is_sparse=kind == _SPARSE or any(key.startswith("GNU.sparse.") for key in overrides),
         )
 
-    def _behind_sparse_map(self, block: bytes, start: int) -> int:
+    def _after_sparse_map(self, block: bytes, start: int) -> int:
         has_more = block[482:483] != b"\0"
         for _ in range(_MOST_SPARSE_BLOCKS):
             if not has_more:

@@ -33,7 +33,7 @@ class ShardIndex(NamedTuple):
 
 def read_indices(shards: Sequence[Location], folder: Path) -> list[ShardIndex]:
     """The index of each shard, several read at a time; raises as `read_index`."""
-    # Not of concurrent.futures: its threads hold up Ctrl-C, and the first error, until the last of them has given up.
+    # Not concurrent.futures, whose threads delay Ctrl-C and the first error until all of them have ended.
     with (
         ThreadPool(min(_NUM_THREADS, len(shards))) as pool,
         progress_bar(total=len(shards), description="shards", unit="shard", delay_seconds=5.0) as bar,
@@ -94,12 +94,12 @@ def _facts(shard: Location) -> FileFacts:
         if isinstance(shard, RemotePath):
             return file_facts(shard)
         refuse_special_file(shard)
-        about = shard.stat()
+        status = shard.stat()
     except RemoteError as error:
         raise ManifestError(str(error)) from error
     except OSError as error:
         raise ManifestError(f"{shard} cannot be read ({error.strerror})") from error
-    return FileFacts(about.st_size, str(about.st_mtime_ns))
+    return FileFacts(status.st_size, str(status.st_mtime_ns))
 
 
 def _read(shard: Location, facts: FileFacts) -> list[ShardVideo]:

@@ -17,16 +17,16 @@ def folder_and_names(pattern: str, root: Location) -> tuple[Location, list[str]]
     """The folder above the first brace of a pattern, and the names of the shards below it.
 
     Raises:
-        ManifestError: braces before the path of a URL, or as `expand_braces`; no plain .tar.
+        ManifestError: braces before the path of a URL, or as `expand_braces`; not a plain .tar.
     """
-    place, mark, query = pattern.partition("?") if is_url(pattern) else (pattern, "", "")
-    fixed = place[: found.start()] if (found := _BRACES.search(place)) else place
+    path, mark, query = pattern.partition("?") if is_url(pattern) else (pattern, "", "")
+    fixed = path[: found.start()] if (found := _BRACES.search(path)) else path
     if is_url(pattern) and fixed.count("/") < 3:
-        raise ManifestError(f"{masked(pattern)!r}: braces may stand behind the host or bucket only")
+        raise ManifestError(f"{masked(pattern)!r}: braces are allowed only after the host or bucket")
     cut = fixed.rfind("/") + 1
-    own = location(f"{place[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
+    own = location(f"{path[:cut].rstrip('/') or '/'}{mark}{query}") if cut else Path()
     folder = root / str(own) if isinstance(own, Path) and not own.is_absolute() else own
-    names = expand_braces(place[cut:])
+    names = expand_braces(path[cut:])
     for name in names:
         if not name.endswith(".tar"):
             raise ManifestError(f"{masked(pattern)!r} names {name!r}; a plain .tar was expected, not a compressed one")

@@ -92,7 +92,7 @@ def _files_in(shard: object, file: "_RangedFile", size: int) -> Iterator[_Found]
             if member.is_folder or not member.name.lower().endswith(_WANTED_ENDINGS):
                 continue
             _require_content(shard, member)
-            # A label is read at once: it came in the request of its header.
+            # A label is read at once: it came with the request for its header.
             yield _Found(member.name, member.start, member.size, *_label(member, file))
     except HeaderError as error:
         raise ManifestError(f"{shard} is not a tar file, or is damaged ({error})") from error
@@ -187,7 +187,7 @@ class _RangedFile(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._size - self._position)
         wanted = left if size < 0 else min(size, left)
-        if wanted > _MOST_READ_BYTES:  # only a damaged header asks for so much
+        if wanted > _MOST_READ_BYTES:  # only a damaged header has such a size
             raise HeaderError(f"a header has {wanted} bytes")
         first = self._position - self._block_start
         if not 0 <= first <= first + wanted <= len(self._block):

@@ -1,4 +1,4 @@
-"""Several processes at one cache: bounded at every moment, whole files only, nothing is taken from a reader."""
+"""Several processes share a cache: always within its limit, complete files only, none deleted while in use."""
 
 import errno
 import hashlib
@@ -80,9 +80,9 @@ def test_names_are_hashes_whatever_the_key(make_cache: Callable[[int], FileCache
 
 def test_the_least_recently_used_go_first(make_cache: Callable[[int], FileCache]) -> None:
     cache = make_cache(100)
-    for place, key in enumerate("abcde"):
+    for index, key in enumerate("abcde"):
         held = cache.hold(key, suffix="", fill=writes(bytes(20)))
-        os.utime(held.path, (1000 + place, 1000 + place))
+        os.utime(held.path, (1000 + index, 1000 + index))
         held.close()
     cache.hold("a", suffix="", fill=never).close()  # used now
     cache.hold("f", suffix="", fill=writes(bytes(20))).close()
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
         FileCache(tmp_path / "file" / "cache", limit_bytes=1).prepare()
 
 
-def test_what_is_no_good_is_dropped(make_cache: Callable[[int], FileCache]) -> None:
+def test_a_bad_file_is_dropped(make_cache: Callable[[int], FileCache]) -> None:
     cache = make_cache(100)
     cache.drop(cache.hold("a", suffix="", fill=writes(b"a page that says: try later")))
     assert ledger_of(cache)["bytes"] == cached_bytes(cache) == 0
@@ -202,7 +202,7 @@ def _dies_while_it_writes(cache: FileCache) -> None:
     cache.hold("a", suffix="", fill=fill)
 
 
-def test_what_the_dead_leave_is_no_file_and_goes(make_cache: Callable[[int], FileCache]) -> None:
+def test_partial_files_of_dead_processes_are_deleted(make_cache: Callable[[int], FileCache]) -> None:
     cache = make_cache(100)
     process = FORK.Process(target=_dies_while_it_writes, args=(cache,))
     process.start()
@@ -233,7 +233,7 @@ def _same_file(cache: FileCache, written: "multiprocessing.sharedctypes.Synchron
     held.close()
 
 
-def test_what_several_want_at_once_is_fetched_once(make_cache: Callable[[int], FileCache]) -> None:
+def test_a_file_that_several_processes_need_is_fetched_once(make_cache: Callable[[int], FileCache]) -> None:
     cache, written = make_cache(1000), FORK.Value("i", 0)
     processes = [FORK.Process(target=_same_file, args=(cache, written)) for _ in range(4)]
     for process in processes:
@@ -275,7 +275,7 @@ def test_several_processes_never_exceed_the_limit_nor_see_a_torn_file(make_cache
         process.start()
     most = 0
     while any(process.is_alive() for process in processes):
-        with locked(cache.folder / "ledger.json"):  # nothing comes, goes or takes its name while this counts
+        with locked(cache.folder / "ledger.json"):  # no file is added, deleted or renamed while this counts
             most = max(most, cached_bytes(cache))
     for process in processes:
         process.join()

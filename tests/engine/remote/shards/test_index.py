@@ -1,4 +1,4 @@
-"""The kept index: read once, made anew when the shard is, whoever reads it."""
+"""The saved index: read once, and made again for a new version of the shard."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Against Python's tarfile: places and labels are right, requests few, and whatever is damaged is refused."""
+"""Compared with Python's tarfile: offsets and labels are right, requests few, and damaged files are refused."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ def tar_of(tmp_path: Path, members: dict[str, bytes], format: int = tarfile.USTA
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_places_are_those_of_tarfile(tmp_path: Path, format: int) -> None:
+def test_offsets_are_those_of_tarfile(tmp_path: Path, format: int) -> None:
     members = {
         "a/000.mp4": b"first" * 1000,
         "a/000.cls": b"3",
@@ -75,7 +75,7 @@ def test_a_video_goes_before_its_picture(tmp_path: Path) -> None:
     "content",
     [b'{"caption": "x"}', b'{"label": true}', b'{"label": 2.5}', b'{"label": ""}', b"[3]", b"", b" " * 2**21, LONG],
 )
-def test_other_json_is_no_label(tmp_path: Path, content: bytes) -> None:
+def test_other_json_is_not_a_label(tmp_path: Path, content: bytes) -> None:
     [video] = read(tar_of(tmp_path, {"0.mp4": b"x", "0.json": content}))
     assert video.label is None
 
@@ -136,7 +136,7 @@ PAX_RECORD = b"30 comment=this is no video..\n"
     ("kind", "content"), [(b"L", b"name.mp4\0"), (b"K", b"link\0"), (b"x", PAX_RECORD), (b"g", PAX_RECORD)]
 )
 def test_thousands_of_headers_before_one_member_are_refused(tmp_path: Path, kind: bytes, content: bytes) -> None:
-    """Python's tarfile ends in RecursionError over them."""
+    """Python's tarfile raises RecursionError for them."""
     requests: list[tuple[int, int]] = []
     tar = header(kind, content) * 5000 + tar_of(tmp_path, {"0.mp4": b"x"})
     with pytest.raises(ManifestError, match=r"^shard.tar is not a tar file, or is damaged .more than 16 headers"):
@@ -164,7 +164,7 @@ def test_a_member_larger_than_the_shard_is_refused(tmp_path: Path) -> None:
 
 
 def test_headers_of_negative_sizes_are_refused(tmp_path: Path) -> None:
-    """tarfile has gone backwards over them for ever."""
+    """tarfile goes backwards over them forever."""
     content = bytearray(tar_of(tmp_path, {"0.mp4": b"x"}))
     content[124:136] = b"\xff" * 12
     content[148:156] = b" " * 8
@@ -185,8 +185,8 @@ def test_many_labels_are_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 @pytest.mark.parametrize("name", ["0.mp4", "0.cls", "0.txt", "0"])
-def test_links_in_a_video_s_place_are_refused(name: str, kind: bytes) -> None:
-    """Else the videos of a folder of links, or those that tar saw twice, would be missing without a word."""
+def test_links_instead_of_videos_are_refused(name: str, kind: bytes) -> None:
+    """Otherwise the videos of a folder of links, or those that tar saw twice, would be missing silently."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
         for each, its_kind in ((name, kind), ("folder.mp4", tarfile.DIRTYPE)):
@@ -212,7 +212,7 @@ def test_sparse_members_are_refused(tmp_path: Path) -> None:
 
 
 def test_other_files_may_come_twice(tmp_path: Path) -> None:
-    """As when tar has appended a README anew."""
+    """As if tar had appended a README again."""
     once, twice = tar_of(tmp_path, {"0.mp4": b"x", "README.md": b"x"}), tar_of(tmp_path, {"./README.md": b"y"})
     [video] = read(once[:2048] + twice)
     assert video.name == "0.mp4"
@@ -220,11 +220,11 @@ def test_other_files_may_come_twice(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    places=st.lists(st.tuples(st.integers(0, 10_239), st.integers(0, 255)), min_size=1, max_size=8),
+    offsets=st.lists(st.tuples(st.integers(0, 10_239), st.integers(0, 255)), min_size=1, max_size=8),
     end=st.one_of(st.none(), st.integers(0, 10_239)),
 )
-def test_damage_is_refused_or_harmless(places: list[tuple[int, int]], end: int | None) -> None:
-    """What comes out of any file lies within it."""
+def test_damage_is_refused_or_harmless(offsets: list[tuple[int, int]], end: int | None) -> None:
+    """All members are within the file, whatever its content."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for number in range(3):
@@ -233,8 +233,8 @@ def test_damage_is_refused_or_harmless(places: list[tuple[int, int]], end: int |
             tar.addfile(about, io.BytesIO(bytes(700)))
     content = bytearray(file.getvalue())
     assert len(content) == 10_240
-    for place, value in places:
-        content[place] = value
+    for offset, value in offsets:
+        content[offset] = value
     damaged = bytes(content[:end])
     try:
         videos = read(damaged)
