@@ -89,7 +89,7 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
 def _decoded(
     path: Path, *, ignore_errors: bool, rehearsals: Sequence[int]
 ) -> Iterator[tuple[int | None, av.VideoFrame]]:
-    """When each frame begins, and the frame. In AVI it takes the place of the packet of the same number."""
+    """(timestamp, frame) of each frame; in AVI the timestamp is that of the packet with the frame's index."""
     with av.open(f"file:{path}", **LENIENT_METADATA) as container:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:

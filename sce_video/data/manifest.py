@@ -147,7 +147,7 @@ def packed_lines(lines: Sequence[int] | None) -> Sequence[int] | None:
     return range(lines[0], lines[-1] + 1) if is_range else array("q", lines)
 
 
-def shown(path: str) -> str:
+def quoted(path: str) -> str:
     """A path for messages: in one line, without secrets and escapes, truncated."""
     return repr(masked(path[:_MOST_SHOWN]))
 

@@ -99,7 +99,7 @@ def _read_table(rows: Rows, lines: Iterable[tuple[int, str]], header: Header) ->
             raise ManifestError(f"{rows.file}, line {number}: {error}") from error
         if len(fields) != header.num_columns:
             raise ManifestError(
-                f"{rows.file}, line {number}: {shown(line)} has {len(fields)} columns, but the header has "
+                f"{rows.file}, line {number}: {quoted(line)} has {len(fields)} columns, but the header has "
                 f"{header.num_columns}; quote fields that contain a {header.delimiter!r}"
             )
         label = "" if header.label is None else fields[header.label].strip()
@@ -129,7 +129,7 @@ def _split_by_columns(rows: Rows, columns: tuple[str, ...]) -> None:
         if len(fields) != len(columns) - 1 or label_number(values.get(NUM_FRAMES, "0")) is None:
             raise rows.error(
                 row,
-                f"after the path {shown(path)} comes {shown(' '.join(fields)) if fields else 'nothing'}, but the "
+                f"after the path {quoted(path)} comes {quoted(' '.join(fields)) if fields else 'nothing'}, but the "
                 f"columns are {','.join(columns)}",
             )
         rows.paths[row], rows.labels[row] = path, _number_or_text(values.get(LABEL, ""))
@@ -148,7 +148,7 @@ def _split_alike(rows: Rows) -> None:
         if not line.is_one:
             raise rows.error(
                 row,
-                f"after the path {shown(line.path)} comes {shown(line.text)}; quote it if it is one class name, or "
+                f"after the path {quoted(line.path)} comes {quoted(line.text)}; quote it if it is one class name, or "
                 "name the columns in a header or in DATA.LIST_COLUMNS",
             )
     model = _model(rows, lines)
@@ -159,7 +159,9 @@ def _split_alike(rows: Rows) -> None:
         if (len(numbers), bool(line.text)) != (len(model.numbers), bool(model.text)):
             raise _differing(rows, row, line, model)
         if numbers and label_number(numbers[0]) is None:
-            raise rows.error(row, f"{numbers[0][:30]} after the path {shown(path)} is not a label; labels count from 0")
+            raise rows.error(
+                row, f"{numbers[0][:30]} after the path {quoted(path)} is not a label; labels count from 0"
+            )
         rows.paths[row], rows.labels[row] = path, _number_or_text(numbers[0] if numbers else line.text)
 
 
@@ -177,7 +179,7 @@ def _model(rows: Rows, lines: Sequence[Line]) -> Line:
 
 def _several_numbers(line: Line) -> str:
     return (
-        f"after the path {shown(line.path)} come {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which is "
+        f"after the path {quoted(line.path)} come {len(line.numbers)} numbers, {' '.join(line.numbers)[:50]}; which is "
         "the label? Set DATA.LIST_COLUMNS to path,num_frames,label or path,label,num_frames; a video has one label"
     )
 
@@ -189,7 +191,7 @@ def _differing(rows: Rows, row: int, line: Line, model: Line) -> ManifestError:
     )
     return rows.error(
         row,
-        f"after the path {shown(line.path)} comes {found}, elsewhere {expected}; either every line has a label or "
+        f"after the path {quoted(line.path)} comes {found}, elsewhere {expected}; either every line has a label or "
         'none has (name the columns in a header path,label or in DATA.LIST_COLUMNS; "quote" a path with blanks)',
     )
 

@@ -67,7 +67,7 @@ def read_rows(file: Location) -> Iterator[tuple[int, list[str]]]:
         raise ManifestError(f"{file}, line {reader.line_num}: {error}") from error
 
 
-def read_json(file: Path, kind: type) -> Any:
+def read_json_file(file: Path, kind: type) -> Any:
     """The content of a JSON file, a `kind`; raises ManifestError if it is unreadable or anything else."""
     try:
         content = json.loads(read_text(file))
