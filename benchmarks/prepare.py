@@ -21,9 +21,9 @@ from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
 from videos import ORIGINALS, find_videos
 
 from sce_video.cli.prepare import prepare_here
+from sce_video.engine.prepare.actions import Action, Check, Frames, Transcode
+from sce_video.engine.prepare.all_videos import Limits
 from sce_video.engine.prepare.labels import Labels
-from sce_video.engine.prepare.run import Limits
-from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 
 SHORT_SIDE_PIXELS, GOP_FRAMES, CRF, QUALITY = 256, 4, 23, 90
 ACTIONS: dict[str, Action] = {

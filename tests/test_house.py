@@ -34,7 +34,7 @@ SEEN_OF_THE_ENGINE = {
         *("all_gathered", "gathered_rows", "gathered_rows_with_gradient"),
         *("mean_over_ranks", "largest_of_ranks", "on_all_ranks", "broadcast_buffers"),
         *("joined_ranks", "start_ranks", "rank_from_env", "is_under_torchrun", "slurm_job"),
-        *("leave_job", "leave_after_failure"),
+        *("requeue_after_signal", "exit_after_peer_failure"),
         *("hold_run_lock", "share_run_lock", "require_run_lock", "run_lock_suffix", "InUseError", "LockOwner"),
     },
     "pool": {"Workers"},

@@ -19,11 +19,11 @@ def main() -> int:
         help="kNN, retrieval; %(default)s",
     )
     parser.add_argument(
-        "--output", type=local_path, default=Path("runs/demo"), help="folder for everything; an earlier demo there goes"
+        "--output", type=local_path, default=Path("runs/demo"), help="output folder; an earlier demo there is deleted"
     )
     parser.add_argument("--train", type=int, default=60, metavar="N", help="training videos per motion")
     parser.add_argument("--test", type=int, default=20, metavar="N", help="held-out videos per motion")
-    parser.add_argument("--seed", type=int, default=0, help="of the videos, the initial weights and the training")
+    parser.add_argument("--seed", type=int, default=0, help="of videos, initial weights and training")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 10")
     arguments = parser.parse_args()
     return exit_code_of(

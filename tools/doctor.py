@@ -16,12 +16,12 @@ def main() -> int:
         "words",
         nargs="*",
         metavar="VIDEOS | KEY VALUE",
-        help="local folder or list, by default the videos of --cfg; then keys of the config with other values",
+        help="local folder or list (default: the videos of --cfg); then config keys with other values",
     )
-    parser.add_argument("--cfg", type=local_path, help="config of the run to be; by default the K400 recipe")
-    parser.add_argument("--run", type=local_path, help="folder of a run, for what the GPU needs: its metrics.jsonl")
+    parser.add_argument("--cfg", type=local_path, help="config of the planned run (default: the K400 recipe)")
+    parser.add_argument("--run", type=local_path, help="run folder; its metrics.jsonl gives the training step's speed")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default 3)")
-    parser.add_argument("--json", type=local_path, help="write the page to this file as well")
+    parser.add_argument("--json", type=local_path, help="also write the page to this file")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
     arguments = parser.parse_intermixed_args()
     videos, overrides = _split(parser, arguments.words)
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _split(parser: argparse.ArgumentParser, words: list[str]) -> tuple[Path | None, list[str]]:
-    """Keys and values come in pairs: an odd word is the first, and names the videos."""
+    """Path of the videos, and overrides: these come in pairs, so of an odd number of words the first is the path."""
     if len(words) % 2 == 0:
         return None, words
     try:

@@ -11,9 +11,9 @@ import sys
 
 from sce_video.cli.prepare import SlurmArray, finish, prepare_here, submit_shards
 from sce_video.engine.machine import available_cores
+from sce_video.engine.prepare.actions import ACTIONS, Action, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.all_videos import Limits
 from sce_video.engine.prepare.labels import Labels
-from sce_video.engine.prepare.run import Limits
-from sce_video.engine.prepare.settings import ACTIONS, Action, Frames, PrepareError, Transcode
 from sce_video.launch.program import exit_code_of, local_path
 
 _ACTION_OPTIONS = {
@@ -44,15 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     for name, words in (("check", "verify only"), ("frames", "write a folder of JPEG frames per video")):
         kind.add_argument(f"--{name}", dest="action", action="store_const", const=name, default="transcode", help=words)
 
-    made = parser.add_argument_group("what is made", argument_default=argparse.SUPPRESS)
-    sizes = f"{Transcode.short_side_pixels}; 0: as it is"
-    made.add_argument("--short-side", dest="short_side_pixels", type=int, metavar="PIXELS", help=sizes)
+    outputs = parser.add_argument_group("outputs", argument_default=argparse.SUPPRESS)
+    sizes = f"{Transcode.short_side_pixels}; 0: unchanged"
+    outputs.add_argument("--short-side", dest="short_side_pixels", type=int, metavar="PIXELS", help=sizes)
     distances = f"key frame distance, {Transcode.gop_frames}; 1: all intra"
-    made.add_argument("--gop", dest="gop_frames", type=int, metavar="FRAMES", help=distances)
-    made.add_argument("--crf", type=int, help=f"x264's quality, {Transcode.crf}; lower is better and larger")
-    made.add_argument("--quality", type=int, help=f"of JPEG frames, {Frames.quality}")
-    made.add_argument("--max-fps", type=float, metavar="FPS", help="drop frames of faster videos")
-    made.add_argument("--min-frames", type=int, metavar="N", help="leave out shorter videos, and list them")
+    outputs.add_argument("--gop", dest="gop_frames", type=int, metavar="FRAMES", help=distances)
+    outputs.add_argument("--crf", type=int, help=f"x264's quality, {Transcode.crf}; lower is better and larger")
+    outputs.add_argument("--quality", type=int, help=f"JPEG quality, {Frames.quality}")
+    outputs.add_argument("--max-fps", type=float, metavar="FPS", help="drop frames of faster videos")
+    outputs.add_argument("--min-frames", type=int, metavar="N", help="leave out shorter videos, and list them")
 
     parser.add_argument(
         "--labels", choices=["none", "folders"], default=Labels.kind, help="folders: SRC/CLASS/...; %(default)s"
@@ -63,16 +63,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file of class names, one per line, to number class folders by",
     )
-    parser.add_argument("--follow-outside", action="store_true", help="also read links that lead out of SRC")
-    parser.add_argument("--retry-broken", action="store_true", help="try broken videos of an earlier run again")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; all usable cores, with --slurm of a job")
+    parser.add_argument("--follow-outside", action="store_true", help="also follow links that lead out of SRC")
+    parser.add_argument("--retry-broken", action="store_true", help="retry broken videos of an earlier run")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes; default: usable cores, here or of a job")
     parser.add_argument("--timeout-seconds", type=float, default=Limits.timeout_seconds, help="per video, %(default)g")
     parser.add_argument("--memory-gib", type=float, default=Limits.memory_gib, help="per process, %(default)g")
 
     slurm = parser.add_argument_group("on a Slurm cluster")
     how = slurm.add_mutually_exclusive_group()
     how.add_argument("--slurm", action="store_true", help="submit an array of jobs, and return")
-    how.add_argument("--finish", action="store_true", help="write manifest and report when all jobs have ended")
+    how.add_argument("--finish", action="store_true", help="write manifest and report after all jobs have ended")
     slurm.add_argument("--array", type=int, default=20, metavar="N", help="jobs, %(default)s")
     slurm.add_argument("--partition", metavar="P")
     slurm.add_argument("--time-minutes", type=int, default=720, metavar="M", help="per job, %(default)s")
@@ -103,7 +103,7 @@ def _action(arguments: argparse.Namespace) -> Action:
     given = {name: getattr(arguments, name) for name in _ACTION_OPTIONS if hasattr(arguments, name)}
     for name in given:
         if name not in kind.__dataclass_fields__:
-            raise PrepareError(f"{_ACTION_OPTIONS[name]} means nothing for {arguments.action}; leave it out")
+            raise PrepareError(f"{_ACTION_OPTIONS[name]} does not apply to {arguments.action}; leave it out")
     return kind(**given)
 
 

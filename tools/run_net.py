@@ -7,7 +7,7 @@ Starts one process per GPU by itself; under torchrun or srun it is one of their 
 import argparse
 import sys
 
-from sce_video.engine.cluster.requeue import leave_job
+from sce_video.engine.cluster.requeue import requeue_after_signal
 from sce_video.launch.local import run_config
 from sce_video.launch.program import exit_code_of
 
@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--nproc", type=int, metavar="N", help="processes on this machine (default: one per GPU)")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 100")
     arguments = parser.parse_args()
-    return leave_job(
+    return requeue_after_signal(
         exit_code_of(lambda: run_config(arguments.cfg, arguments.overrides, num_processes=arguments.nproc))
     )
 

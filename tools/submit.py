@@ -21,9 +21,10 @@ def main() -> int:
     parser.add_argument("--cpus-per-task", type=int, default=8, metavar="N", help="%(default)s")
     parser.add_argument("--time", default="24:00:00", help="minutes, HH:MM:SS or D-HH:MM:SS; %(default)s")
     parser.add_argument("--partition", metavar="P")
-    parser.add_argument("--signal-delay", type=int, default=120, metavar="SECONDS", help="to finish a step and save")
+    delay = "before the time limit, to finish a step and save; %(default)s"
+    parser.add_argument("--signal-delay", type=int, default=120, metavar="SECONDS", help=delay)
     parser.add_argument(
-        "--sbatch", action="append", default=[], metavar="NAME[=VALUE]", help="any other parameter of sbatch"
+        "--sbatch", action="append", default=[], metavar="NAME[=VALUE]", help="another parameter of sbatch"
     )
     parser.add_argument("--array", nargs=2, metavar=("KEY", "V1,V2,..."), help="one job per value, in OUTPUT_DIR/key_V")
     how = parser.add_mutually_exclusive_group()

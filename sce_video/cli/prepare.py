@@ -1,4 +1,4 @@
-"""`prepare_data.py`: prepare videos on this machine or in a Slurm array, and merge an array's results."""
+"""`prepare_data.py`: prepare videos on this machine or in a Slurm array, and merge the array's results."""
 
 import dataclasses
 import sys
@@ -9,10 +9,10 @@ from pathlib import Path
 import submitit
 from submitit.helpers import DelayedSubmission
 
+from sce_video.engine.prepare.actions import Action, PrepareError, check_range
+from sce_video.engine.prepare.all_videos import Limits, prepare_videos, write_manifest_and_reports
 from sce_video.engine.prepare.labels import Labels
 from sce_video.engine.prepare.own_reports import require_own_reports
-from sce_video.engine.prepare.run import Limits, prepare_videos, write_results
-from sce_video.engine.prepare.settings import Action, PrepareError, check_range
 from sce_video.engine.prepare.summary import renamed
 from sce_video.engine.prepare.worklist import Worklist, make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import Workspace, begin, lock_workspace, open_workspace, reopen_workspace
@@ -85,10 +85,10 @@ def prepare_here(
     workspace = open_workspace(source_dir, output_dir, action)
     with lock_workspace(workspace, shared=False):
         worklist = _worklist(workspace, follow_outside=follow_outside)
-        classes = _classes(worklist, labels)  # unknown class folders are refused before the long work
+        classes = _classes(worklist, labels)  # refuse unknown class folders before the long work
         _begin(workspace, worklist)
         prepare_videos(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=retry_broken)
-        return _write_results(workspace, worklist, classes)
+        return _write_and_summarize(workspace, worklist, classes)
 
 
 def submit_shards(
@@ -105,7 +105,7 @@ def submit_shards(
     """Submit an array of jobs that share the videos, without waiting for them.
 
     Args:
-        cluster: submitit's name; "local", for tests, starts the jobs on this machine.
+        cluster: of submitit; "local", for tests, starts the jobs on this machine.
     Raises:
         UserError: the folders or settings cannot be used, or there is no Slurm here.
     """
@@ -137,17 +137,19 @@ def finish(source_dir: Path, output_dir: Path, action: Action, *, labels: Labels
     workspace = open_workspace(source_dir, output_dir, action)
     with lock_workspace(workspace, shared=False):
         worklist = read_worklist(workspace)
-        return _write_results(workspace, worklist, _classes(worklist, labels))
+        return _write_and_summarize(workspace, worklist, _classes(worklist, labels))
 
 
 def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
-    """List the videos to prepare, and print one line for each oddity before the work."""
+    """List the videos to prepare; prints one line per kind of problem."""
     require_own_reports(workspace)
     worklist = make_worklist(workspace, follow_outside=follow_outside)
     if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
-    if worklist.left_out:
-        print_error(f"{_such_as(worklist.left_out)} are not valid records of finished videos; these videos are redone")
+    if worklist.invalid_lines:
+        print_error(
+            f"{_such_as(worklist.invalid_lines)} are not valid records of finished videos; these videos are redone"
+        )
     if worklist.skipped:
         skipped = [f"{left.source} {left.reason}" for left in worklist.skipped]
         print_error(f"skipped, see report.txt: {_such_as(skipped)}")
@@ -179,8 +181,8 @@ def _classes(worklist: Worklist, labels: Labels) -> list[str] | None:
     return labels.classes_of([video.source for video in worklist.videos])
 
 
-def _write_results(workspace: Workspace, worklist: Worklist, classes: list[str] | None) -> str:
-    counts = write_results(workspace, worklist, classes=classes)["counts"]
+def _write_and_summarize(workspace: Workspace, worklist: Worklist, classes: list[str] | None) -> str:
+    counts = write_manifest_and_reports(workspace, worklist, classes=classes)["counts"]
     more = [("left_out", "left out"), ("incomplete", "done lack frames")]
     return (
         f"done: {counts['done']} of {counts['found']} videos, {counts['broken']} broken, {counts['too_short']} too "

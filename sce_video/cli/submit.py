@@ -1,4 +1,4 @@
-"""`submit.py`: parse options, then submit a run or show the batch script."""
+"""`submit.py`: parse its options, then submit the run or build the batch script."""
 
 import re
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from sce_video.launch.slurm import Resources, batch_script, describe_jobs, submi
 def submit_run(
     file: str, overrides: Sequence[str], *, resources: Resources, array: Sequence[str] | None, how: str
 ) -> str:
-    """What to print of it: ids and logs, or the batch script.
+    """Submit a run; returns the text to print: job ids and logs, or the batch script.
 
     Args:
-        array: `KEY V1,V2,...` of the command line.
+        array: KEY and "V1,V2,..." of the command line.
         how: "slurm", "local" or "dry-run".
     Raises:
         UserError: see `submit`.
@@ -25,15 +25,15 @@ def submit_run(
 
 
 def parse_parameters(texts: Sequence[str]) -> dict[str, str | bool]:
-    """`NAME=VALUE` or `NAME` of sbatch."""
+    """Parse `NAME=VALUE` and `NAME` of sbatch; the latter is True."""
     return {name: value if sign else True for name, sign, value in (text.partition("=") for text in texts)}
 
 
 def minutes_of(text: str) -> int:
-    """Slurm's forms of a time: minutes, H:MM:SS, D-HH:MM:SS, D-HH; rounded up.
+    """Minutes, rounded up, of a time as Slurm writes it: minutes, MM:SS, H:MM:SS, D-HH or D-HH:MM:SS.
 
     Raises:
-        UserError: it is none.
+        UserError: another format.
     """
     found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
     if found is None:
@@ -48,7 +48,7 @@ def minutes_of(text: str) -> int:
 
 
 def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """`KEY V1,V2,...` of the command line.
+    """Key and values of `KEY V1,V2,...`.
 
     Raises:
         ConfigError: a value is given twice.

@@ -1,1 +1,1 @@
-"""The machinery that keeps a run going; who reads for the method need not come here."""
+"""Machinery that keeps a run going; not needed to understand the methods."""

@@ -1,4 +1,4 @@
-"""A process that must not outlive its parent."""
+"""Signal to a process whose parent dies."""
 
 import ctypes
 import sys

@@ -18,7 +18,7 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Cores:
-    """Cores according to each part of the system; None: it sets no limit.
+    """Cores by each part of the system; None: it sets no limit.
 
     `quota` is CPU time per wall time, so 1.5 is possible. `slurm_task` is Slurm's `--cpus-per-task`.
     """
@@ -74,7 +74,7 @@ def memory(root: Path = _ROOT) -> Memory | None:
     texts = [
         _text(folder / name) for folder in _cgroups(root, "memory") for name in ("memory.max", "memory.limit_in_bytes")
     ]
-    # Without a limit version 2 says "max" and version 1 a number near 2^63.
+    # Without a limit version 2 has "max" and version 1 a number near 2^63.
     limits = [int(text) for text in texts if text.isdecimal() and int(text) < total]
     return Memory(total, min(limits, default=None))
 

@@ -16,7 +16,7 @@ from sce_video.engine.cluster.collectives import all_gathered, is_main_process
 from sce_video.engine.cluster.env import is_under_torchrun, rank_from_env, slurm_job
 from sce_video.engine.cluster.joined_ranks import joined_ranks
 from sce_video.engine.cluster.local_ranks import start_ranks
-from sce_video.engine.cluster.requeue import leave_after_failure
+from sce_video.engine.cluster.requeue import exit_after_peer_failure
 from sce_video.engine.cluster.run_lock import InUseError, LockOwner, hold_run_lock, share_run_lock
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.pages import report_ended_run
@@ -61,7 +61,7 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one rank of an external launcher, or as the only process."""
     on_failure = partial(
-        leave_after_failure, say=print_error, may_requeue=partial(may_requeue, Path(cfg.RUN.OUTPUT_DIR))
+        exit_after_peer_failure, report=print_error, may_requeue=partial(may_requeue, Path(cfg.RUN.OUTPUT_DIR))
     )
     with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_failure=on_failure):
         run_task(cfg)

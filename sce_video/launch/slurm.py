@@ -19,7 +19,7 @@ from submitit.helpers import DelayedSubmission
 
 import sce_video
 from sce_video.config import config_text, load_config
-from sce_video.engine.cluster.requeue import leave_job
+from sce_video.engine.cluster.requeue import requeue_after_signal
 from sce_video.errors import UserError
 from sce_video.launch.batch_text import require_parameter_names, require_plain
 from sce_video.launch.local import run_joined
@@ -72,7 +72,7 @@ class SubmittedRun:
         os.chdir(self.folder)
         if self.gpus is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
-        code = leave_job(exit_code_of(lambda: run_joined(load_config(self.config_file))))
+        code = requeue_after_signal(exit_code_of(lambda: run_joined(load_config(self.config_file))))
         if code:
             sys.exit(code)
 

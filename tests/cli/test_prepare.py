@@ -1,4 +1,4 @@
-"""Shards as submitit starts them, on this machine instead of a cluster."""
+"""Shards started by submitit, on this machine instead of a cluster."""
 
 import json
 from dataclasses import replace
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sce_video.cli.prepare import PrepareShard, SlurmArray, finish, prepare_here, submit_shards
+from sce_video.engine.prepare.actions import PrepareError, Transcode
+from sce_video.engine.prepare.all_videos import Limits
 from sce_video.engine.prepare.labels import Labels
-from sce_video.engine.prepare.run import Limits
-from sce_video.engine.prepare.settings import PrepareError, Transcode
 
 LIMITS = Limits(num_workers=1, timeout_seconds=120, memory_gib=3)
 ARRAY = SlurmArray(num_jobs=2, partition=None, time_minutes=5, cpus_per_task=1)
@@ -55,19 +55,19 @@ def test_a_merge_waits_for_every_shard(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PrepareError, match="plan.json cannot be read"):
         finish(source, tmp_path / "dst", Transcode(), labels=Labels())
     submit = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
-    submit_shards(source, tmp_path / "dst", Transcode(), cluster="debug", **submit)  # made, not started
+    submit_shards(source, tmp_path / "dst", Transcode(), cluster="debug", **submit)  # created, not started
     with pytest.raises(PrepareError, match="3 of 3 videos are not done yet, such as a.mp4"):
         finish(source, tmp_path / "dst", Transcode(), labels=Labels())
 
 
-def test_after_a_time_out_the_same_shard_is_asked_for_again() -> None:
+def test_after_a_timeout_the_same_shard_is_resubmitted() -> None:
     shard = PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=False)
     delayed = shard.checkpoint(1)
     assert (delayed.function, delayed.args) == (shard, (1,))
-    assert PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=True).checkpoint(1).function == shard  # once is enough
+    assert PrepareShard(Path("/dst"), LIMITS, 2, retry_broken=True).checkpoint(1).function == shard  # applies once
 
 
-def test_an_unknown_class_shows_before_the_work(source: Path, tmp_path: Path) -> None:
+def test_an_unknown_class_is_refused_before_the_work(source: Path, tmp_path: Path) -> None:
     (tmp_path / "names").write_text("walk\n")
     (tmp_path / "root").mkdir()
     source.rename(tmp_path / "root" / "jump")
@@ -84,7 +84,7 @@ def test_an_unknown_class_shows_before_the_work(source: Path, tmp_path: Path) ->
     assert not (tmp_path / "dst").exists()
 
 
-def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_without_srun_is_an_error(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     options = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
     with pytest.raises(PrepareError, match=r"--slurm: .*srun.*leave --slurm out"):
@@ -93,7 +93,7 @@ def test_without_slurm_the_way_out_is_named(source: Path, tmp_path: Path, monkey
 
 
 def test_a_refused_start_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
-    """Then the same target serves another source and other settings."""
+    """The same output folder can then be used with another source and other settings."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "own").mkdir()
     options = {"limits": LIMITS, "follow_outside": False, "retry_broken": False}
@@ -124,7 +124,7 @@ def test_an_array_out_of_range(field: str, option: str) -> None:
             replace(ARRAY, **{field: value})
 
 
-def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
+def test_settings_of_an_array_must_not_change(source: Path, tmp_path: Path) -> None:
     options = {"limits": LIMITS, "array": ARRAY, "follow_outside": False, "retry_broken": False}
     submit_shards(source, tmp_path / "dst", Transcode(crf=30), cluster="debug", **options)
     assert json.loads((tmp_path / "dst" / ".prepare" / "settings.json").read_text())["crf"] == 30
@@ -132,7 +132,7 @@ def test_settings_of_an_array_are_kept(source: Path, tmp_path: Path) -> None:
         finish(source, tmp_path / "dst", Transcode(), labels=Labels())
 
 
-def test_damaged_lines_of_the_journal_are_said_and_done_again(source: Path, tmp_path: Path, capfd) -> None:
+def test_damaged_lines_of_the_journal_are_reported_and_redone(source: Path, tmp_path: Path, capfd) -> None:
     options = {"limits": LIMITS, "labels": Labels(), "follow_outside": False, "retry_broken": False}
     done = prepare_here(source, tmp_path / "dst", Transcode(), **options)
     before = visible(tmp_path / "dst")
@@ -141,8 +141,8 @@ def test_damaged_lines_of_the_journal_are_said_and_done_again(source: Path, tmp_
     journal.write_bytes(b"\n".join([first, second[:50], b"\xff\xfe", third]) + b"\n")
     capfd.readouterr()
     assert prepare_here(source, tmp_path / "dst", Transcode(), **options) == done
-    said = capfd.readouterr().err
-    assert f"{journal} line 2: " in said
-    assert " and 1 more are not valid records of finished videos; these videos are redone" in said
+    errors = capfd.readouterr().err
+    assert f"{journal} line 2: " in errors
+    assert " and 1 more are not valid records; these videos are redone" in errors
     after = visible(tmp_path / "dst")
     assert after["manifest.tsv"].count(b"\n") == before["manifest.tsv"].count(b"\n") == 4

@@ -11,12 +11,12 @@ from sce_video.errors import ConfigError, UserError
         *(("0:10:01", 11), ("5:30", 6), ("5:00", 5)),
     ],
 )
-def test_slurms_forms_of_a_time(text: str, minutes: int) -> None:
+def test_times_as_slurm_writes_them(text: str, minutes: int) -> None:
     assert minutes_of(text) == minutes
 
 
 @pytest.mark.parametrize("text", ["", "a day", "1:2:3:4", "-5", "1.5"])
-def test_other_forms_are_refused(text: str) -> None:
+def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="give minutes, HH:MM:SS or D-HH:MM:SS"):
         minutes_of(text)
 
@@ -27,5 +27,5 @@ def test_the_values_of_an_array() -> None:
         parse_array(["OPTIM.BASE_LR", "0.1,0.1"])
 
 
-def test_parameters_of_sbatch_have_values_or_are_on() -> None:
+def test_parameters_of_sbatch_have_a_value_or_are_true() -> None:
     assert parse_parameters(["qos=a=b", "exclusive", "comment="]) == {"qos": "a=b", "exclusive": True, "comment": ""}

@@ -1,4 +1,4 @@
-"""Facts of machines that are written down as files: real contents of /proc and /sys of containers and jobs."""
+"""Machines described by files: real contents of /proc and /sys of containers and jobs."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def version_1(root: Path, *, quota: str, period: str = "100000\n", limit: str = NO_LIMIT_V1) -> Path:
-    """Docker's way with version 1: the path is the host's, the mounted folder is the container's own."""
+    """As Docker with version 1: the path is the host's, the mounted folder is the container's own."""
     groups = "5:cpu,cpuacct:/docker/0123\n3:memory:/docker/0123\n2:cpuset:/\n1:name=systemd:/\n"
     files = {
         "proc/self/cgroup": groups,
@@ -57,7 +57,7 @@ def test_quota_of_a_version_2_group(tmp_path: Path) -> None:
     assert quota_of(root) == 1.5
 
 
-def test_the_tightest_group_on_the_way_up_counts(tmp_path: Path) -> None:
+def test_the_smallest_quota_of_the_ancestors_counts(tmp_path: Path) -> None:
     files = {
         "slurm/job_7/step_0/cpu.max": "max 100000\n",
         "slurm/job_7/cpu.max": "250000 50000\n",

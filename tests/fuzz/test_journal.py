@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from sce_video.engine.prepare.actions import PrepareError, Transcode
 from sce_video.engine.prepare.journal import BROKEN, DONE, Journal, Planned, Record, read_journals, valid_records
 from sce_video.engine.prepare.own_reports import require_own_reports
-from sce_video.engine.prepare.settings import PrepareError, Transcode
 from sce_video.engine.prepare.worklist import make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import Workspace, begin, open_workspace, reopen_workspace
 
@@ -101,9 +101,9 @@ def test_notes(workspace: Workspace, seeds) -> None:
 def check_all(workspace: Workspace) -> None:
     """All that reads notes; records and plans that come out are what their types say, and stay in the folder."""
     require_own_reports(workspace)
-    left_out: list[str] = []
-    records = list(read_journals([workspace.journal_file(0)], left_out=left_out))
-    assert all("shard-0000.jsonl line " in line and line.isprintable() for line in left_out)
+    invalid_lines: list[str] = []
+    records = list(read_journals([workspace.journal_file(0)], invalid_lines=invalid_lines))
+    assert all("shard-0000.jsonl line " in line and line.isprintable() for line in invalid_lines)
     for record in records:
         check_types(record)
     for video in [*read_worklist(workspace).videos, *make_worklist(workspace, follow_outside=False).videos]:

@@ -11,7 +11,7 @@ import pytest
 import submitit
 
 from sce_video.cli.prepare import SlurmArray
-from sce_video.engine.prepare.settings import Transcode
+from sce_video.engine.prepare.actions import Transcode
 from sce_video.errors import UserError
 from sce_video.launch.slurm import Resources, batch_script, submit
 from tests.cli.test_prepare import LIMITS, submit_shards

@@ -23,7 +23,7 @@ def slurm_local(*arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[dict[str, str]]:
-    """The environment of those who submit; skip without Slurm's programs, fail if they were promised (CI)."""
+    """Environment to submit from; skips without Slurm's programs, or fails if they are required (CI)."""
     if shutil.which("slurmctld") is None:
         if os.environ.get("SCE_REQUIRE_SLURM") == "1":
             pytest.fail(f"SCE_REQUIRE_SLURM=1, but Slurm is not installed; bash {SLURM_LOCAL} install")
@@ -33,13 +33,13 @@ def cluster() -> Iterator[dict[str, str]]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pytest.fail("another process runs tests on this machine's Slurm; pytest-xdist needs --dist loadgroup")
-    slurm_local("stop")  # what a killed test run may have left
+    slurm_local("stop")  # left by a killed test run
     slurm_local("start")
     try:
-        said = subprocess.run(
+        printed = subprocess.run(
             ["bash", "-c", f'eval "$(bash {SLURM_LOCAL} env)"; env -0'], capture_output=True, text=True, check=True
         )
-        environ = dict(entry.split("=", 1) for entry in said.stdout.split("\0") if "=" in entry)
+        environ = dict(entry.split("=", 1) for entry in printed.stdout.split("\0") if "=" in entry)
         yield {**environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     finally:
         slurm_local("stop")

@@ -1,4 +1,4 @@
-"""Jobs of two nodes on a real Slurm: whatever happens to them, the weights are those of an undisturbed run."""
+"""Jobs of two nodes on a real Slurm: whatever interrupts them, the weights equal those of an undisturbed run."""
 
 import os
 import re
@@ -46,12 +46,12 @@ def program(name: str, *arguments: str, env: dict[str, str]) -> str:
 
 
 def submitted(env: dict[str, str], arguments: list[str], *, minutes: int) -> str:
-    """The number of a job of two nodes."""
+    """Submit a job of two nodes; returns its id."""
     resources = ["--nodes", "2", "--gpus-per-node", "0", "--cpus-per-task", "1"]
     resources += ["--time", str(minutes), "--signal-delay", "5"]
-    said = program("submit.py", *resources, *arguments, env=env)
-    found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", said)
-    assert found is not None, said
+    output = program("submit.py", *resources, *arguments, env=env)
+    found = re.search(r"submitted 1 job: (\d+)\nlog: (\S+)\nfollow: tail -F \2\n", output)
+    assert found is not None, output
     return found[1]
 
 
@@ -74,7 +74,7 @@ def undisturbed(cluster: dict[str, str], motion_videos: Path, tmp_path_factory: 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = 240) -> None:
     until = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < until, f"{what} has not come"
+        assert time.monotonic() < until, f"{what} has not happened"
         time.sleep(0.2)
 
 
@@ -97,7 +97,7 @@ def by_signal(env: dict[str, str], job: str) -> None:
 
 
 def by_the_time_limit(env: dict[str, str], job: str) -> None:
-    """There are only whole minutes, and Slurm looks at them every half minute: meanwhile the job goes at a crawl."""
+    """Limits are whole minutes, checked every half minute: slow the job down until then."""
     process = pid_of(job, rank=1)
     while "JobState=RUNNING" in scontrol(env, "show", "job", job):
         with suppress(ProcessLookupError):
@@ -124,7 +124,7 @@ def by_a_killed_rank(env: dict[str, str], job: str, *, rank: int = 1) -> None:
 
 
 def by_a_killed_first_rank(env: dict[str, str], job: str) -> None:
-    """Which would have seen to the requeue."""
+    """The rank that would have requested the requeue."""
     by_a_killed_rank(env, job, rank=0)
 
 
@@ -135,7 +135,7 @@ def by_a_dead_node(env: dict[str, str], job: str) -> None:
 
 
 def by_a_dead_daemon(env: dict[str, str], job: str) -> None:
-    """To Slurm that is a dead node, but its process lives on."""
+    """For Slurm the node is dead, but the job's process on it lives on."""
     process = pid_of(job, rank=1)
     slurm_local("slurmd-off", last_node(env, job))
     wait_until(lambda: "Restarts=1 " in scontrol(env, "show", "job", job), "the requeue")
@@ -143,13 +143,13 @@ def by_a_dead_daemon(env: dict[str, str], job: str) -> None:
 
 
 def last_node(env: dict[str, str], job: str) -> str:
-    """The number of the last of a job's nodes."""
+    """Number of a job's last node."""
     nodes = subprocess.run(["squeue", "-h", "-o", "%N", "-j", job], env=env, capture_output=True, text=True, check=True)
     return scontrol(env, "show", "hostnames", nodes.stdout.strip()).split()[-1].removeprefix("node")
 
 
 def pid_of(job: str, *, rank: int) -> int:
-    """The process of a job's rank: all nodes are this machine."""
+    """Process id of a rank of a job; all nodes are this machine."""
     wanted = {f"SLURM_JOB_ID={job}", f"SLURM_PROCID={rank}"}
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
@@ -167,12 +167,12 @@ def all_nodes(cluster: dict[str, str]) -> Iterator[None]:
     for node in range(1, 4):
         state = scontrol(cluster, "show", "node", f"node{node}")
         if "State=DOWN" in state or "NOT_RESPONDING" in state or "State=IDLE*" in state:
-            slurm_local("node-off", str(node))  # and what has been left of it
+            slurm_local("node-off", str(node))  # with what is left of it
             slurm_local("node-on", str(node))
 
 
 def follow(job: str, env: dict[str, str], folder: Path, happens: Callable[[dict[str, str], str], None]) -> None:
-    """Wait for some steps, let it happen, wait for the end."""
+    """Wait for some steps, call `happens`, wait for the end of the job."""
     checkpoints = CheckpointFolder(folder / "checkpoints", num_kept=1)
     wait_until(lambda: checkpoints.steps()[-1:] >= [10], "a checkpoint")
     assert checkpoints.steps()[-1] < NUM_STEPS, "the run was over too soon"
@@ -186,7 +186,7 @@ def assert_is(folder: Path, undisturbed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "said"),
+    ("happens", "message"),
     [
         (by_signal, "stopped by signal 12 after"),
         pytest.param(by_preemption, "stopped by signal 15 after", marks=pytest.mark.thorough),
@@ -198,7 +198,7 @@ def test_a_custom_batch_script_is_requeued(
     undisturbed: Path,
     tmp_path: Path,
     happens: Callable[[dict[str, str], str], None],
-    said: str,
+    message: str,
 ) -> None:
     command = shlex.join(["srun", sys.executable, "tools/run_net.py", *arguments_of(motion_videos, tmp_path)])
     batch = ["sbatch", "--parsable", "--nodes", "2", "--requeue", "--output", f"{tmp_path}/log", "--wrap", command]
@@ -207,18 +207,18 @@ def test_a_custom_batch_script_is_requeued(
     assert_is(tmp_path, undisturbed)
     log = (tmp_path / "run.log").read_text()
     assert log.count("resumed from") == 1
-    assert said in log
+    assert message in log
 
 
 @pytest.mark.usefixtures("all_nodes")
 @pytest.mark.parametrize(
-    ("happens", "said"),
+    ("happens", "message"),
     [
         pytest.param(by_the_time_limit, "stopped by signal 12 after", marks=pytest.mark.thorough),
         pytest.param(by_hand, "", marks=pytest.mark.thorough),
-        (by_preemption, "stopped by signal 12 after"),  # which the job has asked for; this Slurm sends it then, too
+        (by_preemption, "stopped by signal 12 after"),  # requested by the job; this Slurm also sends it at preemption
         (by_a_killed_rank, r"rank 1 on \S+ has ended; the other processes stop"),
-        pytest.param(by_a_killed_first_rank, "", marks=pytest.mark.thorough),  # it has the log
+        pytest.param(by_a_killed_first_rank, "", marks=pytest.mark.thorough),  # it writes the log
         (by_a_dead_node, r"rank 1 on \S+ has ended; the other processes stop"),
         pytest.param(by_a_dead_daemon, "", marks=pytest.mark.thorough),
     ],
@@ -229,7 +229,7 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     undisturbed: Path,
     tmp_path: Path,
     happens: Callable[[dict[str, str], str], None],
-    said: str,
+    message: str,
 ) -> None:
     minutes = 1 if happens is by_the_time_limit else 30
     job = submitted(cluster, arguments_of(motion_videos, tmp_path), minutes=minutes)
@@ -238,7 +238,7 @@ def test_a_job_of_two_nodes_ends_with_the_same_bits(
     log = (tmp_path / "run.log").read_text()
     num_times = log.count("resumed from")
     assert num_times == 1 or (num_times > 1 and happens is by_the_time_limit)  # a minute may end more than once
-    assert re.search(said, log), log
+    assert re.search(message, log), log
 
 
 def test_a_users_kill_is_not_requeued(cluster: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
@@ -293,18 +293,18 @@ def test_a_refusal_of_slurm_is_one_line(cluster: dict[str, str], motion_videos: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_job_runs_the_copy_that_was_made_of_the_code(
+def test_a_job_runs_the_submitted_copy_of_the_code(
     cluster: dict[str, str], motion_videos: Path, tmp_path: Path
 ) -> None:
     """Later edits of the checkout do not count: here the copy is edited while the job waits."""
     resources = ["--nodes", "1", "--gpus-per-node", "0", "--cpus-per-task", "1", "--time", "30", "--sbatch", "hold"]
     short = ["TRAIN.NUM_EPOCHS", "1"]
-    said = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)
+    output = program("submit.py", *resources, *arguments_of(motion_videos, tmp_path), *short, env=cluster)
     (copy,) = (tmp_path / "submitted").glob("*/sce_video")
     assert (copy / "train" / "loop.py").read_text() == (REPOSITORY / "sce_video" / "train" / "loop.py").read_text()
     assert (copy / "commit.txt").read_text().strip() != "unknown"
     (copy / "commit.txt").write_text("that of the copy")
-    found = re.search(r"submitted 1 job: (\d+)", said)
+    found = re.search(r"submitted 1 job: (\d+)", output)
     assert found is not None
     scontrol(cluster, "release", found[1])
     wait_until(lambda: (tmp_path / "backbone.safetensors").is_file(), "the end")

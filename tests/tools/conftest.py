@@ -1,4 +1,4 @@
-"""Programs of `tools/` in the test's own process, which has imported torch already: a start costs seconds less."""
+"""Programs of `tools/`, run in the test's process, which has already imported torch: that saves seconds."""
 
 import logging
 import runpy
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch, restored_logger: logging.Logger) -> Callable[..., int]:
-    """`tool("submit", "--cfg", ...)`: its exit code; what it says is for `capsys`."""
+    """`tool("submit", "--cfg", ...)` runs a program and returns its exit code; `capsys` has its output."""
     monkeypatch.chdir(REPOSITORY)
 
     def run(name: str, *arguments: str | Path) -> int:

@@ -1,4 +1,4 @@
-"""The demo program, shrunk: every step of it is taken, only the numbers mean nothing."""
+"""The demo program with all its steps, but so small that its numbers mean nothing."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "tools/demo.py", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
 
 
-def test_the_demo_leaves_table_results_and_pages(tmp_path: Path) -> None:
+def test_the_demo_writes_table_results_and_pages(tmp_path: Path) -> None:
     size = ["--train", "4", "--test", "1", "--seed", "3"]
     outcome = demo("--output", str(tmp_path), *size, "TRAIN.NUM_EPOCHS", "2", "DATA.NUM_WORKERS", "0")
     assert outcome.returncode == 0, outcome.stderr
@@ -35,16 +35,14 @@ def test_the_demo_leaves_table_results_and_pages(tmp_path: Path) -> None:
     assert "Nearest videos" in page
 
 
-def test_the_demo_reports_a_mistake_in_one_line(
-    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_is_one_line(tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("demo", "--output", tmp_path / "out", "TRAIN.EPOCHS", "2") == 2
     assert capsys.readouterr().err.strip() == (
         "error: command line: unknown key TRAIN.EPOCHS; did you mean TRAIN.NUM_EPOCHS?"
     )
 
 
-def test_the_demo_deletes_nothing_but_demos(
+def test_only_an_earlier_demo_is_deleted(
     tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")

@@ -78,7 +78,7 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return run
 
 
-def test_problems_change_the_exit_code_only_if_asked(
+def test_problems_change_the_exit_code_only_with_strict(
     main: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--cfg", "configs/k400_sce.yaml", "--seconds", "0.1"]
@@ -88,24 +88,24 @@ def test_problems_change_the_exit_code_only_if_asked(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["{empty}"], "{empty} holds no videos"),
         (["--cfg", "nowhere.yaml"], "config nowhere.yaml does not exist"),
         (["--run", "{empty}"], "{empty}/metrics.jsonl does not exist"),
     ],
 )
-def test_what_is_given_must_be_there(
-    main: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], told: str
+def test_missing_paths_are_an_error(
+    main: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     assert main(*(text.format(empty=tmp_path) for text in arguments)) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert told.format(empty=tmp_path) in shown.err
+    assert message.format(empty=tmp_path) in shown.err
     assert shown.err.count("\n") == 1
 
 
-def test_keys_with_other_values_and_the_step_on_a_cpu(
+def test_overrides_and_the_step_on_a_cpu(
     main: Callable[..., int], capsys: pytest.CaptureFixture[str], motion_videos: Path
 ) -> None:
     arguments = [str(motion_videos / "test"), "--cfg", "configs/demo_sce.yaml", "--seconds", "0.1"]

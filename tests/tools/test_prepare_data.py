@@ -30,7 +30,7 @@ def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """In a session of its own, so that all of it can be killed at once."""
+    """Start it in its own session, so that all its processes can be killed at once."""
     return subprocess.Popen(
         command(*arguments), cwd=REPOSITORY, env=QUIET, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -126,7 +126,7 @@ def test_labels_and_facts_of_the_outputs(source: Path, undisturbed: Path) -> Non
     assert (undisturbed / "classes.txt").read_text() == "class 0\nclass 1\n"
 
 
-def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_stopped_at_any_moment_it_resumes_and_redoes_nothing(source: Path, undisturbed: Path, tmp_path: Path) -> None:
     output = tmp_path / "dst"
     arguments = ("--workers", 2, "--labels", "folders", "--", source, output)
     moments = random.Random(int(time.time()))  # any moment will do
@@ -146,10 +146,10 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
         done = statuses(output)
         assert all(done[path] == status for path, status in kept.items())
         names = recorded_outputs(output)
-        assert len(done) <= len(names) + 2  # workers may have finished what was not written down
+        assert len(done) <= len(names) + 2  # outputs that workers finished, without a record
         kept = {path: status for path, status in done.items() if path.relative_to(output).as_posix() in names}
         assert not (output / "manifest.tsv").exists()
-        for path in done:  # whatever has its name is whole
+        for path in done:  # published outputs are complete
             with av.open(f"file:{path}") as container:
                 assert sum(1 for _ in container.decode(video=0)) == NUM_FRAMES
     outcome = prepare(*arguments)
@@ -160,7 +160,7 @@ def test_stopped_at_any_moment_it_goes_on_and_redoes_nothing(source: Path, undis
 
 
 def kill_the_main_process(program: subprocess.Popen[str]) -> None:
-    """Its children must follow by themselves."""
+    """Its children must end by themselves."""
     program.kill()
 
 
@@ -173,7 +173,7 @@ def press_ctrl_c(program: subprocess.Popen[str]) -> None:
 
 
 def busy_workers(program: subprocess.Popen[str]) -> list[int]:
-    """Those that have an output open."""
+    """Workers that have an output open."""
     busy = []
     for process in processes_of_session(program.pid):
         try:
@@ -187,10 +187,10 @@ def busy_workers(program: subprocess.Popen[str]) -> list[int]:
 
 
 def hold_workers(program: subprocess.Popen[str], number: int) -> list[int]:
-    """So many workers that stand still, each on a video."""
+    """Stop `number` workers, each in the middle of a video; returns their pids."""
     held: list[int] = []
 
-    def stand_still() -> bool:
+    def are_stopped() -> bool:
         held[:] = busy_workers(program)[:number]
         for worker in held:
             os.kill(worker, signal.SIGSTOP)
@@ -201,7 +201,7 @@ def hold_workers(program: subprocess.Popen[str], number: int) -> list[int]:
             os.kill(worker, signal.SIGCONT)
         return False
 
-    wait_until(stand_still, program)
+    wait_until(are_stopped, program)
     return held
 
 
@@ -213,18 +213,18 @@ def recorded_outputs(output: Path) -> set[str]:
     return names
 
 
-def test_a_killed_worker_and_a_hanging_one_cost_their_video_alone(source: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_is_retried_and_a_hanging_one_loses_its_video(source: Path, tmp_path: Path) -> None:
     output = tmp_path / "dst"
     program = start(source, output, "--workers", 2, "--timeout-seconds", 8)
 
-    _, second = hold_workers(program, 2)  # the first hangs for good
+    _, second = hold_workers(program, 2)  # the first hangs forever
     os.kill(second, signal.SIGKILL)
     _, errors = program.communicate(timeout=120)
     assert program.returncode == 0, errors
     report = json.loads((output / "report.json").read_text())
     reasons = sorted(line["reason"] for line in report["broken"] if line["path"] != "class 0/broken.mp4")
     assert reasons == ["took longer than 8 seconds"]
-    assert report["counts"]["done"] == 7  # what was killed is not to blame: it was tried again
+    assert report["counts"]["done"] == 7  # the killed worker's video was retried
     assert all_ended(program.pid)
 
 
@@ -234,7 +234,7 @@ def test_mistakes_are_one_line_and_exit_code_2(source: Path, undisturbed: Path, 
         ([source, source / "out"], "overlap"),
         ([source, tmp_path / "link"], "overlap"),
         ([source, undisturbed, "--crf", 30], "was begun with crf 23, now it is 30"),
-        ([source, tmp_path / "new", "--check", "--gop", 8], "--gop means nothing for check"),
+        ([source, tmp_path / "new", "--check", "--gop", 8], "--gop does not apply to check"),
         ([source, tmp_path / "new", "--classes", "names"], "add --labels folders"),
         ([source, tmp_path / "new", "--labels", "folders", "--classes", "no such"], "--classes no such cannot be read"),
         ([tmp_path / "nowhere", tmp_path / "new"], "nowhere is not a folder"),

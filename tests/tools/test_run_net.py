@@ -1,4 +1,4 @@
-"""The program as a user runs it: from a folder of videos to a number; every mistake one line, exit code 2."""
+"""The program as a user runs it: from a folder of videos to metrics; errors are one line, exit code 2."""
 
 import json
 import os
@@ -95,13 +95,13 @@ def task_of(arguments: list[str]) -> str:
 
 @pytest.fixture
 def refused(tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """The one line that the program says of these arguments, with exit code 2 and no traceback."""
+    """The error line of these arguments, with exit code 2 and no traceback."""
 
     def run(*arguments: str, config: Path = REPOSITORY / "configs/demo_sce.yaml") -> str:
         assert tool("run_net", "--cfg", config, *arguments) == 2
-        said = capsys.readouterr().err
-        assert "Traceback" not in said
-        (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
+        errors = capsys.readouterr().err
+        assert "Traceback" not in errors
+        (error,) = [line for line in errors.splitlines() if line.startswith("error: ")]
         return error
 
     return run
@@ -114,7 +114,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     arguments, message = MISTAKES[mistake]
     run = tmp_path / "deep" / "run"
     assert message in refused(*overrides(motion_videos, run, TASK=task_of(arguments)), *arguments)
-    assert list(tmp_path.iterdir()) == []  # no folder, log or config of a start that is refused
+    assert list(tmp_path.iterdir()) == []  # a refused start leaves no folder, log or config
 
 
 def test_a_folder_of_broken_videos_is_one_line_with_their_names(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_folder_of_broken_videos_is_one_line_with_their_names(refused: Callabl
     assert error in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(
+def test_an_output_folder_that_cannot_be_created_is_named(
     refused: Callable[..., str], motion_videos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -137,8 +137,8 @@ def test_a_missing_config_is_named(refused: Callable[..., str], tmp_path: Path) 
     assert refused(config=tmp_path / "no.yaml") == f"error: config {tmp_path / 'no.yaml'} does not exist"
 
 
-def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path) -> None:
-    """As by Slurm before the time is over: it ends with the signal's code, by which the job goes back to the queue."""
+def test_an_evaluation_stopped_by_a_signal(motion_videos: Path, tmp_path: Path) -> None:
+    """As by Slurm before the time limit: it exits with the signal's code, by which the job is requeued."""
     settings = overrides(motion_videos, tmp_path, TASK="knn", EVAL__NUM_CLIPS="2000")
     process = subprocess.Popen(
         [sys.executable, "tools/run_net.py", "--cfg", "configs/demo_sce.yaml", *settings],
@@ -152,14 +152,14 @@ def test_an_evaluation_that_is_asked_to_stop(motion_videos: Path, tmp_path: Path
         assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGUSR2)
-    _, said = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGUSR2
-    assert "stopped by signal 12; what was finished is kept; rerun to resume" in said
-    assert "Traceback" not in said
+    assert "stopped by signal 12; what was finished is kept; rerun to resume" in errors
+    assert "Traceback" not in errors
 
 
-def test_a_program_starts_without_what_only_some_need() -> None:
-    """torchvision alone takes as long as torch."""
+def test_optional_libraries_are_not_imported_at_start() -> None:
+    """torchvision alone takes as long to import as torch."""
     names = "('torchvision', 'tensorboard')"
     code = f"import sys, sce_video.launch.local; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The program in several processes: it starts them, goes on where it was, and says a mistake once."""
+"""The program in several processes: start, resume, errors reported once, signals and lost ranks."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_two_processes_pretrain_and_resume_to_the_bit(motion_videos: Path, tmp_p
     done = on_two(motion_videos, tmp_path / "stopped", **changes)
     assert done.returncode == 0, done.stderr
     ours, theirs = final_state(tmp_path / "stopped"), final_state(tmp_path / "undisturbed")
-    # Off a GPU batch norm is that of each rank, and the running statistics of all but the first are not kept.
+    # On a CPU batch norm is per rank, and only rank 0's running statistics are kept.
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     lines = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(6))
@@ -77,7 +77,7 @@ def test_two_processes_finetune_and_measure(motion_videos: Path, tmp_path: Path)
 
 
 def long_run(videos: Path, output_dir: Path, *options: str, **environ: str) -> "subprocess.Popen[str]":
-    """A run that has made its first step and has many before it."""
+    """Start a run; returns after its first step of many."""
     settings = {**SMALL, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir), "TRAIN.NUM_EPOCHS": "2000"}
     settings |= {"TRAIN.LOG_EVERY_STEPS": "1", "TRAIN.CHECKPOINT_EVERY_EPOCHS": "0"}
     arguments = used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
@@ -114,21 +114,21 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def ranks_of(launcher: "subprocess.Popen[str]") -> list[int]:
-    """Process ids of the ranks, in their order."""
+    """Process ids of the ranks, in rank order."""
     return sorted(map(int, Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()))
 
 
 def test_ctrl_c_in_a_terminal_saves(motion_videos: Path, tmp_path: Path) -> None:
-    """Which all processes get, and then once more from the one that has started them."""
+    """All processes get the signal, and once more from their launcher."""
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGINT, said
-    assert "stopped by signal 2 after" in said
-    assert "Traceback" not in said
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, errors
+    assert "stopped by signal 2 after" in errors
+    assert "Traceback" not in errors
     steps = CheckpointFolder(tmp_path / "checkpoints", num_kept=1).steps()
     assert len(steps) == 1
-    assert f"after {steps[0]} steps" in said
+    assert f"after {steps[0]} steps" in errors
 
 
 @pytest.mark.parametrize("doomed", [pytest.param(0, marks=pytest.mark.thorough), 1])
@@ -136,31 +136,31 @@ def test_a_rank_that_is_killed_is_named_and_ends_all(motion_videos: Path, tmp_pa
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
     ranks = ranks_of(process)
     os.kill(ranks[doomed], signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGKILL
-    assert f"error: rank {doomed} was ended by signal 9; the others are stopped" in said
-    assert "Traceback" not in said
+    assert f"error: rank {doomed} was ended by signal 9; the others are stopped" in errors
+    assert "Traceback" not in errors
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
 
 
 def test_a_rank_that_is_killed_is_named_by_the_others_too(motion_videos: Path, tmp_path: Path) -> None:
-    """Where nobody watches over the processes, as under srun."""
+    """Without a launcher that monitors the processes, as under srun."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
     with ThreadPoolExecutor() as pool:
         starts = [
-            pool.submit(long_run, motion_videos, tmp_path, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in "01"
+            pool.submit(long_run, motion_videos, tmp_path, RANK=rank, LOCAL_RANK=rank, **address) for rank in "01"
         ]
         first, second = (start.result() for start in starts)
     second.kill()
-    _, said = first.communicate(timeout=60)
+    _, errors = first.communicate(timeout=60)
     assert first.returncode == PEER_LOST_EXIT_CODE
-    assert f"error: rank 1 on {socket.gethostname()} has ended; the other processes stop" in said
-    assert "Traceback" not in said
+    assert f"error: rank 1 on {socket.gethostname()} has ended; the other processes stop" in errors
+    assert "Traceback" not in errors
 
 
-def test_processes_do_not_outlive_the_one_that_started_them(motion_videos: Path, tmp_path: Path) -> None:
+def test_ranks_do_not_outlive_their_launcher(motion_videos: Path, tmp_path: Path) -> None:
     process = long_run(motion_videos, tmp_path, "--nproc", "2")
     ranks = ranks_of(process)
     process.kill()
@@ -170,7 +170,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(motion_videos: Path,
     assert "stopped by signal 15 after" in process.stderr.read()
 
 
-def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_path: Path) -> None:
+def test_an_error_of_one_rank_is_reported(motion_videos: Path, tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     for name in ("train", "test"):
         (tmp_path / "features" / name).mkdir()
@@ -198,7 +198,7 @@ def test_what_only_one_process_notices_is_said_by_it(motion_videos: Path, tmp_pa
         ),
     ],
 )
-def test_a_mistake_is_one_line_whoever_notices(
+def test_an_error_is_one_line_whichever_rank_raises_it(
     motion_videos: Path, tmp_path: Path, changes: dict[str, str], message: str
 ) -> None:
     done = on_two(motion_videos, tmp_path, **changes)
@@ -216,22 +216,22 @@ def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Pa
     assert f"{tmp_path} is in use by process {first.pid} on {socket.gethostname()}" in done.stderr
     assert "Traceback" not in done.stderr
     first.send_signal(signal.SIGTERM)
-    _, said = first.communicate(timeout=60)
-    assert first.returncode == 128 + signal.SIGTERM, said
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 128 + signal.SIGTERM, errors
 
 
-def test_a_process_that_outlives_its_job_s_requeue_writes_no_more(motion_videos: Path, tmp_path: Path) -> None:
-    """As where slurmd has died and the process has not: it is frozen while the job is requeued."""
+def test_a_process_that_outlives_its_jobs_requeue_no_longer_writes(motion_videos: Path, tmp_path: Path) -> None:
+    """As when slurmd dies but the process does not: it is frozen while the job is requeued."""
     old = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="0")
     old.send_signal(signal.SIGSTOP)
     (tmp_path / "metrics.jsonl").rename(tmp_path / "metrics_of_the_old.jsonl")
     new = long_run(motion_videos, tmp_path, SLURM_JOB_ID="7", SLURM_RESTART_COUNT="1")
     old.send_signal(signal.SIGCONT)
-    _, said = old.communicate(timeout=60)
+    _, errors = old.communicate(timeout=60)
     assert old.returncode == 2
-    assert f"{tmp_path} was taken over by process {new.pid} of job 7" in said
-    assert not list((tmp_path / "checkpoints").glob("*"))  # it has not saved at its end either
+    assert f"{tmp_path} was taken over by process {new.pid} of job 7" in errors
+    assert not list((tmp_path / "checkpoints").glob("*"))  # nor has it saved at its end
     new.send_signal(signal.SIGINT)  # after SIGTERM it would wait for Slurm
-    _, said = new.communicate(timeout=60)
+    _, errors = new.communicate(timeout=60)
     (checkpoint,) = (tmp_path / "checkpoints").iterdir()
-    assert f"stopped by signal 2 after {int(checkpoint.stem[5:])} steps" in said
+    assert f"stopped by signal 2 after {int(checkpoint.stem[5:])} steps" in errors

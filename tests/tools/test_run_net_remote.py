@@ -1,4 +1,4 @@
-"""The program on real videos behind servers: the same losses, to the bit, as on local files."""
+"""The program on real videos on servers: losses equal those of local files bit for bit."""
 
 import json
 from collections import deque
@@ -36,7 +36,7 @@ def overrides(output_dir: Path, **changes: str) -> list[str]:
 
 
 def run_here(output_dir: Path, **changes: str) -> None:
-    """In this process, which has its libraries loaded."""
+    """Run in this process, which has already imported everything."""
     run_task(load_config(REPOSITORY / CONFIG, overrides(output_dir, **changes)))
 
 
@@ -55,14 +55,14 @@ class Served:
         for name, video in zip(self.names, videos, strict=True):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(video.read_bytes())
-        labels = [place % 2 for place in range(NUM_VIDEOS)]
+        labels = [index % 2 for index in range(NUM_VIDEOS)]
         (folder / "train.txt").write_text("".join(map("{} {}\n".format, self.names, labels)))
         in_one = NUM_VIDEOS // NUM_SHARDS
         for shard in range(NUM_SHARDS):
             members = {}
-            for place in range(shard * in_one, (shard + 1) * in_one):
-                members[f"{place:06d}.cls"] = str(labels[place]).encode()
-                members[f"{place:06d}.mp4"] = videos[place].read_bytes()
+            for index in range(shard * in_one, (shard + 1) * in_one):
+                members[f"{index:06d}.cls"] = str(labels[index]).encode()
+                members[f"{index:06d}.mp4"] = videos[index].read_bytes()
             write_tar(folder / f"train-{shard:03d}.tar", members)
 
 
@@ -95,10 +95,10 @@ def test_http_with_faults(
     monkeypatch.setenv("HTTP_PASSWORD", SECRET)
     faulty.faults = {served.names[0]: deque(["drop"]), served.names[1]: deque(["short", "429"])}
     url = faulty.url.replace("http://", "http://me:${HTTP_PASSWORD}@")
-    places = {"DATA__ROOT": url, "DATA__TRAIN": f"{url}/train.txt"}
-    run_here(tmp_path / "run", **places)
+    locations = {"DATA__ROOT": url, "DATA__TRAIN": f"{url}/train.txt"}
+    run_here(tmp_path / "run", **locations)
     assert losses(tmp_path / "run") == local_losses
-    # One fault and the whole, or two and the whole; the second epoch is from the cache.
+    # One or two faults, then success; the second epoch comes from the cache.
     assert [faulty.gets()[name] for name in served.names] == [2, 3, 2, 2, 2, 2, 2, 2]
     assert "replaced" not in (tmp_path / "run" / "run.log").read_text()
     written = [file for file in (tmp_path / "run").rglob("*") if file.is_file()]

@@ -1,4 +1,4 @@
-"""tools/submit.py without Slurm: in processes of this machine, or only shown."""
+"""tools/submit.py without Slurm: local processes and dry runs."""
 
 import json
 import time
@@ -21,7 +21,7 @@ def test_an_array_over_splits_and_their_mean(
     for part in ("train", "test"):
         paths = sorted(path.relative_to(motion_videos) for path in (motion_videos / part).rglob("*.mp4"))
         for split in (1, 2):
-            lines = [f"{path} {place % 2}\n" for place, path in enumerate(paths[split:])]
+            lines = [f"{path} {index % 2}\n" for index, path in enumerate(paths[split:])]
             (tmp_path / f"{part}{split}.txt").write_text("".join(lines))
     output_dir = tmp_path / "runs"
     settings = {**SMALL, "TASK": "knn", "DATA.SOURCE": "list", "DATA.ROOT": str(motion_videos)}
@@ -42,7 +42,7 @@ def test_an_array_over_splits_and_their_mean(
     assert list(of_all["splits"]) == ["1", "2"]
 
 
-def test_a_batch_script_is_shown_and_nothing_is_done(
+def test_a_dry_run_prints_the_batch_script_and_writes_nothing(
     tool: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "no Slurm, nor anything else"))

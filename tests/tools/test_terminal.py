@@ -1,4 +1,4 @@
-"""Programs whose terminal is full, closed or gone: they do their work all the same, and `run.log` has the words."""
+"""Programs whose terminal is full, closed or gone do their work, and `run.log` has their messages."""
 
 import os
 import shlex
@@ -13,17 +13,17 @@ from tests.tools.test_run_net import REPOSITORY, overrides
 BROKEN = {
     "full": "> /dev/full 2> /dev/full",
     "closed": ">&- 2>&-",
-    "gone": "2>&1 | true",  # its reader has ended before the first word
+    "gone": "2>&1 | true",  # its reader has ended before the first output
 }
 
 
 def one_of_broken(name: str) -> list:
-    """What a program does with its terminal stands in one place for all of them."""
+    """One case per change: all programs share the code that writes to the terminal."""
     return [pytest.param(each, marks=() if each == name else pytest.mark.thorough) for each in BROKEN]
 
 
 def run_broken(broken: str, tool: str, *arguments: str) -> int:
-    """The exit code of a program with such a terminal."""
+    """Exit code of a program with such a terminal."""
     command = shlex.join([sys.executable, f"tools/{tool}.py", *arguments])
     script = f"set -o pipefail; {command} {BROKEN[broken]}"
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
@@ -54,7 +54,7 @@ def test_training_with_a_terminal_that_is_gone(trained: Path) -> None:
 
 @pytest.mark.parametrize("broken", [pytest.param("full", marks=pytest.mark.thorough), "closed"])
 def test_several_processes_train_without_a_terminal(motion_videos: Path, tmp_path: Path, broken: str) -> None:
-    """Closed: what is opened first must not get the number of the terminal, into which libraries print."""
+    """Closed: the first file opened must not get the terminal's descriptor, to which libraries print."""
     cfg = ["--cfg", "configs/demo_sce.yaml", "--nproc", "2", *overrides(motion_videos, tmp_path, DATA__NUM_WORKERS="1")]
     assert run_broken(broken, "run_net", *cfg) == 0
     assert_has_trained(tmp_path)

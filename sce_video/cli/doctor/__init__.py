@@ -1,1 +1,1 @@
-"""`doctor.py`: builds the parts of a config, measures them with `engine/doctor` and prints the report."""
+"""`doctor.py`: build the parts of a config, measure them with `engine/doctor` and print the page."""

@@ -1,4 +1,4 @@
-"""Measures and checks everything, and prints the report."""
+"""All measurements and checks of `doctor.py`, and the printed page."""
 
 import math
 import os
@@ -20,24 +20,25 @@ from sce_video.cli.doctor.subject import Subject
 from sce_video.cli.doctor.training_step import find_demand
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
-from sce_video.engine.doctor import resources, slurm, versions
+from sce_video.engine.doctor import resources, versions
 from sce_video.engine.doctor.decode import DecodeSpeed, balance, clips_of_each, decoding, measure_decoding
 from sce_video.engine.doctor.demand import Demand
 from sce_video.engine.doctor.disk import disk, measure_disk
-from sce_video.engine.doctor.finding import Finding, Section, section_text, summary_text
+from sce_video.engine.doctor.finding import Finding, PageSection, section_text, summary_text
 from sce_video.engine.doctor.network import fetching
+from sce_video.engine.doctor.slurm_findings import slurm_findings
 from sce_video.engine.machine import cores, gpu_driver, gpu_names, memory, shared_memory
 from sce_video.engine.pool.workers import Workers
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.tasks.decoder import choose_opener
 
-# Limit for one video, with one retry; a decoder may hang forever.
-_PATIENCE_SECONDS = 30.0
+# Per video, with one retry; a decoder may hang forever.
+_VIDEO_TIMEOUT_SECONDS = 30.0
 
 
 def examine(subject: Subject, *, seconds: float, json_file: Path | None, is_strict: bool) -> int:
-    """Print the page, section by section as they come, and write the same as JSON.
+    """Print the page, each section as soon as it is ready, and write it as JSON.
 
     Args:
         seconds: for each measurement: the disk, each decoder, the training step.
@@ -51,22 +52,22 @@ def examine(subject: Subject, *, seconds: float, json_file: Path | None, is_stri
     findings = [finding for section in sections for finding in section.findings]
     print(summary_text(findings))
     if json_file:
-        page = {section.title: [finding._asdict() for finding in section.findings] for section in sections}
+        page = {section.title: [finding.as_json() for finding in section.findings] for section in sections}
         write_json(json_file, {"config": subject.config_name, "sections": page, "environment": environment()})
     return int(is_strict and any(finding.level == "problem" for finding in findings))
 
 
-def _sections(subject: Subject, seconds: float) -> Iterator[Section]:
+def _sections(subject: Subject, seconds: float) -> Iterator[PageSection]:
     cfg, counted = subject.cfg, cores()
-    yield Section("Software", [*versions.software(), *versions.gpus(gpu_names(), gpu_driver())])
+    yield PageSection("Software", [*versions.software(), *versions.gpus(gpu_names(), gpu_driver())])
     loaded, findings = versions.decoders(wanted=cfg.DATA.DECODER)
-    yield Section("Decoders", findings)
-    yield Section(f"Resources, for the loader of {subject.config_name}", _resources(cfg))
-    yield Section("3D convolutions in half precision", _half_precision(cfg))
-    yield Section("Slurm", slurm.slurm_findings(counted))
+    yield PageSection("Decoders", findings)
+    yield PageSection(f"Resources, for the loader of {subject.config_name}", _resources(cfg))
+    yield PageSection("3D convolutions in half precision", _half_precision(cfg))
+    yield PageSection("Slurm", slurm_findings(counted))
     demand, findings = find_demand(subject, seconds=seconds)
-    yield Section("Training step", findings)
-    yield Section("Videos", _videos(subject, loaded, demand, seconds))
+    yield PageSection("Training step", findings)
+    yield PageSection("Videos", _videos(subject, loaded, demand, seconds))
 
 
 def _resources(cfg: CfgNode) -> list[Finding]:
@@ -83,15 +84,15 @@ def _resources(cfg: CfgNode) -> list[Finding]:
 
 
 def loader_needs(cfg: CfgNode, views: Sequence[ViewSpec], *, pinned: bool) -> resources.LoaderNeeds:
-    """`pinned`: batches leave their files for pinned memory as they arrive, on the way to a GPU."""
-    # A clip that becomes frame differences travels with the frames after its own.
+    """`pinned`: batches are copied to pinned memory as they arrive, on the way to a GPU."""
+    # A clip for temporal difference is stored with the frames after its own.
     clips_per_view = [1 + view.recipe.temporal_difference_probability for view in views]
     video_bytes = sum(math.prod(view.clip_shape) * clips for view, clips in zip(views, clips_per_view, strict=True))
     batch = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
     return resources.LoaderNeeds(
         num_workers=build_num_workers(cfg),
         prefetch_batches=cfg.DATA.PREFETCH_BATCHES,
-        # Otherwise the parts of one step are there until those of the next have all come.
+        # Unpinned, the parts of a step are held until all of the next step's have arrived.
         batches_in_hand=1 if pinned else 2 * cfg.TRAIN.ACCUMULATION_STEPS - 1,
         batch_bytes=math.ceil(batch * video_bytes),
     )
@@ -127,19 +128,19 @@ def _videos(subject: Subject, loaded: list[str], demand: Demand | None, seconds:
 
 def _decode_speed(cfg: CfgNode, manifest: ListedVideos, decoder: str, seconds: float) -> DecodeSpeed:
     opened = build_videos(cfg, manifest, replace(build_opener(cfg), decoder=decoder))
-    scout = Workers(1, num_items=len(manifest), timeout_seconds=_PATIENCE_SECONDS, name=manifest.name)
-    dataset = build_train_dataset(cfg, WatchedVideos(opened, scout), build_views(cfg))
-    return measure_decoding(dataset, workers=scout, decoder=decoder, seconds=seconds)
+    worker = Workers(1, num_items=len(manifest), timeout_seconds=_VIDEO_TIMEOUT_SECONDS, name=manifest.name)
+    dataset = build_train_dataset(cfg, WatchedVideos(opened, worker), build_views(cfg))
+    return measure_decoding(dataset, workers=worker, decoder=decoder, seconds=seconds)
 
 
 def _chosen(
     cfg: CfgNode, manifest: ListedVideos, speeds: Mapping[str, DecodeSpeed]
 ) -> tuple[DecodeSpeed | None, list[Finding]]:
-    """The speed of the decoder that a run would take, None if it decoded nothing; and which one auto is."""
+    """Speed of the decoder that a run would use, None if it decoded nothing; and a finding on the choice of auto."""
     findings: list[Finding] = []
     if cfg.DATA.DECODER != "auto":
         speed = speeds.get(cfg.DATA.DECODER)
-    elif any(speed.ended for speed in speeds.values()):  # auto would wait for it, twice
+    elif any(speed.ended for speed in speeds.values()):  # auto would run into it too, twice
         speed = speeds["pyav"]
     else:
         speed = speeds[choose_opener(cfg, manifest).decoder]

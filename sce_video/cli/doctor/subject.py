@@ -1,4 +1,4 @@
-"""Subject of an examination, beside the machine: a config, a sample of videos, a run."""
+"""Subject of an examination besides the machine: a config, a sample of videos, a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,11 @@ _NUM_VIDEOS = 24
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined beside the machine.
+    """What is examined besides the machine.
 
-    `config_file` None stands for the default recipe. `videos` are a sample; if None, `missing` says why.
+    Args:
+        config_file: None for the default recipe.
+        videos: a sample; if None, `missing` is the reason.
     """
 
     cfg: CfgNode
@@ -50,9 +52,9 @@ def read_subject(
 ) -> Subject:
     """
     Args:
+        path: folder or list of videos; by default the config's training videos. Lines of a list are relative to the
+            config's DATA.ROOT, or without a config to the list's folder.
         overrides: KEY VALUE KEY VALUE ..., of the config or of the default recipe.
-        path: folder or list of videos; by default those that the config trains on. What a list's lines are relative
-            to is the config's DATA.ROOT, or without a config the list's own folder.
     Raises:
         UserError: the path, the config or the run cannot be read. Videos that only the config names may be missing.
     """
@@ -68,7 +70,7 @@ def read_subject(
             videos = _sample(build_train_manifest(cfg))
         except UserError as error:
             missing = refusal(
-                "videos", error, otherwise="check DATA.ROOT and DATA.TRAIN, or name the videos' folder here"
+                "videos", error, otherwise="check DATA.ROOT and DATA.TRAIN, or give the videos' folder here"
             )
     else:
         missing = Finding("note", "videos", "none given", "python tools/doctor.py FOLDER (or a list, or --cfg CONFIG)")
@@ -78,7 +80,7 @@ def read_subject(
 def _default_recipe(path: Path | None, overrides: Sequence[str]) -> CfgNode:
     if not overrides:
         return default_config()
-    videos = ["DATA.SOURCE", "folder", "DATA.ROOT", str(path or Path())]  # a config is of some videos
+    videos = ["DATA.SOURCE", "folder", "DATA.ROOT", str(path or Path())]  # overrides need a config of some videos
     return load_config(None, [*videos, *overrides])
 
 
@@ -91,6 +93,6 @@ def _read_videos(path: Path, root: Path) -> ListedVideos:
 
 
 def _sample(listed: ListedVideos) -> ListedVideos:
-    """Some of the videos, always the same ones, in random order."""
+    """A fixed random sample of the videos."""
     order = torch.randperm(len(listed), generator=generator_from("doctor"))[:_NUM_VIDEOS].tolist()
     return listed.part(order, origin=f"{len(order)} of {len(listed)} videos of {listed.origin}")

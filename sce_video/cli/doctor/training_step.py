@@ -1,4 +1,4 @@
-"""Measurement of a config's training step."""
+"""Demand of a config's training step, measured on made-up clips."""
 
 from functools import partial
 
@@ -28,7 +28,7 @@ _MOST_VIDEOS_ON_CPU = 8
 
 
 def find_demand(subject: Subject, *, seconds: float) -> tuple[Demand | None, list[Finding]]:
-    """From the run that was given, else measured on the device of the config, else not known."""
+    """The demand of the given run; else measured on the config's device; else None."""
     cfg = subject.cfg
     if subject.demand:
         return subject.demand, training_step(subject.demand, "")
@@ -43,14 +43,14 @@ def find_demand(subject: Subject, *, seconds: float) -> tuple[Demand | None, lis
         demand, fitting = in_parts_that_fit(measure, global_batch_size=batch, given_parts=parts)
         fits = batch_fits(batch, given_parts=parts, fitting_parts=fitting)
         return demand, [*fits, *training_step(demand, "the batch does not fit")]
-    if subject.config_file:  # in small parts: one step alone may take longer than `seconds`
+    if subject.config_file:  # small parts: one whole step may take longer than `seconds`
         slow = measure(min(batch // parts, _MOST_VIDEOS_ON_CPU))
         return slow, training_step(slow, "")
     return None, training_step(None, "RUN.DEVICE is cpu" if torch.cuda.is_available() else "no GPU here")
 
 
 def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, seconds: float) -> Demand:
-    """Of steps of one part each, from uint8 clips in this process's memory to the updated weights."""
+    """Measured on steps of one part each, from uint8 clips in memory to updated weights."""
     views = build_views(cfg)
     part = made_up_batch(views, num_videos=part_size)
     model = build_method(cfg, steps_per_epoch=1).to(device).train()

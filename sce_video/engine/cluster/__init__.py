@@ -1,1 +1,1 @@
-"""The processes of one run: which one this is, what the others have, which has ended, whose folder it is."""
+"""The processes of one run: ranks and collectives, failure detection, lock of the output folder, requeue."""

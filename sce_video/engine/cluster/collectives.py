@@ -1,4 +1,4 @@
-"""Which process this is and what the others have; everything works in one process without torch.distributed."""
+"""Rank of this process, and collectives; everything works in one process without torch.distributed."""
 
 import os
 from datetime import timedelta
@@ -12,19 +12,19 @@ from sce_video.errors import UserError
 
 Value = TypeVar("Value")
 
-# Where the default group is NCCL's: for what does not lie on a GPU, and must not wait for it.
+# A gloo group for CPU values where the default group is NCCL's, so as not to wait for the GPU.
 _control: Any = None
-# A rank may wait for others that evaluate more, or read from a slower disk; the failure detector tells of dead ones.
+# A rank may wait for others that evaluate more or read from a slower disk; the failure detector reports dead ones.
 _TIMEOUT = timedelta(hours=6)
-# Until all have started: hundreds of processes import torch from one disk.
+# Hundreds of processes import torch from one disk.
 _RENDEZVOUS_TIMEOUT = timedelta(minutes=10)
 
 
 def rendezvous(*, rank: int, num_ranks: int, address: str, port: int) -> "dist.Store":
-    """The key-value store of all ranks of the run, once all have come.
+    """Wait for all ranks of the run; returns their key-value store.
 
     Raises:
-        UserError: not all come within ten minutes, or there is no way to the address.
+        UserError: not all arrive within ten minutes, or the address cannot be reached.
     """
     host = f"[{address}]" if ":" in address else address  # IPv6
     try:
@@ -32,14 +32,14 @@ def rendezvous(*, rank: int, num_ranks: int, address: str, port: int) -> "dist.S
         store, _, _ = next(iter(connections))
     except (dist.DistError, TimeoutError) as error:
         raise UserError(
-            f"rank {rank} does not find all {num_ranks} ranks at {host}:{port} ({' '.join(str(error).split())[:200]}); "
-            f"if one of them has not started, its own log says why"
+            f"rank {rank} did not find all {num_ranks} ranks at {host}:{port} ({' '.join(str(error).split())[:200]}); "
+            f"if a rank has not started, see its log"
         ) from error
     return store
 
 
 def connect(store: "dist.Store", *, rank: int, num_ranks: int, on_gpu: bool) -> None:
-    """Make the default process group: NCCL between GPUs, gloo between processors."""
+    """Create the default process group: NCCL on GPUs, gloo on CPUs."""
     global _control
     group: dict[str, Any] = {"store": store, "rank": rank, "world_size": num_ranks, "timeout": _TIMEOUT}
     if on_gpu:
@@ -69,7 +69,7 @@ def num_ranks() -> int:
 
 
 def num_local_ranks() -> int:
-    """Ranks that share this machine's cores, as far as whoever started them says."""
+    """Number of ranks that share this machine's cores, from the launcher's environment; 1 if it is not set there."""
     names = ("LOCAL_WORLD_SIZE", "SUBMITIT_LOCAL_NTASKS")
     return int(next((os.environ[name] for name in names if name in os.environ), "1")) if is_distributed() else 1
 
@@ -80,13 +80,13 @@ def is_main_process() -> bool:
 
 
 def wait_for_all() -> None:
-    """Return when every rank has come here."""
+    """Return when every rank has called this."""
     if is_distributed():
         dist.barrier(group=_control)
 
 
 def all_gathered(value: Value) -> list[Value]:
-    """The value of every rank, in their order; pickled on the way, so for megabytes, not for gradients."""
+    """Values of all ranks, in rank order; pickled, so for megabytes at most, not for gradients."""
     if not is_distributed():
         return [value]
     values: list[Value | None] = [None] * num_ranks()
@@ -95,7 +95,7 @@ def all_gathered(value: Value) -> list[Value]:
 
 
 def gathered_rows(rows: Tensor) -> Tensor:
-    """The rows of all ranks, in their order, without gradient: (n, ...) on each -> (num_ranks * n, ...)."""
+    """Rows of all ranks, in rank order, without gradient: (n, ...) on each -> (num_ranks * n, ...)."""
     if num_ranks() == 1:
         return rows.detach()
     gathered = rows.new_empty(num_ranks() * len(rows), *rows.shape[1:])
@@ -105,7 +105,7 @@ def gathered_rows(rows: Tensor) -> Tensor:
 
 
 class _GatheredRows(torch.autograd.Function):
-    """What each rank's loss wants of a row is summed on the rank that has it."""
+    """Gather whose backward sums the gradients of all ranks on the rank that owns the row."""
 
     @staticmethod
     def forward(_: Any, rows: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class _GatheredRows(torch.autograd.Function):
 
 
 def gathered_rows_with_gradient(rows: Tensor) -> Tensor:
-    """As `gathered_rows`; a loss on any rank sends its gradient to the rank that a row is from."""
+    """As `gathered_rows`, but the loss of every rank has a gradient on the rank that owns a row."""
     if num_ranks() == 1:
         return rows
     gathered: Tensor = _GatheredRows.apply(rows)
@@ -127,7 +127,7 @@ def gathered_rows_with_gradient(rows: Tensor) -> Tensor:
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:
-    """The mean of what the ranks have, of the same shape; it is not finite where one of them is not."""
+    """Elementwise mean over the ranks; not finite where one rank's value is not."""
     if num_ranks() == 1:
         return values
     total = values.detach().clone()
@@ -136,7 +136,7 @@ def mean_over_ranks(values: Tensor) -> Tensor:
 
 
 def largest_of_ranks(value: int) -> int:
-    """The largest of the ranks' numbers; does not wait for GPUs."""
+    """Maximum over the ranks; does not wait for GPUs."""
     if num_ranks() == 1:
         return value
     largest = torch.tensor(value)
@@ -145,7 +145,7 @@ def largest_of_ranks(value: int) -> int:
 
 
 def broadcast_buffers(module: nn.Module) -> None:
-    """Give every rank the main process's buffers: where batch norm is not synchronised, running statistics differ."""
+    """Copy the main process's buffers to every rank: without synchronised batch norm running statistics differ."""
     if num_ranks() > 1:
         for buffer in module.buffers():
             if buffer.numel():
@@ -153,5 +153,5 @@ def broadcast_buffers(module: nn.Module) -> None:
 
 
 def on_all_ranks(holds: bool, *, device: torch.device) -> bool:
-    """Whether something holds on every rank."""
+    """Whether `holds` is true on every rank."""
     return bool(mean_over_ranks(torch.tensor(float(holds), device=device)) == 1)

@@ -1,4 +1,4 @@
-"""Rank and address of the run, from the environment that torchrun, submitit or Slurm sets."""
+"""Rank of this process and address of rank 0, from the environment that torchrun, submitit or Slurm sets."""
 
 import hashlib
 import os
@@ -9,12 +9,12 @@ from typing import TypedDict
 
 from sce_video.errors import UserError
 
-_OF_ONE_START = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+_START_VARIABLES = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 
 
 @dataclass(frozen=True)
 class RankEnv:
-    """This process among those of the run; `address` and `port` are where rank 0 listens."""
+    """This process among those of the run; rank 0 listens at `address` and `port`."""
 
     rank: int
     local_rank: int
@@ -24,10 +24,10 @@ class RankEnv:
 
 
 def rank_from_env(environ: Mapping[str, str] = os.environ) -> RankEnv | None:
-    """What torchrun (or `start_ranks`), submitit or Slurm says of this process; None where it is the only one.
+    """The rank that torchrun (or `start_ranks`), submitit or Slurm gave this process; None if it is the only one.
 
     Raises:
-        UserError: a variable is missing or no number.
+        UserError: a variable is missing or not a number.
     """
     if is_under_torchrun(environ):
         if _number(environ, "WORLD_SIZE") == 1:
@@ -53,39 +53,39 @@ def rank_from_env(environ: Mapping[str, str] = os.environ) -> RankEnv | None:
             local_rank=_number(environ, "SLURM_LOCALID"),
             num_ranks=_number(environ, "SLURM_STEP_NUM_TASKS"),
             address=first_host(_text(environ, "SLURM_STEP_NODELIST")),
-            port=_port_of(".".join(environ.get(name, "") for name in _OF_ONE_START)),
+            port=_port_of(".".join(environ.get(name, "") for name in _START_VARIABLES)),
         )
     return None
 
 
 def is_under_torchrun(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether torchrun (or `start_ranks`) has started this process: then it is the only one here, or one of several."""
+    """Whether torchrun (or `start_ranks`) started this process, alone or as one of several."""
     return "RANK" in environ and "WORLD_SIZE" in environ
 
 
 class SlurmJob(TypedDict):
-    """What Slurm says of the job that this process belongs to."""
+    """Id of a Slurm job, and how often it was requeued; "" and 0 outside Slurm."""
 
     job: str
     restart: int
 
 
 def slurm_job(environ: Mapping[str, str] = os.environ) -> SlurmJob:
-    """Its id, and how often it was requeued; "" and 0 outside of Slurm."""
+    """The job of this process."""
     job = environ.get("SLURM_JOB_ID", "")
     return SlurmJob(job=job, restart=int(environ.get("SLURM_RESTART_COUNT", "0")) if job else 0)
 
 
 def _port_of(job: str) -> int:
-    """The same for all tasks of a job; another one for the next job on these nodes, or when it is requeued.
+    """A port for all tasks of a job; the next job on these nodes, and the job when requeued, get another one.
 
-    Below 32768, where Linux begins to give ports to whoever asks for any.
+    Below 32768, where Linux's ephemeral ports begin.
     """
     return 20000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "little") % 12000
 
 
 def first_host(node_list: str) -> str:
-    """`gpu[007-009,12],x1` -> `gpu007`: the first name of Slurm's short form."""
+    """First host of a compact Slurm list: `gpu[007-009,12],x1` -> `gpu007`."""
     found = re.match(r"([^\[,]+)(?:\[([^\],-]+)[^\]]*\])?([^,]*)", node_list)
     assert found is not None, node_list
     return found[1] + (found[2] or "") + found[3]
@@ -101,6 +101,6 @@ def _number(environ: Mapping[str, str], name: str) -> int:
 def _text(environ: Mapping[str, str], name: str) -> str:
     if name not in environ:
         raise UserError(
-            f"the environment variable {name} is not set, though others say that there are several processes"
+            f"the environment variable {name} is not set, but others announce several processes; use torchrun or srun"
         )
     return environ[name]

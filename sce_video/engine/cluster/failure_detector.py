@@ -1,7 +1,7 @@
-"""Failure detector: a rank that ends is named on all others at once, also where these wait in a collective for good.
+"""Failure detector: when a rank ends, all others learn which one at once, even while they block in a collective.
 
-Every rank has a connection to rank 0. The kernel closes it when a process dies; heartbeats tell of dead nodes and
-networks, where nobody closes anything.
+Every rank has a connection to rank 0. The kernel closes it when a process dies; missed heartbeats reveal dead nodes and
+networks, where nothing closes it.
 """
 
 import hmac
@@ -22,19 +22,19 @@ import torch.distributed as dist
 from sce_video.errors import UserError
 
 _HEARTBEAT_SECONDS = 4.0
-# Counted, not timed: after a pause of this process (Ctrl-Z, a frozen machine) the others have as long as before.
-_MOST_MISSED_HEARTBEATS = 10
+# Counted, not timed: after a pause of this process (Ctrl-Z, a frozen machine) the others get the full time again.
+_MAX_MISSED_HEARTBEATS = 10
 _CONNECT_SECONDS = 60.0
-# What has ended another one may be about to end this one too (a signal, an error of all ranks), with more to say; or
-# whoever has started the processes sees it first: a killed one is there at once, one with an error takes its time.
-_SECONDS_BEHIND_KILLED, _SECONDS_BEHIND_ERROR = 1.0, 30.0
+# The same cause may be about to end this rank (a signal, an error of all ranks), with a better message; or the launcher
+# notices first: at once that a rank was killed, some time later that one exits with an error.
+_DELAY_AFTER_DEATH_SECONDS, _DELAY_AFTER_ERROR_SECONDS = 1.0, 30.0
 _BEAT, _BYE, _FAILED, _LOST = b"beat", b"bye", b"failed", b"lost"
-_LONGEST_REASON = 1000
+_MAX_REASON_LENGTH = 1000
 _PASSWORD_BYTES, _RANK_DIGITS = 16, 8
 
 
 class PeerFailure(NamedTuple):
-    """How another rank ended, in words; `is_error` if it has said so itself: a requeue would only repeat it."""
+    """How another rank ended, in one line; `is_error` if it reported that itself: a requeue would only repeat it."""
 
     line: str
     is_error: bool
@@ -42,7 +42,7 @@ class PeerFailure(NamedTuple):
 
 @dataclass
 class Peer:
-    """The connection to another rank. `has_left` once it has ended in order."""
+    """Connection to another rank; `has_left` once that rank has ended normally."""
 
     name: str
     socket: socket.socket
@@ -50,12 +50,12 @@ class Peer:
     num_missed_heartbeats: int = 0
     has_left: bool = False
 
-    def send(self, words: bytes) -> None:
-        with suppress(OSError):  # a dead one is seen in what is received
-            self.socket.send(words + b"\n")
+    def send(self, message: bytes) -> None:
+        with suppress(OSError):  # a dead peer is noticed on receiving
+            self.socket.send(message + b"\n")
 
     def lines(self) -> list[bytes] | None:
-        """What has come, in whole lines; None at the end of the connection."""
+        """Complete lines received; None at the end of the connection."""
         try:
             received = self.socket.recv(1 << 16)
         except BlockingIOError:
@@ -70,12 +70,11 @@ class Peer:
 
 
 class FailureDetector:
-    """Follows other ranks from a thread, and passes on to all what it hears of one.
+    """Monitor of other ranks in a thread; relays the failure of one to all.
 
     Args:
-        name: of this rank, for the others.
+        name: of this rank, for messages on the others.
         on_failure: called in the thread, once, when a rank has ended without `close`, unless this one ends meanwhile.
-        heartbeat_seconds: between two heartbeats.
     """
 
     def __init__(
@@ -91,34 +90,34 @@ class FailureDetector:
         self._on_failure = on_failure
         self._heartbeat_seconds = heartbeat_seconds
         self._has_left = False
-        self._thread = threading.Thread(target=self._follow, name="failure detector", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="failure detector", daemon=True)
         _OPEN.add(self)
         self._thread.start()
 
     def close(self) -> None:
-        """This rank ends in order, and what others do is no matter to it any more."""
-        self._leave(_BYE)
+        """Announce the normal end of this rank; failures of others are ignored from now on."""
+        self._announce(_BYE)
 
     def fail(self, reason: str) -> None:
-        """This rank ends by an error; the others hear of it and end too."""
-        self._leave(_failed(f"{self._name}: {' '.join(reason.split())[:_LONGEST_REASON]}"))
+        """Announce the end of this rank by an error; the others end too."""
+        self._announce(_failed(f"{self._name}: {' '.join(reason.split())[:_MAX_REASON_LENGTH]}"))
 
     def wait(self, seconds: float) -> None:
-        """Give the thread time to learn who has ended."""
+        """Give the thread up to `seconds` to learn which rank has ended."""
         self._thread.join(seconds)
 
     def close_in_child(self) -> None:
-        """A forked process holds no end of a connection: its parent's death would not be seen."""
+        """Close the connections in a forked process, which would keep them open after its parent's death."""
         for peer in self._peers:
             peer.socket.close()
 
-    def _leave(self, words: bytes) -> None:
+    def _announce(self, end: bytes) -> None:
         if not self._has_left:
             self._has_left = True
             for peer in self._peers:
-                peer.send(words)
+                peer.send(end)
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         with selectors.PollSelector() as selector:
             for peer in self._peers:
                 selector.register(peer.socket, selectors.EVENT_READ, peer)
@@ -132,24 +131,24 @@ class FailureDetector:
                         return
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + self._heartbeat_seconds
-                    if any(self._report(key.data, _beat(key.data)) for key in list(selector.get_map().values())):
+                    if any(self._report(key.data, _heartbeat(key.data)) for key in list(selector.get_map().values())):
                         return
 
     def _report(self, about: Peer, failure: PeerFailure | None) -> bool:
-        """Tell all others of a rank's end, and act on it; whether there was one."""
+        """Relay a rank's failure to all others and act on it; returns whether there was one."""
         if failure is None or self._has_left:
             return False
         for peer in self._peers:
             if peer is not about:
                 peer.send(_failed(failure.line) if failure.is_error else _LOST + b" " + failure.line.encode())
-        time.sleep(_SECONDS_BEHIND_ERROR if failure.is_error else _SECONDS_BEHIND_KILLED)
+        time.sleep(_DELAY_AFTER_ERROR_SECONDS if failure.is_error else _DELAY_AFTER_DEATH_SECONDS)
         if not self._has_left:
             self._on_failure(failure)
         return True
 
 
 def _failure_in(peer: Peer, lines: list[bytes] | None) -> PeerFailure | None:
-    """What has become of a rank, from what it says."""
+    """The failure that a peer's lines report, or their end; None if there is none."""
     if lines is None:
         return None if peer.has_left else PeerFailure(f"{peer.name} has ended", is_error=False)
     for line in lines:
@@ -165,11 +164,12 @@ def _failed(line: str) -> bytes:
     return _FAILED + b" " + line.encode(errors="replace")
 
 
-def _beat(peer: Peer) -> PeerFailure | None:
+def _heartbeat(peer: Peer) -> PeerFailure | None:
+    """Send a heartbeat; returns a failure if the peer has missed too many of its own."""
     peer.send(_BEAT)
     peer.num_missed_heartbeats += 1
-    if peer.num_missed_heartbeats > _MOST_MISSED_HEARTBEATS and not peer.has_left:
-        return PeerFailure(f"{peer.name} gives no sign of life", is_error=False)
+    if peer.num_missed_heartbeats > _MAX_MISSED_HEARTBEATS and not peer.has_left:
+        return PeerFailure(f"{peer.name} sends no heartbeat", is_error=False)
     return None
 
 
@@ -182,13 +182,13 @@ def detect_failures(
     on_failure: Callable[[PeerFailure], None],
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
 ) -> FailureDetector:
-    """Connect this rank with rank 0, or rank 0 with all others, and follow them; all ranks must call it.
+    """Connect this rank to rank 0, or rank 0 to all others, and monitor them; all ranks must call it.
 
     Args:
-        store: of all ranks; nothing else of torch.distributed need be there yet.
+        store: of all ranks; no process group is needed yet.
         address: of rank 0.
     Raises:
-        OSError: a rank does not come.
+        OSError: a rank does not connect.
         UserError: rank 0 has ended.
     """
     store = dist.PrefixStore("peers", store)
@@ -198,9 +198,7 @@ def detect_failures(
         names = [f"rank {number} on {host.decode()}" for number, host in enumerate(hosts)]
         peers = _accept_all(store, names) if rank == 0 else [_connect(store, address, rank=rank, name=names[0])]
     except dist.DistError as error:
-        raise UserError(
-            f"rank {rank} has not found all {num_ranks} ranks, and rank 0 has ended; its log says why"
-        ) from error
+        raise UserError(f"rank {rank} did not find all {num_ranks} ranks, and rank 0 has ended; see its log") from error
     return FailureDetector(peers, name=names[rank], on_failure=on_failure, heartbeat_seconds=heartbeat_seconds)
 
 
@@ -223,7 +221,7 @@ def _accept_all(store: "dist.Store", names: Sequence[str]) -> list[Peer]:
 
 
 def _caller(connection: socket.socket, password: str) -> int | None:
-    """The rank that connects; None for one who does not belong to the run."""
+    """The rank that connects; None if it does not know the password."""
     connection.settimeout(_CONNECT_SECONDS)
     with suppress(OSError):
         words = connection.recv(2 * _PASSWORD_BYTES + _RANK_DIGITS, socket.MSG_WAITALL)

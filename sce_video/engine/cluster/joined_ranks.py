@@ -1,4 +1,4 @@
-"""Process group and failure detector of a run: what ends one of its processes ends all, and is said on all."""
+"""Process group and failure detector of a run: when one rank fails all end, and each reports the cause."""
 
 import re
 import socket
@@ -15,18 +15,18 @@ from sce_video.engine.cluster.failure_detector import FailureDetector, PeerFailu
 from sce_video.engine.cluster.local_ranks import end_with_launcher
 from sce_video.errors import PeerLostError, StoppedError, UserError
 
-_SECONDS_BEHIND, _SECONDS_TO_NAME = 5.0, 60.0
-# What gloo and NCCL say when a peer is gone.
+_DELAY_SECONDS, _BLAME_SECONDS = 5.0, 60.0
+# Messages of gloo and NCCL when a peer is gone.
 _LOST_PEER = re.compile(r"onnection (closed|reset|refused)|roken pipe|remote process exited|ncclRemoteError|Timed out")
 
 
 @contextmanager
 def joined_ranks(device: str, *, on_failure: Callable[[PeerFailure], None]) -> Iterator[None]:
-    """Inside it torch.distributed connects all processes of the run, if there are several.
+    """Context in which torch.distributed connects all processes of the run, if there are several.
 
     Args:
-        device: RUN.DEVICE; unless it is cpu, each process takes its own GPU where there are any.
-        on_failure: called in another thread when one of the others has ended; it ends this process.
+        device: RUN.DEVICE; unless it is cpu, each process uses its own GPU where there are any.
+        on_failure: called in another thread when another rank has ended; it must end this process.
     """
     env = rank_from_env()
     if env is None:
@@ -36,7 +36,7 @@ def joined_ranks(device: str, *, on_failure: Callable[[PeerFailure], None]) -> I
     rank, num_ranks, address = env.rank, env.num_ranks, env.address
     store = rendezvous(rank=rank, num_ranks=num_ranks, address=address, port=env.port)
     detector = detect_failures(store, rank=rank, num_ranks=num_ranks, address=address, on_failure=on_failure)
-    with _telling_the_others(detector, is_first=rank == 0):
+    with _reporting_to_peers(detector, is_first=rank == 0):
         on_gpu = device != "cpu" and torch.cuda.is_available()
         require_same_device(store, rank=rank, on_gpu=on_gpu)
         if on_gpu:
@@ -44,40 +44,40 @@ def joined_ranks(device: str, *, on_failure: Callable[[PeerFailure], None]) -> I
         connect(store, rank=rank, num_ranks=num_ranks, on_gpu=on_gpu)
         yield
     detector.close()
-    disconnect()  # else the end of the process does it: before that the others would fail first
+    disconnect()  # not after an error: the others would fail before they learn of it
 
 
 def require_same_device(store: "dist.Store", *, rank: int, on_gpu: bool) -> None:
-    """Raises UserError on a rank that sees no GPU where rank 0 sees one, or the other way round."""
+    """Raise UserError on a rank that sees no GPU where rank 0 sees one, or vice versa."""
     if rank == 0:
         store.set("on_gpu", str(on_gpu))
     elif (first := store.get("on_gpu").decode()) != str(on_gpu):
         sees = {"True": "sees GPUs", "False": "sees no GPU"}
         raise UserError(
-            f"rank 0 {sees[first]}, but rank {rank} on {socket.gethostname()} {sees[str(on_gpu)]}; see to the driver, "
+            f"rank 0 {sees[first]}, but rank {rank} on {socket.gethostname()} {sees[str(on_gpu)]}; check the driver, "
             f"or set RUN.DEVICE cpu"
         )
 
 
 @contextmanager
-def _telling_the_others(detector: FailureDetector, *, is_first: bool) -> Iterator[None]:
-    """Tell the others what ends this process."""
+def _reporting_to_peers(detector: FailureDetector, *, is_first: bool) -> Iterator[None]:
+    """Report to the other ranks what ends this one."""
     try:
         yield
     except StoppedError as stop:
-        if stop.step is None:  # perhaps this process alone
+        if stop.step is None:  # the others may not have received the signal
             detector.fail(f"stopped by signal {stop.signal_number}")
-        else:  # all have agreed on it
+        else:  # all ranks stop at this step
             detector.close()
         raise
     except (UserError, OSError) as error:
-        # Mostly that of all ranks: the main process says so first, and the others are ended before they do.
-        time.sleep(0.0 if is_first else _SECONDS_BEHIND)
+        # Usually all ranks have it: rank 0 reports it first, which ends the others before they do.
+        time.sleep(0.0 if is_first else _DELAY_SECONDS)
         detector.fail(str(error))
         raise
     except RuntimeError as error:
         if isinstance(error, dist.DistNetworkError | dist.DistStoreError) or _LOST_PEER.search(str(error)):
-            detector.wait(_SECONDS_TO_NAME)  # by then `on_failure` has ended this process
+            detector.wait(_BLAME_SECONDS)  # usually `on_failure` ends this process meanwhile
             detector.fail("lost another process")
             raise PeerLostError(
                 f"another process of the run has ended ({' '.join(str(error).split())[:200]})"

@@ -1,4 +1,4 @@
-"""Ranks of one machine: started, followed and ended together."""
+"""Ranks of one machine, started, monitored and ended together."""
 
 import os
 import signal
@@ -15,18 +15,18 @@ from sce_video.engine.machine import available_cores
 from sce_video.errors import PEER_LOST_EXIT_CODE, UserError
 
 _POLL_SECONDS, _GRACE_SECONDS = 0.1, 10.0
-LAUNCHER = "SCE_VIDEO_LAUNCHER"  # process id of `start_ranks`
+LAUNCHER = "SCE_VIDEO_LAUNCHER"  # environment variable: process id of `start_ranks`
 
 
 def start_ranks(command: Sequence[str], *, num_processes: int, log: Path | None = None) -> int:
-    """Run a command in so many processes on this machine, which find each other; wait for the end of all.
+    """Run a command as `num_processes` ranks on this machine and wait for all of them.
 
-    When one fails, the others are ended: they would wait for it. Ctrl-C, SIGTERM and SIGUSR2 reach all.
+    When one fails, the others are ended: they would wait for it. Ctrl-C, SIGTERM and SIGUSR2 are passed on to all.
 
     Args:
-        log: where the first of them, which may be the one that is killed, writes what ends the run.
+        log: the run's log file, to which a rank's death by a signal is appended: rank 0 may be the one that died.
     Returns:
-        The exit code of the first that failed, 128 + its signal if that was the end of it, or 0.
+        The exit code of the first rank that failed, 128 + the signal that killed it, or 0.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -55,11 +55,11 @@ def start_ranks(command: Sequence[str], *, num_processes: int, log: Path | None 
 
 
 def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
-    """A process that `start_ranks` has started is asked to stop, as by SIGTERM, when that one dies (Linux)."""
+    """Send this process SIGTERM when the `start_ranks` that started it dies (Linux)."""
     if LAUNCHER in environ and sys.platform == "linux":
         signal_at_death_of_parent(signal.SIGTERM)
         if os.getppid() != int(environ[LAUNCHER]):
-            raise UserError("the program that has started this process has ended")
+            raise UserError("the program that started this process has ended; start it again")
 
 
 def _first_failure(processes: Sequence["subprocess.Popen[bytes]"], log: Path | None) -> int:
@@ -68,18 +68,18 @@ def _first_failure(processes: Sequence["subprocess.Popen[bytes]"], log: Path | N
         codes = [process.poll() for process in processes]
         failed = [(code, rank) for rank, code in enumerate(codes) if code]
         if any(code == PEER_LOST_EXIT_CODE for code in codes):
-            until = min(until, time.monotonic() + _GRACE_SECONDS)  # for the one that they have lost to end
+            until = min(until, time.monotonic() + _GRACE_SECONDS)  # for the rank that they have lost to end
         if failed and (min(failed)[0] != PEER_LOST_EXIT_CODE or time.monotonic() > until):
             code, rank = min(failed)
             if code < 0:
-                _say(f"error: rank {rank} was ended by signal {-code}; the others are stopped", log)
+                _report(f"error: rank {rank} was ended by signal {-code}; the others are stopped", log)
             return code if code > 0 else 128 - code
         if all(code == 0 for code in codes):
             return 0
         time.sleep(_POLL_SECONDS)
 
 
-def _say(line: str, log: Path | None) -> None:
+def _report(line: str, log: Path | None) -> None:
     print(line, file=sys.stderr)
     if log is not None and log.is_file():
         with suppress(OSError), log.open("a", encoding="utf-8") as file:

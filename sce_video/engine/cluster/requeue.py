@@ -1,4 +1,4 @@
-"""How a process of a Slurm job ends so that the job is requeued: after a signal, after the loss of another process."""
+"""Exit of a Slurm job's process such that the job is requeued: after a signal, or after the loss of another process."""
 
 import os
 import re
@@ -16,82 +16,82 @@ from sce_video.engine.cluster.failure_detector import PeerFailure
 from sce_video.engine.cluster.local_ranks import LAUNCHER
 from sce_video.errors import PEER_LOST_EXIT_CODE
 
-_MOST_REQUEUES = 100
-# Slurm ends a job that waits here; one that it forgets ends by itself.
-_MOST_SECONDS = 600.0
-# One process of those that are left asks for the requeue; should it be gone too, the next rank does.
-_SECONDS_PER_RANK, _MOST_SECONDS_BEHIND = 2.0, 20.0
-# Slurm's numbers of steps that are no srun's: interactive, batch script, and others.
+_MAX_REQUEUES = 100
+# How long to wait for Slurm to end the job; one that it has forgotten exits by itself.
+_MAX_WAIT_SECONDS = 600.0
+# The lowest rank left requests the requeue; if it is gone too, the next one does.
+_DELAY_PER_RANK_SECONDS, _MAX_DELAY_SECONDS = 2.0, 20.0
+# Slurm's ids of steps that srun did not start: interactive, batch script, and others.
 _FIRST_SPECIAL_STEP = 0xFFFFFF00
 
 
-def leave_job(code: int, environ: Mapping[str, str] = os.environ) -> int:
-    """Hand a job of Slurm or submitit that a signal has stopped back to the queue; anything else just ends.
+def requeue_after_signal(code: int, environ: Mapping[str, str] = os.environ) -> int:
+    """Requeue the Slurm or submitit job of a program that a signal stopped; otherwise return at once.
 
-    - SIGUSR2, before the time is over: submitit's handler counts time-outs and requeues; without submitit
+    - SIGUSR2, before the time limit: submitit's handler counts timeouts and requeues; without submitit
       `scontrol requeue`, at most 100 times.
-    - SIGTERM, at preemption: Slurm requeues by itself, but only a job that has not ended by itself.
+    - SIGTERM, at preemption: Slurm requeues by itself, but only a job that has not exited by itself: wait for that.
 
     Args:
-        code: of the program, 128 + a signal if one has stopped it.
+        code: exit code of the program, 128 + the signal that stopped it.
     Returns:
-        The exit code.
+        `code`.
     """
-    asked, in_slurm = code - 128, "SLURM_JOB_ID" in environ
+    stopped_by, in_slurm = code - 128, "SLURM_JOB_ID" in environ
     if in_slurm and code == 0:
-        for number in (signal.SIGUSR2, signal.SIGTERM):  # all is done: the end of the time must not make it a failure
+        for number in (signal.SIGUSR2, signal.SIGTERM):  # finished: a time limit reached now is not a failure
             signal.signal(number, signal.SIG_IGN)
-    if asked == signal.SIGUSR2:
+    if stopped_by == signal.SIGUSR2:
         handler = signal.getsignal(signal.SIGUSR2)
         if callable(handler):
-            handler(asked, None)  # the first task's ends the process
-        elif in_slurm and _rank(environ) == 0 and not _requeued(environ):
+            handler(stopped_by, None)  # in the first task it ends the process
+        elif in_slurm and _rank(environ) == 0 and not _request_requeue(environ):
             return code
-    if in_slurm and (asked == signal.SIGUSR2 or (asked == signal.SIGTERM and not _outlives_signal(environ))):
+    if in_slurm and (stopped_by == signal.SIGUSR2 or (stopped_by == signal.SIGTERM and not _has_time_left(environ))):
         _wait_for_slurm(environ)
     return code
 
 
-def leave_after_failure(
+def exit_after_peer_failure(
     failure: PeerFailure,
     *,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     may_requeue: Callable[[], bool],
     environ: Mapping[str, str] = os.environ,
 ) -> NoReturn:
-    """End this process, from whatever thread, since another one of the run has ended.
+    """End this process, from any thread, because another rank has ended.
 
-    A job of Slurm is requeued by `scontrol requeue`, at most 100 times. Not if the other one has said why: it would say
-    so again. And not where a job only happens to be around a run, which `run_net.py --nproc` or `submit.py --local` has
-    started in it.
+    A Slurm job is requeued by `scontrol requeue`, at most 100 times; not after an error of the other rank, which would
+    only be repeated, nor where the job merely surrounds the run, as with `run_net.py --nproc` or `submit.py --local`.
 
     Args:
-        may_requeue: asked before that.
+        report: prints or logs a line for the user.
+        may_requeue: called before a requeue; False prevents it.
     """
     try:
-        say(f"error: {failure.line}; the other processes stop")
+        report(f"error: {failure.line}; the other processes stop")
         if not failure.is_error and _is_task_of_job(environ):
-            time.sleep(min(_SECONDS_PER_RANK * _rank(environ), _MOST_SECONDS_BEHIND))
-            if may_requeue() and _requeued(environ):
+            time.sleep(min(_DELAY_PER_RANK_SECONDS * _rank(environ), _MAX_DELAY_SECONDS))
+            if may_requeue() and _request_requeue(environ):
                 _wait_for_slurm(environ)
     finally:
         os._exit(PEER_LOST_EXIT_CODE)
 
 
 def _is_task_of_job(environ: Mapping[str, str]) -> bool:
-    """Whether srun, submitit's too, has started this process, or the torchrun that did."""
+    """Whether srun (submitit's included) started this process, or the torchrun that did."""
     step = environ.get("SLURM_STEP_ID", "")
     is_by_srun = "SLURM_JOB_ID" in environ and step.isdecimal() and int(step) < _FIRST_SPECIAL_STEP
     return is_by_srun and LAUNCHER not in environ and environ.get("SUBMITIT_EXECUTOR") != "local"
 
 
-def _requeued(environ: Mapping[str, str]) -> bool:
-    """Whether the job is requeued: by itself already, or asked to here."""
+def _request_requeue(environ: Mapping[str, str]) -> bool:
+    """Request a requeue unless Slurm was quicker; returns whether the job is requeued."""
     job, restart = _job_id(environ), slurm_job(environ)["restart"]
-    if _has_left(job, restart):
+    if _is_back_in_queue(job, restart):
         return True
-    if restart >= _MOST_REQUEUES:
-        print(f"job {job} was requeued {_MOST_REQUEUES} times; submit it again to continue", file=sys.stderr)
+    if restart >= _MAX_REQUEUES:
+        print(f"job {job} was requeued {_MAX_REQUEUES} times; submit it again to continue", file=sys.stderr)
         return False
     try:
         subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=True)
@@ -102,25 +102,25 @@ def _requeued(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def _has_left(job: str, restart: int) -> bool:
-    """Whether the job is back in the queue already: a process that outlives its start must not end the next one."""
-    shown = _shown(job)
+def _is_back_in_queue(job: str, restart: int) -> bool:
+    """Whether the job is requeued already: a process left over from an earlier start must not end the next one."""
+    shown = _scontrol_show(job)
     return shown != "" and ("JobState=RUNNING" not in shown or f"Restarts={restart} " not in shown)
 
 
-def _outlives_signal(environ: Mapping[str, str]) -> bool:
-    """Whether Slurm has not sent the signal: it ends a job soon after; False if that is not known."""
-    shown = _shown(_job_id(environ))
+def _has_time_left(environ: Mapping[str, str]) -> bool:
+    """Whether the job's end is too far away for the signal to be Slurm's; False if that is unknown."""
+    shown = _scontrol_show(_job_id(environ))
     found = re.search(r" EndTime=(\S+)", shown)
     if found is None or "JobState=RUNNING" not in shown:
         return False
     with suppress(ValueError):  # Unknown, without a time limit
-        return (datetime.fromisoformat(found[1]) - datetime.now()).total_seconds() > _MOST_SECONDS
+        return (datetime.fromisoformat(found[1]) - datetime.now()).total_seconds() > _MAX_WAIT_SECONDS
     return False
 
 
-def _shown(job: str) -> str:
-    """What `scontrol` says of a job; "" if nothing."""
+def _scontrol_show(job: str) -> str:
+    """Output of `scontrol show job`; "" if it fails."""
     try:
         return subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -128,14 +128,14 @@ def _shown(job: str) -> str:
 
 
 def _job_id(environ: Mapping[str, str]) -> str:
-    """For scontrol: one task of each array has the number of the whole array as its SLURM_JOB_ID."""
+    """Job id for scontrol: in one task of each array SLURM_JOB_ID is the id of the whole array."""
     task = [environ.get(f"SLURM_ARRAY_{name}", "") for name in ("JOB_ID", "TASK_ID")]
     return "_".join(task) if all(task) else environ["SLURM_JOB_ID"]
 
 
 def _wait_for_slurm(environ: Mapping[str, str]) -> None:
     print(f"waiting for Slurm to end job {_job_id(environ)}", file=sys.stderr)
-    time.sleep(_MOST_SECONDS)
+    time.sleep(_MAX_WAIT_SECONDS)
 
 
 def _rank(environ: Mapping[str, str]) -> int:

@@ -1,7 +1,7 @@
 """Cross-host lock of an output folder, with heartbeat, takeover and fencing: one run at a time writes there.
 
-A file in the folder names the owner, who touches it every few seconds. Whoever takes over writes another name and then
-deletes the old owner's unfinished files: what that one has not renamed by now, it cannot rename any more.
+A file in the folder names the owner, which touches it every few seconds. A takeover writes another owner and then
+deletes the unfinished files of the old one: it can no longer rename them to checkpoints or results.
 """
 
 import errno
@@ -25,16 +25,16 @@ LOGGER = logging.getLogger("sce_video")
 
 LOCK_FILE = ".owner.json"
 _HEARTBEAT_SECONDS = 5.0
-# Without a heartbeat: the owner may be starved, its file system slow.
+# Without a heartbeat; the owner may be starved, or its file system slow.
 _TIMEOUT_SECONDS = 30.0
-_LOOK_SECONDS = 0.5
-# Between two looks a lock can be released and taken anew, but not so often.
-_MOST_LOOKS = 100
-_MOST_BYTES = 4096
+_POLL_SECONDS = 0.5
+# Between two attempts a lock can be released and acquired by others, but not this often.
+_MAX_ATTEMPTS = 100
+_MAX_BYTES = 4096
 
 
 class InUseError(UserError):
-    """Another process runs in the folder, or has taken it over."""
+    """Another process uses the folder, or has taken it over."""
 
 
 _TOKEN = re.compile("[0-9a-f]{1,64}")
@@ -42,7 +42,7 @@ _TOKEN = re.compile("[0-9a-f]{1,64}")
 
 @dataclass(frozen=True)
 class LockOwner:
-    """The process that holds a lock; `job` and `restart` are Slurm's, "" and 0 elsewhere, `machine` a pid namespace."""
+    """Process that holds a lock; `job` and `restart` are Slurm's ("" and 0 elsewhere), `machine` a pid namespace."""
 
     token: str
     host: str
@@ -53,12 +53,12 @@ class LockOwner:
     restart: int
 
     def __post_init__(self) -> None:
-        """Raises ValueError on what no process writes of itself: these facts are shown, and compared with names."""
+        """Raise ValueError for values that no owner writes: they are printed, and compared with file names."""
         texts = (self.token, self.host, self.started, self.machine, self.job)
         if not all(type(text) is str and text.isprintable() for text in texts) or not _TOKEN.fullmatch(self.token):
-            raise ValueError("a text is none")
+            raise ValueError("a field is not printable text")
         if not all(type(number) is int and 0 <= number < 1 << 63 for number in (self.pid, self.restart)):
-            raise ValueError("a number is none")
+            raise ValueError("a field is not a number")
 
     def __str__(self) -> str:
         of_job = f" of job {self.job}" if self.job else ""
@@ -66,22 +66,22 @@ class LockOwner:
 
 
 class RunLock:
-    """The lock of a folder, held until `release`, or until another process takes it over."""
+    """Lock of a folder, held until `release` or until another process takes it over."""
 
     def __init__(self, folder: Path, owner: LockOwner) -> None:
         self._file = folder / LOCK_FILE
         self.owner = owner
         self._is_over = threading.Event()
 
-    def keep(self) -> None:
-        threading.Thread(target=self._beat, name="run lock", daemon=True).start()
+    def start_heartbeat(self) -> None:
+        threading.Thread(target=self._heartbeat, name="run lock", daemon=True).start()
 
     def require(self) -> None:
-        """Raises InUseError if another process has taken over."""
+        """Raise InUseError if another process has taken over."""
         found = _read(self._file)
         if found is None or found.token != self.owner.token:
-            by = f"taken over by {found}" if found else f"given up (its {LOCK_FILE} is gone or cannot be read)"
-            raise InUseError(f"{self._file.parent} was {by}; this process writes no more")
+            what = f"was taken over by {found}" if found else f"lost its lock ({LOCK_FILE} is gone or cannot be read)"
+            raise InUseError(f"{self._file.parent} {what}; this process no longer writes there")
 
     def release(self) -> None:
         self._is_over.set()
@@ -89,7 +89,7 @@ class RunLock:
             self.require()
             self._file.unlink()
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         while not self._is_over.wait(_HEARTBEAT_SECONDS):
             with suppress(OSError):
                 found = _read(self._file)
@@ -102,54 +102,54 @@ _held: RunLock | None = None
 
 
 def run_lock_suffix() -> str:
-    """The last part of the names of this run's unfinished files; "" without a lock."""
+    """Last part of the names of this run's unfinished files; "" without a lock."""
     return f".{_held.owner.token}" if _held else ""
 
 
 def require_run_lock() -> None:
-    """Raises InUseError if this run held a lock and another one has taken it over."""
+    """Raise InUseError if this run held a lock and another one has taken it over."""
     if _held is not None:
         _held.require()
 
 
 @contextmanager
 def hold_run_lock(folder: Path, *, job: str = "", restart: int = 0) -> Iterator[LockOwner]:
-    """Lock a folder for this process, and for the others of its run (`share_run_lock`).
+    """Lock a folder for this process, and for the other ranks of its run (`share_run_lock`).
 
     Args:
-        job, restart: of Slurm: a later start of the same job takes over from an earlier one at once.
+        job, restart: Slurm's; a later start of the same job takes over from an earlier one at once.
     Yields:
-        This process.
+        The owner, which is this process.
     Raises:
-        InUseError: a living process has it; that takes half a minute to find out of other machines' processes.
+        InUseError: a live process holds the lock; for one on another machine that takes half a minute to find out.
     """
     global _held
     owner = LockOwner(
         token=secrets.token_hex(8),
         host=socket.gethostname(),
         pid=os.getpid(),
-        started=_start_of(os.getpid()),
-        machine=_machine(),
+        started=_start_ticks(os.getpid()),
+        machine=_pid_namespace(),
         job=job,
         restart=restart,
     )
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     _acquire(folder, owner)
     _held = RunLock(folder, owner)
-    _held.keep()
+    _held.start_heartbeat()
     try:
         yield owner
     finally:
         _held.release()
         _held = None
-        with suppress(OSError):  # of a start that wrote nothing not even the folder stays
+        with suppress(OSError):  # a folder created here goes again if nothing was written
             for path in made:
                 path.rmdir()
 
 
 @contextmanager
 def share_run_lock(owner: LockOwner, folder: Path) -> Iterator[None]:
-    """Inside it this process writes as long as `owner`, the first of its run, holds the lock."""
+    """Context in which this process may write while `owner`, rank 0 of its run, holds the lock."""
     global _held
     _held = RunLock(folder, owner)
     try:
@@ -160,24 +160,24 @@ def share_run_lock(owner: LockOwner, folder: Path) -> Iterator[None]:
 
 def _acquire(folder: Path, owner: LockOwner) -> None:
     file = folder / LOCK_FILE
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MAX_ATTEMPTS):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             _require_file(file)
             before = _read(file)
-        except FileNotFoundError:  # another process has just taken back the folder that it had made
+        except FileNotFoundError:  # another process has just removed the folder that it had created
             continue
         else:
             with os.fdopen(descriptor, "w") as opened:
                 json.dump(asdict(owner), opened)
             return
-        is_over = before is not None and _is_known_to_be_over(folder, before, owner)
-        if is_over or _is_silent(folder, before):
+        is_dead = before is not None and _is_known_dead(folder, before, owner)
+        if is_dead or _is_silent(folder, before):
             _take_over(folder, before, owner)
             return
-    raise InUseError(f"{file} comes and goes: other processes want the folder, too; wait for their end")
+    raise InUseError(f"{file} keeps changing: other processes lock the folder too; wait for them to end")
 
 
 def _take_over(folder: Path, before: LockOwner | None, owner: LockOwner) -> None:
@@ -190,11 +190,11 @@ def _take_over(folder: Path, before: LockOwner | None, owner: LockOwner) -> None
                 unfinished.unlink(missing_ok=True)
 
 
-def _is_known_to_be_over(folder: Path, before: LockOwner, owner: LockOwner) -> bool:
-    """Whether the process that has the folder is dead, or has no right to it any more; False if that is not known.
+def _is_known_dead(folder: Path, before: LockOwner, owner: LockOwner) -> bool:
+    """Whether the previous owner is dead, or an earlier start of this job; False if that is unknown.
 
     Raises:
-        InUseError: it lives.
+        InUseError: it is alive, or a later start.
     """
     if before.job and before.job == owner.job:
         if before.restart > owner.restart:
@@ -203,24 +203,24 @@ def _is_known_to_be_over(folder: Path, before: LockOwner, owner: LockOwner) -> b
             return True
     if not before.machine or before.machine != owner.machine:
         return False
-    if before.started and _start_of(before.pid) == before.started:
+    if before.started and _start_ticks(before.pid) == before.started:
         raise _in_use(folder, before)
     return True
 
 
 def _is_silent(folder: Path, before: LockOwner | None) -> bool:
-    """Whether the owner is dead; False if its file has gone.
+    """Wait for a heartbeat: True if none comes, False if the lock file has gone.
 
     Raises:
-        InUseError: it lives.
+        InUseError: one comes.
     """
-    belongs_to = f"belongs to {before}" if before else f"belongs to somebody ({LOCK_FILE} does not say whom)"
-    LOGGER.warning("%s %s; waiting for %d s to see whether it lives", folder, belongs_to, _TIMEOUT_SECONDS)
-    first = _time_of(folder / LOCK_FILE)
+    holder = before or f"an unknown process ({LOCK_FILE} does not name it)"
+    LOGGER.warning("%s is locked by %s; waiting %d s for a heartbeat", folder, holder, _TIMEOUT_SECONDS)
+    first = _mtime_ns(folder / LOCK_FILE)
     until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
-        time.sleep(_LOOK_SECONDS)
-        now = _time_of(folder / LOCK_FILE)
+        time.sleep(_POLL_SECONDS)
+        now = _mtime_ns(folder / LOCK_FILE)
         if now is None:
             return False
         if now != first:
@@ -230,44 +230,44 @@ def _is_silent(folder: Path, before: LockOwner | None) -> bool:
 
 def _in_use(folder: Path, owner: LockOwner | None) -> InUseError:
     return InUseError(
-        f"{folder} is in use by {owner or 'another process'}; wait for its end, or choose another RUN.OUTPUT_DIR"
+        f"{folder} is in use by {owner or 'another process'}; wait for it to end, or choose another RUN.OUTPUT_DIR"
     )
 
 
 def _require_file(file: Path) -> None:
-    """Raises InUseError if something has that name of which no owner can be read; nothing if it has gone."""
+    """Raise InUseError if something other than a readable file has that name; a missing one is fine."""
     try:
         with _opened(file):
             return
     except FileNotFoundError:
         return
     except OSError as error:
-        if error.errno == errno.ESTALE:  # gone, says a network disk
+        if error.errno == errno.ESTALE:  # gone, on a network disk
             return
         raise InUseError(
-            f"{file}, which says what process runs in the folder, cannot be read ({error.strerror}); if none does, "
-            f"remove it"
+            f"{file}, which names the process that uses the folder, cannot be read ({error.strerror}); "
+            f"if there is none, remove it"
         ) from error
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[int]:
-    """Opened to read, if it is an ordinary file; network file systems then look afresh.
+    """Descriptor of a regular file for reading; opening it also makes network file systems refresh their cache.
 
     Raises:
-        OSError: there is none, or something else: a folder, a link, a pipe.
+        OSError: it is missing, or a folder, a link or a pipe.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "not a regular file")
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _time_of(file: Path) -> int | None:
-    """When it was touched."""
+def _mtime_ns(file: Path) -> int | None:
+    """Modification time in nanoseconds; None if it cannot be read."""
     try:
         with _opened(file) as descriptor:
             return os.fstat(descriptor).st_mtime_ns
@@ -276,16 +276,16 @@ def _time_of(file: Path) -> int | None:
 
 
 def _read(file: Path) -> LockOwner | None:
-    """None for a file that is not there, or does not hold what an owner writes."""
+    """The owner that a lock file names; None if the file is missing or invalid."""
     try:
         with _opened(file) as descriptor:
-            return LockOwner(**json.loads(os.read(descriptor, _MOST_BYTES)))
-    except Exception:  # the border: whatever is raised while it is read
+            return LockOwner(**json.loads(os.read(descriptor, _MAX_BYTES)))
+    except Exception:  # damaged content may raise anything
         return None
 
 
-def _start_of(pid: int) -> str:
-    """When a living process began, in ticks of the kernel, which tells it from later ones of its number; else ""."""
+def _start_ticks(pid: int) -> str:
+    """Start of a live process in kernel ticks, which tells it from later ones with its pid; "" if it is dead."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
@@ -293,8 +293,8 @@ def _start_of(pid: int) -> str:
     return "" if state in "ZX" else fields[18]
 
 
-def _machine() -> str:
-    """One name for all processes that see the same process ids; "" where that cannot be told (not Linux)."""
+def _pid_namespace() -> str:
+    """Identifier that all processes which see the same pids share; "" if unknown (not Linux)."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
     except OSError:

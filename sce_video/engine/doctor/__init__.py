@@ -1,1 +1,1 @@
-"""What limits this machine: measurements, and functions from numbers to findings; `cli/doctor` has the config."""
+"""What limits training on this machine: measurements, and pure functions from numbers to findings."""

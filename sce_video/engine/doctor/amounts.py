@@ -1,10 +1,10 @@
-"""Numbers for people."""
+"""Bytes and core counts as text."""
 
 import math
 
 
 def in_bytes(count: float) -> str:
-    """Binary units, as `df -h` and `docker --shm-size` count: 64 MiB, 5.4 GiB."""
+    """In binary units, as `df -h` and `docker --shm-size` use: 64 MiB, 5.4 GiB."""
     units = ["B", "KiB", "MiB", "GiB"]
     power = min(int(math.log2(max(count, 1)) // 10), len(units) - 1)
     amount = count / 1024**power

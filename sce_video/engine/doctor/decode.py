@@ -1,4 +1,4 @@
-"""How fast the user's own videos become clips, per decoder, on one core."""
+"""Decoding speed on the user's own videos, per decoder, on one core."""
 
 import itertools
 import os
@@ -20,10 +20,12 @@ from sce_video.engine.pool.workers import Workers
 
 @dataclass
 class DecodeSpeed:
-    """What one loader process does with one thread: open, decode, crop and resize the clips of each video.
+    """Speed of one loader process with one thread: open, decode, crop and resize the clips of each video.
 
-    `seconds` are those that the clips took. `failures` maps the number of a video to the cause; another one was decoded
-    in its place, as in training. `ended` names the video that ended the process, and so the measurement, and says how.
+    Args:
+        seconds: in which the clips were made.
+        failures: index of a video that cannot be decoded -> cause; it was replaced by another one, as in training.
+        ended: which video ended the process, and so the measurement, and how; "" if none did.
     """
 
     decoder: str
@@ -38,12 +40,12 @@ class DecodeSpeed:
 
 
 def measure_decoding(dataset: TrainDataset, *, workers: Workers, decoder: str, seconds: float) -> DecodeSpeed:
-    """Decode the videos over and over until the time is over and one was counted, or all failed, or one is blocked.
+    """Decode the videos in a loop until the time is up and one was counted, all failed, or one is blocked.
 
-    The first video is not counted: the decoder's library is loaded with it.
+    The first video is not counted: it includes the import of the decoder's library.
 
     Args:
-        dataset: of `WatchedVideos` with these `workers`, of which there is one.
+        dataset: of `WatchedVideos` with the same `workers`, a pool of one process.
     """
     speed, num_videos, started = DecodeSpeed(decoder), len(dataset), time.perf_counter()
     requests = (VideoRequest(epoch, video) for epoch in itertools.count() for video in range(num_videos))
@@ -63,7 +65,7 @@ def measure_decoding(dataset: TrainDataset, *, workers: Workers, decoder: str, s
 
 
 def _decode(dataset: TrainDataset, request: VideoRequest) -> tuple[float, int, list[tuple[int, str]]]:
-    """Seconds, number of clips, failures."""
+    """Seconds, number of clips, and (video, reason) of each failure."""
     _silence_libraries()
     started = time.perf_counter()
     clips = dataset[request]
@@ -72,20 +74,20 @@ def _decode(dataset: TrainDataset, request: VideoRequest) -> tuple[float, int, l
 
 @cache  # once in each process
 def _silence_libraries() -> None:
-    """What FFmpeg says about broken files would tear the page; Python's own tracebacks are still shown."""
+    """Hide FFmpeg's messages on broken files, which would clutter the page; Python's tracebacks are still shown."""
     sys.stderr = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def clips_of_each(views: Sequence[ViewSpec]) -> str:
-    """What is decoded of each video, in words."""
+    """The clips decoded from each video, as text."""
     alike = Counter((view.num_frames, view.seconds) for view in views)
     clips = [f"{count} clips of {frames} frames over {length:g} s" for (frames, length), count in alike.items()]
     return f"{', '.join(clips)} of each"
 
 
 def decoding(speed: DecodeSpeed, names: Sequence[str]) -> list[Finding]:
-    """What one decoder does; `names` are those of the videos."""
+    """Findings on one decoder; `names` of the videos by index."""
     topic = f"decoding with {speed.decoder}"
     findings = []
     if speed.num_clips:
@@ -100,12 +102,12 @@ def decoding(speed: DecodeSpeed, names: Sequence[str]) -> list[Finding]:
         level: Level = "note" if speed.num_clips else "problem"
         findings.append(Finding(level, topic, fact, "tools/prepare_data.py SRC DST --check names all broken files"))
     if speed.ended:
-        findings.append(Finding("problem", topic, speed.ended, "take that file out, or another DATA.DECODER"))
+        findings.append(Finding("problem", topic, speed.ended, "remove that file, or set another DATA.DECODER"))
     return findings
 
 
 def balance(speed: DecodeSpeed, demand: Demand | None, *, num_workers: int, usable_cores: int) -> list[Finding]:
-    """What the loader can give beside what the training step takes; workers beyond the cores add nothing."""
+    """Supply of the loader against demand of the training step; workers beyond the cores add nothing."""
     busy = min(max(num_workers, 1), usable_cores)
     supply = busy * speed.clips_per_second
     fact = f"at most {supply:.0f} clips/s from {busy} workers on {usable_cores} usable cores with {speed.decoder}"
@@ -115,7 +117,5 @@ def balance(speed: DecodeSpeed, demand: Demand | None, *, num_workers: int, usab
     if supply >= demand.clips_per_second:
         return [Finding("ok", "loader", fact)]
     needed = demand.clips_per_second / speed.clips_per_second
-    way_out = (
-        f"about {needed:.0f} cores, or transcode once: tools/prepare_data.py SRC DST (docs/data.md says what it gives)"
-    )
-    return [Finding("problem", "loader", f"{fact}: {demand.clips_per_second / supply:.1f} times too slow", way_out)]
+    fix = f"use about {needed:.0f} cores, or transcode once: tools/prepare_data.py SRC DST (gain: docs/data.md)"
+    return [Finding("problem", "loader", f"{fact}: {demand.clips_per_second / supply:.1f} times too slow", fix)]

@@ -1,4 +1,4 @@
-"""How many clips per second the training step takes when the loader never lets it wait."""
+"""Demand: the clips per second that the training step consumes when it never waits for the loader."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,17 +22,17 @@ _FACTORS_TRIED = (1, 2, 4, 8, 16)
 
 
 class Demand(NamedTuple):
-    """`origin` says in words where the number is from."""
+    """Speed of the training step; `origin` describes where the number is from."""
 
     clips_per_second: float
     origin: str
 
 
 def logged_demand(run_dir: Path) -> Demand:
-    """From the `metrics.jsonl` of a run: its clips per second, had it never waited for data.
+    """The clips per second of a run's `metrics.jsonl`, without its wait for data.
 
     Raises:
-        UserError: no such file, or no speed in it.
+        UserError: the file is missing, or holds no speed.
     """
     file = run_dir / "metrics.jsonl"
     rates = [
@@ -42,17 +42,17 @@ def logged_demand(run_dir: Path) -> Demand:
     ]
     if not rates:
         raise UserError(f"{file} holds no clips_per_second; give --run the folder of a pretraining run")
-    settled = rates[1:] or rates  # the first lines of a run are those of its warm-up
+    settled = rates[1:] or rates  # the first line includes the run's warm-up
     return Demand(median(settled), f"median of {len(settled)} lines of {file}, without the wait for data")
 
 
 def in_parts_that_fit(
     measure: Callable[[int], Demand], *, global_batch_size: int, given_parts: int
 ) -> tuple[Demand | None, int | None]:
-    """The demand of steps, and in how many parts a batch fits the memory; None and None if in none of those tried.
+    """The demand, and the number of parts in which a batch fits the GPU's memory; None and None if it never does.
 
     Args:
-        measure: steps on so many videos at a time.
+        measure: demand of steps on this many videos at a time.
     """
     for factor in _FACTORS_TRIED:
         num_parts = given_parts * factor
@@ -67,9 +67,10 @@ def in_parts_that_fit(
 
 
 def clips_per_second(step: Callable[[], Tensor], *, num_clips: int, seconds: float, counts_slow_first: bool) -> float:
-    """Of steps on `num_clips` clips each, made for `seconds` after two of warm-up.
+    """Speed of steps on `num_clips` clips each, repeated for `seconds` after two warm-up steps.
 
-    `counts_slow_first`: a first step that takes longer than `seconds` is measured itself.
+    Args:
+        counts_slow_first: a warm-up step that takes longer than `seconds` is the measurement.
     """
     for _ in range(_NUM_WARM_UP_STEPS):
         started = time.perf_counter()
@@ -84,7 +85,7 @@ def clips_per_second(step: Callable[[], Tensor], *, num_clips: int, seconds: flo
 
 
 def made_up_batch(views: Sequence[ViewSpec], *, num_videos: int) -> TrainBatch:
-    """A batch as the loader gives it: clips of noise, the same for all videos, and drawn parameters."""
+    """A batch like the loader's: clips of noise, the same for all videos, with drawn parameters."""
     generator = generator_from("doctor")
     noises = [torch.randint(256, view.clip_shape, dtype=torch.uint8, generator=generator) for view in views]
 
@@ -97,19 +98,19 @@ def made_up_batch(views: Sequence[ViewSpec], *, num_videos: int) -> TrainBatch:
 
 
 def training_step(demand: Demand | None, why_not: str) -> list[Finding]:
-    """`why_not`: the reason when nothing is known."""
+    """Finding on the demand; `why_not` is the reason if it is None."""
     if demand is None:
-        way_out = "give --run with the folder of a run on such a GPU, or start this where the training will run"
-        return [Finding("note", "training step", f"not measured: {why_not}", way_out)]
+        fix = "give --run the folder of a run on such a GPU, or run this where the training will run"
+        return [Finding("note", "training step", f"not measured: {why_not}", fix)]
     return [Finding("ok", "training step", f"takes {demand.clips_per_second:.0f} clips/s ({demand.origin})")]
 
 
 def batch_fits(global_batch_size: int, *, given_parts: int, fitting_parts: int | None) -> list[Finding]:
-    """`fitting_parts`: parts that the batch fits the GPU's memory in; None if it fits in none of those tried."""
+    """Finding on whether a batch fits the GPU's memory; `fitting_parts` as from `in_parts_that_fit`."""
     topic, fact = "GPU memory", f"a batch of {global_batch_size} in {given_parts} parts"
     if fitting_parts == given_parts:
         return [Finding("ok", topic, f"{fact} fits")]
     if fitting_parts is None:
-        return [Finding("problem", topic, f"{fact} does not fit, nor in 16 times as many", "a smaller clip or model")]
-    way_out = f"TRAIN.ACCUMULATION_STEPS {fitting_parts}: batch norm then sees one part"
-    return [Finding("problem", topic, f"{fact} does not fit; in {fitting_parts} it does", way_out)]
+        return [Finding("problem", topic, f"{fact} does not fit, nor in 16 times as many", "use smaller clips")]
+    fix = f"set TRAIN.ACCUMULATION_STEPS {fitting_parts}; batch norm then sees one part at a time"
+    return [Finding("problem", topic, f"{fact} does not fit; in {fitting_parts} it does", fix)]

@@ -1,4 +1,4 @@
-"""How fast the user's own files come from their disk."""
+"""Read speed of the user's own files."""
 
 import os
 import time
@@ -13,17 +13,20 @@ from sce_video.special_files import refuse_special_file
 
 _FIRST_BYTES = 64 * 1024
 _CHUNK_BYTES = 2**20
-# A first reading more than half as fast as the second came from a cache as well: the system's, or the server's.
+# A first read more than half as fast as the second came from a cache too: the system's, or the server's.
 _CACHED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class DiskSpeed:
-    """One reader, file after file, each read whole.
+    """Speed of one reader, which reads whole files one after the other.
 
-    `open_seconds` is the median until a file's first bytes are there, `file_seconds` the mean for all of a file. The
-    `again_*` are of a second reading at once. `can_forget`: the system was asked to forget each file before.
-    `failures` are the files that cannot be read, with the cause.
+    Args:
+        open_seconds: median until the first bytes of a file.
+        file_seconds: mean per whole file.
+        again_file_seconds: the same for a second read right after the first.
+        can_drop_cache: each file was dropped from the system's page cache before its first read.
+        failures: the files that cannot be read, with the cause.
     """
 
     num_files: int
@@ -31,24 +34,24 @@ class DiskSpeed:
     open_seconds: float
     file_seconds: float
     again_file_seconds: float
-    can_forget: bool
+    can_drop_cache: bool
     failures: Sequence[str]
 
     @property
     def is_cached(self) -> bool:
-        return not self.can_forget or self.again_file_seconds > _CACHED_SHARE * self.file_seconds
+        return not self.can_drop_cache or self.again_file_seconds > _CACHED_SHARE * self.file_seconds
 
 
 def measure_disk(files: Sequence[Path], *, seconds: float) -> DiskSpeed:
-    """Read the files, each twice, until the time is over."""
+    """Read each file twice, until the time is up."""
     sizes, opened, first, again, failures = [], [], [], [], []
     deadline = time.perf_counter() + seconds
-    can_forget = hasattr(os, "posix_fadvise")
+    can_drop_cache = hasattr(os, "posix_fadvise")
     for file in files:
         try:
             refuse_special_file(file)
-            if can_forget:
-                _forget(file)
+            if can_drop_cache:
+                _drop_from_cache(file)
             open_seconds, file_seconds, size = _read(file)
             again.append(_read(file)[1])
         except OSError as error:
@@ -65,13 +68,13 @@ def measure_disk(files: Sequence[Path], *, seconds: float) -> DiskSpeed:
         open_seconds=median(opened or [0.0]),
         file_seconds=mean(first or [0.0]),
         again_file_seconds=mean(again or [0.0]),
-        can_forget=can_forget,
+        can_drop_cache=can_drop_cache,
         failures=failures,
     )
 
 
-def _forget(file: Path) -> None:
-    """Ask the system to drop the file from its page cache; what is not yet written to disk stays."""
+def _drop_from_cache(file: Path) -> None:
+    """Ask the system to drop a file from its page cache; pages not yet written to disk stay."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -80,7 +83,7 @@ def _forget(file: Path) -> None:
 
 
 def _read(file: Path) -> tuple[float, float, int]:
-    """Seconds to the first bytes, seconds in all, bytes."""
+    """Seconds to the first bytes, seconds in total, bytes."""
     started = time.perf_counter()
     with file.open("rb", buffering=0) as opened:
         size = len(opened.read(_FIRST_BYTES))
@@ -91,12 +94,12 @@ def _read(file: Path) -> tuple[float, float, int]:
 
 
 def disk(speed: DiskSpeed, decode_seconds: float | None) -> list[Finding]:
-    """`decode_seconds`: what a loader process computes on one video; None if that is not known."""
+    """Findings on the speed; `decode_seconds` is a loader process's CPU time per video, None if unknown."""
     findings = []
     if speed.failures:
         fact = f"{len(speed.failures)} of {len(speed.failures) + speed.num_files} files cannot be read"
         findings.append(
-            Finding("problem", "files", f"{fact}: {first_of(speed.failures)}", "check the paths and rights")
+            Finding("problem", "files", f"{fact}: {first_of(speed.failures)}", "check paths and permissions")
         )
     if not speed.num_files:
         return findings
@@ -106,18 +109,18 @@ def disk(speed: DiskSpeed, decode_seconds: float | None) -> list[Finding]:
         f"{1000 * speed.file_seconds:.1f} ms per file; {speed.num_files} files, {in_bytes(speed.num_bytes)}"
     )
     if speed.is_cached:
-        fact += ". They came from a cache: says nothing about the disk"
-        findings.append(Finding("note", "disk", fact, "try again on files that nobody has read for a while"))
+        fact += ". They came from a cache, so this is not the speed of the disk"
+        findings.append(Finding("note", "disk", fact, "try again on files that were not read recently"))
     elif decode_seconds is not None and speed.file_seconds > decode_seconds:
-        fact += f". A worker waits longer for a file than it computes on it ({1000 * decode_seconds:.1f} ms)"
-        way_out = "copy the videos to a local disk, or transcode them smaller (tools/prepare_data.py)"
-        findings.append(Finding("problem", "disk", fact, way_out))
+        fact += f". A worker waits for a file longer than it takes to decode it ({1000 * decode_seconds:.1f} ms)"
+        fix = "copy the videos to a local disk, or transcode them smaller (tools/prepare_data.py)"
+        findings.append(Finding("problem", "disk", fact, fix))
     else:
         findings.append(Finding("ok", "disk", fact))
     return findings
 
 
 def first_of(names: Sequence[str]) -> str:
-    """Three of them, and how many more there are."""
+    """The first three names, and the number of others."""
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -1,4 +1,4 @@
-"""Findings and the page they make."""
+"""Findings, and their page as text."""
 
 import textwrap
 from collections.abc import Sequence
@@ -15,32 +15,35 @@ _INDENT = 11
 
 
 class Finding(NamedTuple):
-    """One line of fact; unless it is "ok" also the way out."""
+    """One line of fact; unless it is "ok", also a fix."""
 
     level: Level
     topic: str
     fact: str
-    way_out: str = ""
+    fix: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {"level": self.level, "topic": self.topic, "fact": self.fact, "way_out": self.fix}
 
 
-class Section(NamedTuple):
+class PageSection(NamedTuple):
     title: str
     findings: Sequence[Finding]
 
 
-def refusal(topic: str, error: UserError, *, level: Level = "problem", otherwise: str = "fix that first") -> Finding:
-    """The finding that an error of this package is: its lines end with "; way out", or `otherwise` is."""
-    fact, _, way_out = str(error).rpartition("; ")
-    return Finding(level, topic, fact, way_out) if fact else Finding(level, topic, way_out, otherwise)
+def refusal(topic: str, error: UserError, *, level: Level = "problem", otherwise: str = "fix this first") -> Finding:
+    """An error as a finding: the part of its line after the last "; " is the fix; without one it is `otherwise`."""
+    fact, _, fix = str(error).rpartition("; ")
+    return Finding(level, topic, fact, fix) if fact else Finding(level, topic, fix, otherwise)
 
 
-def section_text(section: Section) -> str:
-    """The section for a terminal of 100 columns; levels can be told apart without colour."""
+def section_text(section: PageSection) -> str:
+    """The section for a terminal of 100 columns; levels differ without colour."""
     lines = textwrap.wrap(f"== {section.title} ==", _WIDTH)
     for finding in section.findings:
         lines += _wrapped(f"{_MARKS[finding.level]:<{_INDENT}}", f"{finding.topic}: {finding.fact}")
-        if finding.way_out:
-            lines += _wrapped(" " * _INDENT + "-> ", finding.way_out)
+        if finding.fix:
+            lines += _wrapped(" " * _INDENT + "-> ", finding.fix)
     return "\n".join(lines) + "\n"
 
 

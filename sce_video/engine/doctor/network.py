@@ -1,4 +1,4 @@
-"""How fast the user's own videos come from where they are, when they are not files of this machine."""
+"""Download speed of the user's own remote videos."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from sce_video.engine.remote.videos import VideoFiles
 
 
 def fetching(listed: ListedVideos, files: Callable[[], VideoFiles], *, seconds: float) -> list[Finding]:
-    """Fetch each into the cache until the time is over, so that decoding is measured on local copies.
+    """Fetch videos into the cache until the time is up, so that decoding is measured on local copies.
 
-    Nothing for local files, and no cache is made.
+    For local files there are no findings, and no cache is created.
     """
     wanted = [video for path in listed.paths if (video := listed.storage.fetchable(path)) is not None]
     if not wanted:
@@ -36,11 +36,11 @@ def fetching(listed: ListedVideos, files: Callable[[], VideoFiles], *, seconds: 
     findings = []
     if failures:
         fact = f"{len(failures)} of {len(failures) + num_fetched} cannot be fetched: {failures[0]}"
-        findings.append(Finding("problem", "remote videos", fact, "check DATA.ROOT, rights and network"))
+        findings.append(Finding("problem", "remote videos", fact, "check DATA.ROOT, permissions and network"))
     if num_fetched:
         fact = (
-            f"{num_fetched} videos, {in_bytes(num_bytes)}, came in {taken:.1f} s with one reader, "
-            f"{in_bytes(num_bytes / taken)}/s; those that {folder} had before came from there"
+            f"{num_fetched} videos, {in_bytes(num_bytes)}, fetched in {taken:.1f} s with one reader, "
+            f"{in_bytes(num_bytes / taken)}/s; those already in {folder} were read from there"
         )
         findings.append(Finding("ok", "remote videos", fact))
     return findings

@@ -1,4 +1,4 @@
-"""Cores, shared memory, memory, open files and threads against what the loader of a config asks for."""
+"""Findings on cores, shared memory, memory, open files and threads against the needs of a config's loader."""
 
 import math
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from sce_video.engine.doctor.finding import Finding
 from sce_video.engine.machine import Cores, Memory, Space
 
 _FEW_CORES = 4
-# Of one loader process in the main one: its socket and what tells that it has ended. Each batch is one file as well.
+# Open files of the main process per loader process: its socket and its sentinel. Each batch is one file as well.
 _FILES_PER_WORKER = 4
 _FILES_ALREADY = 128  # libraries, logs, TensorBoard
 
 
 @dataclass(frozen=True)
 class LoaderNeeds:
-    """What the loader of a config keeps in files in memory: batches (parts of a step's batch) of uint8 clips.
+    """Memory files of a config's loader: batches (parts of a step's batch) of uint8 clips.
 
     `batches_in_hand` are those that the main process holds.
     """
@@ -36,42 +36,42 @@ class LoaderNeeds:
 
 
 def usable_cores(cores: Cores, needs: LoaderNeeds) -> list[Finding]:
-    told = [f"{in_cores(cores.machine)} in the machine", f"{cores.affinity} by affinity"]
-    told.append(f"{cores.quota:g} by the control group's quota" if cores.quota else "no quota of a control group")
-    told.append(f"{cores.slurm_task} by SLURM_CPUS_PER_TASK" if cores.slurm_task else "SLURM_CPUS_PER_TASK not set")
-    fact = f"{cores.usable} usable: {', '.join(told)}"
+    limits = [f"{in_cores(cores.machine)} in the machine", f"{cores.affinity} by affinity"]
+    limits.append(f"{cores.quota:g} by the control group's quota" if cores.quota else "no quota of a control group")
+    limits.append(f"{cores.slurm_task} by SLURM_CPUS_PER_TASK" if cores.slurm_task else "SLURM_CPUS_PER_TASK not set")
+    fact = f"{cores.usable} usable: {', '.join(limits)}"
     if needs.num_workers > cores.usable:
         return [
             Finding(
                 "note",
                 "cores",
                 f"{fact}; DATA.NUM_WORKERS is {needs.num_workers}",
-                f"DATA.NUM_WORKERS -1 (that is {cores.usable} here), or ask for {needs.num_workers} cores",
+                f"DATA.NUM_WORKERS -1 (that is {cores.usable} here), or request {needs.num_workers} cores",
             )
         ]
     return [Finding("ok", "cores", fact)]
 
 
 def busy_cores(load: float, cores: Cores) -> list[Finding]:
-    """`load`: mean number of running processes over the last minute, of the whole machine."""
+    """`load`: mean number of running processes of the whole machine over the last minute."""
     fact = f"load average {load:.1f} on {in_cores(cores.machine)}"
     if load <= cores.machine / 2:
         return [Finding("ok", "load", fact)]
-    return [Finding("note", "load", f"{fact}: speeds measured here are too low", "measure again on a quiet machine")]
+    return [Finding("note", "load", f"{fact}: speeds measured here are too low", "measure again on an idle machine")]
 
 
 def batches_in_shared_memory(needs: LoaderNeeds, space: Space | None, *, is_used: bool) -> list[Finding]:
     """
     Args:
         space: of /dev/shm, None where there is none.
-        is_used: by the loader, which is so only for a Python without `os.memfd_create`.
+        is_used: whether the loader uses it, as it does only on a Python without `os.memfd_create`.
     """
     if space is None:
         return [Finding("ok", "/dev/shm", "this system has none")]
     fact = f"{in_bytes(space.free_bytes)} free of {in_bytes(space.total_bytes)}"
     if not is_used or not needs.num_workers:
-        return [Finding("ok", "/dev/shm", f"{fact}; not used: batches travel in files without a name, see memory")]
-    fact += f"; {_told(needs)}"
+        return [Finding("ok", "/dev/shm", f"{fact}; not used: batches are passed in anonymous files, see memory")]
+    fact += f"; {_loader_memory(needs)}"
     if needs.total_bytes <= space.free_bytes:
         return [Finding("ok", "/dev/shm", fact)]
     fitting = (space.free_bytes // needs.batch_bytes - needs.batches_in_hand) // needs.prefetch_batches
@@ -81,18 +81,18 @@ def batches_in_shared_memory(needs: LoaderNeeds, space: Space | None, *, is_used
 
 
 def batches_in_memory(needs: LoaderNeeds, memory: Memory | None) -> list[Finding]:
-    """Batches may have half of it; the rest is for processes and for what the system keeps of the files read."""
+    """Batches may use half of the memory; the rest is for processes and the page cache."""
     if memory is None:
         return []
     limit = f"limit of the control group {in_bytes(memory.limit_bytes)}" if memory.limit_bytes else "no lower limit"
-    fact = f"{in_bytes(memory.total_bytes)} in the machine, {limit}; {_told(needs)}"
+    fact = f"{in_bytes(memory.total_bytes)} in the machine, {limit}; {_loader_memory(needs)}"
     if 2 * needs.total_bytes > memory.usable_bytes:
-        way_out = "fewer DATA.NUM_WORKERS, DATA.PREFETCH_BATCHES 1, or more memory for the job (--mem)"
-        return [Finding("problem", "memory", fact, way_out)]
+        fix = "set fewer DATA.NUM_WORKERS or DATA.PREFETCH_BATCHES 1, or give the job more memory (--mem)"
+        return [Finding("problem", "memory", fact, fix)]
     return [Finding("ok", "memory", fact)]
 
 
-def _told(needs: LoaderNeeds) -> str:
+def _loader_memory(needs: LoaderNeeds) -> str:
     if not needs.num_workers:
         return "DATA.NUM_WORKERS is 0: no batches ahead"
     return (
@@ -102,7 +102,7 @@ def _told(needs: LoaderNeeds) -> str:
 
 
 def open_files(needs: LoaderNeeds, limit: int) -> list[Finding]:
-    """`limit`: of files that this process may have open at once, `ulimit -n`."""
+    """`limit`: number of files that this process may have open at once (`ulimit -n`)."""
     needed = _FILES_ALREADY + needs.num_workers * _FILES_PER_WORKER + needs.num_batches
     fact = f"{limit} allowed (ulimit -n), about {needed} needed with {needs.num_workers} workers"
     if needed > limit:
@@ -111,18 +111,18 @@ def open_files(needs: LoaderNeeds, limit: int) -> list[Finding]:
 
 
 def threads(cores: Cores, environ: Mapping[str, str], num_threads: int) -> list[Finding]:
-    """`num_threads`: what torch computes with in this process."""
+    """`num_threads`: of torch in this process."""
     policy, count = environ.get("OMP_WAIT_POLICY", "not set"), environ.get("OMP_NUM_THREADS", "not set")
-    fact = f"torch computes with {num_threads}; OMP_NUM_THREADS {count}, OMP_WAIT_POLICY {policy}"
+    fact = f"torch uses {num_threads}; OMP_NUM_THREADS {count}, OMP_WAIT_POLICY {policy}"
     if num_threads > cores.usable:
-        way_out = f"export OMP_NUM_THREADS={cores.usable}"
-        return [Finding("problem", "threads", f"{fact}; but {in_cores(cores.usable)} can be used", way_out)]
+        fix = f"export OMP_NUM_THREADS={cores.usable}"
+        return [Finding("problem", "threads", f"{fact}; only {in_cores(cores.usable)} usable", fix)]
     if cores.usable <= _FEW_CORES and policy.lower() != "passive" and num_threads > 1:
         return [
             Finding(
                 "note",
                 "threads",
-                f"{fact}; on few cores threads that wait actively slow each other down by a factor of ten",
+                f"{fact}; on few cores, threads that spin while waiting slow each other down tenfold",
                 "export OMP_WAIT_POLICY=passive",
             )
         ]

@@ -1,4 +1,4 @@
-"""Versions, decoders that load, and whether 3D convolutions in half precision come out right."""
+"""Findings on versions, decoders that load, and the correctness of 3D convolutions in half precision."""
 
 import platform
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sce_video.engine.doctor.finding import Finding, refusal
 from sce_video.errors import UserError
 from sce_video.train.precision import Precision
 
-# pytorch #163539 (wrong in bf16), #166122 (slow), #166643 (memory); as cuDNN writes its version: 9.8.0 is 90800.
+# pytorch #163539 (wrong in bf16), #166122 (slow), #166643 (memory); in cuDNN's own format: 9.8.0 is 90800.
 _BAD_CUDNN = range(90800, 91500)
 
 
@@ -25,7 +25,7 @@ def software() -> list[Finding]:
 
 
 def gpus(names: Sequence[str], driver: str | None) -> list[Finding]:
-    """Args: names of the GPUs that torch can use; version of the driver, None if it is not loaded."""
+    """`names` of the GPUs that torch can use; version of the `driver`, None if it is not loaded."""
     if names:
         return [Finding("ok", "GPU", f"{len(names)} x {names[0]}, driver {driver or 'unknown'}")]
     if driver is None:
@@ -35,13 +35,13 @@ def gpus(names: Sequence[str], driver: str | None) -> list[Finding]:
             "problem",
             "GPU",
             f"NVIDIA's driver {driver} is loaded, but torch {torch.__version__} sees no GPU",
-            "install a torch built for CUDA (pytorch.org), ask Slurm for a GPU, or look at CUDA_VISIBLE_DEVICES",
+            "install a torch built for CUDA (pytorch.org), request a GPU from Slurm, or check CUDA_VISIBLE_DEVICES",
         )
     ]
 
 
 def cudnn_text(version: int | None) -> str:
-    """91002 -> "9.10.2"; before 9 the numbers are packed differently: 8902 -> "8.9.2"."""
+    """cuDNN's version as text: 91002 -> "9.10.2"; before 9 it is packed differently: 8902 -> "8.9.2"."""
     if version is None:
         return "none"
     major, rest = divmod(version, 10000 if version >= 90000 else 1000)
@@ -49,7 +49,7 @@ def cudnn_text(version: int | None) -> str:
 
 
 def conv3d_release(torch_version: str, cudnn_version: int | None) -> list[Finding]:
-    """The combinations of torch and cuDNN that are known to be bad at 3D convolutions."""
+    """Finding on combinations of torch and cuDNN with known faults in 3D convolutions."""
     if cudnn_version not in _BAD_CUDNN:
         return []
     fact = f"torch {torch_version} with cuDNN {cudnn_text(cudnn_version)}: "
@@ -59,7 +59,7 @@ def conv3d_release(torch_version: str, cudnn_version: int | None) -> list[Findin
                 "problem",
                 "conv3d release",
                 f"{fact}3D convolutions in half precision are 4 times slower and take many times the memory",
-                "torch 2.10 or newer, or pip install 'nvidia-cudnn-cu12>=9.15'",
+                "install torch 2.10 or newer, or pip install 'nvidia-cudnn-cu12>=9.15'",
             )
         ]
     return [
@@ -67,7 +67,7 @@ def conv3d_release(torch_version: str, cudnn_version: int | None) -> list[Findin
             "note",
             "conv3d release",
             f"{fact}cuDNN 9.8 to 9.14 is known for wrong 3D convolutions in bf16",
-            "trust the self-test of this page on the GPU that will train, or take cuDNN 9.15 or newer",
+            "rely on the self-test below, run on the GPU that will train, or install cuDNN 9.15 or newer",
         )
     ]
 
@@ -76,7 +76,7 @@ def conv3d_self_test(device: torch.device, *, wanted: str) -> list[Finding]:
     """Gradients of small 3D convolutions in half precision against float32.
 
     Args:
-        wanted: the config's precision; a wrong one that is not wanted is only a note.
+        wanted: the config's precision; a fault in another one is only a note.
     """
     right, wrong = [], []
     for name in ("bf16", "fp16") if device.type == "cuda" else ("bf16",):
@@ -90,7 +90,7 @@ def conv3d_self_test(device: torch.device, *, wanted: str) -> list[Finding]:
                     "problem" if name == wanted else "note",
                     f"conv3d {name}",
                     fact or str(error),
-                    f"do not train with TRAIN.PRECISION {name} on this {device.type}; fp32 is right",
+                    f"do not train with TRAIN.PRECISION {name} on this {device.type}; fp32 is correct",
                 )
             )
     if right:
@@ -100,10 +100,10 @@ def conv3d_self_test(device: torch.device, *, wanted: str) -> list[Finding]:
 
 
 def decoders(*, wanted: str) -> tuple[list[str], list[Finding]]:
-    """Names of the decoders that load here, and what is to be said of each.
+    """Names of the decoders that load here, and a finding on each.
 
     Args:
-        wanted: the config's decoder; another one that does not load is only a note.
+        wanted: the config's decoder; that another one does not load is only a note.
     """
     loaded, findings = [], []
     for name in DECODERS:

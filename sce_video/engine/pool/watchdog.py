@@ -32,7 +32,7 @@ class WorkerSlot:
         self._memory[0] = _NO_ITEM if item is None else item
 
     def retire(self) -> None:
-        """Mark the worker as ending by intention, to be replaced without blame."""
+        """Mark the worker as ending on purpose, to be replaced without blaming an item."""
         self._memory[0] = _RETIRED
 
     @property
@@ -60,7 +60,7 @@ class _Worker(NamedTuple):
     start_seconds: float
 
 
-# This process as a worker, if it is one. Global, as its kernel timer is.
+# This process's worker, if it is one; global, like its kernel timer.
 _here: list[_Worker] = []
 
 

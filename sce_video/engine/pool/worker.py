@@ -96,7 +96,7 @@ class _WorkerTracebackError(Exception):
 
 
 class Worker(Generic[Task, Result]):
-    """Handle of the main process on one worker, which does tasks in order; a new process can replace a dead one."""
+    """The main process's handle on a worker, which does tasks in order; a new process can replace a dead one."""
 
     def __init__(self, spec: WorkerSpec[Task, Result]) -> None:
         self.tasks: deque[Task] = deque()  # without a result so far
@@ -106,7 +106,7 @@ class Worker(Generic[Task, Result]):
 
     def give(self, task: Task) -> None:
         if not self.tasks:
-            self._owes_since = time.monotonic()
+            self._waiting_since = time.monotonic()
         self.tasks.append(task)
         if self._process is None:
             self.start()
@@ -118,10 +118,10 @@ class Worker(Generic[Task, Result]):
         self.socket, theirs = socket.socketpair()
         file = memory_file(WorkerSlot.NUM_BYTES)
         self._slot = WorkerSlot(mmap.mmap(file, WorkerSlot.NUM_BYTES), most_seconds=self._spec.start_seconds)
-        self._owes_since = time.monotonic()
+        self._waiting_since = time.monotonic()
         process = self._spec.new_process(target=_serve, args=(theirs, self._spec), daemon=True)
         process.start()
-        self._process = process  # only now: one that was not started (no memory, Ctrl-C) cannot be killed
+        self._process = process  # only now: a process that failed to start (no memory, Ctrl-C) cannot be killed
         theirs.close()  # the process now has the only copy, which closes when it dies
         self._send(file)
         for task in self.tasks:
@@ -141,9 +141,9 @@ class Worker(Generic[Task, Result]):
             if file is None:
                 return self._reaped()
             self.num_deaths = 0
-            self._owes_since = time.monotonic()
+            self._waiting_since = time.monotonic()
             return file
-        waited_seconds = time.monotonic() - self._owes_since
+        waited_seconds = time.monotonic() - self._waiting_since
         if not self._process.is_alive() or self._slot.is_overdue(waited_seconds=waited_seconds):
             return self._reaped()
         return None
@@ -177,7 +177,7 @@ class Worker(Generic[Task, Result]):
 def _serve(connection: socket.socket, spec: WorkerSpec[Task, Result]) -> None:
     """Main loop of a worker, until its main process ends or kills it."""
     leave_signals_to_main_process()
-    signal_at_death_of_parent(signal.SIGKILL)  # it may be busy with a video for long
+    signal_at_death_of_parent(signal.SIGKILL)  # it may work on one video for a long time
     connection.settimeout(POLL_SECONDS)
     spec.set_up()
     with closing(connection), suppress(BrokenPipeError, ConnectionResetError):

@@ -30,7 +30,7 @@ _WITHOUT_SIGNAL = 255
 
 
 class WorkerError(UserError):
-    """Worker processes keep dying; the message says of what."""
+    """Worker processes keep dying; the message names the cause."""
 
 
 class Workers:
@@ -173,17 +173,17 @@ class _RetryingWorker(Worker[Task, Result]):
 
     def _blame(self, death: Death) -> None:
         item, number = death.item, death.signal_number
-        told = self._workers._described(item, number)
+        line = self._workers._described(item, number)
         if self.num_deaths == _MAX_DEATHS:
             raise WorkerError(
-                f"{told}, the {self.num_deaths}th in a row; lower DATA.NUM_WORKERS or "
+                f"{line}, the {self.num_deaths}th in a row; lower DATA.NUM_WORKERS or "
                 f"DATA.PREFETCH_BATCHES, or give the job more memory"
             )
         if item is not None and item in self._suspects and self._workers.why_blocked(item) is None:
             self._workers.block(item, number)
             self.num_deaths = 0
             return
-        LOGGER.warning("%s; retrying once in a new process", told)
+        LOGGER.warning("%s; retrying once in a new process", line)
         if item is not None:
             self._suspects.add(item)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
-from sce_video.engine.prepare.settings import Action, Check
+from sce_video.engine.prepare.actions import Action, Check
 from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import Written, is_as_written
 
@@ -89,11 +89,11 @@ class Journal:
         self._file.close()
 
 
-def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -> Iterator[Record]:
+def read_journals(files: Iterable[Path], *, invalid_lines: list[str] | None = None) -> Iterator[Record]:
     """All records, oldest first within a file; invalid lines, such as those cut off by a kill, are skipped.
 
     Args:
-        left_out: receives "FILE line N: why" for each skipped line.
+        invalid_lines: receives "FILE line N: why" for each skipped line.
     """
     for file in files:
         with file.open("rb") as lines:
@@ -101,8 +101,8 @@ def read_journals(files: Iterable[Path], *, left_out: list[str] | None = None) -
                 try:
                     yield _record(line)
                 except ValueError as error:
-                    if left_out is not None:
-                        left_out.append(f"{file} line {number}: {_shortened(error)}")
+                    if invalid_lines is not None:
+                        invalid_lines.append(f"{file} line {number}: {_shortened(error)}")
 
 
 def _bounded_lines(lines: Any) -> Iterator[bytes]:

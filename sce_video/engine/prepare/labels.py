@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sce_video.engine.prepare.settings import PrepareError
+from sce_video.engine.prepare.actions import PrepareError
 from sce_video.errors import reason_of
 from sce_video.special_files import refuse_special_file
 

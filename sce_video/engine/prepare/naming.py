@@ -19,7 +19,7 @@ def name_outputs(
     max_name_bytes: int = 255,
     is_free: Callable[[str], bool] = lambda name: True,
 ) -> dict[str, str]:
-    """Source -> output, both relative paths: the source's suffix is replaced, and outputs are unique.
+    """Source -> output, both relative paths: the source's suffix is repaths, and outputs are unique.
 
     Of `a.avi` and `a.mkv` the first becomes `a.mp4`, the second `a.mkv.mp4`. A source that already ends in `suffix`
     comes first and keeps its name. A name that is too long is truncated and gets a digest; a top-level folder that is
@@ -32,9 +32,9 @@ def name_outputs(
         is_free: whether no foreign file in the output folder has a name.
     """
     in_order = sorted(sources, key=lambda source: (PurePosixPath(source).suffix != suffix, source))
-    placed = _in_free_folders(in_order)
+    paths = _in_free_folders(in_order)
     taken = set(_TAKEN)
-    for path in placed.values():  # names of folders are taken too
+    for path in paths.values():  # names of folders are taken too
         taken.update(map(str, PurePosixPath(path).parents))
 
     def fits(name: str) -> bool:
@@ -43,12 +43,12 @@ def name_outputs(
     outputs: dict[str, str] = {}
     for source in in_order:
         name = earlier.get(source, "")
-        if name and PurePosixPath(name).parent == PurePosixPath(placed[source]).parent and fits(name):
+        if name and PurePosixPath(name).parent == PurePosixPath(paths[source]).parent and fits(name):
             outputs[source] = name
             taken.add(name)
     for source in in_order:
         if source not in outputs:
-            outputs[source] = next(filter(fits, _candidates(placed[source], suffix, max_name_bytes)))
+            outputs[source] = next(filter(fits, _candidates(paths[source], suffix, max_name_bytes)))
             taken.add(outputs[source])
     return outputs
 

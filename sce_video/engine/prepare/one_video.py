@@ -9,9 +9,9 @@ from typing import Any
 from av.video.frame import VideoFrame
 
 from sce_video.clips.decoders.base import DecodeError
+from sce_video.engine.prepare.actions import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
 from sce_video.engine.prepare.read_video import SequentialVideo, Upright
-from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.target import sha256_of
 from sce_video.engine.prepare.timing import at_constant_rate
 from sce_video.engine.prepare.write_frames import sync, write_jpegs

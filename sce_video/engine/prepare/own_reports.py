@@ -5,8 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from sce_video.engine.prepare.actions import PrepareError
 from sce_video.engine.prepare.naming import REPORTS
-from sce_video.engine.prepare.settings import PrepareError
 from sce_video.engine.prepare.state_files import parse_json
 from sce_video.engine.prepare.target import sha256_of
 from sce_video.engine.prepare.workspace import Workspace
@@ -36,20 +36,18 @@ def write_own_reports(workspace: Workspace, texts: Mapping[str, str | None]) -> 
     """
     require_own_reports(workspace)
     digests = _digests(workspace)
-    coming = {
-        name: hashlib.sha256(text.encode("utf-8")).hexdigest() for name, text in texts.items() if text is not None
-    }
-    # Digests are saved first, beside the last ones, so that a kill in between leaves no unknown file.
-    state = {name: [*digests.get(name, [])[-8:], *([coming[name]] if name in coming else [])] for name in REPORTS}
+    new = {name: hashlib.sha256(text.encode("utf-8")).hexdigest() for name, text in texts.items() if text is not None}
+    # New digests are saved first, beside the old ones, so that a kill in between leaves no unknown file.
+    state = {name: [*digests.get(name, [])[-8:], *([new[name]] if name in new else [])] for name in REPORTS}
     write_json(_digests_file(workspace), state)
     for name, text in texts.items():
         if text is None:
             (workspace.output_dir / name).unlink(missing_ok=True)
         else:
-            unnamed = workspace.state_dir / f"{name}.partial"
-            write_text(unnamed, text)
-            os.replace(unnamed, workspace.output_dir / name)
-    write_json(_digests_file(workspace), {name: [digest] for name, digest in coming.items()})
+            partial = workspace.state_dir / f"{name}.partial"
+            write_text(partial, text)
+            os.replace(partial, workspace.output_dir / name)
+    write_json(_digests_file(workspace), {name: [digest] for name, digest in new.items()})
 
 
 def _is_own(path: Path, digests: list[str]) -> bool:

@@ -27,8 +27,8 @@ from sce_video.engine.prepare.timing import steady_fps
 
 # Longer than any still in a real video; time stamps that restart, as in cut broadcasts, jump by a day.
 _LONGEST_STILL_SECONDS = 3600.0
-# After the last picture a file has little but sound.
-_LEAST_PICTURE_SHARE = 0.9
+# After its last frame a file has little but sound.
+_MIN_FRAMES_SHARE = 0.9
 _JOINED = ("mpegts", "mpeg", "flv")
 # Newer versions of PyAV convert with as many threads as cores unless told otherwise; older ones use one.
 _ONE_THREAD = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
@@ -127,9 +127,9 @@ def _packet_starts(path: str) -> tuple[list[float], Fraction | None, str]:
 
 def _note(path: str, container: av.container.InputContainer, end: int) -> str:
     """A note on content of a concatenated file after this video stream's end at offset `end` (0: unknown); else ""."""
-    if end == 0 or end >= _LEAST_PICTURE_SHARE * container.size or not _may_be_joined(path, container):
+    if end == 0 or end >= _MIN_FRAMES_SHARE * container.size or not _may_be_joined(path, container):
         return ""
-    return f"its picture ends after {end} of {container.size} bytes; what follows is another stream, and is not read"
+    return f"its frames end after {end} of {container.size} bytes; what follows is another stream and is not read"
 
 
 def _may_be_joined(path: str, container: av.container.InputContainer) -> bool:

@@ -93,7 +93,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         f"{totals['source_bytes'] / 1e9:.3f} GB before, {totals['bytes'] / 1e9:.3f} GB after",
         f"{counts['broken']:>9} broken",
         f"{counts['too_short']:>9} too short",
-        f"{counts['left_out']:>9} left out, not through a fault of theirs; the next run retries them",
+        f"{counts['left_out']:>9} left out, through no fault of their own; the next run retries them",
         f"{counts['incomplete']:>9} of those done lack frames: {totals['num_frames_lost']} in all",
         f"{counts['skipped']:>9} skipped: not read, and not counted above",
         f"{counts['duplicates']:>9} groups of files with the same content; all of them are in the manifest",

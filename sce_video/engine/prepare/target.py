@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from sce_video.clips.decoders.images import FRAMES_FILE
-from sce_video.engine.prepare.settings import PrepareError
+from sce_video.engine.prepare.actions import PrepareError
 from sce_video.special_files import refuse_special_file
 
 _JPEG_NAME = re.compile(r"[0-9]{6,}\.jpg")

@@ -49,8 +49,8 @@ def steady_fps(start_seconds: Sequence[float], header_fps: Fraction | None) -> F
 def at_constant_rate(frames: Iterable[tuple[float, float, Image]], fps: Fraction) -> Iterator[Image]:
     """For k = 0, 1, ... the frame on screen k / fps seconds after the first; at least one, if there is one.
 
-    A frame that begins a hair later (2 ms, at most a quarter of 1 / fps) counts as on screen, for containers round.
-    They last as long as the video to within one frame. What is never on screen is not handed out.
+    A frame that begins up to 2 ms (at most a quarter of 1 / fps) later counts as on screen, because containers round
+    time stamps. The result lasts as long as the video, to within a frame; frames never on screen are not yielded.
 
     Args:
         frames: (start in seconds, own length in seconds, frame), in order.

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from sce_video.engine.prepare.actions import Check, Frames, PrepareError
 from sce_video.engine.prepare.journal import DONE, Planned, Record, read_journals, require_inside
 from sce_video.engine.prepare.listing import Found, Skipped, list_videos
 from sce_video.engine.prepare.naming import name_outputs, num_bytes
-from sce_video.engine.prepare.settings import Check, Frames, PrepareError
 from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import Target, Written
 from sce_video.engine.prepare.workspace import Workspace, journal_files
@@ -26,25 +26,25 @@ class Worklist:
     """The listing of a source folder.
 
     Args:
-        left_out: invalid lines of the journals, each as "FILE line N: why".
+        invalid_lines: of the journals, each as "FILE line N: why".
     """
 
     videos: Sequence[Planned]
     skipped: Sequence[Skipped]
-    left_out: Sequence[str] = dataclasses.field(default=(), compare=False)
+    invalid_lines: Sequence[str] = dataclasses.field(default=(), compare=False)
 
 
 def make_worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     """List the source folder and name the outputs, as in an earlier listing where possible. Writes nothing."""
     found, skipped = list_videos(workspace.source_dir, workspace.output_dir, follow_outside=follow_outside)
-    left_out: list[str] = []
-    records = list(read_journals(journal_files(workspace), left_out=left_out))
+    invalid_lines: list[str] = []
+    records = list(read_journals(journal_files(workspace), invalid_lines=invalid_lines))
     if isinstance(workspace.action, Check):
         outputs = {video.source: video.source for video in found}
     else:
-        outputs, without_name = _outputs(workspace, [video.source for video in found], records)
-        skipped = sorted([*skipped, *without_name], key=lambda left: left.source)
-    return Worklist(_planned(found, outputs), skipped, left_out)
+        outputs, unnamed = _outputs(workspace, [video.source for video in found], records)
+        skipped = sorted([*skipped, *unnamed], key=lambda left: left.source)
+    return Worklist(_planned(found, outputs), skipped, invalid_lines)
 
 
 def write_worklist(workspace: Workspace, worklist: Worklist) -> None:
@@ -78,7 +78,7 @@ def _outputs(
         max_name_bytes=max_name_bytes,
         is_free=target.is_free,
     )
-    outputs, without_name = {}, []
+    outputs, unnamed = {}, []
     for source, name in names.items():
         parent = PurePosixPath(name).parent
         reason = target.blocked(str(parent))
@@ -91,8 +91,8 @@ def _outputs(
         if reason is None:
             outputs[source] = name
         else:
-            without_name.append(Skipped(source, reason))
-    return outputs, without_name
+            unnamed.append(Skipped(source, reason))
+    return outputs, unnamed
 
 
 def written_outputs(records: Sequence[Record]) -> dict[str, set[Written]]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from sce_video.engine.prepare.actions import ACTIONS, Action, PrepareError, action_name
 from sce_video.engine.prepare.listing import fits_a_line
 from sce_video.engine.prepare.naming import WORK_FOLDER
-from sce_video.engine.prepare.settings import ACTIONS, Action, PrepareError, action_name
 from sce_video.engine.prepare.state_files import checked, parse_json
 from sce_video.engine.prepare.target import require_plain_state_files
 from sce_video.errors import reason_of
@@ -91,17 +91,17 @@ def open_workspace(source_dir: Path, output_dir: Path, action: Action) -> Worksp
         PrepareError: as `check_folders`, or the workspace has other settings.
     """
     workspace = Workspace(*check_folders(source_dir, output_dir), action)
-    _require_begun_alike(workspace)
+    _require_same_settings(workspace)
     return workspace
 
 
 def begin(workspace: Workspace) -> Workspace:
-    """Bind the output folder to the source and the action for good; to be called after all other checks.
+    """Bind the output folder to the source and the action permanently; call it after all other checks.
 
     Raises:
-        PrepareError: it was bound to others meanwhile.
+        PrepareError: it was bound to others in the meantime.
     """
-    _require_begun_alike(workspace)
+    _require_same_settings(workspace)
     if not workspace.settings_file.exists():
         write_json(workspace.settings_file, _settings_of(workspace))
     return workspace
@@ -112,7 +112,7 @@ def _settings_of(workspace: Workspace) -> dict[str, Any]:
     return {"source": str(workspace.source_dir), "action": action_name(action), **dataclasses.asdict(action)}
 
 
-def _require_begun_alike(workspace: Workspace) -> None:
+def _require_same_settings(workspace: Workspace) -> None:
     if not workspace.settings_file.exists():
         return
     settings, begun = _settings_of(workspace), _read_settings(workspace.settings_file)

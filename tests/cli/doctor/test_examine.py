@@ -1,4 +1,4 @@
-"""What a config's loader asks for; all numbers by hand."""
+"""Needs of a config's loader; all numbers by hand."""
 
 from dataclasses import replace
 
@@ -40,11 +40,11 @@ def test_every_view_has_its_own_size() -> None:
     assert loader_needs(config(), [*global_views, *[local] * 4], pinned=True).batch_bytes == 512 * 1_597_440
 
 
-def test_accumulation_makes_batches_smaller_and_keeps_more_of_them() -> None:
+def test_accumulation_holds_more_and_smaller_batches() -> None:
     found = needs_of(config(TRAIN__ACCUMULATION_STEPS=4), pinned=False)
     assert found.batch_bytes == BATCH_512 // 4
     assert found.num_batches == 4 + 4 + 3  # ahead; the parts of one step; of the next but its last
 
 
-def test_frame_differences_take_their_successors_along() -> None:
+def test_temporal_difference_adds_the_frames_after_each_clip() -> None:
     assert needs_of(config(AUG__TEMPORAL_DIFFERENCE_PROBABILITY=0.25), pinned=True).batch_bytes == 770_703_360

@@ -27,7 +27,7 @@ def test_lists_are_relative_to_their_folder_or_to_the_configs_root(motion_videos
         read_subject(elsewhere, config_file=None, run_dir=None)
 
 
-def test_a_sample_is_taken_and_is_always_the_same(tmp_path: Path) -> None:
+def test_the_sample_is_always_the_same(tmp_path: Path) -> None:
     for number in range(60):
         (tmp_path / f"{number}.mp4").touch()
     first, second = (read_subject(tmp_path, config_file=None, run_dir=None).videos for _ in range(2))
@@ -50,7 +50,7 @@ def test_videos_that_only_the_config_names_may_be_missing() -> None:
     assert subject.missing.level == "note"
 
 
-def test_what_was_given_must_be_there(tmp_path: Path) -> None:
+def test_a_missing_path_or_config_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere does not exist"):
         read_subject(tmp_path / "nowhere", config_file=None, run_dir=None)
     with pytest.raises(UserError, match="holds no videos"):

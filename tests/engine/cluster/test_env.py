@@ -1,4 +1,4 @@
-"""Which process of how many."""
+"""Rank and address from the environment variables of each launcher."""
 
 import pytest
 
@@ -20,8 +20,8 @@ SRUN = {
 @pytest.mark.parametrize(
     "environ", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"SLURM_PROCID": "0"}, {**SRUN, "WORLD_SIZE": "1", "RANK": "0"}]
 )
-def test_one_process_is_nowhere(environ: dict[str, str]) -> None:
-    """An allocation without srun, or with one task, too; and torchrun's only process in a task of several."""
+def test_a_single_process_has_no_rank(environ: dict[str, str]) -> None:
+    """Also an allocation without srun, one of a single task, and torchrun's only process in a step of several tasks."""
     assert rank_from_env(environ) is None
 
 
@@ -38,15 +38,15 @@ def test_srun() -> None:
     assert other_job is not None
     assert env.port == other_task.port
     assert env.port != other_job.port
-    assert 20000 <= env.port < 32768  # above Linux gives ports to whoever asks for any
+    assert 20000 <= env.port < 32768  # Linux's ephemeral ports begin above
 
 
-def test_torchrun_inside_of_srun_is_torchruns() -> None:
+def test_torchrun_inside_srun_wins() -> None:
     assert rank_from_env({**SRUN, **TORCHRUN}) == rank_from_env(TORCHRUN)
 
 
 @pytest.mark.parametrize("missing", ["LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
-def test_half_an_environment_is_named(missing: str) -> None:
+def test_missing_and_invalid_variables_are_named(missing: str) -> None:
     with pytest.raises(UserError, match=f"the environment variable {missing} is not set"):
         rank_from_env({name: value for name, value in TORCHRUN.items() if name != missing})
     with pytest.raises(UserError, match="LOCAL_RANK is 'x'; a number was expected"):
@@ -65,5 +65,5 @@ def test_half_an_environment_is_named(missing: str) -> None:
         ("rack[1-2]-x", "rack1-x"),
     ],
 )
-def test_the_first_of_slurms_short_list(nodes: str, first: str) -> None:
+def test_first_host_of_slurms_list(nodes: str, first: str) -> None:
     assert first_host(nodes) == first

@@ -1,4 +1,4 @@
-"""Real processes, one of which ends in some way: what the others hear."""
+"""Real processes, one of which ends in some way: what the others learn."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def die(detector: FailureDetector, folder: Path) -> None:
 
 
 def die_and_leave_a_child(detector: FailureDetector, folder: Path) -> None:
-    """As loader processes, which are forked and live a moment longer."""
+    """As a rank with loader processes, which are forked and live a moment longer."""
     child = os.fork()
     if child == 0:
         time.sleep(60)
@@ -53,7 +53,7 @@ ENDS = {"dies": die, "child": die_and_leave_a_child, "silent": fall_silent, "fai
 
 
 def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
-    """Nothing else of torch.distributed is there yet: who dies while groups are made is missed too."""
+    """Without a process group: a rank that dies while groups are created is noticed too."""
     here = Path(folder)
     (here / f"{rank}.pid").write_text(str(os.getpid()))
 
@@ -76,7 +76,7 @@ def on_rank(rank: int, end: str, doomed: int, folder: str) -> None:
 
 
 def failures(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
-    """What each of the others hears; those that hear nothing are missing."""
+    """Rank -> the failure that it learned of; ranks that learned of none are missing."""
     context = multiprocessing.start_processes(
         on_rank, args=(end, doomed, str(tmp_path)), nprocs=NUM_RANKS, join=False, start_method="fork"
     )
@@ -91,37 +91,37 @@ def failures(tmp_path: Path, end: str, doomed: int) -> dict[int, str]:
 
 @pytest.mark.parametrize("doomed", [0, DOOMED])
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "line"),
     [("dies", "0 {name} has ended"), ("child", "0 {name} has ended"), ("fails", "1 {name}: the disk is full")],
 )
-def test_all_others_hear_which_has_ended(
-    tmp_path: Path, end: str, said: str, doomed: int, monkeypatch: pytest.MonkeyPatch
+def test_all_others_learn_which_rank_has_ended(
+    tmp_path: Path, end: str, line: str, doomed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._SECONDS_BEHIND_ERROR", 0.5)
-    monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "60")  # no silence is noticed
-    expected = said.format(name=f"rank {doomed} on {socket.gethostname()}")
+    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._DELAY_AFTER_ERROR_SECONDS", 0.5)
+    monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "60")  # missed heartbeats are not noticed
+    expected = line.format(name=f"rank {doomed} on {socket.gethostname()}")
     assert failures(tmp_path, end, doomed) == {rank: expected for rank in range(NUM_RANKS) if rank != doomed}
     if end == "child":
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("doomed", [0, DOOMED])
-def test_one_that_is_silent_has_ended(tmp_path: Path, doomed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_without_heartbeats_has_ended(tmp_path: Path, doomed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead node closes no connection."""
     monkeypatch.setenv("SCE_TEST_BEAT_SECONDS", "0.2")
     name = f"rank {doomed} on {socket.gethostname()}"
     heard = failures(tmp_path, "silent", doomed)
-    assert set(heard.values()) == {f"0 {name} gives no sign of life"}
+    assert set(heard.values()) == {f"0 {name} sends no heartbeat"}
     assert len(heard) == NUM_RANKS - 1
 
 
 @pytest.mark.parametrize("doomed", [0, DOOMED])
-def test_one_that_has_done_its_work_is_not_missed(tmp_path: Path, doomed: int) -> None:
+def test_a_normal_end_is_no_failure(tmp_path: Path, doomed: int) -> None:
     assert failures(tmp_path, "leaves", doomed) == {}
 
 
-def test_a_paused_process_blames_nobody() -> None:
-    """After Ctrl-Z and fg the others' heartbeats of that time are there, or come as often as before."""
+def test_a_paused_process_reports_no_failure() -> None:
+    """After Ctrl-Z and fg the heartbeats that others sent meanwhile are still to be read."""
     code = (
         "import socket, time\nfrom sce_video.engine.cluster.failure_detector import Peer, FailureDetector\n"
         "ours, theirs = socket.socketpair()\nours.setblocking(False)\ntheirs.setblocking(False)\n"
@@ -139,7 +139,7 @@ def test_a_paused_process_blames_nobody() -> None:
     assert rest == ""
 
 
-def test_a_peer_that_talks_nonsense_is_no_end() -> None:
+def test_unknown_messages_are_ignored() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     heard: list[PeerFailure] = []
@@ -154,9 +154,9 @@ def test_a_peer_that_talks_nonsense_is_no_end() -> None:
     theirs.close()
 
 
-def test_one_that_ends_by_itself_meanwhile_is_not_ended_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal reaches all of them, some a moment later."""
-    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._SECONDS_BEHIND_ERROR", 3.0)
+def test_a_rank_that_ends_by_itself_meanwhile_does_not_report_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal reaches all ranks, some a moment later."""
+    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._DELAY_AFTER_ERROR_SECONDS", 3.0)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     heard: list[PeerFailure] = []
@@ -178,7 +178,7 @@ def come_without_the_last(rank: int, port: int, folder: str) -> None:
         (Path(folder) / str(rank)).write_text(str(error))
 
 
-def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_that_never_connects_is_an_error_on_all_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sce_video.engine.cluster.collectives._RENDEZVOUS_TIMEOUT", timedelta(seconds=3))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -187,6 +187,6 @@ def test_when_one_never_comes_all_others_say_so(tmp_path: Path, monkeypatch: pyt
         come_without_the_last, args=(port, str(tmp_path)), nprocs=2, join=True, start_method="fork"
     )
     first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
-    assert "rank 0 does not find all 3 ranks" in first
+    assert "rank 0 did not find all 3 ranks" in first
     assert "2/3 clients joined" in first
-    assert second == "rank 1 has not found all 3 ranks, and rank 0 has ended; its log says why"
+    assert second == "rank 1 did not find all 3 ranks, and rank 0 has ended; see its log"

@@ -1,4 +1,4 @@
-"""Two real processes, connected; what one says of its end, and what the other hears."""
+"""Two real, connected processes: what the other one learns when one ends."""
 
 import os
 import socket
@@ -37,14 +37,14 @@ def on_rank(rank: int, port: int, step: int | None, folder: str) -> None:
 @pytest.mark.parametrize(
     ("step", "heard"),
     [
-        (None, {"0": "1 rank 1 on {host}: stopped by signal 15"}),  # in evaluation, say: nobody else may have it
-        (7, {}),  # agreed upon
+        (None, {"0": "1 rank 1 on {host}: stopped by signal 15"}),  # as in evaluation: perhaps on this rank alone
+        (7, {}),  # all ranks stop at this step
     ],
 )
-def test_a_rank_that_a_signal_stops(
+def test_a_signal_that_stopped_one_rank_is_reported(
     tmp_path: Path, step: int | None, heard: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._SECONDS_BEHIND_ERROR", 0.2)
+    monkeypatch.setattr("sce_video.engine.cluster.failure_detector._DELAY_AFTER_ERROR_SECONDS", 0.2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,13 +54,11 @@ def test_a_rank_that_a_signal_stops(
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_machine_whose_driver_is_broken_is_named(first: bool) -> None:
+def test_a_host_without_gpus_is_named(first: bool) -> None:
     store = dist.HashStore()
     for rank in (0, 1):
         require_same_device(store, rank=rank, on_gpu=first)
     sees = ["sees GPUs", "sees no GPU"]
     there, here = sees if first else reversed(sees)
-    with pytest.raises(
-        UserError, match=f"rank 0 {there}, but rank 2 on {socket.gethostname()} {here}; see to the driv"
-    ):
+    with pytest.raises(UserError, match=f"rank 0 {there}, but rank 2 on {socket.gethostname()} {here}; check the driv"):
         require_same_device(store, rank=2, on_gpu=not first)

@@ -1,4 +1,4 @@
-"""Processes of one machine, and what becomes of the others when one ends."""
+"""Ranks of one machine, and what happens to the others when one ends."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ def program(code: str) -> list[str]:
     return [sys.executable, "-c", f"import os, sys, time\nrank = int(os.environ['RANK'])\n{code}"]
 
 
-def test_each_process_knows_its_place(tmp_path: Path) -> None:
+def test_each_process_gets_its_rank(tmp_path: Path) -> None:
     names = "('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE', 'MASTER_ADDR')"
     write = f"open(r'{tmp_path}' + f'/{{rank}}', 'w').write(' '.join(os.environ[name] for name in {names}))"
     assert start_ranks(program(write), num_processes=3) == 0
@@ -36,7 +36,7 @@ def test_the_first_failure_ends_all_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_is_named(rank: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On the terminal and in the run's log, which the first process cannot write any more."""
+    """On the terminal and in the run's log, which rank 0 can no longer write."""
     log = tmp_path / "run.log"
     log.write_text("begun\n")
     code = f"if rank == {rank}: os.kill(os.getpid(), 9)\ntime.sleep(60)"
@@ -54,7 +54,7 @@ def test_a_process_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_sigterm_reaches_all(tmp_path: Path) -> None:
-    """A whole program, since the signal must come to its main thread."""
+    """A whole program, since signals are handled in the main thread."""
     code = (
         "import signal\n"
         f"def note(*_): open(r'{tmp_path}' + f'/ended_{{rank}}', 'w').close(); sys.exit(0)\n"
@@ -72,7 +72,7 @@ def test_sigterm_reaches_all(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("ended_*"))) == 2
 
 
-def test_the_code_of_the_one_that_failed_counts_and_not_of_those_that_lost_it() -> None:
-    """It may take longer to end than they do."""
+def test_the_exit_code_is_that_of_the_failed_rank_not_of_those_that_lost_it() -> None:
+    """It may exit after them."""
     code = f"if rank == 0: sys.exit({PEER_LOST_EXIT_CODE})\ntime.sleep(1.5)\nsys.exit(2)"
     assert start_ranks(program(code), num_processes=2) == 2

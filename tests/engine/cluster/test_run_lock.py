@@ -1,4 +1,4 @@
-"""Who may write into a folder, with real processes that live, die and are thought dead."""
+"""Which process may write to a folder, with real processes that live, die and seem dead."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def holders() -> Iterator[list["subprocess.Popen[str]"]]:
 
 
 def hold(folder: Path, holders: list["subprocess.Popen[str]"], *, job: str = "", restart: int = 0) -> int:
-    """Another process that has locked the folder; its number."""
+    """Lock the folder in another process; returns its pid."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder), job, str(restart)], stdout=subprocess.PIPE, text=True
     )
@@ -55,7 +55,7 @@ def hold(folder: Path, holders: list["subprocess.Popen[str]"], *, job: str = "",
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Return at once when it holds; a bound that only a broken program reaches."""
+    """Return as soon as `holds()`; only a broken program reaches the time limit."""
     until = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < until
@@ -63,14 +63,14 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def leave_lock_of(folder: Path, **changes: object) -> LockOwner:
-    """The lock of a process of another machine."""
+    """Write the lock of a process on another machine."""
     facts = {"token": "ab12", "host": "far", "pid": 7, "started": "99", "machine": "other", "job": "", "restart": 0}
     owner = LockOwner(**{**facts, **changes})  # type: ignore[arg-type]
     (folder / LOCK_FILE).write_text(json.dumps(asdict(owner)))
     return owner
 
 
-def test_one_after_the_other(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_acquired_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for _ in range(2):
         with hold_run_lock(folder):
@@ -81,7 +81,7 @@ def test_one_after_the_other(tmp_path: Path) -> None:
         (folder / "a.txt").unlink()
 
 
-def test_of_a_start_that_wrote_nothing_no_folder_stays(tmp_path: Path) -> None:
+def test_a_start_that_wrote_nothing_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path / "mine", tmp_path / "a" / "b" / "c"):
         with hold_run_lock(folder):
@@ -90,8 +90,8 @@ def test_of_a_start_that_wrote_nothing_no_folder_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "link to a file", "link to nothing", "pipe"])
-def test_what_is_no_lock_is_named_at_once(tmp_path: Path, kind: str) -> None:
-    """Nothing waits for it, and it is left as it is."""
+def test_a_lock_that_is_not_a_regular_file_is_an_error(tmp_path: Path, kind: str) -> None:
+    """Without waiting, and it is left unchanged."""
     file, elsewhere = tmp_path / LOCK_FILE, tmp_path / "elsewhere"
     if kind == "folder":
         file.mkdir()
@@ -125,7 +125,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("strange", STRANGE, ids=str)
-def test_nothing_is_believed_of_a_strange_owner_and_nothing_deleted(
+def test_an_invalid_owner_is_taken_over_and_no_file_deleted(
     tmp_path: Path, strange: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 0.6)
@@ -139,28 +139,28 @@ def test_nothing_is_believed_of_a_strange_owner_and_nothing_deleted(
 
 
 @pytest.fixture
-def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether an owner lives is known without a look at its signs of life."""
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether an owner is alive must be known without waiting for a heartbeat."""
     monkeypatch.setattr(run_lock, "_is_silent", lambda *_: pytest.fail("waits for a heartbeat"))
 
 
-@pytest.mark.usefixtures("nobody_waits")
-def test_a_living_process_is_named_at_once(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
+@pytest.mark.usefixtures("no_waiting")
+def test_a_live_owner_is_named_at_once(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     number = hold(tmp_path, holders)
     with (
-        pytest.raises(InUseError, match=rf"is in use by process {number} on .*; wait for its end"),
+        pytest.raises(InUseError, match=rf"is in use by process {number} on .*; wait for it to end"),
         hold_run_lock(tmp_path),
     ):
         pass
     assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == number
 
 
-@pytest.mark.usefixtures("nobody_waits")
+@pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("is_waited_for", [True, False])
-def test_a_dead_process_has_no_lock(
+def test_a_dead_owner_is_taken_over_at_once(
     tmp_path: Path, holders: list["subprocess.Popen[str]"], is_waited_for: bool
 ) -> None:
-    """Nor has one whose parent has not looked yet."""
+    """Even a zombie, which its parent has not waited for."""
     number = hold(tmp_path, holders)
     holders[0].kill()
     if is_waited_for:
@@ -171,16 +171,16 @@ def test_a_dead_process_has_no_lock(
         pass
 
 
-def test_a_number_that_came_again_is_another_process(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
+def test_a_reused_pid_is_another_process(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     with hold_run_lock(tmp_path):
         facts = json.loads((tmp_path / LOCK_FILE).read_text())
-    number = hold(tmp_path / "elsewhere", holders)  # of a process that did not start when this one did
+    number = hold(tmp_path / "elsewhere", holders)  # started at another time
     leave_lock_of(tmp_path, **{**facts, "pid": number})
     with hold_run_lock(tmp_path):
         pass
 
 
-def test_a_sign_of_life_from_another_machine(tmp_path: Path) -> None:
+def test_a_heartbeat_from_another_machine_keeps_the_lock(tmp_path: Path) -> None:
     leave_lock_of(tmp_path)
     is_over = threading.Event()
 
@@ -198,7 +198,7 @@ def test_a_sign_of_life_from_another_machine(tmp_path: Path) -> None:
         owner.join()
 
 
-def test_silence_from_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_heartbeat_from_another_machine_loses_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 1.5)
     before = leave_lock_of(tmp_path)
     (tmp_path / "deep").mkdir()
@@ -211,7 +211,7 @@ def test_silence_from_another_machine(tmp_path: Path, monkeypatch: pytest.Monkey
         assert all(path.exists() for path in others)
 
 
-def test_an_owner_that_ends_meanwhile(tmp_path: Path) -> None:
+def test_an_owner_that_releases_while_its_heartbeat_is_awaited(tmp_path: Path) -> None:
     leave_lock_of(tmp_path)
     threading.Timer(1.0, (tmp_path / LOCK_FILE).unlink).start()
     with hold_run_lock(tmp_path):
@@ -219,14 +219,16 @@ def test_an_owner_that_ends_meanwhile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"token": "x"'])
-def test_a_torn_lock_is_one_of_another_machine(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_lock_is_treated_as_one_of_another_machine(
+    tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run_lock, "_TIMEOUT_SECONDS", 0.6)
     (tmp_path / LOCK_FILE).write_text(content)
     with hold_run_lock(tmp_path):
         require_run_lock()
 
 
-def test_the_owner_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_lock, "_HEARTBEAT_SECONDS", 0.1)
     with hold_run_lock(tmp_path):
         before = (tmp_path / LOCK_FILE).stat().st_mtime_ns
@@ -242,15 +244,15 @@ def test_a_later_start_of_a_job_locks_the_earlier_one_out(
         hold(tmp_path, holders, job="7", restart=2)
         with pytest.raises(InUseError, match="was taken over by process .* of job 7"):
             write_text(path, "of the first, late")
-        with pytest.raises(InUseError, match="this process writes no more"):
+        with pytest.raises(InUseError, match="this process no longer writes there"):
             require_run_lock()
     assert path.read_text() == "of the first"
-    assert (tmp_path / LOCK_FILE).is_file()  # the second one's: it was not given up with the first
+    assert (tmp_path / LOCK_FILE).is_file()  # the second one's: the first has not released it
     with pytest.raises(InUseError, match="by a later start of job 7"), hold_run_lock(tmp_path, job="7", restart=1):
         pass
 
 
-def test_another_job_does_not(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
+def test_another_job_does_not_take_over(tmp_path: Path, holders: list["subprocess.Popen[str]"]) -> None:
     number = hold(tmp_path, holders, job="7", restart=0)
     with (
         pytest.raises(InUseError, match=f"in use by process {number} of job 7"),
@@ -259,25 +261,25 @@ def test_another_job_does_not(tmp_path: Path, holders: list["subprocess.Popen[st
         pass
 
 
-def test_taken_over_between_the_last_look_and_the_new_name(
+def test_a_takeover_between_the_check_and_the_rename(
     tmp_path: Path, holders: list["subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process may be frozen anywhere."""
     path = tmp_path / "step.pt"
-    look = files.require_run_lock
+    check = files.require_run_lock
 
-    def look_and_freeze() -> None:
-        look()
+    def check_and_freeze() -> None:
+        check()
         if not holders:
             hold(tmp_path, holders, job="7", restart=1)
 
-    monkeypatch.setattr(files, "require_run_lock", look_and_freeze)
+    monkeypatch.setattr(files, "require_run_lock", check_and_freeze)
     with hold_run_lock(tmp_path, job="7"), pytest.raises(InUseError, match="taken over"), atomic_path(path) as partial:
         partial.write_text("late")
     assert not path.exists()
 
 
-def test_a_frozen_writer_does_not_put_its_name_on_the_files_of_the_next(tmp_path: Path) -> None:
+def test_each_owner_has_its_own_names_of_unfinished_files(tmp_path: Path) -> None:
     names = []
     for restart in (0, 1):
         with hold_run_lock(tmp_path, job="7", restart=restart), atomic_path(tmp_path / "step.pt") as partial:
@@ -286,19 +288,19 @@ def test_a_frozen_writer_does_not_put_its_name_on_the_files_of_the_next(tmp_path
     assert len(set(names)) == 2
 
 
-def test_without_a_lock_nothing_is_asked(tmp_path: Path) -> None:
+def test_without_a_lock_nothing_is_checked(tmp_path: Path) -> None:
     leave_lock_of(tmp_path)
     require_run_lock()
     write_text(tmp_path / "a.txt", "text")
 
 
-def test_the_other_ranks_of_a_run_are_locked_out_with_it(tmp_path: Path) -> None:
+def test_the_other_ranks_of_a_run_lose_the_lock_with_rank_0(tmp_path: Path) -> None:
     owner = leave_lock_of(tmp_path, job="7", restart=0)
     features = tmp_path / "features" / "part_1.npz"
     with share_run_lock(owner, tmp_path):
         write_text(features, "old")
         leave_lock_of(tmp_path, job="7", restart=1, token="cd34", pid=8)
         with pytest.raises(InUseError, match="taken over by process 8"):
-            write_text(features, "of one that was believed dead")
+            write_text(features, "of one that seemed dead")
     assert features.read_text() == "old"
     require_run_lock()

@@ -1,4 +1,4 @@
-"""Disk, decoding and training step on real files; arithmetic on numbers by hand."""
+"""Disk, decoding and training step on real files; arithmetic against numbers by hand."""
 
 import dataclasses
 import json
@@ -39,9 +39,9 @@ SMALL = "CLIP.SECONDS 0.5 CLIP.NUM_FRAMES 2 TRAIN.GLOBAL_BATCH_SIZE 8 METHOD.QUE
 MIB = 2**20
 
 
-def speed_of(videos: Videos, *, seconds: float = 0.2, patience_seconds: float = 20.0) -> DecodeSpeed:
+def speed_of(videos: Videos, *, seconds: float = 0.2, timeout_seconds: float = 20.0) -> DecodeSpeed:
     cfg = load_config(CONFIG, SMALL.split())
-    workers = Workers(1, num_items=len(videos), timeout_seconds=patience_seconds, name=lambda video: f"{video}.mp4")
+    workers = Workers(1, num_items=len(videos), timeout_seconds=timeout_seconds, name=lambda video: f"{video}.mp4")
     dataset = build_train_dataset(cfg, WatchedVideos(videos, workers), build_views(cfg))
     return measure_decoding(dataset, workers=workers, decoder="pyav", seconds=seconds)
 
@@ -53,7 +53,7 @@ def listed(paths: Sequence[Path]) -> StoredVideos:
 
 @dataclass(frozen=True)
 class Trap:
-    """Good videos, but for one on which the decoder does not come back."""
+    """Good videos, except one on which the decoder hangs or dies."""
 
     videos: StoredVideos
     bad_video: int
@@ -93,7 +93,7 @@ def test_broken_videos_are_counted_and_named(motion_videos: Path, tmp_path: Path
     assert f"1 of 2 videos cannot be decoded: {tmp_path / 'broken.mp4'}" in found[1].fact
 
 
-def test_nothing_but_broken_videos_ends_before_the_time(tmp_path: Path) -> None:
+def test_broken_videos_alone_end_the_measurement_early(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.mp4", "b.mp4")]
     for path in paths:
         path.write_bytes(b"")
@@ -105,16 +105,16 @@ def test_nothing_but_broken_videos_ends_before_the_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "patience_seconds", "told"),
+    ("kills", "timeout_seconds", "end"),
     [(True, 60, "was killed (signal 9; out of memory?)"), (False, 5, "exceeded its limit of 5 s")],
 )
-def test_a_decoder_that_dies_or_hangs_is_named_with_the_video(
-    motion_videos: Path, kills: bool, patience_seconds: float, told: str
+def test_a_crash_or_hang_is_named_with_its_video(
+    motion_videos: Path, kills: bool, timeout_seconds: float, end: str
 ) -> None:
     paths = sorted(motion_videos.glob("train/*/*.mp4"))[:3]
     trap = Trap(listed(paths), bad_video=2, kills=kills)
-    speed = speed_of(trap, seconds=500, patience_seconds=patience_seconds)
-    assert speed.ended == f"2.mp4: its loader process {told}"
+    speed = speed_of(trap, seconds=500, timeout_seconds=timeout_seconds)
+    assert speed.ended == f"2.mp4: its loader process {end}"
     assert speed.num_clips == 2  # the second video; the first is not counted
     found = decoding(speed, list(map(str, paths)))[-1]
     assert found.level == "problem"
@@ -124,12 +124,12 @@ def test_a_decoder_that_dies_or_hangs_is_named_with_the_video(
 TEN_A_SECOND = DecodeSpeed("pyav", num_clips=20, seconds=2.0)
 
 
-def test_what_the_cores_give_against_what_the_step_takes() -> None:
+def test_supply_of_the_cores_against_demand_of_the_step() -> None:
     (found,) = balance(TEN_A_SECOND, Demand(50.0, ""), num_workers=4, usable_cores=2)
     assert found.level == "problem"
     assert "at most 20 clips/s from 2 workers on 2 usable cores" in found.fact
     assert "takes 50: 2.5 times too slow" in found.fact
-    assert found.way_out.startswith("about 5 cores")
+    assert found.fix.startswith("use about 5 cores")
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_neither_workers_nor_cores_alone_are_enough(num_workers: int, cores: int
     assert found.level == level
 
 
-def test_without_a_demand_nothing_is_judged() -> None:
+def test_without_a_demand_there_is_no_problem() -> None:
     (found,) = balance(TEN_A_SECOND, None, num_workers=2, usable_cores=2)
-    assert (found.level, found.way_out) == ("ok", "")
+    assert (found.level, found.fix) == ("ok", "")
     assert training_step(None, "no GPU here")[0].fact == "not measured: no GPU here"
 
 
@@ -169,7 +169,7 @@ def test_a_run_without_speeds_is_refused(tmp_path: Path) -> None:
         logged_demand(tmp_path / "nowhere")
 
 
-def test_which_clips_are_taken_in_words() -> None:
+def test_clips_of_each_video_as_text() -> None:
     views = build_views(load_config(CONFIG, SMALL.split()))
     assert clips_of_each(views) == "2 clips of 2 frames over 0.5 s of each"
     local = replace(views[0], seconds=0.25, num_frames=4)
@@ -177,7 +177,7 @@ def test_which_clips_are_taken_in_words() -> None:
     assert clips_of_each([*views, *[local] * 3]) == expected
 
 
-def test_made_up_batches_are_like_the_loaders(motion_videos: Path) -> None:
+def test_made_up_batches_have_the_loaders_shapes(motion_videos: Path) -> None:
     settings = f"{SMALL} DATA.ROOT {motion_videos} AUG.TEMPORAL_DIFFERENCE_PROBABILITY 1.0"
     cfg = load_config(CONFIG, settings.split())
     global_views = build_views(cfg)
@@ -207,7 +207,7 @@ def step_of(clock: list[float], *, seconds: float) -> Callable[[], torch.Tensor]
 
 
 @pytest.mark.parametrize(("counts_slow_first", "num_made"), [(True, 1), (False, 3)])
-def test_steps_are_counted_for_a_while(clock: list[float], counts_slow_first: bool, num_made: int) -> None:
+def test_steps_are_repeated_for_the_given_time(clock: list[float], counts_slow_first: bool, num_made: int) -> None:
     rest = {"num_clips": 16, "seconds": 3.0, "counts_slow_first": counts_slow_first}
     assert clips_per_second(step_of(clock, seconds=0.5), **rest) == 16 / 0.5
     assert clock == [0.5 * (2 + 6)]
@@ -228,7 +228,7 @@ def test_a_full_gpu_gets_smaller_parts(largest_part: int, num_parts: int | None)
     assert found == (Demand(10.0, f"{8 // num_parts} videos") if num_parts else None)
     (finding,) = batch_fits(8, given_parts=1, fitting_parts=parts)
     assert finding.level == ("ok" if parts == 1 else "problem")
-    assert f"TRAIN.ACCUMULATION_STEPS {parts}" in finding.way_out or parts in (1, None)
+    assert f"TRAIN.ACCUMULATION_STEPS {parts}" in finding.fix or parts in (1, None)
 
 
 def test_files_are_read_whole(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_files_are_read_whole(tmp_path: Path) -> None:
 
 
 # 4 files of 8 MiB in 0.1 s each: 80 MiB/s
-COLD = DiskSpeed(4, 32 * MIB, 0.02, 0.1, 0.001, can_forget=True, failures=[])
+COLD = DiskSpeed(4, 32 * MIB, 0.02, 0.1, 0.001, can_drop_cache=True, failures=[])
 
 
 def test_a_disk_slower_than_decoding_is_a_problem() -> None:
@@ -260,24 +260,24 @@ def test_a_disk_slower_than_decoding_is_a_problem() -> None:
     assert [finding.level for finding in disk(COLD, 0.11) + disk(COLD, None)] == ["ok", "ok"]
 
 
-def test_what_comes_from_a_cache_is_not_taken_for_a_disk() -> None:
+def test_a_cached_read_is_not_the_speed_of_the_disk() -> None:
     for cached in (
         dataclasses.replace(COLD, again_file_seconds=0.051),
-        dataclasses.replace(COLD, can_forget=False),
+        dataclasses.replace(COLD, can_drop_cache=False),
     ):
         (found,) = disk(cached, 0.01)
         assert found.level == "note"
-        assert "says nothing about the disk" in found.fact
+        assert "not the speed of the disk" in found.fact
     assert not dataclasses.replace(COLD, again_file_seconds=0.05).is_cached
 
 
 def test_files_that_cannot_be_read_are_named() -> None:
     found = disk(dataclasses.replace(COLD, failures=["a", "b"]), None)
     assert found[0].fact == "2 of 6 files cannot be read: a, b"
-    nothing = DiskSpeed(0, 0, 0.0, 0.0, 0.0, can_forget=True, failures=["a"])
+    nothing = DiskSpeed(0, 0, 0.0, 0.0, 0.0, can_drop_cache=True, failures=["a"])
     assert [finding.level for finding in disk(nothing, None)] == ["problem"]
 
 
-def test_long_lists_are_cut_and_counted() -> None:
+def test_first_of_long_lists() -> None:
     assert first_of(["a", "b", "c"]) == "a, b, c"
     assert first_of(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sce_video.engine.doctor.amounts import in_bytes, in_cores
-from sce_video.engine.doctor.finding import Finding, Section, refusal, section_text, summary_text
+from sce_video.engine.doctor.finding import Finding, PageSection, refusal, section_text, summary_text
 from sce_video.errors import UserError
 
 FINDINGS = [
@@ -13,8 +13,8 @@ FINDINGS = [
 ]
 
 
-def test_levels_can_be_told_apart_without_colour() -> None:
-    assert section_text(Section("Resources", FINDINGS)).splitlines() == [
+def test_levels_differ_without_colour() -> None:
+    assert section_text(PageSection("Resources", FINDINGS)).splitlines() == [
         "== Resources ==",
         "  ok       cores: 8 usable",
         "  note     load: busy",
@@ -27,18 +27,18 @@ def test_levels_can_be_told_apart_without_colour() -> None:
 
 
 def test_a_word_longer_than_a_line_is_broken() -> None:
-    lines = section_text(Section("", [Finding("note", "path", "b" * 300, "b" * 300)])).splitlines()
+    lines = section_text(PageSection("", [Finding("note", "path", "b" * 300, "b" * 300)])).splitlines()
     assert max(map(len, lines)) == 100
 
 
 @given(st.text("ab /", max_size=400), st.text("ab /-", max_size=400))
-def test_no_line_is_longer_than_100(fact: str, way_out: str) -> None:
-    text = section_text(Section(fact, [Finding("problem", "topic", fact, way_out)]))
+def test_no_line_is_longer_than_100(fact: str, fix: str) -> None:
+    text = section_text(PageSection(fact, [Finding("problem", "topic", fact, fix)]))
     assert max(map(len, text.splitlines())) <= 100
-    assert text.replace(" ", "").replace("\n", "").count("b") == 2 * fact.count("b") + way_out.count("b")
+    assert text.replace(" ", "").replace("\n", "").count("b") == 2 * fact.count("b") + fix.count("b")
 
 
-def test_the_way_out_of_a_refusal_is_its_last_part() -> None:
+def test_the_fix_of_a_refusal_is_the_last_part_of_the_error() -> None:
     error = UserError("it cannot; be loaded; pip install it")
     assert refusal("x", error) == Finding("problem", "x", "it cannot; be loaded", "pip install it")
     assert refusal("x", UserError("no"), level="note", otherwise="yes") == Finding("note", "x", "no", "yes")

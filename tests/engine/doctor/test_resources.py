@@ -1,4 +1,4 @@
-"""What a config's loader asks for against what there is; all numbers by hand."""
+"""Needs of a config's loader against the machine; all numbers by hand."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def needs(**changes: int) -> LoaderNeeds:
 
 def only(findings: list[Finding]) -> Finding:
     (finding,) = findings
-    assert (finding.way_out == "") == (finding.level == "ok")
+    assert (finding.fix == "") == (finding.level == "ok")
     return finding
 
 
@@ -41,13 +41,13 @@ def test_dockers_64_mib_are_too_few() -> None:
     assert found.level == "problem"
     for number in ("63 MiB free of 64 MiB", "2.9 GiB", "2 workers x 2", "588 MiB each"):
         assert number in found.fact
-    assert "--shm-size=4g" in found.way_out  # 1.25 x 2.87 GiB
-    assert "TRAIN.ACCUMULATION_STEPS" in found.way_out  # not even one worker fits
+    assert "--shm-size=4g" in found.fix  # 1.25 x 2.87 GiB
+    assert "TRAIN.ACCUMULATION_STEPS" in found.fix  # not even one worker fits
 
 
 def test_as_many_workers_as_fit_are_advised() -> None:
     space = Space(16 * MIB, 10 * MIB)  # 10 batches: 1 in hand, 9 // 2 = 4 workers
-    assert "DATA.NUM_WORKERS 4" in only(batches_in_shared_memory(needs(num_workers=8), space, is_used=True)).way_out
+    assert "DATA.NUM_WORKERS 4" in only(batches_in_shared_memory(needs(num_workers=8), space, is_used=True)).fix
     assert only(batches_in_shared_memory(needs(num_workers=4), space, is_used=True)).level == "ok"
 
 
@@ -60,7 +60,7 @@ def test_a_system_without_shared_memory() -> None:
     assert only(batches_in_shared_memory(needs(), None, is_used=True)).level == "ok"
 
 
-def test_a_small_shared_memory_does_not_matter_to_files_without_a_name() -> None:
+def test_a_small_shared_memory_does_not_matter_to_anonymous_files() -> None:
     found = only(batches_in_shared_memory(needs(), Space(64, 64), is_used=False))
     assert (found.level, found.fact.split(";")[0]) == ("ok", "64 B free of 64 B")
 
@@ -78,7 +78,7 @@ def test_memory_names_both_limits() -> None:
     assert batches_in_memory(needs(), None) == []
 
 
-def test_cores_are_named_by_who_limits_them() -> None:
+def test_every_limit_of_cores_is_named() -> None:
     found = only(usable_cores(Cores(64, 64, 1.5, 8), needs(num_workers=1)))
     assert found.fact.startswith("1 usable: 64 cores in the machine, 64 by affinity, 1.5 by the control group's quota")
     assert "8 by SLURM_CPUS_PER_TASK" in found.fact
@@ -91,7 +91,7 @@ def test_more_workers_than_cores(workers: int, level: str) -> None:
 
 
 @pytest.mark.parametrize(("load", "level"), [(32.0, "ok"), (32.1, "note")])
-def test_a_busy_machine_is_said(load: float, level: str) -> None:
+def test_a_busy_machine_is_a_note(load: float, level: str) -> None:
     assert only(busy_cores(load, EIGHT)).level == level
 
 
@@ -102,11 +102,11 @@ def test_open_files() -> None:
     assert found.level == "problem"
     assert "256 allowed" in found.fact
     assert "321 needed with 32 workers" in found.fact
-    assert found.way_out == "ulimit -n 1024"
+    assert found.fix == "ulimit -n 1024"
 
 
 @pytest.mark.parametrize(
-    ("cores", "environ", "num_threads", "level", "way_out"),
+    ("cores", "environ", "num_threads", "level", "fix"),
     [
         (EIGHT, {}, 8, "ok", ""),
         (EIGHT, {"OMP_NUM_THREADS": "64"}, 64, "problem", "export OMP_NUM_THREADS=8"),
@@ -116,6 +116,6 @@ def test_open_files() -> None:
         (Cores(2, 2, None, None), {"OMP_NUM_THREADS": "1"}, 1, "ok", ""),
     ],
 )
-def test_threads(cores: Cores, environ: dict[str, str], num_threads: int, level: str, way_out: str) -> None:
+def test_threads(cores: Cores, environ: dict[str, str], num_threads: int, level: str, fix: str) -> None:
     found = only(threads(cores, environ, num_threads))
-    assert (found.level, found.way_out) == (level, way_out)
+    assert (found.level, found.fix) == (level, fix)

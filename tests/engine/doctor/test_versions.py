@@ -15,7 +15,7 @@ from sce_video.engine.doctor.versions import (
 @pytest.mark.parametrize(
     ("number", "text"), [(91000, "9.10.0"), (90800, "9.8.0"), (92600, "9.26.0"), (8902, "8.9.2"), (None, "none")]
 )
-def test_cudnn_as_people_write_it(number: int | None, text: str) -> None:
+def test_cudnn_version_as_text(number: int | None, text: str) -> None:
     assert cudnn_text(number) == text
 
 
@@ -38,7 +38,7 @@ def test_bad_releases(torch_version: str, cudnn: int | None, level: str | None) 
     assert [finding.level for finding in found] == ([] if level is None else [level])
     for finding in found:
         assert torch_version in finding.fact
-        assert "9.15" in finding.way_out
+        assert "9.15" in finding.fix
 
 
 def bf16_is_right() -> bool:
@@ -56,7 +56,7 @@ def bf16_is_right() -> bool:
 
 
 @pytest.mark.parametrize(("wanted", "level"), [("bf16", "problem"), ("fp32", "note")])
-def test_the_self_test_says_what_a_training_step_would_find(wanted: str, level: str) -> None:
+def test_the_self_test_agrees_with_a_training_step(wanted: str, level: str) -> None:
     (found,) = conv3d_self_test(torch.device("cpu"), wanted=wanted)
     assert found.level == ("ok" if bf16_is_right() else level)
     assert "bf16" in found.topic + found.fact
@@ -79,11 +79,11 @@ def test_software_names_its_versions() -> None:
     assert "Python 3." in text
 
 
-def test_every_decoder_loads_or_says_how_to_make_it() -> None:
+def test_every_decoder_loads_or_has_a_fix() -> None:
     loaded, findings = decoders(wanted="pyav")
     assert "pyav" in loaded
     assert len(findings) == len(DECODERS)
     for name, finding in zip(DECODERS, findings, strict=True):
         assert name in finding.topic
         assert (finding.level == "ok") == (name in loaded)
-        assert (finding.way_out != "") == (name not in loaded)
+        assert (finding.fix != "") == (name not in loaded)

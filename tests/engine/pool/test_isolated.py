@@ -1,4 +1,4 @@
-"""Processes that crash, hang and grow. Tasks are expressions for `eval`, which every process knows."""
+"""Processes that crash, hang and grow. Tasks are expressions for `eval`, which can be pickled by name."""
 
 import multiprocessing
 import os
@@ -49,17 +49,17 @@ def test_a_hang_costs_one_task_and_its_process(monkeypatch: pytest.MonkeyPatch) 
     assert outcomes == {tasks[0]: late, "1": 1, tasks[2]: late, "2": 2}
 
 
-def test_a_task_that_eats_memory_is_lost_and_the_next_one_is_not() -> None:
+def test_a_task_over_the_memory_limit_is_lost_and_the_next_is_not() -> None:
     outcomes = run(["len(bytearray(4 << 30))", "len(bytearray(1 << 20))"], num_workers=1)
     assert list(outcomes.values()) == [Lost("needs more than 3 GiB of memory", "memory"), 1 << 20]
 
 
-def test_what_is_nobodys_fault_ends_the_run() -> None:
+def test_an_oserror_of_a_task_ends_the_run() -> None:
     with pytest.raises(OSError, match="No space left"):
         run(["1", "(_ for _ in ()).throw(OSError(28, 'No space left'))", "2"])
 
 
-def test_leaving_early_ends_the_processes() -> None:
+def test_closing_the_iterator_ends_the_processes() -> None:
     tasks = [f"{OS}.getpid()", *[f"{TIME}.sleep(1000)"] * 4]
     outcomes = run_isolated(eval, tasks, num_workers=1, timeout_seconds=60.0, memory_bytes=3 << 30)
     _, worker = next(outcomes)
@@ -80,7 +80,7 @@ def test_a_worker_killed_between_two_tasks_is_replaced() -> None:
     assert rest["2"] in (2, Lost("its process died (SIGKILL)", "memory"))  # it may have begun already
 
 
-def test_a_worker_that_never_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_never_starts_on_its_task_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "_MAX_START_SECONDS", 3.0)
     monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.0)
 
@@ -95,7 +95,7 @@ def test_a_worker_that_never_begins_is_replaced(monkeypatch: pytest.MonkeyPatch)
 
 
 class Stuck:
-    """A function that cannot be read in the new process, where it sleeps instead."""
+    """A function whose unpickling in the new process hangs."""
 
     __module__ = "builtins"
 
@@ -106,14 +106,14 @@ class Stuck:
         return time.sleep, (1000,)
 
 
-def test_processes_that_never_begin_are_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_never_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "_MAX_START_SECONDS", 0.2)
     monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.0)
     with pytest.raises(OSError, match=r"have not started after 0\.2 seconds"):
         list(run_isolated(Stuck(), ["1"], num_workers=1, timeout_seconds=1000.0, memory_bytes=3 << 30))
 
 
-def test_processes_that_cannot_start_are_no_endless_loop() -> None:
+def test_processes_that_die_on_start_are_an_error() -> None:
     with pytest.raises(OSError, match="die on start"):
         run(["1"], memory_bytes=4096)
 
@@ -133,4 +133,4 @@ def test_ctrl_c_while_processes_start_is_not_lost(monkeypatch: pytest.MonkeyPatc
     finally:
         signal.signal(signal.SIGINT, before)
     monkeypatch.undo()
-    assert run(["1"]) == {"1": 1}  # nor has the fork server ended
+    assert run(["1"]) == {"1": 1}  # the fork server is still alive

@@ -18,7 +18,7 @@ class Pair(NamedTuple):
     tensor: Tensor | None
 
 
-def there_and_back(obj):
+def round_trip(obj):
     return unpack(pack(obj), pin_memory=False)
 
 
@@ -29,37 +29,37 @@ def there_and_back(obj):
 )
 def test_any_tensors_arrive_bit_for_bit(kinds, text):
     tensors = [(torch.rand(shape) * 9 - 4).to(dtype) for dtype, shape in kinds]
-    arrived, note = there_and_back((tensors, text))
+    arrived, note = round_trip((tensors, text))
     assert note == text
     assert [(there.dtype, there.shape) for there in arrived] == [(here.dtype, here.shape) for here in tensors]
     assert all(map(torch.equal, arrived, tensors))
 
 
-def test_the_kind_of_containers_is_kept():
+def test_containers_keep_their_type():
     sent = {"pair": Pair(3, torch.arange(4)), "none": Pair(4, None), "rest": [1, (2.5, "ü")]}
-    arrived = there_and_back(sent)
+    arrived = round_trip(sent)
     assert type(arrived["pair"]) is Pair
     assert arrived["pair"].tensor.tolist() == [0, 1, 2, 3]
     assert arrived["none"] == Pair(4, None)
     assert arrived["rest"] == [1, (2.5, "ü")]
 
 
-def test_tensors_that_are_views_arrive_as_what_they_show():
+def test_views_of_tensors():
     frames = torch.arange(24).view(2, 3, 4)
     sent = [frames.permute(2, 0, 1), frames[:, ::2], frames[0, 0].expand(5, 4)]
-    assert all(map(torch.equal, there_and_back(sent), sent))
+    assert all(map(torch.equal, round_trip(sent), sent))
 
 
 @given(order=st.permutations(range(4)), shape=st.lists(st.integers(1, 4), min_size=4, max_size=4))
-def test_tensors_arrive_as_they_lie_in_memory(order, shape):
+def test_the_memory_layout_is_kept(order, shape):
     sent = torch.rand(shape).permute(order)
-    arrived = there_and_back(sent)
+    arrived = round_trip(sent)
     assert torch.equal(arrived, sent)
-    wide = [dim for dim in range(4) if sent.shape[dim] > 1]  # the stride of a dimension of one means nothing
+    wide = [dim for dim in range(4) if sent.shape[dim] > 1]  # the stride of a dimension of size one is arbitrary
     assert [arrived.stride(dim) for dim in wide] == [sent.stride(dim) for dim in wide]
 
 
-def test_a_file_is_used_again_when_its_receiver_has_let_go():
+def test_a_file_is_reused_once_its_receiver_has_freed_it():
     pool = ShmPool()
 
     def send(number):
@@ -82,7 +82,7 @@ def test_a_file_is_used_again_when_its_receiver_has_let_go():
     assert fourth[0].unique().tolist() == [4]
 
 
-def test_a_file_that_is_too_small_makes_way():
+def test_a_file_that_is_too_small_is_replaced():
     pool = ShmPool()
     before = len(os.listdir("/proc/self/fd"))
     open_files = set()
@@ -94,23 +94,23 @@ def test_a_file_that_is_too_small_makes_way():
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_tensors_that_arrive_can_be_written_apart_from_each_other():
+def test_received_tensors_do_not_share_memory():
     ones = torch.ones(3)
-    first, second = there_and_back([ones, ones])
+    first, second = round_trip([ones, ones])
     first += 1
     assert (first.tolist(), second.tolist(), ones.tolist()) == ([2, 2, 2], [1, 1, 1], [1, 1, 1])
 
 
-def test_without_memory_files_the_way_is_the_same(monkeypatch):
+def test_without_memfd_create(monkeypatch):
     monkeypatch.delattr(os, "memfd_create")
     big = torch.arange(100_000)
-    assert torch.equal(there_and_back([big])[0], big)
+    assert torch.equal(round_trip([big])[0], big)
 
 
 def test_no_descriptor_stays_open():
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
-        there_and_back([torch.ones(1000)])
+        round_trip([torch.ones(1000)])
     with pytest.raises(AttributeError, match="local object"):
         pack(lambda: None)
     assert len(os.listdir("/proc/self/fd")) == before
@@ -142,7 +142,7 @@ def test_silence_is_a_timeout():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_tensors_are_pinned_where_that_is_asked_for():
+def test_pin_memory():
     sent = [Pair(1, torch.rand(2, 3)), Pair(2, torch.rand(0, 3)), Pair(3, torch.arange(5, dtype=torch.uint8))]
     arrived = unpack(pack(sent), pin_memory=True)
     assert [pair.tensor.is_pinned() for pair in arrived if pair.tensor.numel()] == [True, True]

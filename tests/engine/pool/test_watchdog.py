@@ -32,7 +32,7 @@ def exit_code_of(child: int) -> int:
         (True, False, float("inf"), 5),
     ],
 )
-def test_only_a_worker_that_is_on_an_item_for_too_long_is_ended(is_worker, is_done, limit, code):
+def test_only_a_worker_past_its_time_limit_is_ended(is_worker, is_done, limit, code):
     child = os.fork()
     if child == 0:
         leave_signals_to_main_process()
@@ -46,7 +46,7 @@ def test_only_a_worker_that_is_on_an_item_for_too_long_is_ended(is_worker, is_do
     assert exit_code_of(child) == code
 
 
-def test_what_a_dead_worker_was_on_can_be_read():
+def test_the_item_of_a_dead_worker_can_be_read():
     shared = memory()
     slot = WorkerSlot(shared, most_seconds=1.0)
     assert slot.item is None
@@ -62,7 +62,7 @@ def test_what_a_dead_worker_was_on_can_be_read():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])
-def test_a_worker_leaves_the_jobs_signals_to_the_main_process(number):
+def test_a_worker_ignores_the_jobs_signals(number):
     child = os.fork()
     if child == 0:
         leave_signals_to_main_process()
@@ -72,7 +72,7 @@ def test_a_worker_leaves_the_jobs_signals_to_the_main_process(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGALRM])
-def test_a_worker_is_ended_without_asking_the_main_process_s_handlers(number):
+def test_a_worker_does_not_inherit_the_main_processs_handlers(number):
     before = signal.signal(number, lambda *_: os._exit(6))
     try:
         child = os.fork()
@@ -86,7 +86,7 @@ def test_a_worker_is_ended_without_asking_the_main_process_s_handlers(number):
 
 
 def on_one_item_while_waiting(*, waits_for: float, most: float, then: float) -> tuple[int, int | None]:
-    """How a worker ends that waits for others while it is on item 3, and what it is on then."""
+    """Exit code of a worker that waits for others during item 3, and its item at the end."""
     shared = memory()
     child = os.fork()
     if child == 0:
@@ -102,22 +102,22 @@ def on_one_item_while_waiting(*, waits_for: float, most: float, then: float) -> 
     return code, None if item < 0 else item
 
 
-def test_waiting_for_others_is_no_time_on_an_item():
+def test_waiting_for_others_pauses_the_time_limit():
     assert on_one_item_while_waiting(waits_for=1.5, most=30.0, then=0.0) == (5, 3)
 
 
-def test_who_waits_for_too_long_is_ended_and_no_item_is_to_blame():
+def test_waiting_too_long_ends_the_worker_without_blaming_an_item():
     assert on_one_item_while_waiting(waits_for=30.0, most=0.2, then=0.0) == (-signal.SIGALRM, None)
 
 
-def test_after_waiting_the_time_on_the_item_begins():
+def test_after_waiting_the_time_limit_starts_again():
     assert on_one_item_while_waiting(waits_for=0.1, most=30.0, then=30.0) == (-signal.SIGALRM, 3)
 
 
-def test_a_worker_that_stands_still_is_overdue_on_nothing_too():
-    """It owes a result: how long the main process has waited counts, not how long the worker had nothing to do."""
+def test_a_worker_can_be_overdue_without_an_item():
+    """The main process's wait for a result counts, not the worker's idle time before the task."""
     slot = WorkerSlot(memory(), most_seconds=100.0)
-    slot._memory[1] -= 111 * 10**9  # as if that was so long ago; it is ended 10 s after the kernel should have
+    slot._memory[1] -= 111 * 10**9  # 111 s ago; 10 s of grace after the kernel timer
     assert not slot.is_overdue(waited_seconds=0.0)
     assert not slot.is_overdue(waited_seconds=109.0)
     assert slot.is_overdue(waited_seconds=111.0)
@@ -127,7 +127,7 @@ def test_a_worker_that_stands_still_is_overdue_on_nothing_too():
     assert slot.is_overdue(waited_seconds=0.0)
 
 
-def test_who_waits_for_others_is_overdue_when_that_takes_too_long():
+def test_waiting_for_others_too_long_is_overdue():
     slot = WorkerSlot(memory(), most_seconds=600.0)
     slot._memory[1] -= 609 * 10**9
     assert not slot.is_overdue(waited_seconds=1000.0)
@@ -135,6 +135,6 @@ def test_who_waits_for_others_is_overdue_when_that_takes_too_long():
     assert slot.is_overdue(waited_seconds=1000.0)
 
 
-def test_elsewhere_nothing_is_timed_while_waiting():
+def test_outside_a_worker_waiting_has_no_limit():
     with waiting_for_others(most_seconds=0.01):
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""One process from the main process's end; what pools make of it is tested with them."""
+"""One worker process, seen from the main process; the pools have their own tests."""
 
 import multiprocessing
 import os
@@ -19,33 +19,33 @@ def work(task):
     if task == "leave":
         leave()
     if task == "raise":
-        raise ValueError("told")
+        raise ValueError("a message")
     return task
 
 
-def news_of(worker):
+def answer_of(worker):
     while (answer := worker.poll(wait_seconds=1.0)) is None:
         pass
     return answer
 
 
-def test_results_deaths_and_errors_are_the_news():
+def test_poll_returns_results_deaths_and_errors():
     new_process = multiprocessing.get_context("fork").Process
     worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, new_process, forwarded_errors=(ValueError,)))
     try:
-        for task, told in (("kill", Death(7, -signal.SIGKILL)), ("leave", Death(7, 3))):
+        for task, death in (("kill", Death(7, -signal.SIGKILL)), ("leave", Death(7, 3))):
             worker.give(task)
-            assert news_of(worker) == told
+            assert answer_of(worker) == death
             assert worker.tasks.popleft() == task
         assert worker.num_deaths == 2
         assert [Death(7, code).signal_number for code in (-9, 3)] == [9, 0]
         for task in ("fine", "raise"):
             worker.give(task)
-        assert unpack(news_of(worker), pin_memory=False) == "fine"
+        assert unpack(answer_of(worker), pin_memory=False) == "fine"
         assert worker.num_deaths == 0
-        raised = unpack(news_of(worker), pin_memory=False)
+        raised = unpack(answer_of(worker), pin_memory=False)
         assert isinstance(raised, Raised)
-        assert str(raised.with_cause()) == "told"
+        assert str(raised.with_cause()) == "a message"
         assert "in work" in str(raised.with_cause().__cause__)
     finally:
         worker.end()
@@ -53,10 +53,10 @@ def test_results_deaths_and_errors_are_the_news():
 
 class _NoMemory(multiprocessing.get_context("fork").Process):
     def start(self):
-        raise BlockingIOError(11, "Resource temporarily unavailable")  # as os.fork() says it
+        raise BlockingIOError(11, "Resource temporarily unavailable")  # as os.fork() raises it
 
 
-def test_a_process_that_cannot_be_started_is_no_trouble_to_end():
+def test_a_process_that_failed_to_start_can_be_ended():
     worker = Worker(WorkerSpec(work, 60.0, 60.0, lambda: None, _NoMemory))
     with pytest.raises(BlockingIOError):
         worker.give("fine")

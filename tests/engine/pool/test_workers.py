@@ -18,7 +18,7 @@ from tests.deadly import WAYS, hang, kill, processes_begun_here
 NUM_ITEMS = 40
 
 
-def crew(*, num_workers: int, tasks_ahead: int = 2, timeout_seconds: float = 120.0) -> Workers:
+def pool(*, num_workers: int, tasks_ahead: int = 2, timeout_seconds: float = 120.0) -> Workers:
     return Workers(
         num_workers,
         num_items=NUM_ITEMS,
@@ -29,7 +29,7 @@ def crew(*, num_workers: int, tasks_ahead: int = 2, timeout_seconds: float = 120
 
 
 def doing(workers: Workers, deadly: dict[int, str]):
-    """Work on a task of several items: why each was blocked, or a tensor of its number."""
+    """`work` for tasks of several items: per item a tensor of its index, or the reason that it is blocked."""
 
     def work(task):
         done = []
@@ -63,8 +63,8 @@ def _no_process_is_left():
     assert processes_begun_here() == before
 
 
-def test_blocked_items_are_named_with_what_they_did():
-    workers = crew(num_workers=1)
+def test_why_items_are_blocked():
+    workers = pool(num_workers=1)
     for item, number in ((3, signal.SIGSEGV), (4, signal.SIGALRM), (5, signal.SIGKILL), (6, 0)):
         workers.block(item, number)
     assert workers.why_blocked(2) is None
@@ -75,7 +75,7 @@ def test_blocked_items_are_named_with_what_they_did():
 
 
 def test_blocked_items_can_be_blocked_again_in_the_next_run():
-    first, second = crew(num_workers=1), crew(num_workers=0)
+    first, second = pool(num_workers=1), pool(num_workers=0)
     for item, number in ((9, signal.SIGSEGV), (0, 0), (5, signal.SIGALRM)):
         first.block(item, number)
     assert first.blocked() == {0: 0, 5: 14, 9: 11}
@@ -84,8 +84,8 @@ def test_blocked_items_can_be_blocked_again_in_the_next_run():
     assert [second.why_blocked(item) for item in range(10)] == [first.why_blocked(item) for item in range(10)]
 
 
-def test_a_process_that_was_there_before_sees_what_is_blocked():
-    workers = crew(num_workers=1)
+def test_processes_forked_earlier_see_blocked_items():
+    workers = pool(num_workers=1)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -99,18 +99,18 @@ def test_a_process_that_was_there_before_sees_what_is_blocked():
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
 @pytest.mark.parametrize("tasks_ahead", [1, 100])
 @pytest.mark.parametrize("num_tasks", [0, 1, 13])
-def test_results_come_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_tasks):
+def test_results_are_in_the_order_of_the_tasks(num_workers, tasks_ahead, num_tasks):
     def work(task):
         if task % 4 == 0:
             time.sleep(0.002)
         return [task * 2]
 
-    results = crew(num_workers=num_workers, tasks_ahead=tasks_ahead).results(work, range(num_tasks))
+    results = pool(num_workers=num_workers, tasks_ahead=tasks_ahead).results(work, range(num_tasks))
     assert list(results) == [[task * 2] for task in range(num_tasks)]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypatch, log_lines):
+def test_a_worker_that_has_grown_is_replaced_silently(num_workers, monkeypatch, log_lines):
     monkeypatch.setattr(worker, "_MAX_GROWTH_BYTES", 40 * 2**20)
     leaked = []
 
@@ -119,7 +119,7 @@ def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypat
         leaked[-1].write(b"x" * len(leaked[-1]))
         return os.getpid(), task
 
-    results = list(crew(num_workers=num_workers).results(work, range(30)))
+    results = list(pool(num_workers=num_workers).results(work, range(30)))
     assert [task for _, task in results] == list(range(30))
     assert 3 * num_workers <= len({doer for doer, _ in results}) <= 8 * num_workers
     assert log_lines() == []
@@ -128,7 +128,7 @@ def test_a_worker_that_has_grown_makes_way_without_a_word(num_workers, monkeypat
 def test_workers_are_other_processes_and_few_tasks_are_drawn_ahead():
     drawn = []
     tasks = (drawn.append(task) or task for task in itertools.count())
-    results = crew(num_workers=2, tasks_ahead=3).results(lambda task: os.getpid(), tasks)
+    results = pool(num_workers=2, tasks_ahead=3).results(lambda task: os.getpid(), tasks)
     doers = [next(results) for _ in range(10)]
     assert os.getpid() not in doers
     assert len(set(doers)) == 2
@@ -137,10 +137,10 @@ def test_workers_are_other_processes_and_few_tasks_are_drawn_ahead():
 
 
 @pytest.mark.parametrize(("way", "num_workers"), [("kill", 1), ("kill", 2), ("kill", 3), ("segfault", 2), ("leave", 2)])
-def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_workers, log_lines):
-    """First, middle, last, two in one task."""
+def test_a_worker_that_dies_is_replaced_and_its_item_blocked(way, num_workers, log_lines):
+    """On the first item, in the middle, on the last, on two of one task."""
     deadly = dict.fromkeys((0, 13, 14, 20, 39), way)
-    workers = crew(num_workers=num_workers)
+    workers = pool(num_workers=num_workers)
     tasks = [range(start, start + 4) for start in range(0, NUM_ITEMS, 4)]
     results = list(workers.results(doing(workers, deadly), tasks))
     found = [part for result in results for part in numbers(result)]
@@ -152,7 +152,7 @@ def test_a_worker_that_dies_is_replaced_and_what_it_was_on_is_lost(way, num_work
 
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
-    workers = crew(num_workers=num_workers, timeout_seconds=0.7)
+    workers = pool(num_workers=num_workers, timeout_seconds=0.7)
     results = list(workers.results(doing(workers, {1: "hang", 2: "hang"}), [[0, 1], [2, 3], [4, 5]]))
     why = [
         "1.mp4: its loader process exceeded its limit of 0.7 s",
@@ -161,8 +161,8 @@ def test_a_worker_that_hangs_in_native_code_is_ended(num_workers):
     assert list(map(numbers, results)) == [[0, why[0]], [why[1], 3], [4, 5]]
 
 
-def test_time_is_counted_for_each_item_alone():
-    workers = crew(num_workers=1, timeout_seconds=3.0)
+def test_the_time_limit_is_per_item():
+    workers = pool(num_workers=1, timeout_seconds=3.0)
 
     def work(task):
         for item in range(16):
@@ -174,8 +174,8 @@ def test_time_is_counted_for_each_item_alone():
     assert workers.blocked() == {}
 
 
-def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
-    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=1.0)
+def test_an_idle_worker_has_no_time_limit(log_lines):
+    workers = pool(num_workers=1, tasks_ahead=1, timeout_seconds=1.0)
     results = workers.results(doing(workers, {}), [[1], [2], [3]])
     assert numbers(next(results)) == [1]
     time.sleep(1.5)
@@ -184,17 +184,17 @@ def test_a_worker_without_tasks_may_wait_for_any_time(log_lines):
 
 
 @pytest.mark.parametrize("when", ["before the first", "after the last"])
-def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(when, log_lines):
-    """In native code, as one that collates or waits for a pipe that nobody reads."""
+def test_a_worker_that_hangs_between_items_is_ended_and_no_item_blocked(when, log_lines):
+    """In native code, as while it collates or writes to a pipe that nobody reads."""
     tries = mmap.mmap(-1, 1)
-    workers = crew(num_workers=1, timeout_seconds=0.7)
+    workers = pool(num_workers=1, timeout_seconds=0.7)
 
     def work(task):
-        for place in ("before the first", "after the last"):
-            if place == "after the last":
+        for moment in ("before the first", "after the last"):
+            if moment == "after the last":
                 workers.working_on(task)
                 workers.working_on(None)
-            if place == when and task == 2 and tries[0] == 0:
+            if moment == when and task == 2 and tries[0] == 0:
                 tries[0] = 1
                 hang()
         return task
@@ -206,8 +206,8 @@ def test_a_worker_that_stands_still_between_items_is_ended_and_no_item_is_lost(w
     ]
 
 
-def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
-    """No timer of the kernel ends it."""
+def test_a_worker_stopped_before_its_task_is_replaced(monkeypatch, log_lines):
+    """The kernel timer does not end a stopped process."""
     monkeypatch.setattr(watchdog, "_GRACE_SECONDS", 0.5)
     doers = []
 
@@ -216,7 +216,7 @@ def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_
         os.kill(doers[0], signal.SIGSTOP)  # its next task is given to it after this
         yield from (2, 3)
 
-    workers = crew(num_workers=1, tasks_ahead=1, timeout_seconds=0.7)
+    workers = pool(num_workers=1, tasks_ahead=1, timeout_seconds=0.7)
     for doer, task in workers.results(lambda task: (os.getpid(), task), tasks()):
         doers.append(doer)
         assert task == len(doers) - 1
@@ -227,9 +227,9 @@ def test_a_worker_that_was_stopped_before_its_task_is_replaced(monkeypatch, log_
     ]
 
 
-def test_an_accident_is_forgiven(log_lines):
+def test_one_death_does_not_block_an_item(log_lines):
     tries = mmap.mmap(-1, NUM_ITEMS)  # seen by all processes
-    workers = crew(num_workers=2)
+    workers = pool(num_workers=2)
 
     def work(item):
         workers.working_on(item)
@@ -243,9 +243,9 @@ def test_an_accident_is_forgiven(log_lines):
     assert "0.mp4: its loader process was killed (signal 9; out of memory?); retrying once" in log_lines()[0]
 
 
-def test_accidents_on_one_video_with_a_result_between_do_not_add_up():
+def test_deaths_on_one_item_with_a_result_between_do_not_add_up():
     tries = mmap.mmap(-1, 1)
-    workers = crew(num_workers=1)
+    workers = pool(num_workers=1)
 
     def work(item):
         workers.working_on(item)
@@ -259,9 +259,9 @@ def test_accidents_on_one_video_with_a_result_between_do_not_add_up():
     assert workers.blocked() == {}
 
 
-def test_results_from_before_a_death_are_not_done_again():
+def test_results_from_before_a_death_are_not_redone():
     done = mmap.mmap(-1, NUM_ITEMS)
-    workers = crew(num_workers=1, tasks_ahead=6)
+    workers = pool(num_workers=1, tasks_ahead=6)
     work = doing(workers, {5: "kill"})
 
     def counted(task):
@@ -273,8 +273,8 @@ def test_results_from_before_a_death_are_not_done_again():
     assert list(done[:7]) == [1, 1, 1, 1, 1, 3, 1]
 
 
-def test_workers_that_die_on_nothing_end_the_run():
-    results = crew(num_workers=2).results(lambda task: kill() if task == 3 else task, range(9))
+def test_repeated_deaths_between_items_end_the_run():
+    results = pool(num_workers=2).results(lambda task: kill() if task == 3 else task, range(9))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(
         WorkerError, match=r"between videos: .*\(signal 9; .*, the 10th in a row; lower DATA.NUM_WORKERS"
@@ -282,8 +282,8 @@ def test_workers_that_die_on_nothing_end_the_run():
         next(results)
 
 
-def test_work_that_does_not_refuse_what_is_lost_ends_the_run():
-    workers = crew(num_workers=1)
+def test_work_that_does_not_refuse_a_blocked_item_ends_the_run():
+    workers = pool(num_workers=1)
 
     def work(task):
         workers.working_on(3)
@@ -293,8 +293,8 @@ def test_work_that_does_not_refuse_what_is_lost_ends_the_run():
         list(workers.results(work, [0]))
 
 
-def test_many_deadly_videos_in_one_task_do_not():
-    workers = crew(num_workers=1)
+def test_many_deadly_items_in_one_task_do_not_end_the_run():
+    workers = pool(num_workers=1)
     (result,) = workers.results(doing(workers, dict.fromkeys(range(8), "kill")), [range(10)])
     assert numbers(result)[8:] == [8, 9]
     assert len(workers.blocked()) == 8
@@ -306,13 +306,13 @@ class OddError(Exception):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_an_error_is_raised_again_with_its_class(num_workers):
+def test_errors_are_raised_in_the_main_process(num_workers):
     def work(task):
         if task == 3:
             raise ManifestError("list.txt is empty")
         return task
 
-    results = crew(num_workers=num_workers).results(work, range(9))
+    results = pool(num_workers=num_workers).results(work, range(9))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ManifestError, match="list.txt is empty") as raised:
         next(results)
@@ -321,51 +321,51 @@ def test_an_error_is_raised_again_with_its_class(num_workers):
         assert list(results) == []
 
 
-def test_an_error_that_cannot_travel_is_told():
+def test_an_error_that_cannot_be_pickled_becomes_a_runtime_error():
     def work(task):
         raise OddError(1, 2)
 
     with pytest.raises(RuntimeError, match="OddError: 1 and 2"):
-        list(crew(num_workers=1).results(work, [0]))
+        list(pool(num_workers=1).results(work, [0]))
 
 
-def test_a_result_that_cannot_travel_is_an_error():
+def test_a_result_that_cannot_be_pickled_is_an_error():
     with pytest.raises(AttributeError, match="local object"):
-        list(crew(num_workers=1).results(lambda task: lambda: task, [0]))
+        list(pool(num_workers=1).results(lambda task: lambda: task, [0]))
 
 
-def test_workers_end_with_the_iterator_even_in_the_middle_of_a_hang():
+def test_workers_end_with_the_iterator_even_while_they_hang():
     def work(task):
         if task > 1:
             hang()
         return task
 
-    results = crew(num_workers=3).results(work, range(9))
+    results = pool(num_workers=3).results(work, range(9))
     assert [next(results), next(results)] == [0, 1]
     assert len(processes_begun_here()) >= 3
-    results.close()  # the fixture looks for what is left
+    results.close()  # the fixture checks that no process is left
 
 
 def test_no_descriptor_stays_open():
-    gc.collect()  # what other tests have left in tracebacks
+    gc.collect()  # of other tests' tracebacks
     before = len(os.listdir("/proc/self/fd"))
-    workers = crew(num_workers=2)
+    workers = pool(num_workers=2)
     list(workers.results(doing(workers, {3: "kill", 8: "kill"}), [[item] for item in range(10)]))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def wait_until(holds) -> None:
-    """Return at once when it holds; a bound that only a broken program reaches."""
+    """Return as soon as `holds()`; only a broken program reaches the time limit."""
     for _ in range(600):
         if holds():
             return
         time.sleep(0.05)
-    raise AssertionError("waited half a minute in vain")
+    raise AssertionError("it does not hold after 30 s")
 
 
 def main_program(there, workers, work) -> None:
-    """A main process with two workers, which reports every result and in the end whether Ctrl-C reached it."""
+    """A main process that sends every result, and at the end whether Ctrl-C reached it."""
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -375,7 +375,7 @@ def main_program(there, workers, work) -> None:
         there.send("stopped")
 
 
-def begin(workers, work):
+def start_main_program(workers, work):
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=main_program, args=(there, workers, work))
     process.start()
@@ -384,8 +384,8 @@ def begin(workers, work):
 
 
 def test_no_worker_outlives_a_main_process_that_is_killed():
-    """Neither the one that waits for tasks, nor the one that hangs: nobody else is there to end it."""
-    workers = crew(num_workers=2, timeout_seconds=300.0)
+    """Neither an idle worker nor one that hangs, which nothing else would end."""
+    workers = pool(num_workers=2, timeout_seconds=300.0)
 
     def work(task):
         if task == 4:
@@ -393,7 +393,7 @@ def test_no_worker_outlives_a_main_process_that_is_killed():
             hang()
         return os.getpid()
 
-    process, here = begin(workers, work)
+    process, here = start_main_program(workers, work)
     pids = {here.recv() for _ in range(4)}
     assert len(pids) == 2
     process.kill()
@@ -402,11 +402,11 @@ def test_no_worker_outlives_a_main_process_that_is_killed():
 
 
 def test_ctrl_c_reaches_the_main_process_once(capfd):
-    process, here = begin(crew(num_workers=2), lambda task: time.sleep(0.01) or os.getpid())
+    process, here = start_main_program(pool(num_workers=2), lambda task: time.sleep(0.01) or os.getpid())
     pids = {here.recv() for _ in range(4)}
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     while (last := here.recv()) != "stopped":
-        assert last in pids  # the same workers go on until the main process ends them
+        assert last in pids  # the same workers continue until the main process ends them
     process.join()
     assert process.exitcode == 0
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sce_video.engine.prepare.actions import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.journal import (
     BROKEN,
     DONE,
@@ -16,7 +17,6 @@ from sce_video.engine.prepare.journal import (
     read_journals,
     valid_records,
 )
-from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 
 VIDEO = Planned("x/a.avi", 100, 12345, "x/a.mp4")
 
@@ -31,7 +31,7 @@ def write(path: Path, *records: Record) -> None:
     cut=st.integers(0, 400),
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8),
 )
-def test_a_torn_line_costs_itself_alone(tmp_path_factory, cut: int, name: str) -> None:
+def test_a_torn_line_loses_only_itself(tmp_path_factory, cut: int, name: str) -> None:
     path = tmp_path_factory.mktemp("journal") / "shard-0000.jsonl"
     whole, torn, later = (Record.of(Planned(f"{name}{i}", i, i, "o"), BROKEN, reason=name) for i in range(3))
     write(path, whole, torn)
@@ -42,7 +42,7 @@ def test_a_torn_line_costs_itself_alone(tmp_path_factory, cut: int, name: str) -
     assert list(read_journals([path])) == [whole, later]
 
 
-def test_lines_that_are_no_records_are_left_out(tmp_path: Path) -> None:
+def test_invalid_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_bytes(b'\xff\xfe\n[1]\n{"source": "a"}\n3\n\n')
     assert list(read_journals([path])) == []
@@ -52,7 +52,7 @@ def valid(record: Record, output_dir: Path, action: Action, video: Planned = VID
     return valid_records([record], [video], output_dir, action) == {video.source: record}
 
 
-def test_an_output_is_believed_while_it_has_its_size(tmp_path: Path) -> None:
+def test_a_record_is_valid_while_its_output_has_the_recorded_size(tmp_path: Path) -> None:
     record = Record.of(VIDEO, DONE, bytes=7)
     output = tmp_path / "x" / "a.mp4"
     assert not valid(record, tmp_path, Transcode())
@@ -64,7 +64,7 @@ def test_an_output_is_believed_while_it_has_its_size(tmp_path: Path) -> None:
     assert not valid(record, tmp_path, Transcode())
 
 
-def test_a_folder_of_frames_is_believed_while_it_is_complete(tmp_path: Path) -> None:
+def test_a_record_of_frames_is_valid_while_the_folder_is_complete(tmp_path: Path) -> None:
     record = Record.of(VIDEO, DONE, num_frames=2)
     (tmp_path / "x" / "a.mp4").mkdir(parents=True)
     for name in ("000000.jpg", "000001.jpg"):
@@ -74,7 +74,7 @@ def test_a_folder_of_frames_is_believed_while_it_is_complete(tmp_path: Path) -> 
     assert valid(record, tmp_path, Frames())
 
 
-def test_a_changed_source_or_name_is_not_believed(tmp_path: Path) -> None:
+def test_a_changed_source_or_name_invalidates_a_record(tmp_path: Path) -> None:
     record = Record.of(VIDEO, BROKEN)
     assert valid(record, tmp_path, Transcode())
     for other in (Planned("x/b.avi", *VIDEO_TAIL), Planned("x/a.avi", 101, 12345, "x/a.mp4")):
@@ -118,19 +118,19 @@ GOOD = '{"source": "a.avi", "size": 1, "mtime_ns": 2, "output": "a.mp4", "status
         (GOOD[:-1] + " " * 200_000 + "}", "line 1 column"),
     ],
 )
-def test_a_line_that_is_no_record_is_named_and_the_others_count(tmp_path: Path, line: str, words: str) -> None:
+def test_invalid_lines_are_reported_and_the_others_read(tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "shard-0000.jsonl"
     path.write_text(f"{GOOD}\n{line}\n{GOOD}\n", errors="surrogateescape")
-    left_out: list[str] = []
-    assert list(read_journals([path], left_out=left_out)) == [Record("a.avi", 1, 2, "a.mp4", "done")] * 2
-    (said,) = left_out
-    assert said.startswith(f"{path} line 2: ")
-    assert words in said
-    assert said.isprintable()
-    assert len(said) < len(str(path)) + 250
+    invalid_lines: list[str] = []
+    assert list(read_journals([path], invalid_lines=invalid_lines)) == [Record("a.avi", 1, 2, "a.mp4", "done")] * 2
+    (reported,) = invalid_lines
+    assert reported.startswith(f"{path} line 2: ")
+    assert words in reported
+    assert reported.isprintable()
+    assert len(reported) < len(str(path)) + 250
 
 
-def test_a_done_record_whose_output_is_gone_hides_no_other(tmp_path: Path) -> None:
+def test_a_done_record_without_its_output_hides_no_other(tmp_path: Path) -> None:
     left = Record.of(VIDEO, LEFT, reason="too little memory")
-    records = [Record.of(VIDEO, DONE, bytes=7), left]  # noted, and then it could not get its name
+    records = [Record.of(VIDEO, DONE, bytes=7), left]  # recorded, but the output could not be published
     assert valid_records(records, [VIDEO], tmp_path, Transcode()) == {VIDEO.source: left}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sce_video.engine.prepare.actions import PrepareError
 from sce_video.engine.prepare.labels import Labels, class_names_text, folder_labels
-from sce_video.engine.prepare.settings import PrepareError
 
 TRAINING = ["walk/b/x.mp4", "jump/a.mp4", "walk/c.mp4", "run/d e.mp4"]
 
@@ -20,7 +20,7 @@ def test_labels_are_indices_of_the_sorted_first_folders() -> None:
         Labels("folders").classes_of(["walk/b.mp4", "a.mp4"])
 
 
-def test_a_folder_without_one_class_is_labelled_as_the_whole(tmp_path: Path) -> None:
+def test_a_missing_class_does_not_shift_the_labels(tmp_path: Path) -> None:
     names = tmp_path / "classes.txt"
     names.write_text(class_names_text(Labels("folders").classes_of(TRAINING)))
     validation = Labels("folders", names)
@@ -30,18 +30,18 @@ def test_a_folder_without_one_class_is_labelled_as_the_whole(tmp_path: Path) -> 
         validation.classes_of(["walk/z.mp4", "swim/z.mp4"])
 
 
-def test_the_order_of_the_file_counts_however_it_was_written(tmp_path: Path) -> None:
+def test_labels_follow_the_order_of_the_file(tmp_path: Path) -> None:
     names = tmp_path / "names"
     names.write_bytes("walk\r\njump ü\r\nrun".encode("utf-8-sig"))
     assert Labels("folders", names).classes_of(["run/a.mp4"]) == ["walk", "jump ü", "run"]
 
 
-def test_class_names_are_one_a_line() -> None:
+def test_class_names_are_one_per_line() -> None:
     assert class_names_text(["b c", "ü"]) == "b c\nü\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"a\n\nb\n", b"a\nb\na\n", b"\xff\n", None])
-def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes | None) -> None:
+def test_an_invalid_file_of_names(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "names"
     if content is not None:
         file.write_bytes(content)
@@ -49,12 +49,12 @@ def test_a_file_that_is_no_list_of_names(tmp_path: Path, content: bytes | None) 
         Labels("folders", file).classes_of(["a/x.mp4"])
 
 
-def test_a_fifo_of_names_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_of_names_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "names")
     with pytest.raises(PrepareError, match=r"--classes .*names cannot be read .*it is a FIFO"):
         Labels("folders", tmp_path / "names").classes_of(["a/x.mp4"])
 
 
-def test_names_without_folders_are_a_mistake(tmp_path: Path) -> None:
+def test_names_need_labels_from_folders(tmp_path: Path) -> None:
     with pytest.raises(PrepareError, match=r"--classes .*add --labels folders"):
         Labels("none", tmp_path)

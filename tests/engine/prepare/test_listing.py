@@ -1,4 +1,4 @@
-"""What is found below a folder."""
+"""Videos found below a folder."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
     ]
 
 
-def test_links_are_followed_as_far_as_the_source_reaches(tmp_path: Path) -> None:
+def test_links_are_followed_inside_the_source(tmp_path: Path) -> None:
     source = tmp_path / "src"
     put(source / "real" / "a.mp4")
     put(tmp_path / "elsewhere" / "b.mp4")
@@ -71,7 +71,7 @@ def test_the_output_folder_is_never_a_source(tmp_path: Path) -> None:
     assert skipped == {"dst": "is a link into the output folder"}
 
 
-def test_what_cannot_be_read_or_written_down_is_reported(tmp_path: Path) -> None:
+def test_unreadable_files_and_unwritable_names_are_reported(tmp_path: Path) -> None:
     source = tmp_path / "src"
     put(source / "good.mp4")
     put(source / "tab\there.mp4")

@@ -1,4 +1,4 @@
-"""Names that never collide, fit the disk and spare what is there."""
+"""Output names are unique, short enough, and not taken by foreign files."""
 
 from pathlib import PurePosixPath
 
@@ -23,7 +23,7 @@ def test_names_by_hand() -> None:
         assert name_outputs([name], suffix="", earlier={}) == {name: name}
 
 
-def test_names_stay_when_a_file_comes_in_between() -> None:
+def test_names_are_kept_when_a_file_is_added() -> None:
     earlier = name_outputs(["a.mkv"], suffix=".mp4", earlier={})
     assert name_outputs(["a.avi", "a.mkv"], suffix=".mp4", earlier=earlier) == {
         "a.avi": "a.avi.mp4",
@@ -31,7 +31,7 @@ def test_names_stay_when_a_file_comes_in_between() -> None:
     }
 
 
-def test_an_earlier_name_that_is_taken_by_now_is_given_up() -> None:
+def test_an_earlier_name_that_is_taken_now_is_not_kept() -> None:
     both = {"a.avi": "a.mp4", "a.mkv": "a.mp4"}  # the first was away for a while
     assert name_outputs(both, suffix=".mp4", earlier=both) == {"a.avi": "a.mp4", "a.mkv": "a.mkv.mp4"}
     assert name_outputs(["a.avi", "a/b.avi"], suffix="", earlier={"a.avi": "a"})["a.avi"] == "a.avi"
@@ -64,7 +64,7 @@ def test_no_two_outputs_are_the_same_or_inside_each_other(sources: list[str], be
     assert all(name.endswith(suffix) for name in names)
 
 
-def test_class_folders_called_like_a_report_get_a_number() -> None:
+def test_class_folders_named_like_a_report_get_a_number() -> None:
     sources = ["report.json/a.avi", "report.json.2/b.avi", "Classes.TXT/deep/c.avi", "x/report.txt/d.avi"]
     assert name_outputs(sources, suffix=".mp4", earlier={}) == {
         "report.json/a.avi": "report.json.3/a.mp4",
@@ -74,18 +74,18 @@ def test_class_folders_called_like_a_report_get_a_number() -> None:
     }
 
 
-def test_what_is_in_a_place_already_is_spared() -> None:
+def test_names_of_foreign_files_are_not_used() -> None:
     foreign = {"a.mp4", "a.avi.mp4", "b.mp4"}
     outputs = name_outputs(["a.avi", "b.avi"], suffix=".mp4", earlier={}, is_free=lambda name: name not in foreign)
     assert outputs == {"a.avi": "a.avi.2.mp4", "b.avi": "b.avi.mp4"}
-    # an earlier name is given up too
+    # nor is an earlier name kept
     earlier = {"b.avi": "b.mp4"}
     assert name_outputs(["b.avi"], suffix=".mp4", earlier=earlier, is_free=lambda name: name not in foreign) == {
         "b.avi": "b.avi.mp4"
     }
 
 
-def test_names_that_are_too_long_are_cut_in_whole_characters() -> None:
+def test_long_names_are_truncated_at_whole_characters() -> None:
     long = "ž" * 126  # 252 bytes
     outputs = name_outputs([f"x/{long}.ts", f"x/{long}.rm"], suffix=".mp4", earlier={})
     assert len(set(outputs.values())) == 2

@@ -1,4 +1,4 @@
-"""What comes out of a video, frame by frame, against plain decoding from the first frame."""
+"""Outputs, frame by frame, against sequential decoding of the source."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sce_video.engine.prepare.actions import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.journal import BROKEN, DONE, SHORT, Planned, Record
 from sce_video.engine.prepare.one_video import VideoTask, prepare_video
-from sce_video.engine.prepare.settings import Action, Check, Frames, Transcode
 from sce_video.engine.prepare.target import publish
 
 BIG = Transcode(short_side_pixels=0)
@@ -104,7 +104,7 @@ def test_max_fps_drops_frames_and_keeps_the_time(write_video, shown_numbers, pre
 
 
 @pytest.mark.parametrize("gop", [1, 4, 7])
-def test_key_frames_are_where_they_were_asked_for(write_video, prepare, tmp_path, gop) -> None:
+def test_key_frames_are_at_the_gop_distance(write_video, prepare, tmp_path, gop) -> None:
     source = write_video(tmp_path / "a.mp4", range(40), g="3", bf="2", sc_threshold="0")
     _, output = prepare(source, Transcode(gop_frames=gop, short_side_pixels=0))
     found = packets(output)
@@ -125,7 +125,7 @@ def test_a_cut_adds_no_key_frame(prepare, tmp_path) -> None:
     assert [i for i, packet in enumerate(packets(output)) if packet.is_keyframe] == [0, 50]
 
 
-def test_the_file_is_quick_to_open_and_holds_nothing_else(write_video, prepare, tmp_path) -> None:
+def test_the_file_has_its_index_first_and_holds_nothing_else(write_video, prepare, tmp_path) -> None:
     record, output = prepare(write_video(tmp_path / "a.mp4", range(20)), Transcode())
     content = output.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
@@ -138,7 +138,7 @@ def test_the_file_is_quick_to_open_and_holds_nothing_else(write_video, prepare, 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 @pytest.mark.parametrize("action", [BIG, Frames(short_side_pixels=0)])
-def test_rotation_is_applied_and_its_flag_gone(write_video, read_number, prepare, tmp_path, turns, action) -> None:
+def test_rotation_is_applied_and_its_flag_removed(write_video, read_number, prepare, tmp_path, turns, action) -> None:
     source = write_video(tmp_path / "a.mp4", range(5), quarter_turns=turns)
     turn_by_flag(source, turns)
     assert sequential(source)[0].rotation % 360 == -90 * turns % 360
@@ -232,7 +232,7 @@ def test_a_check_describes_the_source(write_video, prepare, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("action", [Check(min_frames=6), Transcode(min_frames=6), Frames(min_frames=6)])
-def test_a_short_video_leaves_nothing(write_video, prepare, tmp_path, action) -> None:
+def test_a_short_video_has_no_output(write_video, prepare, tmp_path, action) -> None:
     record, output = prepare(write_video(tmp_path / "a.mp4", range(5)), action)
     assert (record.status, record.reason, record.num_frames) == (SHORT, "5 frames", 5)
     assert not output.exists()
@@ -255,7 +255,7 @@ def damaged(content: bytes) -> bytes:
         (lambda content: b"<html>404</html>" * 99, "not a video: text"),
     ],
 )
-def test_broken_videos_leave_a_reason_and_nothing_else(write_video, prepare, tmp_path, action, damage, reason) -> None:
+def test_broken_videos_have_a_reason_and_no_output(write_video, prepare, tmp_path, action, damage, reason) -> None:
     source = write_video(tmp_path / "a.mp4", range(100))
     source.write_bytes(damage(source.read_bytes()))
     record, output = prepare(source, action)
@@ -264,14 +264,14 @@ def test_broken_videos_leave_a_reason_and_nothing_else(write_video, prepare, tmp
     assert not output.exists()
 
 
-def test_time_stamps_that_jump_by_a_day_are_no_film_of_a_day(write_video, prepare, tmp_path) -> None:
+def test_time_stamps_that_jump_by_a_day_are_broken(write_video, prepare, tmp_path) -> None:
     source = write_video(tmp_path / "a.mkv", [0, 1, 2, 30 * 86400, 30 * 86400 + 1])
     record, _ = prepare(source, BIG)
     assert (record.status, record.reason) == (BROKEN, "its time stamps jump by 86400 s")
 
 
 def test_colours_of_awkward_real_files(shared_data, prepare) -> None:
-    """Rotations, BT.709, full range, 10 bit HDR, RGB: as the source, but for compression."""
+    """Rotations, BT.709, full range, 10 bit HDR, RGB: as the source, up to compression."""
     names = ["17_video_90.mov", "19_video_270.mov", "23_trim_optimization_failure.mp4", "40_dolbyVision-hdr.MOV"]
     for name in [*names, "37_sample_with_it35_track.mp4"]:
         record, output = prepare(shared_data / "odd" / name, Transcode(crf=12))
@@ -292,7 +292,7 @@ def test_real_originals_frame_by_frame(shared_data, prepare) -> None:
         assert record.num_frames == len(sequential(path))
 
 
-def test_a_video_that_has_become_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_is_broken_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
     record = prepare_video(VideoTask(Planned("a.mp4", 1, 1, "a.mp4"), tmp_path, tmp_path / "partial", Check()))
     assert (record.status, record.reason) == (BROKEN, "cannot be read (it is a FIFO, not a file)")

@@ -1,4 +1,4 @@
-"""AVI, a row of places of which some are empty: what is made of it shows the same at the same time."""
+"""AVI, whose frame slots may be empty: the output shows the same frames at the same times."""
 
 import re
 import shutil
@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from sce_video.clips.decoders import open_video
+from sce_video.engine.prepare.actions import Action, Check, Transcode
 from sce_video.engine.prepare.journal import Planned, Record
 from sce_video.engine.prepare.one_video import VideoTask, prepare_video
 from sce_video.engine.prepare.read_video import SequentialVideo
-from sce_video.engine.prepare.settings import Action, Check, Transcode
 from sce_video.engine.prepare.target import publish
 
 FPS = 10
 
-# Name -> places of the frames, options of the encoder.
+# Name -> slots of the frames, options of the encoder.
 ROWS: dict[str, tuple[list[int], dict[str, str]]] = {
     "one gap": ([*range(5), *range(20, 25)], {}),
     "gaps of all lengths": ([0, 1, 2, 4, 5, 6, 10, 11, 12, 40, 41, 42, 43, 150, 151], {}),
     "b-frames": ([*range(9), *range(20, 40), *range(47, 60)], {"bf": "2", "g": "12"}),
-    "every third place": (list(range(0, 60, 3)), {}),
+    "every third slot": (list(range(0, 60, 3)), {}),
 }
 
 
@@ -40,11 +40,11 @@ def prepare(tmp_path: Path) -> Callable[[Path, Action], Record]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_empty_places_stay_empty(write_video, read_number, prepare, tmp_path, name) -> None:
-    places, options = ROWS[name]
-    source = write_video(tmp_path / "a.avi", places, fps=FPS, codec="mpeg4", **options)
+def test_frames_keep_their_slots(write_video, read_number, prepare, tmp_path, name) -> None:
+    slots, options = ROWS[name]
+    source = write_video(tmp_path / "a.avi", slots, fps=FPS, codec="mpeg4", **options)
     record = prepare(source, Transcode(short_side_pixels=0))
-    times = [(place + 0.5) / FPS for place in range(places[-1] + 10)]
+    times = [(slot + 0.5) / FPS for slot in range(slots[-1] + 10)]
     shown = []
     for path in (source, tmp_path / "out.mp4"):
         with open_video(path, decoder="pyav") as video:
@@ -53,7 +53,7 @@ def test_empty_places_stay_empty(write_video, read_number, prepare, tmp_path, na
     expected, made = shown
     assert made == expected
     assert record.duration_seconds == pytest.approx(duration)
-    assert max(expected) >= len(places) - 2  # with B-frames FFmpeg loses the last one
+    assert max(expected) >= len(slots) - 2  # with B-frames FFmpeg loses the last one
 
 
 def test_one_gap_by_hand(write_video, shown_numbers, prepare, tmp_path) -> None:
@@ -65,25 +65,23 @@ def test_one_gap_by_hand(write_video, shown_numbers, prepare, tmp_path) -> None:
     assert (checked.duration_seconds, checked.num_frames) == (2.5, 10)
 
 
-def test_the_rate_is_that_of_the_frames_not_of_the_places(write_video, tmp_path) -> None:
-    source = write_video(tmp_path / "a.avi", ROWS["every third place"][0], fps=30, codec="mpeg4")
+def test_the_rate_is_that_of_the_frames_not_of_the_slots(write_video, tmp_path) -> None:
+    source = write_video(tmp_path / "a.avi", ROWS["every third slot"][0], fps=30, codec="mpeg4")
     with SequentialVideo(source) as video:
         assert video.fps == 10
         assert [round(start * 10, 6) for start, _, _ in video.frames()] == list(range(20))
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".flv", "flv"), (".mp4", "libx264"), (".mkv", "libx264")])
-def test_nothing_is_dropped_in_silence_of_files_joined_byte_by_byte(
-    write_video, prepare, tmp_path, suffix, codec
-) -> None:
+def test_lost_frames_of_concatenated_files_are_reported(write_video, prepare, tmp_path, suffix, codec) -> None:
     """Twice the same ten frames: FFmpeg reads the first ten, or all."""
     one = write_video(tmp_path / f"one{suffix}", range(10), fps=25, codec=codec)
     assert prepare(one, Check()).reason == ""
     two = tmp_path / f"two{suffix}"
     two.write_bytes(2 * one.read_bytes())
     record = prepare(two, Check())
-    said = {
-        10: f"its picture ends after [0-9]+ of {two.stat().st_size} bytes; what follows is .* not read",
+    reasons = {
+        10: f"its frames end after [0-9]+ of {two.stat().st_size} bytes; what follows is .* not read",
         20: "10 of 20 frames have no time stamp of their own",
     }
-    assert re.fullmatch(said[record.num_frames], record.reason), record.reason
+    assert re.fullmatch(reasons[record.num_frames], record.reason), record.reason

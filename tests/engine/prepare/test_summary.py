@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sce_video.engine.prepare.actions import Transcode
 from sce_video.engine.prepare.journal import BROKEN, DONE, LEFT, SHORT, Planned, Record
 from sce_video.engine.prepare.listing import Skipped
-from sce_video.engine.prepare.settings import Transcode
 from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
 from sce_video.engine.prepare.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""What is in the output folder and was not written by this program stays as it is, to the byte."""
+"""Foreign files in the output folder are never changed."""
 
 import json
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sce_video.cli.prepare import prepare_here
+from sce_video.engine.prepare.actions import Action, Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.all_videos import Limits
 from sce_video.engine.prepare.journal import Planned, Record
 from sce_video.engine.prepare.labels import Labels
-from sce_video.engine.prepare.run import Limits
-from sce_video.engine.prepare.settings import Action, Check, Frames, PrepareError, Transcode
 from sce_video.engine.prepare.target import (
     TakenError,
     Target,
@@ -29,7 +29,7 @@ FOREIGN = b"years of work"
 
 @pytest.fixture
 def prepare(write_video, tmp_path: Path) -> Callable[..., dict]:
-    """Prepare `src` (walk/a.avi if it is not there) to `dst`; returns the report."""
+    """Prepare `src` (with a default walk/a.avi) to `dst`; returns the report."""
     if not (tmp_path / "src").exists():
         write_video(tmp_path / "src" / "walk" / "a.avi", range(4), codec="mpeg4")
 
@@ -61,7 +61,7 @@ def outputs(report: dict) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("action", [Transcode(), Frames()])
 @pytest.mark.parametrize("kind", ["file", "folder", "empty folder", "link", "dangling link"])
-def test_a_foreign_thing_under_the_name_of_an_output(prepare, tmp_path, action: Action, kind: str) -> None:
+def test_a_foreign_file_with_the_name_of_an_output(prepare, tmp_path, action: Action, kind: str) -> None:
     name = "a" if isinstance(action, Frames) else "a.mp4"
     path = begun(tmp_path, action) / "walk" / name
     path.parent.mkdir()
@@ -84,7 +84,7 @@ def test_a_foreign_thing_under_the_name_of_an_output(prepare, tmp_path, action: 
     after = {path: content for path, content in contents(path.parent).items() if not path.startswith("a.avi")}
     assert (after, path.is_symlink()) == before
     assert elsewhere.exists() == (kind == "link")
-    assert prepare(action) == report  # and nothing is done twice
+    assert prepare(action) == report  # nothing is redone
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -93,7 +93,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def test_what_somebody_put_under_the_name_of_an_output_later(prepare, tmp_path) -> None:
+def test_a_foreign_file_that_replaced_an_output(prepare, tmp_path) -> None:
     prepare()
     (tmp_path / "dst" / "walk" / "a.mp4").write_bytes(FOREIGN)
     report = prepare()
@@ -112,7 +112,7 @@ def test_own_outputs_are_replaced_when_their_source_changes(prepare, write_video
         (tmp_path / "dst").rename(tmp_path / action.__class__.__name__)
 
 
-def test_a_note_in_a_folder_of_frames_stays(prepare, write_video, tmp_path) -> None:
+def test_a_foreign_file_in_a_folder_of_frames_is_kept(prepare, write_video, tmp_path) -> None:
     prepare(Frames())
     note = tmp_path / "dst" / "walk" / "a" / "notes.txt"
     note.write_bytes(FOREIGN)
@@ -123,7 +123,7 @@ def test_a_note_in_a_folder_of_frames_stays(prepare, write_video, tmp_path) -> N
 
 
 @pytest.mark.parametrize("kind", ["file", "link out", "link that leads nowhere"])
-def test_a_foreign_thing_under_the_name_of_a_folder(prepare, tmp_path, capfd, kind: str) -> None:
+def test_a_foreign_file_with_the_name_of_a_folder(prepare, tmp_path, capfd, kind: str) -> None:
     path = begun(tmp_path, Transcode()) / "walk"
     (tmp_path / "elsewhere").mkdir()
     if kind == "file":
@@ -158,19 +158,19 @@ def test_a_foreign_report_is_refused_before_the_work(prepare, tmp_path, name: st
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_own_reports_are_written_again_and_go_with_the_labels(prepare, tmp_path) -> None:
+def test_own_reports_are_rewritten_and_deleted_without_labels(prepare, tmp_path) -> None:
     prepare(labels=Labels("folders"))
     assert (tmp_path / "dst" / "classes.txt").read_text() == "walk\n"
     prepare()
     assert not (tmp_path / "dst" / "classes.txt").exists()
     prepare(labels=Labels("folders"))
     with (tmp_path / "dst" / "manifest.tsv").open("a") as file:
-        file.write("a line of somebody's own\n")
+        file.write("a foreign line\n")
     with pytest.raises(PrepareError, match="manifest.tsv was not written .* or was changed since"):
         prepare(labels=Labels("folders"))
 
 
-def test_class_folders_called_like_reports_get_another_name(prepare, write_video, tmp_path, capfd) -> None:
+def test_class_folders_named_like_reports_are_renamed(prepare, write_video, tmp_path, capfd) -> None:
     for name in ("report.json", "train.csv", "videos"):
         write_video(tmp_path / "src" / name / "b.mp4", range(3))
     report = prepare(labels=Labels("folders"))
@@ -217,10 +217,7 @@ def test_a_path_too_long_for_the_disk_is_skipped(prepare, write_video, tmp_path,
     assert report["counts"]["done"] == 1
 
 
-# Looked at again when the output is there
-
-
-def test_the_last_look_before_an_output_gets_its_name(tmp_path: Path) -> None:
+def test_require_free_name(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"1234")
     ours = Written(4, "03ac674216f3e15c761ee1a5e255f067953623c8b388b4459e13f978d7c846f4", 1)  # sha256sum
     require_free_name(tmp_path, "a.mp4", {ours})
@@ -232,7 +229,7 @@ def test_the_last_look_before_an_output_gets_its_name(tmp_path: Path) -> None:
         require_free_name(tmp_path, "a.mp4/b.mp4", set())
 
 
-def test_nothing_is_made_through_a_link(tmp_path: Path) -> None:
+def test_nothing_is_created_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "dst").mkdir()
     (tmp_path / "dst" / "class").symlink_to(tmp_path / "elsewhere")
@@ -242,7 +239,7 @@ def test_nothing_is_made_through_a_link(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+def test_a_folder_replaces_an_older_one(tmp_path: Path) -> None:
     (tmp_path / "dst" / "a").mkdir(parents=True)
     (tmp_path / "dst" / "a" / "000001.jpg").touch()
     (tmp_path / "partial" / "output").mkdir(parents=True)
@@ -252,7 +249,7 @@ def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "partial") == []
 
 
-def test_a_link_is_not_what_was_written(tmp_path: Path) -> None:
+def test_a_link_to_an_output_is_not_the_output(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"1234")
     (tmp_path / "a.mp4").symlink_to("real")
     written = Record.of(Planned("a.avi", 1, 1, "a.mp4"), "done", bytes=4).written
@@ -261,22 +258,19 @@ def test_a_link_is_not_what_was_written(tmp_path: Path) -> None:
     assert not Target(tmp_path, {"a.mp4": {written}}).is_free("a.mp4")
 
 
-# Notes
-
-
 @pytest.mark.parametrize(
     "name", ["lock", "settings.json", "plan.json", "reports.json", "shard-0000.jsonl", "partial", "slurm"]
 )
-def test_notes_that_are_links_are_refused(prepare, tmp_path, name: str) -> None:
-    notes = begun(tmp_path, Transcode()) / ".prepare"
+def test_state_files_that_are_links_are_refused(prepare, tmp_path, name: str) -> None:
+    state = begun(tmp_path, Transcode()) / ".prepare"
     elsewhere = tmp_path / "elsewhere"
     if name in ("partial", "slurm"):
         (elsewhere / "0000").mkdir(parents=True)
     elif name == "settings.json":
-        (notes / name).rename(elsewhere)
+        (state / name).rename(elsewhere)
     else:
         elsewhere.write_bytes(FOREIGN)
-    (notes / name).symlink_to(elsewhere)
+    (state / name).symlink_to(elsewhere)
     before = contents(elsewhere) if elsewhere.is_dir() else elsewhere.read_bytes()
     with pytest.raises(PrepareError, match=f"{name} is a link and will not be written to"):
         prepare()
@@ -302,7 +296,7 @@ def test_a_lock_that_becomes_a_link_or_a_fifo(tmp_path: Path) -> None:
         open_workspace(tmp_path / "src", tmp_path / "dst", Check())
 
 
-def test_somebody_elses_notes_make_no_output_folder(tmp_path: Path) -> None:
+def test_a_foreign_state_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     for names in ((".prepare/theirs", "thesis.tex"), (".prepare/theirs",)):
         for name in names:

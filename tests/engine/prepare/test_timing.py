@@ -17,16 +17,16 @@ def milliseconds(fps: Fraction, count: int) -> list[float]:
 
 @pytest.mark.parametrize("fps", [Fraction(24000, 1001), Fraction(25), NTSC, Fraction(30), Fraction(60)])
 @pytest.mark.parametrize("header", [None, Fraction(1000), Fraction(0)])
-def test_a_standard_rate_is_found_behind_rounded_stamps(fps: Fraction, header: Fraction | None) -> None:
+def test_a_standard_rate_is_found_from_rounded_stamps(fps: Fraction, header: Fraction | None) -> None:
     assert steady_fps(milliseconds(fps, 200), header) == fps
 
 
-def test_gaps_do_not_slow_a_camera_down() -> None:
+def test_gaps_do_not_lower_the_rate() -> None:
     stamps = [i / 30 for i in range(100) if i % 7 and not 40 < i < 60]
     assert steady_fps(stamps, Fraction(22)) == 30
 
 
-def test_hidden_frames_with_stamps_of_their_own_do_not_count() -> None:
+def test_hidden_frames_do_not_raise_the_rate() -> None:
     fps = Fraction(24000, 1001)  # as in a real VP9 file: 8 hidden frames a millisecond before others
     stamps = milliseconds(fps, 72)
     assert steady_fps([*stamps, *(stamp - 0.001 for stamp in stamps[5::9])], fps) == fps
@@ -78,5 +78,5 @@ def test_half_the_rate_keeps_every_second_frame() -> None:
     assert list(at_constant_rate(timed([i / 30 for i in range(9)], 1 / 30), Fraction(15))) == [0, 2, 4, 6, 8]
 
 
-def test_no_frame_gives_none() -> None:
+def test_no_frames_give_no_images() -> None:
     assert list(at_constant_rate([], Fraction(30))) == []

@@ -1,4 +1,4 @@
-"""Folders that are refused, settings that must stay, locks, plans."""
+"""Refused folders, settings that must not change, locks, saved worklists."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.engine.prepare.settings import Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.actions import Check, Frames, PrepareError, Transcode
 from sce_video.engine.prepare.worklist import make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import (
     begin,
@@ -56,7 +56,7 @@ def test_a_source_that_is_a_link_into_the_output(source: Path) -> None:
         check_folders(linked(source.parent / "other", source / "inner"), source)
 
 
-def test_neighbours_with_one_beginning_are_no_overlap(source: Path) -> None:
+def test_siblings_with_a_common_prefix_do_not_overlap(source: Path) -> None:
     assert check_folders(source, source.parent / "src2") == (source, source.parent / "src2")
 
 
@@ -95,7 +95,7 @@ def test_a_workspace_can_be_opened_by_its_folder_alone(source: Path, tmp_path: P
         reopen_workspace(tmp_path / "nowhere")
 
 
-def test_a_kill_before_the_settings_were_written_is_no_obstacle(source: Path, tmp_path: Path) -> None:
+def test_a_kill_before_the_settings_are_written_does_not_block_the_folder(source: Path, tmp_path: Path) -> None:
     (tmp_path / "dst" / ".prepare").mkdir(parents=True)
     for name in ("lock", ".settings.json.partial"):
         (tmp_path / "dst" / ".prepare" / name).touch()
@@ -104,7 +104,7 @@ def test_a_kill_before_the_settings_were_written_is_no_obstacle(source: Path, tm
         begin(workspace)
 
 
-def test_a_second_run_is_kept_out_and_shards_share(source: Path, tmp_path: Path) -> None:
+def test_a_second_run_is_refused_and_shards_share_the_lock(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     with (
         lock_workspace(workspace, shared=True),
@@ -121,7 +121,7 @@ def test_a_second_run_is_kept_out_and_shards_share(source: Path, tmp_path: Path)
         pass
 
 
-def test_a_second_start_takes_nothing_from_the_first(source: Path, tmp_path: Path) -> None:
+def test_a_refused_second_start_leaves_the_first_its_lock(source: Path, tmp_path: Path) -> None:
     first, second = (open_workspace(source, tmp_path / "dst", Transcode(crf=crf)) for crf in (20, 21))
     with lock_workspace(first, shared=False):
         with pytest.raises(PrepareError, match="another"):
@@ -135,7 +135,7 @@ def test_a_second_start_takes_nothing_from_the_first(source: Path, tmp_path: Pat
         begin(second)
 
 
-def test_the_lock_dies_with_its_process(source: Path, tmp_path: Path) -> None:
+def test_the_lock_is_released_when_its_process_dies(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     program = "import fcntl, os, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX); os.kill(os.getpid(), 9)"
     lock = workspace.state_dir / "lock"
@@ -144,7 +144,7 @@ def test_the_lock_dies_with_its_process(source: Path, tmp_path: Path) -> None:
         pass
 
 
-def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tmp_path: Path) -> None:
+def test_unfinished_outputs_are_deleted_after_a_run_and_before_the_next(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     left = workspace.partial_dir / "0007" / "half.mp4"
     left.parent.mkdir(parents=True)
@@ -159,7 +159,7 @@ def test_unfinished_outputs_go_with_the_run_and_before_the_next(source: Path, tm
         assert not workspace.partial_dir.exists()
 
 
-def test_plans_come_back_and_keep_names(source: Path, tmp_path: Path) -> None:
+def test_worklists_are_saved_and_keep_names(source: Path, tmp_path: Path) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Transcode()))
     with pytest.raises(PrepareError, match=r"plan.json cannot be read"):
         read_worklist(workspace)
@@ -214,7 +214,7 @@ def test_damaged_settings_are_one_line_that_names_the_file(source: Path, tmp_pat
         b"[" * 100_000,
     ],
 )
-def test_a_damaged_plan_is_one_line_that_names_the_file(source: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_worklist_is_an_error_that_names_the_file(source: Path, tmp_path: Path, content: bytes) -> None:
     workspace = begin(open_workspace(source, tmp_path / "dst", Check()))
     (workspace.state_dir / "plan.json").write_bytes(content)
     with pytest.raises(PrepareError, match=r"plan.json cannot be read \(.*run without --finish"):

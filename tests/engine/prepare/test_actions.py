@@ -1,8 +1,8 @@
-"""Settings out of range are refused by the option's name."""
+"""Settings out of range are errors that name the option."""
 
 import pytest
 
-from sce_video.engine.prepare.settings import ACTIONS, Check, Frames, PrepareError, Transcode, action_name
+from sce_video.engine.prepare.actions import ACTIONS, Check, Frames, PrepareError, Transcode, action_name
 
 
 @pytest.mark.parametrize(

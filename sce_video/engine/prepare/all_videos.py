@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sce_video.engine.pool.isolated import Lost, run_isolated
+from sce_video.engine.prepare.actions import Check, PrepareError, check_range
 from sce_video.engine.prepare.journal import (
     BROKEN,
     DONE,
@@ -23,7 +24,6 @@ from sce_video.engine.prepare.journal import (
 from sce_video.engine.prepare.labels import class_names_text, folder_labels
 from sce_video.engine.prepare.one_video import VideoTask, prepare_video
 from sce_video.engine.prepare.own_reports import write_own_reports
-from sce_video.engine.prepare.settings import Check, PrepareError, check_range
 from sce_video.engine.prepare.summary import make_report, manifest_text, report_text
 from sce_video.engine.prepare.target import TakenError, Written, publish, require_free_name
 from sce_video.engine.prepare.worklist import Worklist, written_outputs
@@ -139,7 +139,7 @@ _NAME_TROUBLE |= {errno.ENOTEMPTY, errno.ELOOP, errno.EXDEV, errno.EACCES, errno
 def _commit(
     workspace: Workspace, task: VideoTask, record: Record, journal: Journal, written: Mapping[str, Collection[Written]]
 ) -> None:
-    """Write the record, then publish the output: so an output without a record never exists, even after a kill."""
+    """Write the record, then publish the output: even after a kill no output lacks its record."""
     if record.status != DONE or isinstance(workspace.action, Check):
         journal.write(record)
         return
@@ -163,19 +163,16 @@ def _publish(workspace: Workspace, task: VideoTask, record: Record) -> None:
 def _not_done(
     workspace: Workspace, videos: Sequence[Planned], records: Sequence[Record], *, retry_broken: bool
 ) -> list[Planned]:
-    """Videos to prepare, new ones first: a job that is killed repeatedly must not spend all of its time on retries."""
+    """Videos to prepare, new ones first: a job that is killed repeatedly must not spend all its time on retries."""
     valid = valid_records(records, videos, workspace.output_dir, workspace.action)
     again = {LEFT, BROKEN} if retry_broken else {LEFT}
     new = [video for video in videos if video.source not in valid]
     return new + [video for video in videos if video.source in valid and valid[video.source].status in again]
 
 
-def _valid(workspace: Workspace, videos: Sequence[Planned]) -> dict[str, Record]:
-    records = read_journals(journal_files(workspace))
-    return valid_records(records, videos, workspace.output_dir, workspace.action)
-
-
-def write_results(workspace: Workspace, worklist: Worklist, *, classes: Sequence[str] | None) -> dict[str, Any]:
+def write_manifest_and_reports(
+    workspace: Workspace, worklist: Worklist, *, classes: Sequence[str] | None
+) -> dict[str, Any]:
     """Write `manifest.tsv`, `report.json`, `report.txt` and `classes.txt`; returns the content of `report.json`.
 
     Args:
@@ -183,7 +180,8 @@ def write_results(workspace: Workspace, worklist: Worklist, *, classes: Sequence
     Raises:
         PrepareError: a video is not done yet, or is in none of these folders.
     """
-    valid = _valid(workspace, worklist.videos)
+    records = read_journals(journal_files(workspace))
+    valid = valid_records(records, worklist.videos, workspace.output_dir, workspace.action)
     missing = [video.source for video in worklist.videos if video.source not in valid]
     if missing:
         raise PrepareError(
@@ -191,10 +189,9 @@ def write_results(workspace: Workspace, worklist: Worklist, *, classes: Sequence
             "run again without --finish, or wait for the Slurm jobs"
         )
     labels = None if classes is None else folder_labels([video.source for video in worklist.videos], classes)
-    records = list(valid.values())
-    report = make_report(workspace, records, worklist.skipped, classes)
+    report = make_report(workspace, list(valid.values()), worklist.skipped, classes)
     texts = {
-        "manifest.tsv": manifest_text([record for record in records if record.status == DONE], labels),
+        "manifest.tsv": manifest_text([record for record in valid.values() if record.status == DONE], labels),
         "classes.txt": None if classes is None else class_names_text(classes),
         "report.txt": report_text(report),
         "report.json": json.dumps(report, indent=2) + "\n",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sce_video.engine.doctor.finding import Finding
-from sce_video.engine.doctor.slurm import (
+from sce_video.engine.doctor.slurm_findings import (
     SignalState,
     cluster,
     cluster_config,
@@ -35,7 +35,7 @@ AllowedRAMSpace         = 100.0%
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
-    assert all((finding.way_out == "") == (finding.level == "ok") for finding in findings)
+    assert all((finding.fix == "") == (finding.level == "ok") for finding in findings)
     return {finding.topic: finding.level for finding in findings}
 
 
@@ -43,7 +43,7 @@ def changed(**changes: str) -> dict[str, str]:
     return parse_config(SHOWN) | changes
 
 
-def test_the_shown_config_is_read() -> None:
+def test_parse_config() -> None:
     config = parse_config(SHOWN)
     assert config["KillWait"] == "30 sec"
     assert config["SlurmctldParameters"] == "enable_configless,preempt_send_user_signal"
@@ -52,33 +52,33 @@ def test_the_shown_config_is_read() -> None:
     assert "Configuration" not in config
 
 
-def test_a_cluster_that_announces_and_requeues() -> None:
+def test_a_cluster_that_signals_and_requeues() -> None:
     assert levels(cluster(changed())) == {"preemption": "ok", "requeue": "ok", "time to save": "ok"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "topic", "told"),
+    ("changes", "topic", "words"),
     [
         ({"SlurmctldParameters": "(null)"}, "preemption", "only SIGTERM"),
-        ({"PreemptMode": "CANCEL"}, "preemption", "not put back"),
+        ({"PreemptMode": "CANCEL"}, "preemption", "not requeued"),
         ({"PreemptMode": "GANG,SUSPEND"}, "preemption", "GANG,SUSPEND"),
-        ({"JobRequeue": "0"}, "requeue", "do not come back"),
+        ({"JobRequeue": "0"}, "requeue", "not requeued by default"),
         ({"KillWait": "5 sec"}, "time to save", "5 s"),
     ],
 )
-def test_what_a_cluster_lacks(changes: dict[str, str], topic: str, told: str) -> None:
+def test_missing_features_of_a_cluster(changes: dict[str, str], topic: str, words: str) -> None:
     findings = cluster(changed(**changes))
     assert [name for name, level in levels(findings).items() if level != "ok"] == [topic]
     (found,) = [finding for finding in findings if finding.topic == topic]
-    assert told in found.fact
+    assert words in found.fact
 
 
 @pytest.mark.parametrize("changes", [{"PreemptMode": "OFF"}, {"PreemptType": "preempt/none"}])
-def test_no_preemption_needs_no_announcement(changes: dict[str, str]) -> None:
+def test_without_preemption_no_signal_is_needed(changes: dict[str, str]) -> None:
     assert levels(cluster(changed(SlurmctldParameters="(null)", **changes)))["preemption"] == "ok"
 
 
-def test_a_cluster_that_does_not_answer_is_said() -> None:
+def test_a_cluster_that_does_not_answer_is_a_note() -> None:
     assert levels(cluster({})) == {"cluster": "note"}
 
 
@@ -89,15 +89,15 @@ def test_outside_a_job() -> None:
 
 
 @pytest.mark.parametrize(("affinity", "problems"), [(64, 0), (8, 0), (1, 1)])
-def test_cores_that_srun_did_not_hand_on(affinity: int, problems: int) -> None:
+def test_cores_that_srun_did_not_pass_on(affinity: int, problems: int) -> None:
     environ = {"SLURM_JOB_ID": "17", "SLURM_CPUS_PER_TASK": "8", "SLURM_RESTART_COUNT": "2", "SLURM_CONF": "/x"}
     findings = job(environ, Cores(64, affinity, None, 8), ["srun"])
     assert findings[0].fact == "SLURM_JOB_ID 17, SLURM_CPUS_PER_TASK 8, SLURM_RESTART_COUNT 2"
     assert len(findings) == 1 + problems
     for found in findings[1:]:
         assert found.level == "problem"
-        assert found.fact == "SLURM_CPUS_PER_TASK is 8, but this process may run on 1 core"
-        assert "--cpus-per-task" in found.way_out
+        assert found.fact == "SLURM_CPUS_PER_TASK is 8, but this process may use 1 core"
+        assert "--cpus-per-task" in found.fix
 
 
 def test_signals() -> None:
@@ -130,7 +130,7 @@ def program(folder: Path, name: str, text: str) -> None:
     file.chmod(0o755)
 
 
-def test_programs_and_config_are_those_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_are_found_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert slurm_programs() == []
     assert cluster_config() == {}
@@ -143,7 +143,7 @@ def test_programs_and_config_are_those_on_the_path(tmp_path: Path, monkeypatch: 
 
 
 def test_an_ignored_signal_is_inherited_by_programs() -> None:
-    """Why it is asked at all: what starts the program decides."""
+    """Why the doctor checks it: the program's parent decides."""
     code = "import signal; print(signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN)"
     shown = subprocess.run(
         ["sh", "-c", f'trap "" USR2; exec {sys.executable} -c "{code}"'], capture_output=True, text=True

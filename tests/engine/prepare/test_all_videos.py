@@ -1,4 +1,4 @@
-"""Whole runs in this process: what is kept, what is done again, what the folder holds in the end."""
+"""Whole runs in this process: what is kept, what is redone, what the output folder holds at the end."""
 
 import csv
 import json
@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from sce_video.engine.prepare.run import Limits, prepare_videos, write_results
-from sce_video.engine.prepare.settings import Action, Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.actions import Action, Check, Frames, PrepareError, Transcode
+from sce_video.engine.prepare.all_videos import Limits, prepare_videos, write_manifest_and_reports
 from sce_video.engine.prepare.worklist import make_worklist
 from sce_video.engine.prepare.workspace import begin, open_workspace
 
@@ -36,7 +36,7 @@ def run(source: Path, tmp_path: Path) -> Callable[..., dict]:
         workspace = begin(open_workspace(source, tmp_path / "dst", action))
         worklist = make_worklist(workspace, follow_outside=False)
         prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=retry_broken)
-        return write_results(workspace, worklist, classes=classes)
+        return write_manifest_and_reports(workspace, worklist, classes=classes)
 
     return go
 
@@ -47,7 +47,7 @@ def manifest(folder: Path) -> list[dict[str, str]]:
 
 
 def outputs(folder: Path) -> dict[str, tuple[int, int]]:
-    """Path -> inode and time of every file that is not a note or a report."""
+    """Path -> inode and mtime of every output."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
@@ -99,7 +99,7 @@ def test_a_second_run_redoes_nothing_but_what_changed(run, source: Path, tmp_pat
     assert outputs(tmp_path / "dst").keys() == kept.keys()
 
 
-def test_broken_videos_are_tried_again_only_when_asked(run, source: Path, tmp_path: Path) -> None:
+def test_broken_videos_are_retried_only_with_retry_broken(run, source: Path, tmp_path: Path) -> None:
     run(Transcode())
     broken = source / "jump" / "broken.mp4"
     status = broken.stat()
@@ -113,16 +113,16 @@ def test_broken_videos_are_tried_again_only_when_asked(run, source: Path, tmp_pa
     assert len(journal.read_bytes().splitlines()) == lines + 1
 
 
-def test_shards_do_all_videos_between_them_and_only_then_can_be_merged(run, source: Path, tmp_path: Path) -> None:
+def test_shards_prepare_all_videos_and_merge_only_then(run, source: Path, tmp_path: Path) -> None:
     whole = run(Transcode())
     expected = manifest(tmp_path / "dst")
     workspace = begin(open_workspace(source, tmp_path / "sharded", Transcode()))
     worklist = make_worklist(workspace, follow_outside=False)
     for shard in range(3):
         with pytest.raises(PrepareError, match="videos are not done yet, such as"):
-            write_results(workspace, worklist, classes=None)
+            write_manifest_and_reports(workspace, worklist, classes=None)
         prepare_videos(workspace, worklist, limits=LIMITS, shard=shard, num_shards=3, retry_broken=False)
-    assert write_results(workspace, worklist, classes=None) == whole
+    assert write_manifest_and_reports(workspace, worklist, classes=None) == whole
     assert manifest(tmp_path / "sharded") == expected
     records = [json.loads(line) for file in workspace.state_dir.glob("*.jsonl") for line in file.open()]
     assert sorted(record["source"] for record in records) == sorted(video.source for video in worklist.videos)
@@ -138,12 +138,12 @@ def test_a_source_is_never_touched(run, source: Path) -> None:
 
 
 @pytest.mark.parametrize("action", [Check(), Transcode(short_side_pixels=32, gop_frames=12)])
-def test_odd_files_end_in_the_manifest_or_in_the_report(shared_data: Path, tmp_path: Path, action: Action) -> None:
+def test_odd_files_are_in_the_manifest_or_in_the_report(shared_data: Path, tmp_path: Path, action: Action) -> None:
     """Only what PyAV cannot decode is broken."""
     workspace = begin(open_workspace(shared_data / "odd", tmp_path / "-dst", action))
     worklist = make_worklist(workspace, follow_outside=False)
     prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, worklist, classes=None)
+    report = write_manifest_and_reports(workspace, worklist, classes=None)
     with (shared_data / "odd" / "MANIFEST.tsv").open(newline="") as file:
         known = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
     good = {name for name, row in known.items() if not row["pyav_error"] and row["decoded"] not in ("", "0")}
@@ -177,7 +177,7 @@ def test_limits_out_of_range(limits: dict, option: str) -> None:
         Limits(**{"num_workers": 1, **limits})
 
 
-def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None:
+def test_a_video_that_lacks_memory_is_not_broken_and_is_retried(tmp_path: Path) -> None:
     """An image of 64 million pixels: 1 GiB is too little to encode it, 3 are enough."""
     (tmp_path / "src").mkdir()
     image = np.full((12000, 8000), 128, dtype=np.uint8)
@@ -193,7 +193,7 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
 
     def run(limits: Limits) -> dict:
         prepare_videos(workspace, worklist, limits=limits, shard=0, num_shards=1, retry_broken=False)
-        return write_results(workspace, worklist, classes=None)
+        return write_manifest_and_reports(workspace, worklist, classes=None)
 
     report = run(Limits(num_workers=1, memory_gib=1))
     assert report["broken"] == []
@@ -203,8 +203,8 @@ def test_what_lacks_memory_is_not_broken_and_tried_again(tmp_path: Path) -> None
             "reason": "too little memory, not the video's fault: needs more than 1 GiB of memory",
         }
     ]
-    assert "1 left out, not through a fault of theirs" in (tmp_path / "dst" / "report.txt").read_text()
-    report = run(Limits(num_workers=3, memory_gib=1))  # alone it may have what three have
+    assert "1 left out, through no fault of their own" in (tmp_path / "dst" / "report.txt").read_text()
+    report = run(Limits(num_workers=3, memory_gib=1))  # a retry has the memory of all three
     assert (report["counts"]["done"], report["left_out"]) == (1, [])
 
 
@@ -216,7 +216,7 @@ def test_joined_transport_streams_keep_both_halves(write_video, shown_numbers, t
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", action))
     worklist = make_worklist(workspace, follow_outside=False)
     prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, worklist, classes=None)
+    report = write_manifest_and_reports(workspace, worklist, classes=None)
     assert (report["counts"]["incomplete"], report["totals"]["num_frames_lost"]) == (0, 0)
     every = [*range(30), *range(20)]
     if isinstance(action, Check):
@@ -231,7 +231,7 @@ def test_frames_that_are_not_written_are_counted_and_named(write_video, tmp_path
     workspace = begin(open_workspace(tmp_path / "src", tmp_path / "dst", Transcode()))
     worklist = make_worklist(workspace, follow_outside=False)
     prepare_videos(workspace, worklist, limits=LIMITS, shard=0, num_shards=1, retry_broken=False)
-    report = write_results(workspace, worklist, classes=None)
+    report = write_manifest_and_reports(workspace, worklist, classes=None)
     lost = report["totals"]["num_frames_lost"]
     assert lost == 23 - report["totals"]["num_frames"] > 0
     assert report["incomplete"] == [

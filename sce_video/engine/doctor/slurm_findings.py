@@ -1,4 +1,4 @@
-"""What Slurm gives this process, and whether a job here is told before it ends and comes back."""
+"""Findings on Slurm: this process's allocation, and whether jobs get a signal before their end and are requeued."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from sce_video.engine.doctor.amounts import in_cores
 from sce_video.engine.doctor.finding import Finding
 from sce_video.engine.machine import Cores
 
-# What a run saves on: submitit's signal, and what Slurm sends without it.
+# Signals on which a run saves: submitit's, and the one that Slurm sends without it.
 _SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 _SHORTEST_KILL_WAIT_SECONDS = 30
 
@@ -33,7 +33,7 @@ def slurm_programs() -> list[str]:
 
 
 def cluster_config() -> dict[str, str]:
-    """`scontrol show config` as a dict; empty where it does not answer within ten seconds."""
+    """`scontrol show config` as a dict; empty if it does not answer within ten seconds."""
     try:
         shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
@@ -42,12 +42,12 @@ def cluster_config() -> dict[str, str]:
 
 
 def parse_config(text: str) -> dict[str, str]:
-    """Lines `Key   = value`."""
+    """Parse lines `Key   = value`."""
     return {found[1]: found[2] for found in re.finditer(r"^(\w+)[ \t]*= *(.*?)[ \t]*$", text, re.MULTILINE)}
 
 
 def job(environ: Mapping[str, str], cores: Cores, programs: Sequence[str]) -> list[Finding]:
-    """Whether this is a Slurm job, and whether it got the cores it was given."""
+    """Whether this is a Slurm job, and whether it may use all cores of its allocation."""
     if "SLURM_JOB_ID" not in environ:
         seen = f"not inside a job; {', '.join(programs)} found" if programs else "none here"
         return [Finding("ok", "Slurm", seen)]
@@ -55,9 +55,9 @@ def job(environ: Mapping[str, str], cores: Cores, programs: Sequence[str]) -> li
     names = [f"SLURM_{name}" for name in wanted if f"SLURM_{name}" in environ]
     findings = [Finding("ok", "Slurm job", ", ".join(f"{name} {environ[name]}" for name in names))]
     if cores.slurm_task and cores.affinity < cores.slurm_task:
-        fact = f"SLURM_CPUS_PER_TASK is {cores.slurm_task}, but this process may run on {in_cores(cores.affinity)}"
-        way_out = "srun --cpus-per-task=$SLURM_CPUS_PER_TASK (srun no longer inherits it), or export SRUN_CPUS_PER_TASK"
-        findings.append(Finding("problem", "cores of the task", fact, way_out))
+        fact = f"SLURM_CPUS_PER_TASK is {cores.slurm_task}, but this process may use {in_cores(cores.affinity)}"
+        fix = "srun --cpus-per-task=$SLURM_CPUS_PER_TASK (srun no longer inherits it), or export SRUN_CPUS_PER_TASK"
+        findings.append(Finding("problem", "cores of the task", fact, fix))
     return findings
 
 
@@ -67,9 +67,9 @@ def signals(states: Sequence[SignalState]) -> list[Finding]:
     for state in states:
         if state.is_ignored or state.is_blocked:
             how = "ignored" if state.is_ignored else "blocked"
-            fact = f"{state.name} is {how} in this process (inherited): a run would not be told before its job ends"
-            way_out = f"find what starts the program with {state.name} {how}: trap '' in a script, a wrapper, a daemon"
-            findings.append(Finding("problem", "signals", fact, way_out))
+            fact = f"{state.name} is {how} in this process (inherited): a run would not see that its job ends soon"
+            fix = f"find what starts the program with {state.name} {how}: trap '' in a script, a wrapper, a daemon"
+            findings.append(Finding("problem", "signals", fact, fix))
     if not findings:
         names = " and ".join(state.name for state in states)
         findings.append(Finding("ok", "signals", f"{names} neither ignored nor blocked"))
@@ -77,10 +77,10 @@ def signals(states: Sequence[SignalState]) -> list[Finding]:
 
 
 def cluster(config: Mapping[str, str]) -> list[Finding]:
-    """Preemption, requeue and the time to save, by `scontrol show config`."""
+    """Findings on preemption, requeue and the time to save, from `scontrol show config`."""
     if "PreemptMode" not in config:
         fact = "scontrol show config does not answer: preemption and requeue are unknown"
-        return [Finding("note", "cluster", fact, "ask the admins, or run this on a login node")]
+        return [Finding("note", "cluster", fact, "ask the administrators, or run this on a login node")]
     return [*_preemption(config), *_requeue(config), *_kill_wait(config)]
 
 
@@ -89,19 +89,19 @@ def _preemption(config: Mapping[str, str]) -> list[Finding]:
     if mode == "OFF" or config.get("PreemptType", "").lower() in ("preempt/none", "(null)"):
         return [Finding("ok", "preemption", f"off (PreemptMode {mode})")]
     if "REQUEUE" not in mode:
-        fact = f"PreemptMode is {mode}: a preempted job is not put back in the queue"
-        return [Finding("note", "preemption", fact, "save often (TRAIN.CHECKPOINT_EVERY_STEPS) and submit again")]
+        fact = f"PreemptMode is {mode}: a preempted job is not requeued"
+        return [Finding("note", "preemption", fact, "save often (TRAIN.CHECKPOINT_EVERY_STEPS) and resubmit")]
     if "preempt_send_user_signal" not in config.get("SlurmctldParameters", "").lower():
         fact = f"PreemptMode is {mode} without preempt_send_user_signal: only SIGTERM announces it, no SIGUSR2"
-        way_out = "save often (TRAIN.CHECKPOINT_EVERY_STEPS); admins: SlurmctldParameters=preempt_send_user_signal"
-        return [Finding("note", "preemption", fact, way_out)]
+        fix = "save often (TRAIN.CHECKPOINT_EVERY_STEPS); admins: SlurmctldParameters=preempt_send_user_signal"
+        return [Finding("note", "preemption", fact, fix)]
     return [Finding("ok", "preemption", f"PreemptMode {mode}, announced by the job's own signal")]
 
 
 def _requeue(config: Mapping[str, str]) -> list[Finding]:
     if config.get("JobRequeue") != "0":
-        return [Finding("ok", "requeue", f"jobs may be put back in the queue (JobRequeue {config.get('JobRequeue')})")]
-    return [Finding("note", "requeue", "JobRequeue is 0: jobs do not come back by themselves", "sbatch --requeue")]
+        return [Finding("ok", "requeue", f"jobs may be requeued (JobRequeue {config.get('JobRequeue')})")]
+    return [Finding("note", "requeue", "JobRequeue is 0: jobs are not requeued by default", "sbatch --requeue")]
 
 
 def _kill_wait(config: Mapping[str, str]) -> list[Finding]:
@@ -111,12 +111,12 @@ def _kill_wait(config: Mapping[str, str]) -> list[Finding]:
     fact = f"{found[0]} s from SIGTERM to SIGKILL (KillWait)"
     if int(found[0]) >= _SHORTEST_KILL_WAIT_SECONDS:
         return [Finding("ok", "time to save", fact)]
-    way_out = "ask for an earlier signal: sbatch --signal=USR2@120, longer than the longest step and the save"
-    return [Finding("note", "time to save", fact, way_out)]
+    fix = "request an earlier signal, by more than the longest step and a save: sbatch --signal=USR2@120"
+    return [Finding("note", "time to save", fact, fix)]
 
 
 def slurm_findings(cores: Cores) -> list[Finding]:
-    """All of them, of this process."""
+    """All findings on Slurm, for this process."""
     programs = slurm_programs()
     findings = [*job(os.environ, cores, programs), *signals(signal_states())]
     return [*findings, *cluster(cluster_config())] if "scontrol" in programs else findings
