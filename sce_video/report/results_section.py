@@ -14,7 +14,7 @@ _EXPLANATION = (
     "(docs/evaluation.md)."
 )
 _HEADER = ["method", "from", "%", "frames", "backbone", "pretraining", "source", "evidence"]
-_CERTAINTY = {"stated": "the method's docs", "secondary": "secondary source"}
+_CERTAINTY = {"stated": "own docs", "secondary": "secondary source"}
 
 
 def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
@@ -167,7 +167,7 @@ def _published_row(row: Published) -> list[object]:
         row.method,
         element("span", "published", class_="badge"),
         f"{row.value:.1f}",
-        "not reported" if row.frames is None else row.frames,
+        "unknown" if row.frames is None else row.frames,
         row.backbone,
         row.pretraining + epochs,
         row.source,
