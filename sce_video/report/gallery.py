@@ -91,22 +91,14 @@ class Gallery:
             self._bank.get(neighbor.path, "not decoded"),
             label=f"Neighbour {rank}, {word}, {of_class}: {neighbor.path}; similarity {neighbor.similarity:.3f}",
         )
-        caption = element("figcaption", verdict(word, mark), " ", of_class)
+        symbol = element("span", mark, class_="mark", aria_hidden="true")
+        caption = element("figcaption", symbol, element("span", f"{word}: ", class_="only-read"), " ", of_class)
         return element("li", element("figure", picture, caption, class_=word))
 
 
 def classes_with_accuracy(accuracies: Sequence[ClassAccuracy], names: Mapping[int, str]) -> dict[int, str]:
     """label -> name and accuracy, for `class_filter`."""
     return {each.label: f"{name_of(each.label, names)} ({percent(each.share)} %)" for each in accuracies}
-
-
-def verdict(word: str, mark: str) -> Markup:
-    return joined(
-        [
-            element("span", mark, class_="mark", aria_hidden="true"),
-            element("span", f"{word}: ", class_="only-read"),
-        ]
-    )
 
 
 def class_filter(key: str, label: str, classes: Mapping[int, str], *, none: str, **data: object) -> Markup:

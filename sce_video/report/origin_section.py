@@ -18,11 +18,7 @@ def origin_section(runs: Sequence[ReportedRun]) -> Markup:
 def _of_run(run: ReportedRun) -> Markup:
     results, environment = run.files.results, dict(run.environment)
     command = environment.pop("command", "not recorded")
-    facts = {
-        "task": run.task,
-        "weights": weights_of(run),
-        **environment,
-    }
+    facts = {"task": run.task, "weights": weights_of(run), **environment}
     tables = {"Origin": facts, "Protocol": results.get("protocol", {}), "Details": results.get("details", {})}
     parts = [
         element("h3", run.name) if run.name else "",

@@ -107,7 +107,7 @@ def _published(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Marku
     first = (comparable or runs)[0]
     if not first.files.results["metrics"]:
         return Markup()
-    dataset = dataset_of(first.files.results["protocol"], [answer.label for answer in first.files.answers])
+    dataset = _dataset(first)
     others = published_for(dataset, first.task)
     if others and not comparable:
         return note(
