@@ -147,9 +147,7 @@ def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
     if worklist.invalid_lines:
-        print_error(
-            f"{_such_as(worklist.invalid_lines)} are not valid records of finished videos; these videos are redone"
-        )
+        print_error(f"{_such_as(worklist.invalid_lines)} are not valid records; these videos are redone")
     if worklist.skipped:
         skipped = [f"{left.source} {left.reason}" for left in worklist.skipped]
         print_error(f"skipped, see report.txt: {_such_as(skipped)}")
