@@ -25,11 +25,11 @@ class HttpFolder:
     """A folder behind HTTP.
 
     `faults`: for some paths a queue of faults of their next GETs: a status ("503"), "drop" (the connection is reset
-    half way), "short" (less than announced), "hang" (no answer for `hang_seconds`), "slow" (the whole, over
+    half way), "short" (less than announced), "hang" (no response for `hang_seconds`), "slow" (the whole, over
     `hang_seconds`), "drip" and "drip_head" (a byte of the content, or of the headers, each twentieth of a second),
-    "endless" (no length, no end), "lies" (a length of a million GB); and answers that are valid: "gzip", "chunked" (no
+    "endless" (no length, no end), "lies" (a length of a million GB); and responses that are valid: "gzip", "chunked" (no
     length), "moved" (to the same URL, whose next GET counts). `fail_first`: faults of the first GETs of every other
-    path, in this order. `has_ranges`: range requests are supported. `retry_after`: the header of error answers.
+    path, in this order. `has_ranges`: range requests are supported. `retry_after`: the header of error responses.
     """
 
     folder: Path
@@ -58,15 +58,15 @@ class _Handler(BaseHTTPRequestHandler):
     state: HttpFolder
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         state, path = self.state, unquote(self.path.partition("?")[0]).lstrip("/")
         state.requests.append((self.command, path))
         fault = state.next_fault(path) if self.command == "GET" else ""

@@ -28,7 +28,7 @@ def require_files(listed: ListedVideos, *, max_missing_share: float = 1.0) -> No
     """Check a sample of the videos, so that a wrong root or list is one error at the start and not many broken videos.
 
     Raises:
-        ManifestError: none of the checked videos exists, or too many are missing; a server gives no answer.
+        ManifestError: none of the checked videos exists, or too many are missing; a request fails.
     """
     few, many = (_FEW_REMOTE, _MANY_REMOTE) if listed.storage.is_remote else (_FEW, _MANY)
     missing, num_checked = _missing(listed, _spread(len(listed), few))
@@ -93,7 +93,7 @@ def _missing(listed: ListedVideos, videos: Sequence[int]) -> tuple[dict[int, str
     """The missing videos with the server's reason or "", and how many were checked in the time.
 
     Raises:
-        ManifestError: a server gives no answer.
+        ManifestError: a request fails.
     """
     end = time.monotonic() + _MOST_SECONDS
     missing: dict[int, str] = {}

@@ -47,7 +47,7 @@ class Storage(ABC):
         """None if a video exists, else the server's reason or "".
 
         Raises:
-            RemoteError: a server gives no answer.
+            RemoteError: the request fails.
         """
         return None
 

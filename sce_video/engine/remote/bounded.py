@@ -1,4 +1,4 @@
-"""Requests with a deadline for the whole answer, however slowly it trickles, and a limit on its bytes."""
+"""Requests with a deadline for the whole response, however slowly it trickles, and a limit on its bytes."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -11,20 +11,20 @@ _PIECE_BYTES = 2**18
 _PARTIAL_CONTENT = 206
 
 
-class AnswerSink(Protocol):
-    """Receives an answer piece by piece; raises where it is too long."""
+class ResponseSink(Protocol):
+    """Receives a response piece by piece; raises an error if it is too long."""
 
     def begin(self, announced_bytes: int | None) -> None:
-        """Args: announced_bytes: None where the server gives no length, or has compressed the answer."""
+        """Args: announced_bytes: None if the server gives no length, or compresses the response."""
 
     def take(self, piece: bytes) -> None: ...
 
 
 class MemorySink:
-    """Collects an answer of at most `most_bytes` in memory.
+    """Collects a response of at most `most_bytes` in memory.
 
     Raises:
-        RefusedError: the answer is longer, or its announced length is.
+        RefusedError: the response is longer, or its announced length is.
     """
 
     def __init__(self, name: object, *, most_bytes: int) -> None:
@@ -45,7 +45,7 @@ class MemorySink:
 
 
 def call_method(system: Any, method: str, *arguments: Any, deadline: float, **options: Any) -> Any:
-    """Call a method of an fsspec file system with a deadline, which holds for those with asyncio only."""
+    """Call a method of an fsspec file system with a deadline, which applies only to asyncio ones."""
     if not system.async_impl:
         return getattr(system, method)(*arguments, **options)
     return wait_for(system, getattr(system, f"_{method}"), *arguments, deadline=deadline, **options)
@@ -66,25 +66,25 @@ def wait_for(
     try:
         return fsspec.asyn.sync(system.loop, function, *arguments, timeout=left, **options)
     except FSTimeoutError as error:
-        raise DeadlineError("the answer was not complete at the deadline") from error
+        raise DeadlineError("the response was not complete at the deadline") from error
 
 
 def http_status(system: Any, name: str, *, deadline: float, **headers: str) -> int:
-    """Status of the answer to a GET request, without reading its body."""
+    """Status of the response to a GET request, without reading its body."""
 
     async def status() -> int:
         async with await _get(system, name, headers) as response:
             response.raise_for_status()
             return int(response.status)
 
-    answered: int = wait_for(system, status, deadline=deadline)
-    return answered
+    code: int = wait_for(system, status, deadline=deadline)
+    return code
 
 
 def read_http(
-    system: Any, name: str, sink: AnswerSink, *, deadline: float, span: tuple[int, int] | None = None
+    system: Any, name: str, sink: ResponseSink, *, deadline: float, span: tuple[int, int] | None = None
 ) -> None:
-    """Pass the body of an HTTP answer to `sink`, piece by piece.
+    """Pass the body of an HTTP response to `sink`, piece by piece.
 
     Args:
         span: first byte and the one after the last, to read a part of the file.

@@ -5,7 +5,7 @@ from typing import Any
 from sce_video.errors import UserError
 from sce_video.urls import masked
 
-# To connect, and between two pieces of an answer.
+# To connect, and between two pieces of a response.
 _CONNECT_SECONDS, _SILENCE_SECONDS = 15.0, 30.0
 
 # Never freed: closing one that was inherited by fork would wait for a thread that this process does not have.

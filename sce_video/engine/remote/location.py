@@ -79,7 +79,7 @@ class RemotePath:
         return transfer.read_bytes(self)
 
     def exists(self) -> bool:
-        """Whether the file exists; raises RemoteError if the server gives no answer."""
+        """Whether the file exists; raises RemoteError if the request fails."""
         from sce_video.engine.remote import transfer
 
         return transfer.exists(self)
@@ -104,7 +104,7 @@ def location(text: Location | str) -> Location:
 
 
 def relative_folder(folder: Location, root: Location) -> str:
-    """Path of `folder` relative to `root`; the folder itself where it is not below."""
+    """Path of `folder` relative to `root`; the folder itself if it is not below."""
     if isinstance(folder, RemotePath) and isinstance(root, RemotePath):
         return posixpath.relpath(folder.path or ".", root.path or ".")
     is_below = isinstance(folder, Path) and isinstance(root, Path) and folder.is_relative_to(root)

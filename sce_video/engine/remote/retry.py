@@ -18,7 +18,7 @@ from sce_video.urls import masked
 Value = TypeVar("Value")
 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError, TypeError)
-# Base classes in botocore and aiohttp for errors of connections, timeouts and truncated answers; neither is imported.
+# Base classes in botocore and aiohttp for errors of connections, timeouts and truncated responses; neither is imported.
 _TEMPORARY_NAMES = frozenset(
     [
         *("HTTPClientError", "ConnectionError", "IncompleteReadError", "TimeoutError"),
@@ -33,7 +33,7 @@ _JITTER = random.SystemRandom()  # forked processes must not wait equally long
 
 
 class DeadlineError(TimeoutError):
-    """The answer was not complete at the deadline."""
+    """The response was not complete at the deadline."""
 
 
 class ShortReadError(OSError):
@@ -106,7 +106,7 @@ def with_retries(
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same request may succeed later: timeouts, connection errors, truncated answers, 5xx and 429."""
+    """Whether the same request may succeed later: timeouts, connection errors, truncated responses, 5xx and 429."""
     status = status_of(error)
     if status is not None:
         return status in _TEMPORARY_STATUS or (status >= 500 and status != _NOT_IMPLEMENTED)
@@ -120,7 +120,7 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException) -> int | None:
-    """HTTP status in an error of aiohttp, or of botocore below one of s3fs; 0: no answer, None: no such error."""
+    """HTTP status in an error of aiohttp, or of botocore below one of s3fs; 0: no response, None: no such error."""
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}

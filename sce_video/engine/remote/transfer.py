@@ -34,7 +34,7 @@ class FileFacts(NamedTuple):
 
 
 def exists(path: RemotePath) -> bool:
-    """Whether the file exists; raises RemoteError if the server gives no answer."""
+    """Whether the file exists; raises RemoteError if the request fails."""
 
     def attempt(deadline: float) -> bool:
         system, name = file_system(path.url)
@@ -50,7 +50,7 @@ def exists(path: RemotePath) -> bool:
 
 
 def file_facts(path: RemotePath) -> FileFacts:
-    """Size and version of the file; raises RemoteError, also where the server does not give its size."""
+    """Size and version of the file; raises RemoteError, also if the server does not give its size."""
 
     def attempt(deadline: float) -> FileFacts:
         system, name = file_system(path.url)
@@ -135,7 +135,7 @@ def fetch(path: RemotePath, target: str, *, make_room: Callable[[int], None], re
 
 
 class _FileSink:
-    """Writes an answer to a file, after making room for it."""
+    """Writes a response to a file, after making room for it."""
 
     def __init__(self, path: RemotePath, file: BinaryIO, make_room: Callable[[int], None]) -> None:
         self._path, self._file, self._make_room = path, file, make_room

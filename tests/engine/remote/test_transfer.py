@@ -58,19 +58,21 @@ def test_faults_are_tried_again(http: HttpFolder, content: bytes, tmp_path: Path
     assert http.gets()[NAME] == (1 if fault == "slow" else 3)
 
 
-@pytest.mark.parametrize(("answers", "room"), [(["gzip"], None), (["chunked"], 300_000), (["moved"], 300_000)])
-def test_odd_answers(http: HttpFolder, content: bytes, tmp_path: Path, answers: list[str], room: int | None) -> None:
-    http.faults[NAME] = deque(answers)
+@pytest.mark.parametrize(("responses", "room"), [(["gzip"], None), (["chunked"], 300_000), (["moved"], 300_000)])
+def test_odd_responses(
+    http: HttpFolder, content: bytes, tmp_path: Path, responses: list[str], room: int | None
+) -> None:
+    http.faults[NAME] = deque(responses)
     found, told = fetched(remote(http), tmp_path / "target")
     assert found == content
-    assert http.gets()[NAME] == (2 if answers == ["moved"] else 1)
+    assert http.gets()[NAME] == (2 if responses == ["moved"] else 1)
     assert told[-1] == len(content)
     assert room in (None, max(told))
-    http.faults[NAME] = deque(answers)
+    http.faults[NAME] = deque(responses)
     assert remote(http).read_bytes() == content
 
 
-def test_a_compressed_answer_that_is_larger_than_announced(http: HttpFolder, tmp_path: Path) -> None:
+def test_a_compressed_response_that_is_larger_than_announced(http: HttpFolder, tmp_path: Path) -> None:
     """Room is made before the bytes are written."""
     (http.folder / "zeros.mp4").write_bytes(bytes(20_000_000))
     http.faults["zeros.mp4"] = deque(["gzip"])
@@ -120,7 +122,7 @@ def test_short_ranges_are_tried_again(http: HttpFolder, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("fault", "words"), [("404", "no such file"), ("403", "403")])
-def test_final_answers_are_not(http: HttpFolder, content: bytes, tmp_path: Path, fault: str, words: str) -> None:
+def test_final_responses_are_not(http: HttpFolder, content: bytes, tmp_path: Path, fault: str, words: str) -> None:
     http.faults[NAME] = deque([fault] * 10)
     with pytest.raises(RefusedError, match=words):
         fetched(remote(http), tmp_path / "target")
@@ -138,7 +140,7 @@ def test_a_server_that_stays_broken_ends_at_the_deadline(http: HttpFolder, conte
 def test_a_trickle_ends_at_the_deadline(http: HttpFolder, content: bytes, tmp_path: Path) -> None:
     http.faults[NAME] = deque(["slow"] * 100)
     http.hang_seconds = 12.0  # each eighth after 1.5 seconds
-    with pytest.raises(RemoteError, match="the answer was not complete at the deadline"):
+    with pytest.raises(RemoteError, match="the response was not complete at the deadline"):
         fetched(remote(http), tmp_path / "target", RetryPolicy(total_seconds=2.0, first_wait_seconds=0.05))
 
 
@@ -159,7 +161,7 @@ def test_a_byte_now_and_then_ends_at_the_deadline(
 ) -> None:
     """Each read comes in time, the whole would take hours."""
     http.faults[NAME] = deque([fault] * 100)
-    succeeds = (what, fault) == ("ranges", "drip")  # nothing of the answer is read
+    succeeds = (what, fault) == ("ranges", "drip")  # nothing of the response is read
     retry_policy = RetryPolicy(total_seconds=20.0 if succeeds else 0.5, first_wait_seconds=0.05)
     monkeypatch.setattr(transfer, "START_RETRY_POLICY", retry_policy)
     monkeypatch.setattr(transfer, "_LIST_SECONDS", retry_policy.total_seconds)
@@ -177,7 +179,7 @@ def test_a_byte_now_and_then_ends_at_the_deadline(
 
 
 @pytest.mark.parametrize("fault", ["endless", "lies"])
-def test_an_answer_is_read_no_further_than_it_may_be(
+def test_a_response_is_read_no_further_than_it_may_be(
     http: HttpFolder, content: bytes, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http.faults[NAME] = deque([fault] * 100)

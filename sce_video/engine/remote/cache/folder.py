@@ -19,7 +19,7 @@ MakeRoom = Callable[[int], None]
 # (path, make_room): writes the file at this path.
 Fill = Callable[[str, MakeRoom], None]
 
-# Time for other processes to close files, where those in use leave no room.
+# Time for other processes to close files, if those in use leave no room.
 _MAX_WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 # How often the folder is recreated for one file, if somebody keeps deleting it.

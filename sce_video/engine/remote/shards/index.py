@@ -71,7 +71,7 @@ def read_index(shard: Location, folder: Path) -> ShardIndex:
 
 
 def _kept(file: Path, version: str) -> list[ShardVideo] | None:
-    """Videos of the saved index; None where it is missing, damaged or of another version."""
+    """Videos of the saved index; None if it is missing, damaged or of another version."""
     try:
         refuse_special_file(file)
         content = json.loads(file.read_text(encoding="utf-8"))
