@@ -27,7 +27,7 @@ class HttpFolder:
     `faults`: for some paths a queue of faults of their next GETs: a status ("503"), "drop" (the connection is reset
     half way), "short" (less than announced), "hang" (no response for `hang_seconds`), "slow" (the whole, over
     `hang_seconds`), "drip" and "drip_head" (a byte of the content, or of the headers, each twentieth of a second),
-    "endless" (no length, no end), "lies" (a length of a million GB); and responses that are valid: "gzip", "chunked" (no
+    "endless" (no length, no end), "lies" (a length of a million GB); and valid responses: "gzip", "chunked" (no
     length), "moved" (to the same URL, whose next GET counts). `fail_first`: faults of the first GETs of every other
     path, in this order. `has_ranges`: range requests are supported. `retry_after`: the header of error responses.
     """
