@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from hypothesis import settings
 
 from sce_video.launch.demo.motion import write_motion_dataset
 from sce_video.runtime.logging import LOGGER
@@ -18,6 +19,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Tests run in parallel processes, where more threads only compete for cores. `make rounding` uses two.
 torch.set_num_threads(int(os.environ.get("SCE_TEST_THREADS", "1")))
+
+# No test depends on speed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Programs started with a shell's `&` ignore SIGINT, and the programs that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -15,7 +15,7 @@ ANY_RANGE = st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 1.0)).map(sorted).ma
 ANY_ASPECT = st.tuples(st.floats(0.2, 5.0), st.floats(0.2, 5.0)).map(sorted).map(tuple)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     height=st.integers(1, 2000),
     width=st.integers(1, 2000),
@@ -31,7 +31,7 @@ def test_a_box_is_never_empty_and_always_inside_the_frame(height, width, area, a
 
 
 # A quarter of the frame with aspect up to 2 fits in every frame with aspect up to 2: the first try succeeds.
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     height=st.integers(20, 1000),
     frame_aspect=st.floats(0.55, 1.8),
@@ -85,7 +85,7 @@ def test_frames_in_which_nothing_fits_give_their_central_box(height, width, area
         assert AreaCrop(area, aspect).draw(height, width, generator=seeded(seed)) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(long=st.integers(400, 3000), short=st.integers(1, 20), stands=st.booleans(), seed=st.integers(0, 2**31))
 def test_the_central_box_is_torchvisions(long, short, stands, seed):
     height, width = (long, short) if stands else (short, long)
@@ -100,7 +100,7 @@ def test_a_box_is_a_function_of_its_generator():
     assert boxes[0] == boxes[1] != boxes[2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     height=st.integers(1, 2000),
     width=st.integers(1, 2000),

@@ -75,7 +75,7 @@ def test_a_span_that_starts_on_a_frame_starts_with_that_frame(fps):
             assert frame_indices(ClipSpan(start, 1.0), fps=fps, num_video_frames=1000, num_frames=1) == [index]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(span=SPANS, fps=RATES, num_video_frames=COUNTS, num_frames=KEPT)
 def test_indices_are_valid_ordered_and_inside_the_span(span, fps, num_video_frames, num_frames):
     indices = frame_indices(span, fps=fps, num_video_frames=num_video_frames, num_frames=num_frames)
@@ -89,7 +89,7 @@ def test_indices_are_valid_ordered_and_inside_the_span(span, fps, num_video_fram
         assert num_frames == 1 or abs(indices[-1] - inside[-1]) <= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(span=SPANS, fps=RATES, num_video_frames=COUNTS, num_frames=KEPT, positions=POSITIONS)
 def test_every_choice_keeps_ordered_frames_of_the_span_and_times_of_the_video(
     span, fps, num_video_frames, num_frames, positions
@@ -116,7 +116,7 @@ def test_strided_frames_by_hand():
     assert strided_positions(100, 4, frame_stride=1) == [0, 1, 2, 3]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(count=st.integers(1, 400), num_frames=KEPT, seed=st.integers(0, 1000))
 def test_a_jittered_frame_lies_in_its_bin(count, num_frames, seed):
     for i, position in enumerate(_jittered(seed)(count, num_frames)):
@@ -142,7 +142,7 @@ def test_jittered_frames_are_a_function_of_the_generator_alone():
     assert _jittered(8)(1000, 8) != first
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(num_video_frames=st.integers(1, 400), num_frames=KEPT)
 def test_kept_positions_are_an_exact_linspace(num_video_frames, num_frames):
     indices = frame_indices(ClipSpan(0.0, 1000.0), fps=1.0, num_video_frames=num_video_frames, num_frames=num_frames)
@@ -150,7 +150,7 @@ def test_kept_positions_are_an_exact_linspace(num_video_frames, num_frames):
     assert indices == torch.floor(exact + 1e-9).long().tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(span=SPANS, fps=RATES, num_video_frames=COUNTS, num_frames=KEPT, positions=POSITIONS)
 def test_difference_pairs_select_from_the_differences_of_all_frames(span, fps, num_video_frames, num_frames, positions):
     """Slow version: build every difference of the span as a symbol, repeat the last, then subsample."""

@@ -60,7 +60,7 @@ def _rejected_pairs(latest, low, high, *, num):
     return starts[(low <= distance) & (distance <= high)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(video=SECONDS, clip=SECONDS, seed=st.integers(0, 2**31))
 def test_a_random_span_lies_inside_the_video_or_starts_at_0(video, clip, seed):
     span = one_random_span(video, clip, generator=_generator(seed))
@@ -102,7 +102,7 @@ def test_each_independent_span_comes_from_its_own_generator():
     assert spans[2].start_seconds == pytest.approx(9.70053001806553 * 7.56 / 10)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     video=SECONDS,
     clips=st.tuples(SECONDS, SECONDS),
@@ -194,7 +194,7 @@ def test_a_pair_without_bounds_is_distributed_as_independent_spans():
         _assert_same_distribution(unbounded @ direction, independent @ direction)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(video=SECONDS, clips=st.tuples(SECONDS, SECONDS), power=st.floats(0.05, 20), seed=SEEDS)
 def test_a_decreasing_pair_lies_inside_the_video(video, clips, power, seed):
     _assert_inside(
@@ -255,7 +255,7 @@ def test_a_pair_is_a_function_of_its_generators_alone(sampler):
     assert draw(8) != first
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     clip=SECONDS,
     video=SECONDS,
@@ -319,7 +319,7 @@ def test_lengths_of_two_views_go_into_a_pair():
     assert 5.0 <= abs(spans[0].start_seconds - spans[1].start_seconds) <= 6.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(video=SECONDS, clip=SECONDS, num_clips=st.integers(2, 20))
 def test_evenly_spaced_spans_cover_both_ends_in_equal_steps(video, clip, num_clips):
     spans = evenly_spaced_spans(video, clip, num_clips=num_clips)
@@ -355,7 +355,7 @@ def test_full_coverage_by_hand():
     assert full_coverage_spans(3.0, 4.0) == [ClipSpan(0.0, 4.0)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(clip=st.floats(0.01, 100), video_clips=st.floats(0.01, 200))
 def test_half_overlap_and_full_coverage_leave_no_gap(clip, video_clips):
     video = clip * video_clips
@@ -372,7 +372,7 @@ def test_half_overlap_and_full_coverage_leave_no_gap(clip, video_clips):
     assert (len(spans) - 1) * clip < video  # full coverage: one fewer would not do
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(clip=st.sampled_from([0.1, 0.3, 1.28, 2.56]) | st.floats(0.01, 100), num_clips=st.integers(1, 100))
 def test_a_video_of_whole_clips_gets_no_clip_for_rounding(clip, num_clips):
     video = num_clips * clip  # e.g. 3 * 0.1 = 0.30000000000000004

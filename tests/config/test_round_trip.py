@@ -47,7 +47,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn=st.fixed_dictionaries({}, optional=VALUES))
 def test_any_config_comes_back_from_its_text(files: Path, drawn: dict[str, Any]) -> None:
     overrides = [text for key, value in drawn.items() for text in (key, str(value))]
@@ -60,7 +60,7 @@ def test_any_config_comes_back_from_its_text(files: Path, drawn: dict[str, Any])
     assert config_text(again) == config_text(cfg)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=folder)
 @example("null")
 @example("./~")

@@ -147,7 +147,7 @@ def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_r
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     parts=st.integers(1, 4),
     ranks=st.integers(1, 5),

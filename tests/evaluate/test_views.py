@@ -102,7 +102,7 @@ def test_the_long_side_and_the_offsets_are_those_of_the_field(width, height, siz
         assert [int(crop.max()) for crop in crops] == [offset + size - 1 for offset in expected]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(height=st.integers(16, 300), width=st.integers(16, 300), size=st.sampled_from((7, 32, 56, 64, 112, 128)))
 @example(height=240, width=320, size=112)
 @example(height=112, width=244, size=112)
@@ -128,7 +128,7 @@ def test_a_square_clip_gives_the_whole_frame_three_times():
     assert all(torch.equal(crop, clip) for crop in crops_of(clip, num_crops=3, size_pixels=6))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(height=st.integers(1, 80), width=st.integers(1, 80), size=st.integers(1, 48), stands=st.booleans())
 def test_crops_are_squares_of_the_size_for_any_frame(height, width, size, stands):
     clip = across(height, width, 3)
@@ -139,7 +139,7 @@ def test_crops_are_squares_of_the_size_for_any_frame(height, width, size, stands
     assert torch.equal(center, crops[1])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(height=st.integers(4, 60), width=st.integers(4, 60), size=st.integers(4, 48))
 def test_a_mirrored_clip_gives_mirrored_crops_in_reverse(height, width, size):
     generator = torch.Generator().manual_seed(height * 100 + width)

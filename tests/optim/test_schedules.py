@@ -4,13 +4,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sce_video.optim.schedules import RAMP_SHAPES, ema_momentum, ramp, warmup_cosine
-
-settings.register_profile("schedules", deadline=None, max_examples=60)
-settings.load_profile("schedules")
 
 VALUES = st.floats(min_value=0.0, max_value=10.0)
 SHAPES = st.sampled_from(sorted(RAMP_SHAPES))

@@ -190,7 +190,10 @@ def test_an_error_of_one_rank_is_reported(motion_videos: Path, tmp_path: Path) -
             "TRAIN.GLOBAL_BATCH_SIZE is 7; it must be a multiple of",
             marks=pytest.mark.thorough,
         ),
-        ({"TRAIN__GLOBAL_BATCH_SIZE": "2"}, "TRAIN.GLOBAL_BATCH_SIZE is 2; on a CPU batch norm needs 2 videos in each"),
+        (
+            {"TRAIN__GLOBAL_BATCH_SIZE": "2"},
+            "TRAIN.GLOBAL_BATCH_SIZE is 2; on a CPU batch norm needs 2 videos per part",
+        ),
         pytest.param(
             {"TRAIN__NUM_EPOCHS": "many"},
             "TRAIN.NUM_EPOCHS is 'many'; a whole number was expected",

@@ -436,7 +436,7 @@ def test_a_checkpoint_of_another_run_is_refused(half_way: Path, motion_videos: P
 def test_a_deleted_config_is_refused(half_way: Path, motion_videos: Path, tmp_path: Path) -> None:
     shutil.copytree(half_way, tmp_path / "run")
     (tmp_path / "run" / "config.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"holds checkpoints but no config\.yaml.*put it back"):
+    with pytest.raises(ConfigError, match=r"holds checkpoints but no config\.yaml.*restore it"):
         run_task(config(motion_videos, tmp_path / "run"))
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,11 +54,11 @@ def start_ranks(command: Sequence[str], *, num_processes: int, log: Path | None 
             signal.signal(number, handler)
 
 
-def end_with_launcher(environ: Mapping[str, str] = os.environ) -> None:
+def end_with_launcher() -> None:
     """Send this process SIGTERM when the `start_ranks` that started it dies (Linux)."""
-    if LAUNCHER in environ and sys.platform == "linux":
+    if LAUNCHER in os.environ and sys.platform == "linux":
         signal_at_death_of_parent(signal.SIGTERM)
-        if os.getppid() != int(environ[LAUNCHER]):
+        if os.getppid() != int(os.environ[LAUNCHER]):
             raise UserError("the program that started this process has ended; start it again")
 
 

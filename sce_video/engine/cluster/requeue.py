@@ -57,7 +57,6 @@ def exit_after_peer_failure(
     *,
     report: Callable[[str], None],
     may_requeue: Callable[[], bool],
-    environ: Mapping[str, str] = os.environ,
 ) -> NoReturn:
     """End this process, from any thread, because another rank has ended.
 
@@ -68,6 +67,7 @@ def exit_after_peer_failure(
         report: prints or logs a line for the user.
         may_requeue: called before a requeue; False prevents it.
     """
+    environ = os.environ
     try:
         report(f"error: {failure.line}; the other processes stop")
         if not failure.is_error and _is_task_of_job(environ):

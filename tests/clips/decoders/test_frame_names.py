@@ -112,7 +112,7 @@ def test_a_pattern_without_a_unique_order_is_refused():
     st.sampled_from(["{:d}.jpg", "img_{:08d}.png", "v_7_c2_{:d}_9.jpg", "f{:d}.bmp", "a-{:06d}-b.jpg", "t={:+d}.jpg"]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_integers_in_any_pattern(numbers, template, draw):
     names = [template.format(number) for number in numbers]
     draw.shuffle(names)
@@ -122,7 +122,7 @@ def test_integers_in_any_pattern(numbers, template, draw):
 @given(
     st.lists(st.text("01-+._aé", min_size=1, max_size=8), max_size=12, unique=True), st.text("{}:d05*_a.f", max_size=9)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_names_are_ordered_or_refused(names, pattern):
     """All of them, once each, in an order that does not depend on the input's."""
     outcomes = []

@@ -98,7 +98,7 @@ def record_of(path, height, width, *, pixel_format="yuv420p", **options):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["baseline", "main", "high"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_size_is_libavcodecs(tmp_path_factory, half_height, half_width, profile):
     """With and without cropping to what is not a multiple of 16."""
     path = tmp_path_factory.mktemp("size") / "any.mp4"

@@ -53,7 +53,7 @@ def sizes_and_boxes(draw):
     st.integers(1, 6),
     st.integers(0, 9),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_crop_of_any_size(size_and_box, pixel_format, num_frames, seed):
     height, width, box = size_and_box
     frames = noise_frames(height, width, pixel_format=pixel_format, num_frames=num_frames, seed=seed)
@@ -61,7 +61,7 @@ def test_any_crop_of_any_size(size_and_box, pixel_format, num_frames, seed):
 
 
 @given(sizes_and_boxes(), st.permutations(range(7)), st.integers(1, 20_000), st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_number_at_once_in_any_order(size_and_box, order, most_pixels, largest_cut):
     height, width, box = size_and_box
     frames = noise_frames(height, width, num_frames=7)

@@ -22,7 +22,7 @@ def round_trip(obj):
     return unpack(pack(obj), pin_memory=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 5), max_size=4)), max_size=6),
     text=st.text(max_size=200),

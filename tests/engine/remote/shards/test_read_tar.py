@@ -218,7 +218,7 @@ def test_other_files_may_come_twice(tmp_path: Path) -> None:
     assert video.name == "0.mp4"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     offsets=st.lists(st.tuples(st.integers(0, 10_239), st.integers(0, 255)), min_size=1, max_size=8),
     end=st.one_of(st.none(), st.integers(0, 10_239)),
