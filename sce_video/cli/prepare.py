@@ -17,7 +17,7 @@ from sce_video.engine.prepare.summary import renamed
 from sce_video.engine.prepare.worklist import Worklist, make_worklist, read_worklist, write_worklist
 from sce_video.engine.prepare.workspace import Workspace, begin, lock_workspace, open_workspace, reopen_workspace
 from sce_video.launch.batch_text import require_plain
-from sce_video.launch.program import print_error
+from sce_video.launch.program import print_message
 from sce_video.plain_text import escaped
 
 # For the main process of a job, beside its workers.
@@ -147,13 +147,13 @@ def _worklist(workspace: Workspace, *, follow_outside: bool) -> Worklist:
     if not worklist.videos and not worklist.skipped:
         raise PrepareError(f"{workspace.source_dir} holds no videos, at any depth")
     if worklist.invalid_lines:
-        print_error(f"{_such_as(worklist.invalid_lines)} are not valid records; these videos are redone")
+        print_message(f"{_such_as(worklist.invalid_lines)} are not valid records; these videos are redone")
     if worklist.skipped:
         skipped = [f"{left.source} {left.reason}" for left in worklist.skipped]
-        print_error(f"skipped, see report.txt: {_such_as(skipped)}")
+        print_message(f"skipped, see report.txt: {_such_as(skipped)}")
     names = [f"{source} -> {output}" for source, output in renamed((v.source, v.output) for v in worklist.videos)]
     if names:
-        print_error(f"outputs with another name, see report.txt: {_such_as(names)}")
+        print_message(f"outputs with another name, see report.txt: {_such_as(names)}")
     return worklist
 
 

@@ -20,7 +20,7 @@ from sce_video.engine.cluster.requeue import exit_after_peer_failure
 from sce_video.engine.cluster.run_lock import InUseError, LockOwner, hold_run_lock, share_run_lock
 from sce_video.errors import ConfigError, UserError
 from sce_video.launch.pages import report_ended_run
-from sce_video.launch.program import print_error
+from sce_video.launch.program import print_message
 from sce_video.launch.requeue_limit import may_requeue
 from sce_video.launch.splits import run_splits
 from sce_video.models.weights import CHECKPOINTS_DIR
@@ -61,7 +61,7 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
 def run_joined(cfg: CfgNode) -> None:
     """`run_task` as one rank of an external launcher, or as the only process."""
     on_failure = partial(
-        exit_after_peer_failure, report=print_error, may_requeue=partial(may_requeue, Path(cfg.RUN.OUTPUT_DIR))
+        exit_after_peer_failure, report=print_message, may_requeue=partial(may_requeue, Path(cfg.RUN.OUTPUT_DIR))
     )
     with stopped_by_signals(), joined_ranks(cfg.RUN.DEVICE, on_failure=on_failure):
         run_task(cfg)

@@ -29,10 +29,10 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
             return action() or 0
     except StoppedError as stop:
         if is_main_process():  # all ranks stop
-            print_error(str(stop))
+            print_message(str(stop))
         return 128 + stop.signal_number
     except PeerLostError as error:
-        print_error(f"error: {error}")
+        print_message(f"error: {error}")
         return PEER_LOST_EXIT_CODE
     except UserError as error:
         return _failed(str(error))
@@ -41,7 +41,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except OSError as error:  # a folder that cannot be written, a full disk
         return _failed(str(error))
     except KeyboardInterrupt:
-        print_error("stopped; what was finished is kept; rerun to resume")
+        print_message("stopped; what was finished is kept; rerun to resume")
         return 130
     except Exception as error:  # top level: log every error
         if not LOGGER.handlers:
@@ -65,11 +65,11 @@ def local_path(text: str) -> Path:
 
 
 def _failed(reason: str) -> int:
-    print_error("error: " + " ".join(reason.split()))
+    print_message("error: " + " ".join(reason.split()))
     return 2
 
 
-def print_error(line: str) -> None:
+def print_message(line: str) -> None:
     """Print a line on the terminal, and in the log of a run that has started."""
     if LOGGER.handlers:
         LOGGER.error("%s", line)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sce_video.engine.cluster.env import slurm_job
-from sce_video.launch.program import print_error
+from sce_video.launch.program import print_message
 from sce_video.runtime.checkpoints import newest_below
 from sce_video.runtime.files import write_json
 from sce_video.special_files import read_small_file
@@ -38,5 +38,5 @@ def may_requeue(output_dir: Path, environ: Mapping[str, str] = os.environ) -> bo
             write_json(file, {**job, "checkpoint": newest, "without_progress": count})
         if count >= _MAX_WITHOUT_PROGRESS:
             losses = f"{count + 1} times without a new checkpoint in between"
-            print_error(f"the job has lost a process {losses}; it is not requeued")
+            print_message(f"the job has lost a process {losses}; it is not requeued")
     return count < _MAX_WITHOUT_PROGRESS

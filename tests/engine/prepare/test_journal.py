@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sce_video.engine.prepare.actions import Action, Check, Frames, Transcode
@@ -27,7 +27,6 @@ def write(path: Path, *records: Record) -> None:
             journal.write(record)
 
 
-@settings(deadline=None)  # each write is synced to disk
 @given(
     cut=st.integers(0, 400),
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8),
