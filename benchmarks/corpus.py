@@ -221,10 +221,15 @@ def _no_file(path: Path, draw: random.Random) -> tuple[Path, str]:
         "missing": lambda: None,
     }
     if os.geteuid() != 0:  # to root every file is readable
-        makers["a file that may not be read"] = lambda: (path.write_bytes(b"\0" * 99), path.chmod(0))
+        makers["a file that may not be read"] = lambda: _write_unreadable(path)
     name = draw.choice(sorted(makers))
     makers[name]()
     return path, name
+
+
+def _write_unreadable(path: Path) -> None:
+    path.write_bytes(b"\0" * 99)
+    path.chmod(0)
 
 
 def _picture(path: Path, draw: random.Random) -> tuple[Path, str]:

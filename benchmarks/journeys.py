@@ -183,7 +183,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.rows is not None:
         arguments.rows.write_text(json.dumps(measured(arguments.root)))
         return
-    rows, ratios = measured_apart(arguments.root), {}
+    rows = measured_apart(arguments.root)
+    ratios: dict[str, float] = {}
     if arguments.against is not None:
         rows, ratios = beside(rows, measured_apart(arguments.against))
     publish(rows=rows, ratios=ratios, json_file=arguments.json, table_of="part")

@@ -31,7 +31,7 @@ def ours(decoder: str) -> Reader:
     return read
 
 
-class GivenSpans(ClipSampler):  # type: ignore[misc]  # the package is not typed
+class GivenSpans(ClipSampler):
     """A sampler that makes pytorchvideo read the same clips as all other readers."""
 
     def __call__(self, last_clip_time: float, video_duration: float, annotation: dict[str, Any]) -> ClipInfoList:

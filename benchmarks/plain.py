@@ -1,8 +1,9 @@
 """Reference for damaged files: the frame on screen at a time, by sequential decoding from the first frame on."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -41,24 +42,28 @@ def plain_frames(
         return _plain_images(path, times, fps=fps)
     if not path.is_file():  # opening a FIFO would block
         return [None] * len(times)
-    waiting, shown, found = deque(sorted(set(times))), None, {}
-    first, starts, held = None, 0.0, deque(maxlen=held_frames)
+    waiting, found = deque(sorted(set(times))), dict[float, av.VideoFrame]()
+    first, shown, starts = None, None, 0.0
+    held = deque[av.VideoFrame](maxlen=held_frames)
     try:
         for index, (begin, frame) in enumerate(_decoded(path, ignore_errors=ignore_errors, rehearsals=rehearsals)):
             if first is None:
                 first, zero = frame, begin
-            is_counted = zero is None or begin is None
-            starts = max(starts, index / fps if is_counted else float((begin - zero) * first.time_base))
+            if zero is None or begin is None or first.time_base is None:
+                starts = max(starts, index / fps)
+            else:
+                starts = max(starts, float((begin - zero) * first.time_base))
             while shown is not None and waiting and waiting[0] < starts:
                 found[waiting.popleft()] = shown
             shown = frame
             held.append(frame)
             if not waiting:
                 break
-        found |= dict.fromkeys(waiting, shown)
+        if shown is not None:
+            found |= dict.fromkeys(waiting, shown)
     except (av.error.FFmpegError, ValueError):
         pass
-    return [_upright(found[second], first) if found.get(second) else None for second in times]
+    return [_upright(found[second], first) if first and second in found else None for second in times]
 
 
 def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) -> bool:
@@ -83,7 +88,8 @@ def is_defined(path: Path, second: float, *, fps: float, ignore_errors: bool) ->
         plain_frames(path, [second], fps=fps, ignore_errors=ignore_errors, rehearsals=rehearsals, held_frames=held)[0]
         for rehearsals, held in ways
     ]
-    return all(image is not None and np.array_equal(image, images[0]) for image in images)
+    first, *others = images
+    return first is not None and all(other is not None and np.array_equal(other, first) for other in others)
 
 
 def _decoded(
@@ -95,11 +101,11 @@ def _decoded(
         if stream is None or stream.codec_context is None:
             return
         stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
-        packets = _packets(container, stream)
+        packets: Iterable[av.Packet] = _packets(container, stream)
         if rehearsals:
             packets = list(packets)
         for num_packets in rehearsals:
-            for packet in packets[:num_packets]:
+            for packet in islice(packets, num_packets):
                 with suppress(av.error.FFmpegError):
                     packet.decode()
             stream.codec_context.flush_buffers()
@@ -126,7 +132,9 @@ def _packets(container: av.container.InputContainer, stream: av.video.stream.Vid
         yield from container.demux(stream)
         return
     end = av.Packet()
-    end.stream, end.time_base = stream, stream.time_base
+    end.stream = stream
+    if stream.time_base is not None:
+        end.time_base = stream.time_base
     yield end
 
 

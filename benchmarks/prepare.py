@@ -68,8 +68,8 @@ def main() -> int:
 def run_ours(source: Path, action: Action, num_workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         limits = Limits(num_workers)
-        options = {"labels": Labels(), "follow_outside": True, "retry_broken": False}
-        prepare_here(source, Path(folder) / "out", action, limits=limits, **options)
+        output = Path(folder) / "out"
+        prepare_here(source, output, action, limits=limits, labels=Labels(), follow_outside=True, retry_broken=False)
 
 
 def run_plain(source: Path, way: Callable[[Path, Path], None]) -> None:
@@ -88,14 +88,16 @@ def transcode_plainly(path: Path, output: Path) -> None:
     options = {"preset": "veryfast", "tune": "fastdecode", "crf": str(CRF), "g": str(GOP_FRAMES), "bf": "0"}
     with av.open(str(path)) as container, av.open(f"{output}.mp4", "w") as written:
         source = one_thread(container)
-        stream = written.add_stream("libx264", rate=source.average_rate, options={**options, "sc_threshold": "0"})
+        rate = source.average_rate
+        assert rate is not None
+        stream = written.add_stream("libx264", rate=rate, options={**options, "sc_threshold": "0"})
         size = small_size(source)
         stream.width, stream.height = size
         stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
         converter = VideoReformatter()
         for index, frame in enumerate(container.decode(source)):
             small = converter.reformat(frame, *size, "yuv420p", interpolation="BICUBIC", threads=1)
-            small.pts, small.time_base, small.pict_type = index, 1 / source.average_rate, PictureType.NONE
+            small.pts, small.time_base, small.pict_type = index, 1 / rate, PictureType.NONE
             written.mux(stream.encode(small))
         written.mux(stream.encode())
 

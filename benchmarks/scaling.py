@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
@@ -288,7 +288,7 @@ def _sum(of_ranks: Sequence[dict[str, int]]) -> dict[str, int]:
     return {kind: sum(each[kind] for each in of_ranks) for kind in of_ranks[0]}
 
 
-def _with_total(by_kind: dict[str, float]) -> Row:
+def _with_total(by_kind: Mapping[str, float]) -> Row:
     kinds: Row = {kind: by_kind[kind] for kind in ("gradients", "keys", "buffers")}
     return {**kinds, "all": sum(by_kind.values())}
 

@@ -115,7 +115,7 @@ class Bench:
             queries = [self.model.predictor(self.model.projector(self.model.backbone(view))) for view in views]
             for view in views:
                 self.model.encode_key(view)
-        sum(query.float().sum() for query in queries).backward()  # type: ignore[union-attr]
+        sum(query.float().sum() for query in queries).backward()
 
     def wait(self) -> None:
         if self.device.type == "cuda":

@@ -3,6 +3,7 @@
 import math
 import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,12 +60,15 @@ def judge(trial: Trial) -> Verdict:
     """Open the file, read two clips in one call and compare; run it in a process that may crash or hang."""
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, before_mib = time.perf_counter(), _peak_mib()
-    refusal, clips, times = None, None, [0.0]  # if the file cannot be opened: is its first frame readable?
+    refusal: Exception | None = None
+    clips: _Clips | None = None
+    times = [0.0]  # if the file cannot be opened: is its first frame readable?
     try:
-        clips = _peer_clips(trial) if trial.decoder == PEER else _our_clips(trial, times)
-    except DecodeError as error:
-        refusal = error
-    except _OTHER_ERRORS as error:
+        if trial.decoder == PEER:
+            _peer_clips(trial)
+        else:
+            clips = _our_clips(trial, times)
+    except (DecodeError, *_OTHER_ERRORS) as error:
         refusal = error
     seconds, mib = time.perf_counter() - before, _peak_mib() - before_mib
     outcome, detail = _compared(trial, clips, refusal, times)
@@ -80,8 +84,8 @@ def _our_clips(trial: Trial, times: list[float]) -> _Clips:
     """Stores the requested times in `times`."""
     with open_video(trial.path, decoder=trial.decoder) as video:
         about = video.metadata
-        facts = {"fps": about.fps, "num_video_frames": about.num_frames, "num_frames": NUM_FRAMES}
-        indices = [index for span in _spans(trial, about.duration_seconds) for index in frame_indices(span, **facts)]
+        choose = partial(frame_indices, fps=about.fps, num_video_frames=about.num_frames, num_frames=NUM_FRAMES)
+        indices = [index for span in _spans(trial, about.duration_seconds) for index in choose(span)]
         times[:] = frame_times(indices, fps=about.fps)
         return _Clips(about, video.frames_at(times))
 

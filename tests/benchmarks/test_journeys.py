@@ -117,6 +117,7 @@ def test_beside_another_checkout(benchmark_module: Module) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_this_checkout(benchmark_module: Module, tmp_path: Path) -> None:
     ratios, rows = results_of("journeys", json_file=tmp_path / "journeys.json")
     assert ratios == {}
