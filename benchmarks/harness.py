@@ -19,9 +19,6 @@ from statistics import median
 
 import torch
 
-from sce_video.report.text_table import text_table
-from sce_video.runtime.environment import environment
-
 Row = dict[str, object]
 
 
@@ -72,6 +69,8 @@ def publish(
         ratios: name -> ours against the peer, higher is better.
         table_of: key by which the rows are split into several tables.
     """
+    from sce_video.report.text_table import text_table  # here: `journeys.py` also runs with an older package
+
     tables: dict[object, list[Row]] = {}
     for row in rows:
         tables.setdefault(row[table_of] if table_of else "", []).append(row)
@@ -100,6 +99,8 @@ def _cell(value: object) -> str:
 
 def _made_with() -> dict[str, object]:
     """Command, commit, machine, versions."""
+    from sce_video.runtime.environment import environment
+
     record = environment()
     command, commit, _ = (record.pop(key) for key in ("command", "commit", "machine"))
     try:
