@@ -26,7 +26,7 @@ def expanded(text: str) -> str:
 
     path = os.path.expanduser(_VARIABLE.sub(value_of, text))
     if path.startswith("~"):
-        raise ConfigError(f"no such user; write ./{path} for a file of this name")
+        raise ConfigError(f"this user has no home folder; write the path out, or ./{path} for a file of this name")
     if _VARIABLE.search(path):
         raise ConfigError("the variable's value contains another variable; write the path out")
     return path

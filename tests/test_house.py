@@ -15,7 +15,7 @@ FLOORS = [
     {"engine.cluster"},
     {"runtime"},
     {"engine.pool"},
-    {"clips", "augment", "models", "methods", "optim", "zoo"},
+    {"clips", "augment", "models", "methods", "optim"},
     {"engine.remote"},
     {"data", "train", "evaluate", "report"},
     {"config"},
@@ -25,7 +25,8 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"arguments", "errors", "paths", "plain_text", "special_files", "urls"}  # modules outside the rooms
+# Modules outside the rooms.
+GROUND = {"arguments", "errors", "paths", "plain_text", "quiet_start", "special_files", "urls"}
 MAY_SEE_CONFIG = {"config", "build", "tasks", "launch", "cli"}
 # Used by the rooms of the front; `prepare` and `doctor` are used only by `cli` and `tools/`.
 SEEN_OF_THE_ENGINE = {

@@ -5,8 +5,9 @@ import argparse
 import sys
 from pathlib import Path
 
+import sce_video.quiet_start  # noqa: F401
 from sce_video.launch.demo.run_demo import run_demo
-from sce_video.launch.program import exit_code_of, local_path
+from sce_video.launch.program import exit_code_of, local_path, number_from
 
 
 def main() -> int:
@@ -21,8 +22,8 @@ def main() -> int:
     parser.add_argument(
         "--output", type=local_path, default=Path("runs/demo"), help="output folder; an earlier demo there is deleted"
     )
-    parser.add_argument("--train", type=int, default=60, metavar="N", help="training videos per motion")
-    parser.add_argument("--test", type=int, default=20, metavar="N", help="held-out videos per motion")
+    parser.add_argument("--train", type=number_from(1), default=60, metavar="N", help="training videos per motion")
+    parser.add_argument("--test", type=number_from(1), default=20, metavar="N", help="held-out videos per motion")
     parser.add_argument("--seed", type=int, default=0, help="of videos, initial weights and training")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 10")
     arguments = parser.parse_args()

@@ -9,6 +9,7 @@ same command to resume. See docs/prepare.md.
 import argparse
 import sys
 
+import sce_video.quiet_start  # noqa: F401
 from sce_video.cli.prepare import SlurmArray, finish, prepare_here, submit_shards
 from sce_video.engine.machine import available_cores
 from sce_video.engine.prepare.actions import ACTIONS, Action, Frames, PrepareError, Transcode

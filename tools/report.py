@@ -4,6 +4,7 @@
 import argparse
 import sys
 
+import sce_video.quiet_start  # noqa: F401
 from sce_video.launch.pages import write_report
 from sce_video.launch.program import exit_code_of, local_path
 

@@ -8,21 +8,24 @@ after preemption and when a node dies, and resumes from its newest checkpoint. S
 import argparse
 import sys
 
+import sce_video.quiet_start  # noqa: F401
 from sce_video.cli.submit import minutes_of, parse_parameters, submit_run
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, number_from
 from sce_video.launch.slurm import Resources
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cfg", required=True, help="YAML file; sce_video/config/sections/ lists every key")
-    parser.add_argument("--nodes", type=int, default=1, metavar="N")
-    parser.add_argument("--gpus-per-node", type=int, default=1, metavar="N", help="one task each; 0: one task, no GPU")
-    parser.add_argument("--cpus-per-task", type=int, default=8, metavar="N", help="%(default)s")
+    parser.add_argument("--nodes", type=number_from(1), default=1, metavar="N")
+    parser.add_argument(
+        "--gpus-per-node", type=number_from(0), default=1, metavar="N", help="one task each; 0: one, no GPU"
+    )
+    parser.add_argument("--cpus-per-task", type=number_from(1), default=8, metavar="N", help="%(default)s")
     parser.add_argument("--time", default="24:00:00", help="minutes, HH:MM:SS or D-HH:MM:SS; %(default)s")
     parser.add_argument("--partition", metavar="P")
     delay = "before the time limit, to finish a step and save; %(default)s"
-    parser.add_argument("--signal-delay", type=int, default=120, metavar="SECONDS", help=delay)
+    parser.add_argument("--signal-delay", type=number_from(1), default=120, metavar="SECONDS", help=delay)
     parser.add_argument(
         "--sbatch", action="append", default=[], metavar="NAME[=VALUE]", help="another parameter of sbatch"
     )

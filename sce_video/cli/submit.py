@@ -51,9 +51,11 @@ def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     """Key and values of `KEY V1,V2,...`.
 
     Raises:
-        ConfigError: a value is given twice.
+        ConfigError: a value is empty or given twice.
     """
     key, values = words[0], words[1].split(",")
+    if "" in values:
+        raise ConfigError(f"--array {key} {words[1]}: a value is empty")
     if len(set(values)) < len(values):
         raise ConfigError(f"--array {key} {words[1]}: a value is given twice; each has a folder of its own")
     return key, values

@@ -49,7 +49,7 @@ def _check_training(cfg: CfgNode) -> None:
     final, base = cfg.OPTIM.FINAL_LR, cfg.OPTIM.BASE_LR
     _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")
     if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
-        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu needs fp32")
+        _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu needs fp32 or bf16")
 
 
 def _check_views(cfg: CfgNode) -> None:

@@ -27,8 +27,8 @@ _SAVED_EVERY_KEY = b"# Resolved config of a run. "
 def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, shared: Sequence[str] = ()) -> CfgNode:
     """Apply a config file and then the overrides to the defaults, check the result and freeze it.
 
-    A key that the task does not use is refused on the command line, and in the file itself unless the file is valid
-    without the command line (which changes TASK, say). Unused keys of a base are reset to their defaults.
+    A key that the task does not use is refused on the command line, and in the file itself unless the file without the
+    command line would use it (with another TASK, say). Unused keys of a base are reset to their defaults.
 
     Args:
         path: YAML file, applied after its `_BASE_` (a path relative to it). None: only the defaults.

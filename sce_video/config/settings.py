@@ -15,7 +15,7 @@ _MOST_VALUES = 1000  # of a list
 _REFUSED_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 
 _NO_SECRETS = (
-    "the password and the values after ? would be saved beside the results: put each whole value into an environment "
+    "a password or the values after ? would be saved beside the results: put each whole value into an environment "
     "variable and write ${NAME} instead"
 )
 
@@ -85,7 +85,7 @@ def when_takes(key: str, pieces: Mapping[str, Callable[..., Any]], name: str) ->
 
 
 def free(setting: Setting) -> Setting:
-    """Let a setting change when a run is resumed: it affects neither views nor schedules."""
+    """Let a setting change when a run is resumed: by itself it affects neither views nor schedules."""
     return replace(setting, is_free=True)
 
 

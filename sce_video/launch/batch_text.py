@@ -29,4 +29,4 @@ def require_parameter_names(names: Mapping[str, object]) -> None:
     """Raises UserError for a text that is not the name of one sbatch parameter."""
     for name in names:
         if not _PARAMETER_NAME.fullmatch(name):
-            raise UserError(f"--sbatch {escaped(name)} is not NAME=VALUE; NAME is a parameter of sbatch, such as qos")
+            raise UserError(f"--sbatch '{escaped(name)}' is not NAME=VALUE; NAME is a parameter of sbatch, such as qos")

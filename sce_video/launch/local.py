@@ -47,8 +47,6 @@ def run_config(file: str | Path, overrides: Sequence[str], *, num_processes: int
     if num_processes is None:
         is_alone = is_one_of_several or is_under_torchrun() or cfg.RUN.DEVICE == "cpu"
         num_processes = 1 if is_alone else max(1, torch.cuda.device_count())
-    if num_processes < 1:
-        raise UserError(f"--nproc is {num_processes}; it must be at least 1")
     if cfg.RUN.DEVICE != "cpu" and 0 < torch.cuda.device_count() < num_processes:
         raise UserError(f"--nproc is {num_processes}, but torch sees {torch.cuda.device_count()} GPUs here")
     if num_processes > 1 and not is_one_of_several:

@@ -1,8 +1,12 @@
 """Error handling and exit codes of the programs in `tools/`."""
 
+import math
+import re
+import signal
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,6 +28,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     a bug, with its traceback in the run's log too.
     """
     make_terminal_best_effort()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `quiet_start`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with resend_dropped_signals():
             return action() or 0
@@ -39,7 +45,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except torch.OutOfMemoryError:
         return _failed("the GPU's memory is full; raise TRAIN.ACCUMULATION_STEPS or lower EVAL.LOCAL_BATCH_SIZE")
     except OSError as error:  # a folder that cannot be written, a full disk
-        return _failed(str(error))
+        path = f"{error.filename}: {error.strerror}; fix this or choose another path"
+        return _failed(path if error.filename else str(error))
     except KeyboardInterrupt:
         print_message("stopped; what was finished is kept; rerun to resume")
         return 130
@@ -62,6 +69,25 @@ def local_path(text: str) -> Path:
         return Path(expanded(text))
     except ConfigError as error:
         raise ArgumentTypeError(f"{text!r}: {error}") from error
+
+
+def number_from(least: int) -> Callable[[str], int]:
+    """argparse `type=` of a whole number that is at least `least`."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < least:
+            raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def positive(text: str) -> float:
+    """argparse `type=` of a finite number above 0."""
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 def _failed(reason: str) -> int:

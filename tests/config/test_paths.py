@@ -24,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("$NOWHERE/x", "the environment variable NOWHERE is not set; write the path out"),
         ("${NOWHERE}", "the environment variable NOWHERE is not set"),
-        ("~nobody_of_this_name/x", "write ./~nobody_of_this_name/x"),
+        ("~nobody_of_this_name/x", "or ./~nobody_of_this_name/x"),
         ("$NESTED", "contains another variable"),
     ],
 )

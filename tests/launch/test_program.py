@@ -1,6 +1,7 @@
-"""The log of a run that has ended, and what a refused start leaves."""
+"""Log and exit code of programs, what a refused start leaves, and numbers of the command line."""
 
 import logging
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.training import Work
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
-from sce_video.launch.program import exit_code_of
+from sce_video.launch.program import exit_code_of, number_from, positive
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.table import TASKS
 from tests.tools.test_run_net import REPOSITORY, overrides
@@ -64,3 +65,24 @@ def test_an_internal_error_is_in_the_log(
     assert "CRITICAL internal error: integer division or modulo by zero" in log
     assert "Traceback (most recent call last):" in log
     assert "ZeroDivisionError" in log.splitlines()[-1]
+
+
+def test_a_path_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+
+    def write() -> None:
+        (tmp_path / "file" / "folder").mkdir()
+
+    assert exit_code_of(write) == 2
+    path = tmp_path / "file" / "folder"
+    assert capsys.readouterr().err == f"error: {path}: Not a directory; fix this or choose another path\n"
+
+
+def test_numbers_of_the_command_line() -> None:
+    assert [number_from(0)("0"), number_from(1)("12"), positive("0.5")] == [0, 12, 0.5]
+    for text in ("0", "-1", "1.5", "x", "", "9" * 30):
+        with pytest.raises(ArgumentTypeError, match="is not a whole number of at least 1"):
+            number_from(1)(text)
+    for text in ("0", "-1", "nan", "inf", "x"):
+        with pytest.raises(ArgumentTypeError, match="is not a number above 0"):
+            positive(text)

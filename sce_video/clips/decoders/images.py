@@ -158,7 +158,7 @@ def _read_frames_file(file: Path, num_images: int) -> tuple[float, int, int] | N
         return None
     if not is_sound:
         stored = str({key: content.get(key) for key in ("fps", "height", "width", "num_frames")})[:200]
-        raise DecodeError(f"{file}: {stored} does not fit the {num_images} images beside it; extract the frames again")
+        raise DecodeError(f"{file}: {stored} is not valid beside {num_images} images; extract the frames again")
     return fps, height, width
 
 

@@ -111,6 +111,7 @@ def batch_fits(global_batch_size: int, *, given_parts: int, fitting_parts: int |
     if fitting_parts == given_parts:
         return [Finding("ok", topic, f"{fact} fits")]
     if fitting_parts is None:
-        return [Finding("problem", topic, f"{fact} does not fit, nor in 16 times as many", "use smaller clips")]
+        fix = "use smaller clips or a smaller model"
+        return [Finding("problem", topic, f"{fact} does not fit, nor in 16 times as many", fix)]
     fix = f"set TRAIN.ACCUMULATION_STEPS {fitting_parts}; batch norm then sees one part at a time"
     return [Finding("problem", topic, f"{fact} does not fit; in {fitting_parts} it does", fix)]

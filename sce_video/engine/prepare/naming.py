@@ -19,7 +19,7 @@ def name_outputs(
     max_name_bytes: int = 255,
     is_free: Callable[[str], bool] = lambda name: True,
 ) -> dict[str, str]:
-    """Source -> output, both relative paths: the source's suffix is repaths, and outputs are unique.
+    """Source -> output, both relative paths: the source's suffix is replaced, and outputs are unique.
 
     Of `a.avi` and `a.mkv` the first becomes `a.mp4`, the second `a.mkv.mp4`. A source that already ends in `suffix`
     comes first and keeps its name. A name that is too long is truncated and gets a digest; a top-level folder that is
