@@ -8,7 +8,7 @@ from pathlib import Path
 import sce_video.quiet_start  # noqa: F401
 from sce_video.cli.doctor.examine import examine
 from sce_video.cli.doctor.subject import read_subject
-from sce_video.launch.program import exit_code_of, local_path, positive
+from sce_video.launch.program import exit_code_of, local_path, positive_number
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     )
     parser.add_argument("--cfg", type=local_path, help="config of the planned run (default: the K400 recipe)")
     parser.add_argument("--run", type=local_path, help="run folder; its metrics.jsonl gives the training step's speed")
-    parser.add_argument("--seconds", type=positive, default=3.0, help="for each measurement (default 3)")
+    parser.add_argument("--seconds", type=positive_number, default=3.0, help="for each measurement (default 3)")
     parser.add_argument("--json", type=local_path, help="also write the page to this file")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if there is a problem")
     arguments = parser.parse_intermixed_args()

@@ -82,7 +82,7 @@ def number_from(least: int) -> Callable[[str], int]:
     return parse
 
 
-def positive(text: str) -> float:
+def positive_number(text: str) -> float:
     """argparse `type=` of a finite number above 0."""
     with suppress(ValueError):
         if 0 < float(text) < math.inf:

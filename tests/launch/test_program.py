@@ -12,7 +12,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.training import Work
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
-from sce_video.launch.program import exit_code_of, number_from, positive
+from sce_video.launch.program import exit_code_of, number_from, positive_number
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.table import TASKS
 from tests.tools.test_run_net import REPOSITORY, overrides
@@ -79,10 +79,10 @@ def test_a_path_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.C
 
 
 def test_numbers_of_the_command_line() -> None:
-    assert [number_from(0)("0"), number_from(1)("12"), positive("0.5")] == [0, 12, 0.5]
+    assert [number_from(0)("0"), number_from(1)("12"), positive_number("0.5")] == [0, 12, 0.5]
     for text in ("0", "-1", "1.5", "x", "", "9" * 30):
         with pytest.raises(ArgumentTypeError, match="is not a whole number of at least 1"):
             number_from(1)(text)
     for text in ("0", "-1", "nan", "inf", "x"):
         with pytest.raises(ArgumentTypeError, match="is not a number above 0"):
-            positive(text)
+            positive_number(text)
