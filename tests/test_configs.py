@@ -23,12 +23,16 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"
 NAMES = [file.stem for file in CONFIGS]
 # After shrinking, identical to the configs of UCF101, K400 and 8 frames.
 SHRUNK_ALIKE = ("hmdb51_", "k200_", "k400_sce_r3d50_16f")
+# The baselines on K400 are the demo's, on the network of `k400_sce_r3d50`; tests/tools has local views.
+BASELINES = ("moco_v2", "moco_v3", "ressl", "byol", "simclr")
+RARELY_RUN = (*SHRUNK_ALIKE, "k400_sce_r3d50_multicrop", *(f"k400_{name}" for name in BASELINES))
 OPENING_WORDS = ("Command:", "Hardware:", "Duration:", "Result:")
 
 
 def test_there_are_the_promised_configs() -> None:
     promised = {
-        *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f"),
+        *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce_r3d50_multicrop"),
+        *(f"{data}_{method}" for data in ("k400", "demo") for method in BASELINES),
         *("k400_linear", "k400_linear_small", "k200_linear", "k200_linear_small", "ucf101_knn"),
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
@@ -70,7 +74,8 @@ def test_config_builds_at_full_size(file: Path) -> None:
         model = build_method(cfg, steps_per_epoch=7)
         optimizer = build_optimizer(cfg, model)
     schedules, plan = build_schedules(cfg, 7, model), build_plan(cfg, steps_per_epoch=7)
-    assert schedules.at(plan.num_steps - 1).method["ema_momentum"] == pytest.approx(1.0)
+    if "ema_momentum" in model.SCALARS:
+        assert schedules.at(plan.num_steps - 1).method["ema_momentum"] == pytest.approx(1.0)
     assert_all_optimized(optimizer, model)
 
 
@@ -92,7 +97,7 @@ def assert_all_optimized(optimizer: torch.optim.Optimizer, model: torch.nn.Modul
 @pytest.mark.parametrize(
     "file",
     [
-        pytest.param(file, marks=pytest.mark.thorough if file.stem.startswith(SHRUNK_ALIKE) else (), id=file.stem)
+        pytest.param(file, marks=pytest.mark.thorough if file.stem.startswith(RARELY_RUN) else (), id=file.stem)
         for file in CONFIGS
     ],
 )
@@ -120,6 +125,8 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
     }
     if cfg.AUG.CROP == "short_side":
         shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
+    if cfg.CLIP.LOCAL_SIZES_PIXELS != [0]:
+        shrunk["CLIP.LOCAL_SIZES_PIXELS"] = ",".join("32" for _ in cfg.CLIP.LOCAL_SIZES_PIXELS)
     if cfg.TASK == "pretrain":
         shrunk["TRAIN.PRECISION"] = "fp32"  # fp16 needs a GPU; evaluation must run with the config's own precision
     overrides = [str(text) for pair in shrunk.items() for text in pair]
@@ -131,4 +138,4 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
 
 
 def test_schema_has_about_a_hundred_keys_at_most() -> None:
-    assert len(SETTINGS) <= 110
+    assert len(SETTINGS) <= 120

@@ -10,7 +10,7 @@ from sce_video.build.model import build_backbone
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
-from sce_video.optim.schedules import EMAMomentum, Ramp
+from sce_video.optim.schedules import EMA_SHAPES, Ramp, RampToFinal
 
 
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
@@ -42,13 +42,16 @@ def _predictor(cfg: CfgNode, embedding_dim: int) -> nn.Module:
 
 
 def _scheduled(cfg: CfgNode, name: str, steps_per_epoch: int) -> Scheduled:
-    """The schedule of a scalar: a cosine to 1 for the EMA momentum, a ramp for all others."""
+    """The schedule of a scalar: over the whole run for the EMA momentum, a ramp at its start for all others."""
     method, key = cfg.METHOD, name.upper()
     if name == "ema_momentum":
-        return EMAMomentum(method[key])
-    return Ramp(
+        return EMA_SHAPES[method.EMA_SHAPE](method[key])
+    warmup = Ramp(
         start=method[f"{key}_START"],
         end=method[key],
         ramp_steps=method[f"{key}_WARMUP_EPOCHS"] * steps_per_epoch,
         shape=method[f"{key}_WARMUP_SHAPE"],
     )
+    if name == "coeff" and method.COEFF_FINAL_SHAPE != "constant":
+        return RampToFinal(warmup, final=method.COEFF_FINAL, shape=method.COEFF_FINAL_SHAPE)
+    return warmup

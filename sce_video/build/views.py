@@ -1,6 +1,6 @@
 """Training views and the sampling of their clips from the config."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -8,10 +8,11 @@ from fvcore.common.config import CfgNode
 
 from sce_video.arguments import keyword_names, settings_for
 from sce_video.augment.color_jitter import ColorJitter
-from sce_video.augment.crop import CROPS, RandomCrop
+from sce_video.augment.crop import CROPS, AreaCrop, RandomCrop
 from sce_video.augment.flip import Flip
 from sce_video.augment.gaussian_blur import GaussianBlur
 from sce_video.augment.grayscale import Grayscale
+from sce_video.augment.op import Op
 from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.augment.solarize import Solarize
 from sce_video.clips.frames import FRAME_CHOICES
@@ -20,26 +21,53 @@ from sce_video.data.dataset import ClipSampling
 
 
 def build_views(cfg: CfgNode) -> list[ViewSpec]:
-    """The two views of pretraining, which differ in blur and solarization; training on labels uses the first."""
-    strengths = tuple(cfg.AUG.COLOR_STRENGTH * share for share in cfg.AUG.JITTER_SHARES)
+    """The two global views of pretraining, then its local views; training on labels uses the first."""
+    aug, clip = cfg.AUG, cfg.CLIP
     recipes = [
-        ViewRecipe(
-            temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
-            crop=_crop(cfg),
-            ops=(
-                ColorJitter(cfg.AUG.JITTER_PROBABILITY, strengths),
-                Grayscale(cfg.AUG.GRAYSCALE_PROBABILITY),
-                GaussianBlur(blur, cfg.AUG.BLUR_KERNEL_PIXELS, tuple(cfg.AUG.BLUR_SIGMA_PIXELS)),
-                Solarize(solarize),
-                Flip(cfg.AUG.FLIP_PROBABILITY),
-            ),
-            mean=tuple(cfg.AUG.MEAN),
-            std=tuple(cfg.AUG.STD),
-        )
-        for blur, solarize in zip(cfg.AUG.BLUR_PROBABILITIES, cfg.AUG.SOLARIZE_PROBABILITIES, strict=True)
+        _recipe(cfg, _crop(cfg), _strong_ops(cfg, blur=blur, solarize=solarize))
+        for blur, solarize in zip(aug.BLUR_PROBABILITIES, aug.SOLARIZE_PROBABILITIES, strict=True)
     ]
-    clip = cfg.CLIP
-    return [ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS) for recipe in recipes]
+    if aug.VIEW_1_IS_WEAK:
+        recipes[0] = replace(recipes[0], temporal_difference_probability=0.0, ops=(Flip(aug.FLIP_PROBABILITY),))
+    global_views = [ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS) for recipe in recipes]
+    return global_views if clip.LOCAL_SIZES_PIXELS == [0] else [*global_views, *_local_views(cfg)]
+
+
+def _local_views(cfg: CfgNode) -> list[ViewSpec]:
+    aug, clip = cfg.AUG, cfg.CLIP
+    ops = _strong_ops(cfg, blur=aug.LOCAL_BLUR_PROBABILITY, solarize=aug.LOCAL_SOLARIZE_PROBABILITY)
+    areas = list(zip(aug.LOCAL_CROP_AREAS[::2], aug.LOCAL_CROP_AREAS[1::2], strict=True))
+    sizes = clip.LOCAL_SIZES_PIXELS
+    return [
+        ViewSpec(
+            _recipe(cfg, AreaCrop(area, tuple(aug.CROP_ASPECT)), ops),
+            clip.LOCAL_SECONDS or clip.SECONDS,
+            clip.LOCAL_NUM_FRAMES or clip.NUM_FRAMES,
+            size,
+        )
+        for size, area in zip(sizes, areas * len(sizes) if len(areas) == 1 else areas, strict=True)
+    ]
+
+
+def _recipe(cfg: CfgNode, crop: RandomCrop, ops: tuple[Op, ...]) -> ViewRecipe:
+    return ViewRecipe(
+        temporal_difference_probability=cfg.AUG.TEMPORAL_DIFFERENCE_PROBABILITY,
+        crop=crop,
+        ops=ops,
+        mean=tuple(cfg.AUG.MEAN),
+        std=tuple(cfg.AUG.STD),
+    )
+
+
+def _strong_ops(cfg: CfgNode, *, blur: float, solarize: float) -> tuple[Op, ...]:
+    strengths = tuple(cfg.AUG.COLOR_STRENGTH * share for share in cfg.AUG.JITTER_SHARES)
+    return (
+        ColorJitter(cfg.AUG.JITTER_PROBABILITY, strengths),
+        Grayscale(cfg.AUG.GRAYSCALE_PROBABILITY),
+        GaussianBlur(blur, cfg.AUG.BLUR_KERNEL_PIXELS, tuple(cfg.AUG.BLUR_SIGMA_PIXELS)),
+        Solarize(solarize),
+        Flip(cfg.AUG.FLIP_PROBABILITY),
+    )
 
 
 def _crop(cfg: CfgNode) -> RandomCrop:

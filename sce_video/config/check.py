@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from sce_video.arguments import keyword_names
 from sce_video.config.defaults import SETTINGS
 from sce_video.config.remote import check_remote
 from sce_video.config.sections.data import SOURCES_WITH_SPLITS
@@ -15,6 +16,8 @@ from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES
 from sce_video.errors import ConfigError
 from sce_video.methods.table import METHODS
+
+_LEAST_SIDE_PIXELS = 32  # that backbones take
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -30,12 +33,13 @@ def check_config(cfg: CfgNode) -> None:
 
 
 def _check_training(cfg: CfgNode) -> None:
-    if cfg.METHOD.QUEUE_LENGTH == 0 and not cfg.METHOD.IN_BATCH_KEYS:
-        raise ConfigError(
-            "METHOD.QUEUE_LENGTH is 0 and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; "
-            "set one of them"
-        )
     method = cfg.METHOD.NAME
+    if cfg.METHOD.QUEUE_LENGTH == 0 and not cfg.METHOD.IN_BATCH_KEYS:
+        takes_batch = "in_batch_keys" in keyword_names(METHODS[method])
+        nothing = " and METHOD.IN_BATCH_KEYS is False: there is nothing to contrast with; set one of them"
+        raise ConfigError(
+            f"METHOD.QUEUE_LENGTH is 0{nothing if takes_batch else f'; METHOD.NAME {method} needs past keys'}"
+        )
     has_predictor = cfg.MODEL.PREDICTOR_HIDDEN_DIM > 0 or not METHODS[method].NEEDS_PREDICTOR
     _require(
         has_predictor, cfg, "MODEL.PREDICTOR_HIDDEN_DIM", f"METHOD.NAME {method} needs a predictor, or it collapses"
@@ -55,12 +59,29 @@ def _check_training(cfg: CfgNode) -> None:
 def _check_views(cfg: CfgNode) -> None:
     kernel, side = cfg.AUG.BLUR_KERNEL_PIXELS, cfg.CLIP.SIZE_PIXELS
     _require(kernel // 2 < side, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.SIZE_PIXELS {side}")
+    if cfg.AUG.VIEW_1_IS_WEAK:
+        for key in ("AUG.BLUR_PROBABILITIES", "AUG.SOLARIZE_PROBABILITIES"):
+            _require(get(cfg, key)[0] == 0, cfg, key, "AUG.VIEW_1_IS_WEAK needs 0 for view 1")
+    if cfg.CLIP.LOCAL_SIZES_PIXELS != [0]:
+        _check_local_views(cfg)
     if cfg.AUG.CROP == "short_side":
         least = cfg.AUG.CROP_SHORT_SIDE_PIXELS[0]
         _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"it must not exceed AUG.CROP_SHORT_SIDE_PIXELS {least}")
     strength, hue_share = cfg.AUG.COLOR_STRENGTH, cfg.AUG.JITTER_SHARES[3]
     most = 0.5 / hue_share if hue_share else math.inf
     _require(strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must be between 0 and {most:g} (hue 0.5)")
+
+
+def _check_local_views(cfg: CfgNode) -> None:
+    sides, areas = cfg.CLIP.LOCAL_SIZES_PIXELS, cfg.AUG.LOCAL_CROP_AREAS
+    _require(min(sides) >= _LEAST_SIDE_PIXELS, cfg, "CLIP.LOCAL_SIZES_PIXELS", "every value must be at least 32")
+    reach, least = cfg.AUG.BLUR_KERNEL_PIXELS // 2, min(sides)
+    _require(reach < least, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.LOCAL_SIZES_PIXELS {least}")
+    fix = f"give least and most for all {len(sides)} local views or for each"
+    _require(len(areas) in (2, 2 * len(sides)), cfg, "AUG.LOCAL_CROP_AREAS", fix)
+    rise = all(least <= most for least, most in zip(areas[::2], areas[1::2], strict=True))
+    _require(rise, cfg, "AUG.LOCAL_CROP_AREAS", "the first value of a pair must not exceed the second")
+    _require(cfg.AUG.CROP == "area", cfg, "AUG.CROP", "local views need area")
 
 
 def _check_data(cfg: CfgNode) -> None:

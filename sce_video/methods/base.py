@@ -32,6 +32,7 @@ class Method(nn.Module, ABC):
 
     SCALARS: ClassVar[tuple[str, ...]] = ()
     NEEDS_PREDICTOR: ClassVar[bool] = False
+    TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # more than two views
     backbone: nn.Module
 
     def __init__(self, *, scheduled: Mapping[str, Scheduled]) -> None:
@@ -48,9 +49,16 @@ class Method(nn.Module, ABC):
         """Mean loss over this rank's videos, a float32 scalar.
 
         Args:
-            views: of the same B videos, each float (B, C, T, H, W).
+            views: of the same B videos, each float (B, C, T, H, W): two global views, then local ones if the method
+                takes them, which may have other sizes.
             at: values of `SCALARS` at this step.
         """
+
+    def require_views(self, views: Sequence[Tensor]) -> None:
+        """Raise ValueError if the number of views is not one that the method takes."""
+        if len(views) < 2 or (len(views) > 2 and not self.TAKES_LOCAL_VIEWS):
+            taken = "two or more" if self.TAKES_LOCAL_VIEWS else "two"
+            raise ValueError(f"there are {len(views)} views; {type(self).__name__} takes {taken}")
 
     def finish_step(self, *, at: Mapping[str, float]) -> None:
         """Called once after each optimiser step, to update what has no gradient: momentum encoder, queue."""

@@ -23,6 +23,7 @@ class BYOL(MomentumMethod):
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
         """
+        self.require_views(views)
         view_1, view_2 = views
         query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
         key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)

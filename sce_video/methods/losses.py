@@ -1,7 +1,8 @@
-"""Contrastive losses as pure functions: SCE (arXiv:2111.14585, 2212.11187) and InfoNCE.
+"""Contrastive losses as pure functions: SCE (arXiv:2111.14585, 2212.11187), InfoNCE, MoCo's and ReSSL's.
 
 SCE is the cross-entropy between the similarities of a query and a target distribution, with `coeff` on the query's own
-key and the rest on the other keys, by their similarity to it. coeff = 1 is InfoNCE, coeff = 0 is relational (ReSSL).
+key and the rest on the other keys, by their similarity to it. coeff = 1 is InfoNCE, coeff = 0 is relational (ReSSL, but
+with the own key among the query's candidates).
 """
 
 import torch
@@ -28,14 +29,11 @@ def sce_loss(
     Raises:
         ValueError: coeff outside [0, 1], a temperature that is not positive, mismatched shapes.
     """
-    _check(query, key, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
-    if len(key) != len(query):  # a single key would be broadcast to all queries
-        raise ValueError(f"{len(key)} keys and {len(query)} queries; every query needs its key")
-    if len(queue) == 0:
-        raise ValueError("queue is empty; sce_loss needs at least one past key")
+    _check_coeff(coeff)
+    _check_temperatures(temperature=temperature, target_temperature=target_temperature)
+    _check_key_and_queue(query, key, queue)
     key, queue = key.detach(), queue.detach()
-    positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
-    logits = torch.cat([positive, query @ queue.T], dim=1) / temperature  # (B, 1+K), column 0 is the positive
+    logits = _queue_similarities(query, key, queue) / temperature
     relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)
     target = F.pad((1 - coeff) * relations, (1, 0), value=coeff)  # (B, 1+K)
     return _soft_cross_entropy(logits, target)
@@ -64,7 +62,9 @@ def sce_loss_in_batch(
         ValueError: coeff outside [0, 1], a temperature that is not positive, fewer than two keys in all, mismatched
             shapes.
     """
-    _check(query, keys, queue, coeff=coeff, temperature=temperature, target_temperature=target_temperature)
+    _check_coeff(coeff)
+    _check_temperatures(temperature=temperature, target_temperature=target_temperature)
+    _check_widths(query, keys, queue)
     if positive_index.shape != (len(query),):
         raise ValueError(f"positive_index has shape {tuple(positive_index.shape)}; ({len(query)},) was expected")
     if len(keys) + len(queue) < 2:
@@ -97,26 +97,77 @@ def info_nce(
     Raises:
         ValueError: a temperature that is not positive.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    _check_temperatures(temperature=temperature)
     logits = query @ keys.T / temperature  # (B, N)
     if excluded_index is not None:
         logits = logits.scatter(1, excluded_index[:, None], float("-inf"))
     return F.cross_entropy(logits, positive_index)
 
 
+def moco_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
+    """InfoNCE with one positive, the query's own key, and the queue as negatives (MoCo, arXiv:1911.05722).
+
+        loss = mean_i cross_entropy(own key, softmax([query_i . key_i, query_i . queue_j] / temperature))
+
+    Args:
+        query, key: unit vectors, (B, D). Only `query` carries a gradient.
+        queue: unit vectors, (K, D), K >= 1.
+    Returns:
+        The mean over the batch, a scalar.
+    Raises:
+        ValueError: a temperature that is not positive, mismatched shapes.
+    """
+    _check_temperatures(temperature=temperature)
+    _check_key_and_queue(query, key, queue)
+    logits = _queue_similarities(query, key.detach(), queue.detach()) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
+
+
+def ressl_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float, target_temperature: float) -> Tensor:
+    """Relational loss with the own key in neither softmax (ReSSL, arXiv:2107.09282).
+
+        loss = mean_i cross_entropy(softmax_j(key_i . queue_j / target_temperature),
+                                    softmax_j(query_i . queue_j / temperature))
+
+    Args, Returns, Raises: as `moco_loss`.
+    """
+    _check_temperatures(temperature=temperature, target_temperature=target_temperature)
+    _check_key_and_queue(query, key, queue)
+    key, queue = key.detach(), queue.detach()
+    relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)
+    return _soft_cross_entropy(query @ queue.T / temperature, relations)
+
+
+def _queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
+    """(B, 1+K): of each query to its own key, in column 0, and to the queue."""
+    positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
+    return torch.cat([positive, query @ queue.T], dim=1)
+
+
 def _soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
 
-def _check(
-    query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
-) -> None:
+def _check_coeff(coeff: float) -> None:
     if not 0 <= coeff <= 1:
         raise ValueError(f"coeff is {coeff}; it must be in [0, 1]")
-    for name, value in (("temperature", temperature), ("target_temperature", target_temperature)):
+
+
+def _check_temperatures(**temperatures: float) -> None:
+    for name, value in temperatures.items():
         if not value > 0:
             raise ValueError(f"{name} is {value}; it must be above 0")
+
+
+def _check_key_and_queue(query: Tensor, key: Tensor, queue: Tensor) -> None:
+    _check_widths(query, key, queue)
+    if len(key) != len(query):  # a single key would be broadcast to all queries
+        raise ValueError(f"{len(key)} keys and {len(query)} queries; every query needs its key")
+    if len(queue) == 0:
+        raise ValueError("queue is empty; the loss needs at least one past key")
+
+
+def _check_widths(query: Tensor, key: Tensor, queue: Tensor) -> None:
     for name, tensor in (("key", key), ("queue", queue)):
         if tensor.ndim != 2 or tensor.shape[1] != query.shape[1]:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}; (*, {query.shape[1]}) was expected")

@@ -22,6 +22,7 @@ class MoCoV3(MomentumMethod):
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
         """
+        self.require_views(views)
         view_1, view_2 = views
         queries = [self.encode_query(view_1), self.encode_query(view_2)]  # (B, D)
         keys = [gathered_rows(self.encode_key(view)) for view in (view_2, view_1)]  # (N, D), each of the other view

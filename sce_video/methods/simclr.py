@@ -33,6 +33,7 @@ class SimCLR(Method):
         Args:
             views: two, float (B, C, T, H, W), of the same B videos.
         """
+        self.require_views(views)
         own = torch.cat([unit(self.projector(self.backbone(view))) for view in views])  # (2B, D)
         gathered = gathered_rows_with_gradient(own)  # (ranks * 2B, D)
         with torch.autocast(own.device.type, enabled=False):

@@ -93,13 +93,48 @@ class Ramp:
 
 
 @dataclass(frozen=True)
-class EMAMomentum:
+class RampToFinal:
+    """A ramp at the start of a run, then another one from its end to `final` at the run's last step."""
+
+    warmup: Ramp
+    final: float
+    shape: str  # of the second ramp
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        if step < self.warmup.ramp_steps:
+            return self.warmup.at(step, num_steps=num_steps)
+        last_of_warmup = max(self.warmup.ramp_steps - 1, 0)
+        return ramp(
+            step - last_of_warmup,
+            num_steps=num_steps - last_of_warmup,
+            start=self.warmup.end,
+            end=self.final,
+            shape=self.shape,
+        )
+
+
+@dataclass(frozen=True)
+class CosineEMA:
     """`ema_momentum` over the whole run."""
 
     start: float
 
     def at(self, step: int, *, num_steps: int) -> float:
         return ema_momentum(step, num_steps=num_steps, start=self.start)
+
+
+@dataclass(frozen=True)
+class ConstantEMA:
+    """The same EMA momentum at every step."""
+
+    value: float
+
+    def at(self, step: int, *, num_steps: int) -> float:
+        return self.value
+
+
+# EMA momentum over a run, from its value at the first step.
+EMA_SHAPES: dict[str, Callable[[float], CosineEMA | ConstantEMA]] = {"cosine": CosineEMA, "constant": ConstantEMA}
 
 
 @dataclass(frozen=True)

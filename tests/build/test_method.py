@@ -9,7 +9,9 @@ from sce_video.build.method import build_method
 from sce_video.config.defaults import default_config
 from sce_video.methods.base import Method
 from sce_video.methods.byol import BYOL
+from sce_video.methods.moco_v2 import MoCoV2
 from sce_video.methods.moco_v3 import MoCoV3
+from sce_video.methods.ressl import ReSSL
 from sce_video.methods.sce import SCE
 from sce_video.methods.simclr import SimCLR
 from sce_video.methods.table import METHODS
@@ -42,6 +44,16 @@ KINDS: dict[str, tuple[type[Method], set[str], set[str]]] = {
         {"temperature", "ema_momentum"},
         {"backbone", "projector", "predictor", "momentum_backbone", "momentum_projector"},
     ),
+    "moco_v2": (
+        MoCoV2,
+        {"temperature", "ema_momentum"},
+        {"backbone", "projector", "predictor", "momentum_backbone", "momentum_projector", "queue"},
+    ),
+    "ressl": (
+        ReSSL,
+        {"temperature", "target_temperature", "ema_momentum"},
+        {"backbone", "projector", "predictor", "momentum_backbone", "momentum_projector", "queue"},
+    ),
     "byol": (
         BYOL,
         {"ema_momentum"},
@@ -73,6 +85,52 @@ def test_the_numbers_of_the_config_arrive() -> None:
     assert method.scheduled["ema_momentum"].at(99, num_steps=100) == pytest.approx(1.0, abs=1e-3)
     assert method.queue.keys.shape == (40, 12)
     assert method.in_batch_keys
+
+
+@pytest.mark.parametrize(("shape", "middle", "last"), [("cosine", 0.95, 1.0), ("constant", 0.9, 0.9)])
+def test_shape_of_the_ema_momentum(shape: str, middle: float, last: float) -> None:
+    """Half way along the cosine from 0.9 is 0.95."""
+    method = build_method(config("METHOD.EMA_MOMENTUM", 0.9, "METHOD.EMA_SHAPE", shape), steps_per_epoch=5)
+    ema = method.scheduled["ema_momentum"]
+    assert [ema.at(step, num_steps=101) for step in (0, 50, 100)] == pytest.approx([0.9, middle, last], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sce", "moco_v2", "ressl"])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_switches_of_the_queue_methods_arrive(name: str, is_on: bool) -> None:
+    overrides = ("METHOD.NAME", name, "METHOD.SYMMETRIC", is_on, "METHOD.VIEWS_TOGETHER", not is_on)
+    method = build_method(config(*overrides), steps_per_epoch=5)
+    assert (method.symmetric, method.views_together) == (is_on, not is_on)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_a_ramp_of_epochs_reaches_its_end_at_their_last_step(shape: str) -> None:
+    """3 epochs of 7 steps: at step 20, as in the reference code; half way, both shapes are in the middle."""
+    names = {"COEFF": (1.0, 0.5), "TEMPERATURE": (0.3, 0.1), "TARGET_TEMPERATURE": (0.05, 0.07)}
+    overrides: list[object] = []
+    for name, (start, end) in names.items():
+        of_key = {"_START": start, "": end, "_WARMUP_EPOCHS": 3, "_WARMUP_SHAPE": shape}
+        overrides += [part for suffix, value in of_key.items() for part in (f"METHOD.{name}{suffix}", value)]
+    method = build_method(config(*overrides), steps_per_epoch=7)
+    for name, (start, end) in names.items():
+        values = [method.scheduled[name.lower()].at(step, num_steps=70) for step in (0, 10, 19, 20, 21, 69)]
+        assert values == pytest.approx([start, (start + end) / 2, values[2], end, end, end], rel=1e-12)
+        assert min(start, end) < values[2] < max(start, end)
+
+
+@pytest.mark.parametrize(("shape", "quarter_way"), [("linear", 0.25), ("cosine", (1 - 0.5**0.5) / 2)])
+@pytest.mark.parametrize("warmup_epochs", [0, 3])
+def test_the_coefficient_may_end_elsewhere(shape: str, quarter_way: float, warmup_epochs: int) -> None:
+    """From 0.6, at the last step of a warm-up of 3 epochs of 7 steps or at the first step, to 0.2 at the last step."""
+    final = ("METHOD.COEFF_FINAL", 0.2, "METHOD.COEFF_FINAL_SHAPE", shape)
+    cfg = config("METHOD.COEFF", 0.6, "METHOD.COEFF_WARMUP_EPOCHS", warmup_epochs, *final)
+    coeff = build_method(cfg, steps_per_epoch=7).scheduled["coeff"]
+    start = 20 if warmup_epochs else 0
+    steps = [start + part for part in (0, 20, 40, 80)]
+    expected = [0.6, 0.6 - 0.4 * quarter_way, 0.4, 0.2]
+    assert [coeff.at(step, num_steps=start + 81) for step in steps] == pytest.approx(expected, rel=1e-12)
+    if warmup_epochs:
+        assert [coeff.at(step, num_steps=101) for step in (0, 10)] == pytest.approx([1.0, 0.8], rel=1e-12)
 
 
 def test_without_a_hidden_dim_there_is_no_predictor() -> None:

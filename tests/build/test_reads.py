@@ -24,6 +24,7 @@ READ_BUT_UNUSED = {
     "EVAL.RETRIEVAL_LEVEL",  # features per video or per clip
     "DATA.TEST",
     "CLIP.PAIR",  # with one clip
+    *("CLIP.LOCAL_SIZES_PIXELS", "AUG.VIEW_1_IS_WEAK"),  # to know that there are none
     "EVAL.FEATURES_DIR",  # after finetuning only the output folder is used
     *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
     "CLIP.FRAME_STRIDE",
@@ -47,10 +48,15 @@ RUNS = {
     "pretrain, other switches": (
         "TASK pretrain OPTIM.NAME sgd CLIP.FRAME_CHOICE strided CLIP.PAIR distance AUG.CROP short_side "
         "AUG.CROP_SHORT_SIDE_PIXELS 32,40 AUG.BLUR_PROBABILITIES 1,0 METHOD.COEFF_WARMUP_EPOCHS 1 "
-        "METHOD.TEMPERATURE_WARMUP_EPOCHS 1 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS 1"
+        "METHOD.TEMPERATURE_WARMUP_EPOCHS 1 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS 1 METHOD.COEFF_FINAL_SHAPE linear"
     ),
     "pretrain, more switches": "TASK pretrain CLIP.PAIR decreasing OPTIM.NAME lars AUG.JITTER_PROBABILITY 0",
     "pretrain, MoCo v3": "TASK pretrain METHOD.NAME moco_v3",
+    "pretrain, MoCo v2": "TASK pretrain METHOD.NAME moco_v2",
+    "pretrain, ReSSL with local views": (
+        "TASK pretrain METHOD.NAME ressl AUG.VIEW_1_IS_WEAK true CLIP.LOCAL_SIZES_PIXELS 32 "
+        "AUG.LOCAL_BLUR_PROBABILITY 0.5"
+    ),
     "pretrain, BYOL": "TASK pretrain METHOD.NAME byol MODEL.PREDICTOR_HIDDEN_DIM 16",
     "pretrain, SimCLR": "TASK pretrain METHOD.NAME simclr METHOD.TEMPERATURE_WARMUP_EPOCHS 1",
     "finetune": "TASK finetune OPTIM.NAME sgd",

@@ -2,7 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import default_collate
 
+from sce_video.augment.apply import apply_view
+from sce_video.augment.crop import AreaCrop
+from sce_video.augment.draw import draw_view
+from sce_video.augment.flip import Flip
 from sce_video.build.views import build_clip_sampling, build_views
 from sce_video.config import load_config
 from sce_video.errors import ConfigError
@@ -23,6 +28,45 @@ def test_two_global_views_that_differ_in_blur_and_solarization(tmp_path: Path) -
     assert probabilities == [[0.8, 0.2, 1.0, 0.0, 0.5], [0.8, 0.2, 0.1, 0.2, 0.5]]
     limits = [limit for limits in first.recipe.ops[0].ranges for limit in limits]
     assert limits == pytest.approx([0.2, 1.8, 0.2, 1.8, 0.6, 1.4, -0.2, 0.2])
+
+
+def test_local_views_follow_the_global_ones(tmp_path: Path) -> None:
+    """SCE's on ImageNet: four sizes, each with its range of areas, half of them blurred, a fifth solarized."""
+    areas = [(0.172, 0.86), (0.143, 0.715), (0.114, 0.571), (0.086, 0.429)]
+    listed = ",".join(str(value) for area in areas for value in area)
+    local = ("CLIP.LOCAL_SIZES_PIXELS", "192,160,128,96", "AUG.LOCAL_CROP_AREAS", listed)
+    sizes = ("CLIP.SECONDS", 2.56, "CLIP.NUM_FRAMES", 8, "CLIP.SIZE_PIXELS", 224)
+    views = build_views(config(tmp_path, *sizes, *local))
+    assert views[:2] == build_views(config(tmp_path, *sizes))
+    assert [view.size_pixels for view in views] == [224, 224, 192, 160, 128, 96]
+    assert {(view.seconds, view.num_frames) for view in views} == {(2.56, 8)}
+    assert [view.recipe.crop for view in views[2:]] == [AreaCrop(area, (0.75, 1.3333)) for area in areas]
+    assert [[op.probability for op in view.recipe.ops] for view in views[2:]] == [[0.8, 0.2, 0.5, 0.2, 0.5]] * 4
+
+
+def test_local_views_of_their_own_length_share_one_range_of_areas(tmp_path: Path) -> None:
+    length = ("CLIP.LOCAL_SECONDS", 0.64, "CLIP.LOCAL_NUM_FRAMES", 4)
+    views = build_views(
+        config(tmp_path, "CLIP.LOCAL_SIZES_PIXELS", "64,96", "AUG.LOCAL_CROP_AREAS", "0.1,0.3", *length)
+    )
+    local = [(view.seconds, view.num_frames, view.size_pixels, view.recipe.crop.area) for view in views[2:]]
+    assert local == [(0.64, 4, 64, (0.1, 0.3)), (0.64, 4, 96, (0.1, 0.3))]
+
+
+def test_a_weak_view_is_a_cropped_and_perhaps_mirrored_clip(tmp_path: Path) -> None:
+    weak, strong = build_views(config(tmp_path, "AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,1"))
+    assert [type(op) for op in weak.recipe.ops] == [Flip]
+    assert weak.recipe.temporal_difference_probability == 0
+    assert len(strong.recipe.ops) == 5
+    clips = torch.randint(256, (16, 2, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(1)
+    drawn = [draw_view(weak.recipe, generator=generator) for _ in clips]
+    views = apply_view(clips, clips[:0], default_collate(drawn), weak.recipe)
+    plain = (clips.transpose(1, 2) / 255 - 0.45) / 0.225
+    is_same = [torch.allclose(view, clip, atol=1e-6) for view, clip in zip(views, plain, strict=True)]
+    is_mirrored = [torch.allclose(view, clip.flip(-1), atol=1e-6) for view, clip in zip(views, plain, strict=True)]
+    assert all(one != other for one, other in zip(is_same, is_mirrored, strict=True))
+    assert 3 <= sum(is_mirrored) <= 13
 
 
 def starts(cfg, video_seconds: float) -> list[tuple[float, float]]:

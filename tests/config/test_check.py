@@ -29,8 +29,16 @@ NEEDED = {
     "EVAL.LINEAR_HELD_OUT_SHARE": ["TASK", "linear_features", *MEASURES[2:]],
     "EVAL.RETRIEVAL_RANKS": ["TASK", "retrieval", *MEASURES[2:]],
     "METHOD.COEFF_START": ["METHOD.COEFF_WARMUP_EPOCHS", "1"],
+    "METHOD.COEFF_FINAL": ["METHOD.COEFF_FINAL_SHAPE", "cosine"],
     "METHOD.TEMPERATURE_START": ["METHOD.TEMPERATURE_WARMUP_EPOCHS", "1"],
     "METHOD.TARGET_TEMPERATURE_START": ["METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS", "1"],
+    **{
+        key: ["CLIP.LOCAL_SIZES_PIXELS", "64,48,32"]
+        for key in (
+            *("CLIP.LOCAL_SECONDS", "CLIP.LOCAL_NUM_FRAMES", "AUG.LOCAL_CROP_AREAS"),
+            *("AUG.LOCAL_BLUR_PROBABILITY", "AUG.LOCAL_SOLARIZE_PROBABILITY"),
+        )
+    },
     "DATA.SPLIT": ["DATA.TRAIN", "train{split}.txt"],
     "DATA.SPLITS_DIR": ["DATA.SOURCE", "ucf101", "DATA.SPLITS_DIR", "s", "TASK", "extract"],
     "DATA.TEST": ["TASK", "knn"],
@@ -72,6 +80,16 @@ BOUNDS = [
     ("CLIP.SECONDS", ["0", "-1", "86401"], ["0.04", "86400"]),
     ("CLIP.NUM_FRAMES", ["0", "10001"], ["1", "10000"]),
     ("CLIP.SIZE_PIXELS", ["31", "4097"], ["32", "4096"]),
+    ("CLIP.LOCAL_SIZES_PIXELS", ["-1", "4097", "31", "96,31", "0,96"], ["0", "32", "4096", "192,160,128,96"]),
+    ("CLIP.LOCAL_SECONDS", ["-1", "86401"], ["0", "0.04"]),
+    ("CLIP.LOCAL_NUM_FRAMES", ["-1", "10001"], ["0", "1"]),
+    ("AUG.LOCAL_BLUR_PROBABILITY", ["-0.01", "1.01"], ["0", "1"]),
+    ("AUG.LOCAL_SOLARIZE_PROBABILITY", ["-0.01", "1.01"], ["0", "1"]),
+    (
+        "AUG.LOCAL_CROP_AREAS",
+        ["0,0.5", "0.5,1.1", "0.5,0.4", "0.1", "0.1,0.2,0.3", "0.1,0.2,0.1,0.2", "0.1,0.2,0.1,0.2,0.3,0.2"],
+        ["0.1,0.1", "0.1,0.2,0.1,0.2,0.1,1"],
+    ),
     ("DATA.NUM_WORKERS", ["-2", "1025"], ["-1", "0", "1024"]),
     ("DATA.PREFETCH_BATCHES", ["0"], ["1"]),
     ("DATA.VIDEO_TIMEOUT_SECONDS", ["0", "-1", "1e6"], ["0.5", "86400"]),
@@ -93,6 +111,7 @@ BOUNDS = [
     ("MODEL.PREDICTOR_HIDDEN_DIM", ["-1"], ["0"]),
     ("METHOD.COEFF", ["-0.01", "1.01"], ["0", "1"]),
     ("METHOD.COEFF_START", ["-0.01", "1.01"], ["0", "1"]),
+    ("METHOD.COEFF_FINAL", ["-0.01", "1.01"], ["0", "1"]),
     ("METHOD.TEMPERATURE", ["0", "-0.1", "101"], ["0.01", "100"]),
     ("METHOD.TARGET_TEMPERATURE", ["0", "-0.1"], ["0.01"]),
     ("METHOD.TEMPERATURE_START", ["0"], ["0.01"]),
@@ -185,6 +204,41 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         "nothing to contrast with",
         ["METHOD.QUEUE_LENGTH", "0"],
         ["METHOD.QUEUE_LENGTH is 0", "METHOD.IN_BATCH_KEYS is False", "set one"],
+    ),
+    (
+        "a queue method without a queue",
+        ["METHOD.NAME", "moco_v2", "METHOD.QUEUE_LENGTH", "0"],
+        ["METHOD.QUEUE_LENGTH is 0; METHOD.NAME moco_v2 needs past keys"],
+    ),
+    (
+        "local views for a method of two views",
+        ["METHOD.NAME", "byol", "CLIP.LOCAL_SIZES_PIXELS", "96,96"],
+        ["CLIP.LOCAL_SIZES_PIXELS is [96, 96]", "only METHOD.NAME sce or ressl uses it"],
+    ),
+    (
+        "areas of local views without any",
+        ["AUG.LOCAL_CROP_AREAS", "0.1,0.2"],
+        ["AUG.LOCAL_CROP_AREAS is [0.1, 0.2]", "only CLIP.LOCAL_SIZES_PIXELS above 0 uses it"],
+    ),
+    (
+        "blur wider than a local view",
+        ["CLIP.LOCAL_SIZES_PIXELS", "48,32", "AUG.BLUR_KERNEL_PIXELS", "65"],
+        ["AUG.BLUR_KERNEL_PIXELS is 65", "CLIP.LOCAL_SIZES_PIXELS 32"],
+    ),
+    (
+        "local views beside the supervised crop",
+        ["CLIP.LOCAL_SIZES_PIXELS", "32", "AUG.CROP", "short_side", "AUG.CROP_SHORT_SIDE_PIXELS", "64,80"],
+        ["AUG.CROP is 'short_side'", "local views need area"],
+    ),
+    (
+        "a weak view that is blurred",
+        ["AUG.VIEW_1_IS_WEAK", "true"],
+        ["AUG.BLUR_PROBABILITIES is [1.0, 0.1]", "needs 0 for view 1"],
+    ),
+    (
+        "two directions of a method without queue",
+        ["METHOD.NAME", "simclr", "METHOD.SYMMETRIC", "false"],
+        ["METHOD.SYMMETRIC is False", "only METHOD.NAME sce, moco_v2 or ressl uses it"],
     ),
     (
         "accumulation does not divide the batch",
@@ -327,6 +381,8 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
     "overrides",
     [
         ["METHOD.QUEUE_LENGTH", "0", "METHOD.IN_BATCH_KEYS", "true"],
+        ["AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,1"],
+        ["AUG.BLUR_PROBABILITIES", "0,0", "CLIP.LOCAL_SIZES_PIXELS", "64", "AUG.BLUR_KERNEL_PIXELS", "5"],
         ["TRAIN.PRECISION", "bf16", "RUN.DEVICE", "cpu"],
         ["TRAIN.PRECISION", "fp16", "RUN.DEVICE", "cuda"],
         ["DATA.SOURCE", "folder", "DATA.TRAIN", ""],

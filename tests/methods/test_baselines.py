@@ -1,4 +1,4 @@
-"""MoCo v3, BYOL and SimCLR against other people's values and slow loops, and what follows a step."""
+"""The baselines against other people's values and slow loops, and what follows a step."""
 
 import math
 
@@ -10,20 +10,17 @@ from torch import Tensor, nn
 from sce_video.methods.base import Method
 from sce_video.methods.byol import BYOL
 from sce_video.methods.losses import info_nce
+from sce_video.methods.moco_v2 import MoCoV2
 from sce_video.methods.moco_v3 import MoCoV3
+from sce_video.methods.ressl import ReSSL
 from sce_video.methods.simclr import SimCLR
 from tests.methods.still import still
+from tests.methods.waves import waves
 
 pytestmark = pytest.mark.rounding
 
 SCALARS = {"temperature": 0.2, "ema_momentum": 0.9}
-
-
-def waves(num_rows: int, num_columns: int, phase: float) -> Tensor:
-    """Unit rows sin(phase + 1.3 i + 0.7 j (1 + 0.1 i)), for which others' code has given values."""
-    i = torch.arange(num_rows, dtype=torch.double)[:, None]
-    j = torch.arange(num_columns, dtype=torch.double)
-    return F.normalize(torch.sin(phase + 1.3 * i + 0.7 * j * (1 + 0.1 * i)), dim=1)
+RATES = {**SCALARS, "target_temperature": 0.04}
 
 
 QUERY, KEY = waves(4, 8, 0.1), waves(4, 8, 0.2)
@@ -54,6 +51,15 @@ def moco_v3() -> Method:
 
 def byol() -> Method:
     return moved(BYOL(**branches(), scheduled=still({"ema_momentum": 0.9})))  # type: ignore[arg-type]
+
+
+def moco_v2() -> Method:
+    return moved(MoCoV2(**branches(), embedding_dim=4, queue_length=9, scheduled=still(SCALARS)))  # type: ignore[arg-type]
+
+
+def ressl() -> Method:
+    scheduled = still({**SCALARS, "target_temperature": 0.04})
+    return moved(ReSSL(**branches(), embedding_dim=4, queue_length=9, scheduled=scheduled))  # type: ignore[arg-type]
 
 
 def simclr() -> Method:
@@ -90,6 +96,28 @@ def test_moco_v3_is_its_slow_loop() -> None:
     assert method(views, at=SCALARS).item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_moco_v2_is_its_slow_loop() -> None:
+    method, views = moco_v2(), two_views()
+    queries, keys = ([encode(view) for view in views] for encode in (method.encode_query, method.encode_key))
+    expected = 0.0
+    for query, others in ((queries[0], keys[1]), (queries[1], keys[0])):
+        for i in range(5):
+            expected += slow_info_nce(query[i], torch.cat([others[i : i + 1], method.queue.keys]), 0, 0.2) / 10
+    assert method(views, at=SCALARS).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_ressl_is_its_slow_loop() -> None:
+    method, views = ressl(), two_views()
+    queries, keys = ([encode(view) for view in views] for encode in (method.encode_query, method.encode_key))
+    expected = 0.0
+    for query, own_keys in ((queries[0], keys[1]), (queries[1], keys[0])):
+        for i in range(5):
+            relations = [math.exp(float(own_keys[i] @ past) / 0.04) for past in method.queue.keys]
+            for j, relation in enumerate(relations):
+                expected += relation / sum(relations) * slow_info_nce(query[i], method.queue.keys, j, 0.2) / 10
+    assert method(views, at=RATES).item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_byol_is_two_less_twice_the_cosine() -> None:
     method, views = byol(), two_views()
     queries, keys = ([encode(view) for view in views] for encode in (method.encode_query, method.encode_key))
@@ -105,25 +133,31 @@ def test_simclr_is_its_slow_loop() -> None:
     assert method(views, at=SCALARS).item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("make", [moco_v3, byol, simclr])
+@pytest.mark.parametrize("make", [moco_v2, moco_v3, ressl, byol, simclr])
 def test_order_of_the_views_does_not_matter(make) -> None:
     method, views = make(), two_views()
-    torch.testing.assert_close(method(views, at=SCALARS), method(views[::-1], at=SCALARS), rtol=1e-12, atol=0)
+    torch.testing.assert_close(method(views, at=RATES), method(views[::-1], at=RATES), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("make", [moco_v3, byol, simclr])
+def test_methods_of_two_views_refuse_a_third(make) -> None:
+    with pytest.raises(ValueError, match="there are 3 views; (MoCoV3|BYOL|SimCLR) takes two$"):
+        make()([*two_views(), two_views()[0]], at=RATES)
+
+
+@pytest.mark.parametrize("make", [moco_v2, moco_v3, ressl, byol, simclr])
 def test_the_online_branch_alone_learns(make) -> None:
     method = make()
-    method(two_views(), at=SCALARS).backward()
+    method(two_views(), at=RATES).backward()
     for name, parameter in method.named_parameters():
         assert (parameter.grad is None) == name.startswith("momentum"), name
 
 
-@pytest.mark.parametrize("make", [moco_v3, byol])
+@pytest.mark.parametrize("make", [moco_v2, moco_v3, ressl, byol])
 def test_the_momentum_branch_follows_after_a_step(make) -> None:
     method = make()
     before = method.momentum_backbone.weight.clone()
-    method(two_views(), at=SCALARS)
+    method(two_views(), at=RATES)
     assert torch.equal(method.momentum_backbone.weight, before)
     method.finish_step(at=SCALARS)
     expected = 0.9 * before + 0.1 * method.backbone.weight

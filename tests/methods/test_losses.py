@@ -1,6 +1,7 @@
-"""The SCE loss against slow loops written from the paper (arXiv:2212.11187), limit cases, symmetries and gradients."""
+"""The losses against slow loops written from the papers, others' values, limit cases, symmetries and gradients."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_video.methods.losses import sce_loss, sce_loss_in_batch
+from sce_video.methods.losses import moco_loss, ressl_loss, sce_loss, sce_loss_in_batch
+from tests.methods.waves import waves
 
 pytestmark = pytest.mark.rounding
 
@@ -221,8 +223,13 @@ def test_scalars_out_of_range_are_refused_by_name(changed: dict[str, float], nam
     ],
 )
 def test_queue_loss_refuses_shapes_that_do_not_fit(key: Tensor, queue: Tensor, named: str) -> None:
+    query = unit_rows(2, seed=0)
     with pytest.raises(ValueError, match=named):
-        sce_loss(unit_rows(2, seed=0), key, queue, **SCALARS)
+        sce_loss(query, key, queue, **SCALARS)
+    with pytest.raises(ValueError, match=named):
+        moco_loss(query, key, queue, temperature=0.2)
+    with pytest.raises(ValueError, match=named):
+        ressl_loss(query, key, queue, temperature=0.1, target_temperature=0.04)
 
 
 @pytest.mark.parametrize(
@@ -240,12 +247,6 @@ def test_in_batch_loss_refuses_shapes_that_do_not_fit(changed: dict[str, Any], n
         sce_loss_in_batch(unit_rows(2, seed=0), **(arguments | changed), **SCALARS)
 
 
-def sines(rows: int, dim: int, start: float) -> Tensor:
-    """The vectors of the values below: sin(start + 1.3 i + 0.7 j (1 + 0.1 i)) in row i, column j, as unit vectors."""
-    i, j = torch.arange(rows, dtype=torch.float64)[:, None], torch.arange(dim, dtype=torch.float64)
-    return F.normalize(torch.sin(start + 1.3 * i + 0.7 * j * (1 + 0.1 * i)), dim=1)
-
-
 # Computed with the authors' code in float64.
 @pytest.mark.parametrize(
     ("coeff", "expected"),
@@ -253,22 +254,49 @@ def sines(rows: int, dim: int, start: float) -> Tensor:
 )
 def test_in_batch_loss_of_the_authors(coeff: float, expected: float) -> None:
     scalars = {"coeff": coeff, "temperature": 0.1, "target_temperature": 0.05}
-    query, keys, queue = sines(4, 8, 0.1), sines(4, 8, 0.2), sines(16, 8, 1.0)
+    query, keys, queue = waves(4, 8, 0.1), waves(4, 8, 0.2), waves(16, 8, 1.0)
     loss = sce_loss_in_batch(query, keys, queue, positive_index=torch.arange(4), **scalars)
     assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_queue_loss_with_coeff_1_is_moco_s() -> None:
-    query, key, queue = sines(4, 8, 0.1), sines(4, 8, 0.2), sines(16, 8, 1.0)
+def test_moco_loss_of_others_and_queue_loss_with_coeff_1() -> None:
+    query, key, queue = waves(4, 8, 0.1), waves(4, 8, 0.2), waves(16, 8, 1.0)
     loss = sce_loss(query, key, queue, coeff=1.0, temperature=0.2, target_temperature=0.05)
     assert loss.item() == pytest.approx(0.607768004963805, rel=1e-12)
+    assert moco_loss(query, key, queue, temperature=0.2).item() == pytest.approx(0.607768004963805, rel=1e-12)
 
 
-def test_queue_loss_of_many_views_is_the_paper_s() -> None:
-    """Mean over ten pairs of a key of two views and a query of another of six; in the authors' code 1.795954829897253,
-    with the own key left in the relations."""
-    queue, scalars = sines(16, 8, 1.0), {"coeff": 0.5, "temperature": 0.1, "target_temperature": 0.05}
-    queries, keys = [sines(4, 8, 0.1 * view) for view in range(6)], [sines(4, 8, 0.05 + 0.1 * i) for i in (0, 1)]
-    losses = [sce_loss(queries[t], keys[i], queue, **scalars) for i in (0, 1) for t in range(6) if t != i]
-    assert len(losses) == 10
-    assert torch.stack(losses).mean().item() == pytest.approx(1.795955271020565, rel=1e-12)
+def test_ressl_loss_of_the_authors() -> None:
+    query, key, queue = waves(4, 8, 0.1), waves(4, 8, 0.2), waves(16, 8, 1.0)
+    loss = ressl_loss(query, key, queue, temperature=0.1, target_temperature=0.04)
+    assert loss.item() == pytest.approx(0.996733398037298, rel=1e-12)
+
+
+def test_ressl_loss_by_hand() -> None:
+    """Queue of the query and its opposite, key at a right angle: relations 1/2 and 1/2, log(e + 1/e) - 0; queue of one
+    key: the only answer is certain, whatever query and key."""
+    east, north = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    loss = ressl_loss(east, north, torch.cat([east, -east]), temperature=1.0, target_temperature=1.0)
+    assert loss.item() == pytest.approx(math.log(math.e + 1 / math.e), abs=1e-6)
+    assert ressl_loss(east, north, -east, temperature=0.1, target_temperature=0.04).item() == 0
+
+
+@pytest.mark.parametrize("compute", [moco_loss, ressl_loss])
+def test_losses_of_moco_and_ressl_give_gradient_to_the_query_alone(compute: Callable[..., Tensor]) -> None:
+    query, key, queue = (unit_rows(rows, seed=rows + index).requires_grad_() for index, rows in enumerate((3, 3, 4)))
+    scalars = {"temperature": 0.3} | ({"target_temperature": 0.2} if compute is ressl_loss else {})
+    assert torch.autograd.gradcheck(lambda q: compute(q, key.detach(), queue.detach(), **scalars), query)
+    compute(query, key, queue, **scalars).backward()
+    assert query.grad is not None
+    assert key.grad is None
+    assert queue.grad is None
+
+
+def test_temperatures_of_moco_and_ressl_that_are_not_positive_are_refused_by_name() -> None:
+    query, key, queue = unit_rows(2, seed=0), unit_rows(2, seed=1), unit_rows(3, seed=2)
+    with pytest.raises(ValueError, match=r"^temperature is 0\.0"):
+        moco_loss(query, key, queue, temperature=0.0)
+    with pytest.raises(ValueError, match=r"^temperature is -0\.1"):
+        ressl_loss(query, key, queue, temperature=-0.1, target_temperature=0.04)
+    with pytest.raises(ValueError, match=r"^target_temperature is nan"):
+        ressl_loss(query, key, queue, temperature=0.1, target_temperature=math.nan)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.settings import used_overrides
 
@@ -67,6 +68,24 @@ def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
         assert results["protocol"]["num_clips"] == 2
         assert results["weights"].endswith("backbone.safetensors")
         assert "Traceback" not in evaluated.stderr
+
+
+def test_two_global_and_four_local_views_of_other_sizes_and_lengths(motion_videos: Path, tmp_path: Path) -> None:
+    local = {
+        "CLIP.LOCAL_SIZES_PIXELS": "40,40,36,32",
+        "CLIP.LOCAL_SECONDS": "0.25",
+        "CLIP.LOCAL_NUM_FRAMES": "3",
+        "AUG.LOCAL_CROP_AREAS": "0.3,0.9,0.3,0.8,0.2,0.7,0.1,0.5",
+    }
+    settings = {**SMALL, **local, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path)}
+    ran = run_net(*used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings))
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 < line["loss"] < 10 for line in lines)
+    state = torch.load(tmp_path / "checkpoints" / "step_00000003.pt", weights_only=True)
+    assert int(state["model"]["backbone.stem.1.num_batches_tracked"]) == 3 * 6
+    assert int(state["model"]["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 2
+    assert int(state["model"]["queue.position"]) == 2 * 24 % 40
 
 
 MISTAKES = {

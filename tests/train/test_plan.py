@@ -1,6 +1,6 @@
 import pytest
 
-from sce_video.optim.schedules import EMAMomentum, LearningRate, Ramp
+from sce_video.optim.schedules import CosineEMA, LearningRate, Ramp
 from sce_video.train.plan import Plan, Schedules
 
 
@@ -47,7 +47,7 @@ def schedules(num_steps: int) -> Schedules:
             "coeff": Ramp(1.0, 0.5, 100, "linear"),
             "temperature": Ramp(0.3, 0.1, 0, "linear"),
             "target_temperature": Ramp(0.04, 0.07, 101, "cosine"),
-            "ema_momentum": EMAMomentum(0.99),
+            "ema_momentum": CosineEMA(0.99),
         },
     )
 

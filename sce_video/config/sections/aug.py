@@ -2,11 +2,16 @@
 
 from sce_video.augment.crop import CROPS
 from sce_video.config.sections.bounds import MOST_PIXELS, MOST_SIDE_PIXELS
-from sce_video.config.sections.task import TRAINING
-from sce_video.config.settings import Section, choice, number, positive, share, when, when_above_zero
+from sce_video.config.sections.clip import LOCAL_VIEWS
+from sce_video.config.sections.task import PRETRAINING, TRAINING
+from sce_video.config.settings import Section, When, choice, flag, number, positive, share, when, when_above_zero
 
 _JITTERED = when_above_zero("AUG.JITTER_PROBABILITY")
-_BLURRED = when_above_zero("AUG.BLUR_PROBABILITIES")
+_BLURRED = When(
+    ("AUG.BLUR_PROBABILITIES", "CLIP.LOCAL_SIZES_PIXELS", "AUG.LOCAL_BLUR_PROBABILITY"),
+    lambda of_global, sizes, of_local: max(of_global) > 0 or (max(sizes) > 0 and of_local > 0),
+    "AUG.BLUR_PROBABILITIES above 0",
+)
 
 # Pairs of probabilities are for view 1 and view 2; finetuning uses view 1.
 AUG = Section()
@@ -33,6 +38,13 @@ AUG.BLUR_SIGMA_PIXELS = positive([0.1, 2.0], _BLURRED, most=MOST_SIDE_PIXELS, le
 # Values at or above 0.5 are inverted.
 AUG.SOLARIZE_PROBABILITIES = share([0.0, 0.2], TRAINING, length=2)
 AUG.FLIP_PROBABILITY = share(0.5, TRAINING)
+# View 1 is only cropped and flipped (ReSSL, SCE on CIFAR).
+AUG.VIEW_1_IS_WEAK = flag(False, PRETRAINING)
+# Local views: range of the share of the frame, [least, most] for all views or for each in turn (SCE on ImageNet: 0.172,
+# 0.86, 0.143, 0.715, 0.114, 0.571, 0.086, 0.429); blur and solarization. All else is as for view 2.
+AUG.LOCAL_CROP_AREAS = number([0.05, 0.4], LOCAL_VIEWS, above=0, most=1)
+AUG.LOCAL_BLUR_PROBABILITY = share(0.5, LOCAL_VIEWS)
+AUG.LOCAL_SOLARIZE_PROBABILITY = share(0.2, LOCAL_VIEWS)
 # Mean and standard deviation per channel for normalisation, of values in [0, 1].
 AUG.MEAN = number([0.45, 0.45, 0.45], least=-1000, most=1000, length=3)
 AUG.STD = positive([0.225, 0.225, 0.225], most=1000, length=3)

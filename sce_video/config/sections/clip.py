@@ -4,8 +4,11 @@ from sce_video.clips.frames import FRAME_CHOICES
 from sce_video.clips.samplers import PAIRS
 from sce_video.config.sections.bounds import DAY_SECONDS, MOST_SIDE_PIXELS
 from sce_video.config.sections.task import PRETRAINING, TRAINING
-from sce_video.config.settings import Section, choice, number, positive, when, when_takes
+from sce_video.config.settings import Section, choice, number, positive, when, when_above_zero, when_takes
+from sce_video.methods.table import METHODS
 
+_TAKES_LOCAL_VIEWS = when("METHOD.NAME", *(name for name, each in METHODS.items() if each.TAKES_LOCAL_VIEWS))
+LOCAL_VIEWS = when_above_zero("CLIP.LOCAL_SIZES_PIXELS")
 _UNIFORM = when("CLIP.FRAME_CHOICE", "uniform", "jittered")
 
 CLIP = Section()
@@ -19,6 +22,11 @@ CLIP.FRAME_CHOICE = choice("uniform", *FRAME_CHOICES)
 CLIP.FRAME_STRIDE = number(1, when_takes("CLIP.FRAME_CHOICE", FRAME_CHOICES, "frame_stride"), least=1, most=100_000)
 # Side of the square training views, pixels.
 CLIP.SIZE_PIXELS = number(112, TRAINING, least=32, most=MOST_SIDE_PIXELS)
+# Multi-crop: sides of the local views, pixels, one value per view; 0: none (SCE on ImageNet: 192, 160, 128, 96). Each
+# has a clip of its own, of LOCAL_SECONDS with LOCAL_NUM_FRAMES; 0: as SECONDS and NUM_FRAMES.
+CLIP.LOCAL_SIZES_PIXELS = number([0], PRETRAINING, _TAKES_LOCAL_VIEWS, least=0, most=MOST_SIDE_PIXELS)
+CLIP.LOCAL_SECONDS = number(0.0, LOCAL_VIEWS, least=0, most=DAY_SECONDS)
+CLIP.LOCAL_NUM_FRAMES = number(0, LOCAL_VIEWS, least=0, most=10_000)
 # How the start times of the two pretraining clips are drawn: "independent" (SCE), "distance" (uniformly among pairs
 # whose distance is in the range DISTANCE_SECONDS), "decreasing" (CVRL, arXiv:2008.03800: density of the distance t
 # proportional to 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").

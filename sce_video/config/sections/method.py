@@ -5,7 +5,7 @@ from sce_video.config.sections.bounds import MOST_EPOCHS
 from sce_video.config.sections.task import PRETRAINING
 from sce_video.config.settings import Section, When, choice, flag, number, positive, share, when, when_above_zero
 from sce_video.methods.table import METHODS
-from sce_video.optim.schedules import RAMP_SHAPES
+from sce_video.optim.schedules import EMA_SHAPES, RAMP_SHAPES
 
 
 def methods_with(name: str) -> When:
@@ -30,6 +30,10 @@ METHOD.TARGET_TEMPERATURE = positive(0.05, methods_with("target_temperature"), m
 METHOD.COEFF_START = share(1.0, _COEFF_RAMP)
 METHOD.COEFF_WARMUP_EPOCHS = number(0, methods_with("coeff"), least=0, most=MOST_EPOCHS)
 METHOD.COEFF_WARMUP_SHAPE = choice("linear", *RAMP_SHAPES, conditions=[_COEFF_RAMP])
+# After its ramp the coefficient is constant or moves to COEFF_FINAL, which the last step has (constant in all official
+# runs).
+METHOD.COEFF_FINAL_SHAPE = choice("constant", "constant", *RAMP_SHAPES, conditions=[methods_with("coeff")])
+METHOD.COEFF_FINAL = share(0.0, when("METHOD.COEFF_FINAL_SHAPE", *RAMP_SHAPES))
 METHOD.TEMPERATURE_START = positive(0.1, _TEMPERATURE_RAMP, most=100)
 METHOD.TEMPERATURE_WARMUP_EPOCHS = number(0, methods_with("temperature"), least=0, most=MOST_EPOCHS)
 METHOD.TEMPERATURE_WARMUP_SHAPE = choice("linear", *RAMP_SHAPES, conditions=[_TEMPERATURE_RAMP])
@@ -40,5 +44,13 @@ METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = choice("cosine", *RAMP_SHAPES, conditio
 METHOD.QUEUE_LENGTH = number(65536, methods_with("queue_length"), least=0, most=2**24)
 # Also contrast with the other keys of the batch (off in all official runs).
 METHOD.IN_BATCH_KEYS = flag(False, methods_with("in_batch_keys"))
-# EMA momentum of the momentum encoder at the first step; it rises to 1 on a cosine.
+# Both global views give keys, each for the queries of all other views; otherwise only view 1 gives keys, for the
+# queries of the others (MoCo v2, ReSSL, SCE on CIFAR).
+METHOD.SYMMETRIC = flag(True, methods_with("symmetric"))
+# Views of one size go through an encoder in one batch, so that batch norm sees all of them; otherwise one after another
+# (all official runs).
+METHOD.VIEWS_TOGETHER = flag(False, methods_with("views_together"))
+# EMA momentum of the momentum encoder at the first step. Then it rises to 1 on a "cosine" or is "constant" (SCE's CIFAR
+# recipe: 0.99).
 METHOD.EMA_MOMENTUM = share(0.99, methods_with("ema_momentum"))
+METHOD.EMA_SHAPE = choice("cosine", *EMA_SHAPES, conditions=[methods_with("ema_momentum")])

@@ -1,0 +1,21 @@
+"""MoCo v2: InfoNCE between a query, its key and a queue of past keys (arXiv:1911.05722, 2003.04297)."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from sce_video.methods.losses import moco_loss
+from sce_video.methods.queue_method import QueueMethod
+
+
+class MoCoV2(QueueMethod):
+    """MoCo v2; in its paper not symmetric, and without predictor.
+
+    Its shuffling of batches over GPUs is replaced by batch norm over all of them, as in SCE's recipes.
+    """
+
+    SCALARS: ClassVar = ("temperature", "ema_momentum")
+
+    def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
+        return moco_loss(query, keys[own], self.queue.keys, temperature=at["temperature"])

@@ -1,0 +1,151 @@
+"""Which pairs of views are compared and which keys are enqueued: others' values with many views, and slow loops."""
+
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sce_video.methods.moco_v2 import MoCoV2
+from sce_video.methods.queue_method import QueueMethod
+from sce_video.methods.ressl import ReSSL
+from sce_video.methods.sce import SCE
+from tests.methods.still import still
+from tests.methods.waves import waves
+
+pytestmark = pytest.mark.rounding
+
+SCE_SCALARS = {"coeff": 0.5, "temperature": 0.1, "target_temperature": 0.05, "ema_momentum": 0.9}
+MOCO_SCALARS = {"temperature": 0.2, "ema_momentum": 0.9}
+RESSL_SCALARS = {"temperature": 0.1, "target_temperature": 0.04, "ema_momentum": 0.9}
+SCALARS = {SCE: SCE_SCALARS, MoCoV2: MOCO_SCALARS, ReSSL: RESSL_SCALARS}
+
+
+def given_embeddings(kind: type[QueueMethod], **settings: bool) -> QueueMethod:
+    """Of a view of 16 numbers the online branch takes the first 8, the momentum branch the others."""
+    online = nn.Sequential(nn.Flatten(), nn.Linear(16, 8, bias=False))
+    method = kind(
+        backbone=online,
+        projector=nn.Identity(),
+        predictor=nn.Identity(),
+        embedding_dim=8,
+        queue_length=16,
+        scheduled=still(SCALARS[kind]),
+        **settings,
+    ).double()
+    with torch.no_grad():
+        online[1].weight.copy_(torch.eye(16)[:8])
+        method.momentum_backbone[1].weight.copy_(torch.eye(16)[8:])
+        method.queue.keys.copy_(waves(16, 8, 1.0))
+    return method
+
+
+def view(query_phase: float, key_phase: float) -> Tensor:
+    """(4, 1, 1, 4, 4)"""
+    return torch.cat([waves(4, 8, query_phase), waves(4, 8, key_phase)], dim=1).reshape(4, 1, 1, 4, 4)
+
+
+@pytest.mark.parametrize("views_together", [False, True])
+@pytest.mark.parametrize(("in_batch_keys", "expected"), [(True, 1.796936044378561), (False, 1.795955271020565)])
+def test_two_global_and_four_local_views_of_sce(in_batch_keys: bool, expected: float, views_together: bool) -> None:
+    """Computed outside: the mean over ten pairs; queue only as in the paper (own key not among the relations)."""
+    method = given_embeddings(SCE, in_batch_keys=in_batch_keys, views_together=views_together)
+    views = [view(0.1 * t, 0.05 + 0.1 * t) for t in range(6)]
+    assert method(views, at=SCE_SCALARS).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(MoCoV2, 0.607768004963805), (ReSSL, 0.996733398037298)])
+def test_one_direction_of_the_baselines(kind: type[QueueMethod], expected: float) -> None:
+    """Computed outside; the query of view 1 and the key of view 2 must not matter."""
+    method = given_embeddings(kind, symmetric=False)
+    for unseen in (0.7, 0.9):
+        loss = method([view(unseen, 0.2), view(0.1, unseen)], at=SCALARS[kind])
+        assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [MoCoV2, ReSSL])
+def test_the_symmetric_loss_is_the_mean_of_both_directions(kind: type[QueueMethod]) -> None:
+    one_way, both_ways = given_embeddings(kind, symmetric=False), given_embeddings(kind)
+    views = [view(0.1, 0.2), view(0.3, 0.5)]
+    there, back = one_way(views, at=SCALARS[kind]), one_way(views[::-1], at=SCALARS[kind])
+    assert abs(there - back) > 0.01  # a wrong pairing would show
+    torch.testing.assert_close(both_ways(views, at=SCALARS[kind]), (there + back) / 2, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("symmetric", "num_views"), list(product([True, False], [2, 3])))
+def test_keys_of_the_global_views_are_enqueued(symmetric: bool, num_views: int) -> None:
+    method = given_embeddings(SCE, in_batch_keys=False, symmetric=symmetric)
+    before = method.queue.keys.clone()
+    views = [view(0.1 * t, 0.05 + 0.1 * t) for t in range(num_views)]
+    method(views, at=SCE_SCALARS)
+    method.finish_step(at=SCE_SCALARS)
+    new = [waves(4, 8, 0.05), waves(4, 8, 0.15)][: 2 if symmetric else 1]
+    torch.testing.assert_close(method.queue.keys, torch.cat([*new, before[4 * len(new) :]]), rtol=1e-12, atol=1e-15)
+
+
+class Pooled(nn.Module):
+    """Views of any size -> 6 numbers."""
+
+    def __init__(self, *, norm: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 6)
+        self.norm = nn.BatchNorm1d(6) if norm else nn.Identity()
+
+    def forward(self, views: Tensor) -> Tensor:
+        return torch.tanh(self.norm(self.linear(views.square().mean(dim=(2, 3, 4)))))
+
+
+def pooled_sce(*, norm: bool, **settings: bool) -> SCE:
+    torch.manual_seed(0)
+    return SCE(
+        backbone=Pooled(norm=norm),
+        projector=nn.Linear(6, 4),
+        predictor=nn.Linear(4, 4),
+        embedding_dim=4,
+        queue_length=8,
+        in_batch_keys=False,
+        scheduled=still(SCE_SCALARS),
+        **settings,
+    )
+
+
+def views_of_three_sizes() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(2, 8, 8), (2, 8, 8), (1, 4, 4), (2, 6, 6), (1, 4, 4)]
+    return [torch.randn(5, 3, *shape, generator=generator) * (index + 1) for index, shape in enumerate(shapes)]
+
+
+def test_views_together_are_those_one_after_another_where_batch_norm_does_not_mix_them() -> None:
+    apart, together = pooled_sce(norm=False), pooled_sce(norm=False, views_together=True)
+    losses = [method(views_of_three_sizes(), at=SCE_SCALARS) for method in (apart, together)]
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(apart.backbone.linear.weight.grad, together.backbone.linear.weight.grad)
+
+
+@pytest.mark.parametrize(("settings", "online", "momentum"), [({}, 5, 2), ({"views_together": True}, 3, 1)])
+def test_batches_that_batch_norm_sees(settings: dict[str, bool], online: int, momentum: int) -> None:
+    """One after another: five queries, two keys. Together: three sizes, one of the global views."""
+    method = pooled_sce(norm=True, **settings)
+    method(views_of_three_sizes(), at=SCE_SCALARS)
+    assert int(method.backbone.norm.num_batches_tracked) == online
+    assert int(method.momentum_backbone.norm.num_batches_tracked) == momentum
+
+
+def test_the_view_of_the_only_key_is_no_query() -> None:
+    method = pooled_sce(norm=True, symmetric=False)
+    first, second, *_ = views_of_three_sizes()
+    method([first, second], at=SCE_SCALARS)
+    squares = second.square().mean(dim=(2, 3, 4))
+    expected = 0.1 * F.linear(squares, method.backbone.linear.weight, method.backbone.linear.bias).mean(dim=0)
+    torch.testing.assert_close(method.backbone.norm.running_mean, expected)
+
+
+def test_other_numbers_of_views_are_refused() -> None:
+    views = [view(0.1, 0.2)] * 3
+    with pytest.raises(ValueError, match="there are 3 views; MoCoV2 takes two$"):
+        given_embeddings(MoCoV2)(views, at=MOCO_SCALARS)
+    with pytest.raises(ValueError, match="there are 1 views; ReSSL takes two or more$"):
+        given_embeddings(ReSSL)(views[:1], at=RESSL_SCALARS)
