@@ -137,5 +137,5 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
         assert (tmp_path / "results.json").is_file()
 
 
-def test_schema_has_about_a_hundred_keys_at_most() -> None:
-    assert len(SETTINGS) <= 120
+def test_schema_has_not_many_more_than_a_hundred_keys() -> None:
+    assert len(SETTINGS) <= 130

@@ -32,7 +32,7 @@ class Backbone(nn.Sequential):
         super().__init__(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 6))
 
 
-def method(*, in_batch_keys: bool) -> SCE:
+def method(*, in_batch_keys: bool, symmetric: bool) -> SCE:
     """In double; its batch norms use running statistics, which would otherwise be those of each rank's videos."""
     torch.manual_seed(0)
     model = SCE(
@@ -42,15 +42,16 @@ def method(*, in_batch_keys: bool) -> SCE:
         embedding_dim=5,
         queue_length=20,  # 3 steps of 16 keys: it wraps
         in_batch_keys=in_batch_keys,
+        symmetric=symmetric,
         scheduled=still(RATES.method),
     )
     return model.double().eval()
 
 
-def make_views(part: TrainBatch, *, device: torch.device = CPU) -> list[Tensor]:
+def make_views(part: TrainBatch, *, device: torch.device = CPU, num_views: int = 2) -> list[Tensor]:
     """Views as a function of the video number, (B, C, T, H, W)."""
     draws = [
-        torch.randn(2, 3, 2, 2, 4, dtype=torch.double, generator=torch.Generator().manual_seed(video))
+        torch.randn(num_views, 3, 2, 2, 4, dtype=torch.double, generator=torch.Generator().manual_seed(video))
         for video in part.videos
     ]
     return list(torch.stack(draws, dim=1).to(device))
@@ -68,12 +69,14 @@ def pretrain(
     *,
     in_batch_keys: bool,
     num_parts: int,
+    symmetric: bool = True,
+    num_views: int = 2,
     device: torch.device = CPU,
     before: dict[str, Any] | None = None,
     steps: tuple[int, int] = (0, NUM_STEPS),
 ) -> dict[str, Any]:
     """`steps` of a run, resumed from `before`."""
-    model = method(in_batch_keys=in_batch_keys)
+    model = method(in_batch_keys=in_batch_keys, symmetric=symmetric)
     if device != CPU:
         model = to_device(model, device).train()
     replica = replica_of(model, device)
@@ -89,7 +92,7 @@ def pretrain(
             replica=replica,
             optimizer=optimizer,
             precision=Precision("fp32", device),
-            make_views=partial(make_views, device=device),
+            make_views=partial(make_views, device=device, num_views=num_views),
         )
         losses.append(loss)
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
@@ -129,6 +132,7 @@ TRAININGS = {
     "queue, two parts": partial(pretrain, in_batch_keys=False, num_parts=2),
     "keys of the batch": partial(pretrain, in_batch_keys=True, num_parts=1),
     "keys of the batch, two parts": partial(pretrain, in_batch_keys=True, num_parts=2),
+    "one direction, a local view": partial(pretrain, in_batch_keys=True, num_parts=2, symmetric=False, num_views=3),
     "labels": finetune,
 }
 # With batch norm in training, over the videos of all ranks.
