@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sce_video.models.base import Backbone, NetworkInput, require_whole_blocks
 from sce_video.models.image_resnet import resnet18, resnet50
+from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
@@ -11,6 +12,7 @@ from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
 BACKBONES: dict[str, Callable[[NetworkInput], Backbone]] = {
     "r2plus1d_18": r2plus1d_18,
     "r2plus1d_mini": r2plus1d_mini,
+    "r3d18_sce": r3d18_sce,
     "r3d_18": r3d_18,
     "resnet18": resnet18,
     "resnet50": resnet50,

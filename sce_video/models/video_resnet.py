@@ -25,7 +25,7 @@ def r2plus1d_18(input: NetworkInput) -> PooledBackbone:
 def r3d_18(input: NetworkInput) -> PooledBackbone:
     """torchvision's R3D-18 (arXiv:1711.11248), 512 features; names `stem.*`, `layer1.*` .. `layer4.*`.
 
-    This is not the R3D-18 of the SCE paper, which has temporal kernels of 1 in the stem and most blocks.
+    This is not the R3D-18 of the SCE paper (`r3d18_sce`), which has temporal kernels of 1 in the stem and most blocks.
     """
     from torchvision.models import video
 

@@ -7,7 +7,7 @@ from sce_video.config.settings import Section, choice, number
 from sce_video.models.backbones import BACKBONES
 
 MODEL = Section()
-# slow_r50 is the paper's R3D-50; r2plus1d_mini is a small network for CPUs (the demo).
+# slow_r50 is the paper's R3D-50, r3d18_sce its R3D-18; r2plus1d_mini is a small network for CPUs (the demo).
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES)
 # Output widths of the projector's linear layers; the last is the embedding's dimension (default: SCE's R3D-18).
 MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST_WIDTH)
