@@ -6,8 +6,9 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from sce_video.arguments import settings_for
 from sce_video.errors import CheckpointError, ConfigError
-from sce_video.models.backbones import make_backbone
+from sce_video.models.backbones import BACKBONES, make_backbone
 from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
 from sce_video.models.weights import BackboneWeights, load_backbone
@@ -26,7 +27,8 @@ def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
         mean=tuple(cfg.AUG.MEAN),
         std=tuple(cfg.AUG.STD),
     )
-    return make_backbone(cfg.MODEL.BACKBONE, input=views)
+    name = cfg.MODEL.BACKBONE
+    return make_backbone(name, input=views, **settings_for(BACKBONES[name], cfg.MODEL))
 
 
 def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbone, str]:

@@ -1,34 +1,38 @@
-"""Backbones by MODEL.BACKBONE."""
+"""Backbones by MODEL.BACKBONE; keyword-only arguments of a function are settings of MODEL."""
 
 from collections.abc import Callable
+from typing import Any
 
 from sce_video.models.base import Backbone, NetworkInput, require_whole_blocks
-from sce_video.models.image_resnet import resnet18, resnet50
+from sce_video.models.image_resnet import resnet18, resnet34, resnet50
 from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
 
-BACKBONES: dict[str, Callable[[NetworkInput], Backbone]] = {
+BACKBONES: dict[str, Callable[..., Backbone]] = {
     "r2plus1d_18": r2plus1d_18,
     "r2plus1d_mini": r2plus1d_mini,
     "r3d18_sce": r3d18_sce,
     "r3d_18": r3d_18,
     "resnet18": resnet18,
+    "resnet34": resnet34,
     "resnet50": resnet50,
     "s3d": s3d,
     "slow_r50": slow_r50,
 }
 
 
-def make_backbone(name: str, *, input: NetworkInput) -> Backbone:
+def make_backbone(name: str, *, input: NetworkInput, **settings: Any) -> Backbone:
     """A freshly initialised backbone for views of `input` (torch's global generator draws the weights).
 
+    Args:
+        settings: keyword-only arguments of the backbone's function.
     Raises:
         ValueError: `name` is not a key of BACKBONES, or a parameter of the backbone is not in exactly one block.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone is {name!r}; it must be one of {', '.join(BACKBONES)}")
-    backbone = BACKBONES[name](input)
+    backbone = BACKBONES[name](input, **settings)
     require_whole_blocks(backbone)
     return backbone

@@ -5,6 +5,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from torch import Tensor, nn
@@ -90,6 +91,10 @@ class Backbone(nn.Module, ABC):
         `nn.ModuleList([self.patches, nn.ParameterList([self.cls_token, self.pos_embed])])` is valid too. (Not called
         `blocks`, as a child of the network may have that name.)
         """
+
+    def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a file of weights by the names that the network has now, if earlier versions had others."""
+        return dict(tensors)
 
 
 def require_whole_blocks(backbone: Backbone) -> None:

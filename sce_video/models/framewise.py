@@ -39,8 +39,13 @@ class Framewise(Backbone):
         return self._blocks_of(self.network)
 
     def forward(self, views: Tensor) -> Tensor:
-        require_views(views)
-        features = self.network(views.transpose(1, 2).flatten(0, 1))  # (B*T, D) or (B*T, D, H', W')
-        if features.ndim == 4:
-            features = features.mean(dim=(2, 3))
-        return features.unflatten(0, (len(views), -1)).mean(dim=1)
+        return mean_over_frames(self.network, views)
+
+
+def mean_over_frames(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
+    """Features (B, D) of an image network's features or maps of each frame of views (B, C, T, H, W)."""
+    require_views(views)
+    features = network(views.transpose(1, 2).flatten(0, 1))  # (B*T, D) or (B*T, D, H', W')
+    if features.ndim == 4:
+        features = features.mean(dim=(2, 3))
+    return features.unflatten(0, (len(views), -1)).mean(dim=1)

@@ -45,7 +45,7 @@ def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int)
         partial.write_bytes(save(state, metadata=about))
 
 
-def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> BackboneWeights:
+def load_backbone(backbone: Backbone, path: Path | str, *, name: str) -> BackboneWeights:
     """Load weights into a backbone, with the batch-norm numbers that they were trained with.
 
     Every tensor must be present and match in shape.
@@ -62,7 +62,7 @@ def load_backbone(backbone: nn.Module, path: Path | str, *, name: str) -> Backbo
     weights = _read(path)
     if weights.backbone != name:
         raise CheckpointError(f"{path} has the backbone {weights.backbone[:60]}, but MODEL.BACKBONE is {name}")
-    state = weights.tensors
+    state = backbone.current_names(weights.tensors)
     expected = backbone.state_dict()
     unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
     unknown = [key for key in state if key not in expected]

@@ -29,6 +29,11 @@ def test_a_backbone_is_for_the_views_of_its_run() -> None:
     )
 
 
+def test_a_backbone_takes_its_own_settings_of_model() -> None:
+    network = build_backbone(config("MODEL.BACKBONE", "resnet18", "MODEL.SMALL_INPUT_STEM", True), size_pixels=32)
+    assert network.state_dict()["conv1.weight"].shape == (64, 3, 3, 3)
+
+
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backbone of the default views after 7 steps."""

@@ -17,6 +17,8 @@ from torch import nn
 
 from sce_video.errors import CheckpointError
 from sce_video.evaluate.feature_files import read_features
+from sce_video.models.base import recorded_input
+from sce_video.models.pooled import PooledBackbone
 from sce_video.models.weights import load_backbone
 from sce_video.runtime.checkpoints import load_checkpoint
 
@@ -149,7 +151,7 @@ def test_checkpoints(seeds: Iterator[int], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_safe", [True, False])
 def test_backbones(seeds: Iterator[int], tmp_path: Path, is_safe: bool) -> None:
-    tensors = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
+    tensors = {"linear.weight": torch.arange(6.0).view(2, 3), "linear.bias": torch.ones(2)}
     good = save(tensors, metadata={"backbone": "linear", "step": "3", "network_input": INPUT})
     if not is_safe:
         state = torch.load(io.BytesIO(checkpoint()), weights_only=True)
@@ -159,7 +161,7 @@ def test_backbones(seeds: Iterator[int], tmp_path: Path, is_safe: bool) -> None:
     file = tmp_path / ("backbone.safetensors" if is_safe else "step_00000003.pt")
     for content in mutations(good, seeds, ways):
         file.write_bytes(content)
-        linear = nn.Linear(3, 2)
+        linear = PooledBackbone({"linear": nn.Linear(3, 2)}, feature_dim=2, input=recorded_input(INPUT))
         try:
             load_backbone(linear, file, name="linear")
         except CheckpointError as error:

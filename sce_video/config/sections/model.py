@@ -3,12 +3,14 @@
 from sce_video.config.sections.bounds import MOST_WIDTH
 from sce_video.config.sections.method import methods_with
 from sce_video.config.sections.task import FINETUNING, PRETRAINING
-from sce_video.config.settings import Section, choice, number
+from sce_video.config.settings import Section, choice, flag, number, when_takes
 from sce_video.models.backbones import BACKBONES
 
 MODEL = Section()
 # slow_r50 is the paper's R3D-50, r3d18_sce its R3D-18; r2plus1d_mini is a small network for CPUs (the demo).
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES)
+# First convolution 3x3 with stride 1, no max pooling: for images of 32 pixels (SCE's CIFAR recipe).
+MODEL.SMALL_INPUT_STEM = flag(False, when_takes("MODEL.BACKBONE", BACKBONES, "small_input_stem"))
 # Output widths of the projector's linear layers; the last is the embedding's dimension (default: SCE's R3D-18).
 MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST_WIDTH)
 # Width of the predictor's hidden layer; 0: no predictor.
