@@ -30,10 +30,15 @@ def _networks(cfg: CfgNode, names: tuple[str, ...]) -> dict[str, Any]:
     networks = {
         "backbone": backbone,
         "predictor": _predictor(cfg, embedding_dim) if "predictor" in names else None,
-        "projector": mlp([backbone.feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=True),
+        "projector": _projector(cfg, backbone.feature_dim),
         "embedding_dim": embedding_dim,
     }
     return {name: each for name, each in networks.items() if name in names}
+
+
+def _projector(cfg: CfgNode, feature_dim: int) -> nn.Module:
+    last_norm = cfg.MODEL.PROJECTOR_ENDS_WITH_NORM
+    return mlp([feature_dim, *cfg.MODEL.PROJECTOR_DIMS], last_norm=last_norm, last_bias=not last_norm)
 
 
 def _predictor(cfg: CfgNode, embedding_dim: int) -> nn.Module:

@@ -138,6 +138,16 @@ def test_without_a_hidden_dim_there_is_no_predictor() -> None:
     assert isinstance(method.get_submodule("predictor"), nn.Identity)
 
 
+def test_a_projector_ends_with_a_norm_or_a_bias() -> None:
+    """SCE's for videos has eight layers after which no bias is left; CIFAR's ends with a linear layer."""
+    with_norm = build_method(config(), steps_per_epoch=5).get_submodule("projector")
+    with_bias = build_method(config("MODEL.PROJECTOR_ENDS_WITH_NORM", False), steps_per_epoch=5)
+    assert (len(with_norm), type(with_norm[7]), with_norm[6].bias) == (8, nn.BatchNorm1d, None)
+    layers = with_bias.get_submodule("projector")
+    assert [layer.bias is not None for layer in layers if isinstance(layer, nn.Linear)] == [False, False, True]
+    assert type(layers[-1]) is nn.Linear
+
+
 def test_weights_are_initialised_in_the_order_backbone_predictor_projector() -> None:
     """A seed must give the same run in every version."""
     torch.manual_seed(4)

@@ -41,6 +41,22 @@ def test_predictor_of_the_paper() -> None:
     }
 
 
+def test_projector_of_the_paper_s_cifar_recipe() -> None:
+    """Published shapes; the first layer has no bias, as a batch norm follows it."""
+    projector = mlp((512, 512, 128), last_norm=False, last_bias=True)
+    assert [type(layer) for layer in projector] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear]
+    assert {name: tuple(p.shape) for name, p in projector.named_parameters()} == {
+        "0.weight": (512, 512),
+        "1.weight": (512,),
+        "1.bias": (512,),
+        "3.weight": (128, 512),
+        "3.bias": (128,),
+    }
+    assert [name for name, _ in projector.named_buffers()] == [
+        *("1.running_mean", "1.running_var", "1.num_batches_tracked")
+    ]
+
+
 def test_two_dims_are_one_linear_layer() -> None:
     head = mlp((3, 2), last_norm=False)
     x = torch.randn(4, 3)

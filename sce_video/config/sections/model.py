@@ -13,6 +13,8 @@ MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES)
 MODEL.SMALL_INPUT_STEM = flag(False, when_takes("MODEL.BACKBONE", BACKBONES, "small_input_stem"))
 # Output widths of the projector's linear layers; the last is the embedding's dimension (default: SCE's R3D-18).
 MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST_WIDTH)
+# The projector ends with a batch norm without weight and bias; False: its last layer has a bias instead (SCE, CIFAR).
+MODEL.PROJECTOR_ENDS_WITH_NORM = flag(True, PRETRAINING)
 # Width of the predictor's hidden layer; 0: no predictor.
 MODEL.PREDICTOR_HIDDEN_DIM = number(1024, PRETRAINING, methods_with("predictor"), least=0, most=MOST_WIDTH)
 
