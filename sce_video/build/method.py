@@ -10,6 +10,7 @@ from sce_video.build.model import build_backbone
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
+from sce_video.models.recompute import recompute_activations
 from sce_video.optim.schedules import EMA_SHAPES, Ramp, RampToFinal
 
 
@@ -26,6 +27,8 @@ def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
 def _networks(cfg: CfgNode, names: tuple[str, ...]) -> dict[str, Any]:
     """The networks among `names`, initialised in a fixed order, and the embedding dimension."""
     backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
+    if cfg.TRAIN.RECOMPUTES_ACTIVATIONS:
+        recompute_activations(backbone)
     embedding_dim = cfg.MODEL.PROJECTOR_DIMS[-1]
     networks = {
         "backbone": backbone,

@@ -11,6 +11,7 @@ from sce_video.errors import CheckpointError, ConfigError
 from sce_video.models.backbones import BACKBONES, make_backbone
 from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
+from sce_video.models.recompute import recompute_activations
 from sce_video.models.weights import BackboneWeights, load_backbone
 from sce_video.runtime.logging import LOGGER
 
@@ -74,4 +75,6 @@ def build_classifier(
             "(-1 trains all)"
         )
     num_trained = num_blocks if num_trained_blocks < 0 else num_trained_blocks
+    if num_trained and cfg.TRAIN.RECOMPUTES_ACTIVATIONS:
+        recompute_activations(backbone)
     return Classifier(backbone, num_classes=num_classes, dropout=dropout, num_trained_blocks=num_trained), weights

@@ -148,6 +148,18 @@ def test_a_projector_ends_with_a_norm_or_a_bias() -> None:
     assert type(layers[-1]) is nn.Linear
 
 
+@pytest.mark.parametrize(("recomputes", "num_calls"), [(False, 2), (True, 4)])
+def test_activations_are_recomputed_if_the_config_says_so(recomputes: bool, num_calls: int) -> None:
+    """Layers inside a block run once per view, and once more in the backward pass."""
+    method = build_method(
+        config("METHOD.NAME", "simclr", "TRAIN.RECOMPUTES_ACTIVATIONS", recomputes), steps_per_epoch=5
+    )
+    calls: list[nn.Module] = []
+    method.get_submodule("backbone.layer1.0.conv2").register_forward_pre_hook(lambda layer, _: calls.append(layer))
+    method(list(torch.randn(2, 4, 3, 2, 32, 32)), at={"temperature": 0.1}).backward()
+    assert len(calls) == num_calls
+
+
 def test_weights_are_initialised_in_the_order_backbone_predictor_projector() -> None:
     """A seed must give the same run in every version."""
     torch.manual_seed(4)

@@ -132,6 +132,16 @@ def test_a_classifier_trains_the_last_blocks(pretrained: Path, num_trained_block
     assert frozen == set(names[:num_frozen])
 
 
+@pytest.mark.parametrize(("num_trained_blocks", "num_calls"), [(-1, 2), (0, 1)])
+def test_a_classifier_recomputes_activations_of_what_is_trained(num_trained_blocks: int, num_calls: int) -> None:
+    cfg = config("TASK", "finetune", "TRAIN.RECOMPUTES_ACTIVATIONS", True)
+    classifier, _ = build_classifier(cfg, num_classes=7, dropout=0.5, num_trained_blocks=num_trained_blocks)
+    calls: list[nn.Module] = []
+    classifier.get_submodule("backbone.layer4.0.conv2").register_forward_pre_hook(lambda layer, _: calls.append(layer))
+    classifier(torch.randn(2, 3, 2, 32, 32)).sum().backward()
+    assert len(calls) == num_calls
+
+
 def test_more_blocks_than_the_backbone_has_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         build_classifier(config("TASK", "finetune"), num_classes=7, dropout=0.5, num_trained_blocks=6)

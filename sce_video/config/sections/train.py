@@ -2,7 +2,7 @@
 
 from sce_video.config.sections.bounds import MOST_EPOCHS, MOST_STEPS
 from sce_video.config.sections.task import FINETUNING, TRAINING
-from sce_video.config.settings import Section, choice, flag, free, number, share
+from sce_video.config.settings import Section, choice, flag, free, number, share, when
 from sce_video.train.precision import AUTOCAST_DTYPES
 
 TRAIN = Section(TRAINING)
@@ -14,6 +14,9 @@ TRAIN.EXTENDS_RUN = free(flag(False))
 TRAIN.GLOBAL_BATCH_SIZE = number(512, least=1, most=2**20)
 # Number of parts in which a batch is processed (gradient accumulation) to save memory; batch norm sees one part.
 TRAIN.ACCUMULATION_STEPS = number(1, least=1, most=2**19)
+# Activation checkpointing: keep only the inputs of the backbone's blocks, compute the rest again in the backward pass.
+# Less memory, slower, the same numbers.
+TRAIN.RECOMPUTES_ACTIVATIONS = free(flag(False, when("TASK", "pretrain", "finetune")))
 # fp32, bf16 or fp16 (autocast; fp16 with loss scaling).
 TRAIN.PRECISION = choice("fp16", *AUTOCAST_DTYPES)
 # Optimiser steps between log lines; only then does the loop wait for the device.
