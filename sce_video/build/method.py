@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.arguments import keyword_names, settings_for
-from sce_video.build.model import build_backbone
+from sce_video.build.model import build_pretrained_backbone
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
@@ -26,7 +26,7 @@ def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
 
 def _networks(cfg: CfgNode, names: tuple[str, ...]) -> dict[str, Any]:
     """The networks among `names`, initialised in a fixed order, and the embedding dimension."""
-    backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
+    backbone = build_pretrained_backbone(cfg)
     if cfg.TRAIN.RECOMPUTES_ACTIVATIONS:
         recompute_activations(backbone)
     embedding_dim = cfg.MODEL.PROJECTOR_DIMS[-1]

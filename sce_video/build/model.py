@@ -37,12 +37,28 @@ def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbon
     name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg, size_pixels=size_pixels)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
+    return backbone, _load_weights(cfg, backbone, key="EVAL.CHECKPOINT", path=cfg.EVAL.CHECKPOINT)
+
+
+def build_pretrained_backbone(cfg: CfgNode) -> Backbone:
+    """The backbone that pretraining starts from, with the weights of MODEL.WEIGHTS or random ones."""
+    backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
+    if cfg.MODEL.WEIGHTS:
+        words = _load_weights(cfg, backbone, key="MODEL.WEIGHTS", path=cfg.MODEL.WEIGHTS)
+        LOGGER.info("pretraining starts from all %d tensors of %s", len(backbone.state_dict()), words)
+    return backbone
+
+
+def _load_weights(cfg: CfgNode, backbone: Backbone, *, key: str, path: str) -> str:
+    """Load the weights of a file, inflated if MODEL.INFLATION says so; returns their description."""
+    name, inflation = cfg.MODEL.BACKBONE, cfg.MODEL.INFLATION
     try:
-        weights = load_backbone(backbone, Path(cfg.EVAL.CHECKPOINT), name=name)
+        weights = load_backbone(backbone, Path(path), name=name, inflation=inflation)
     except CheckpointError as error:
-        raise CheckpointError(f"EVAL.CHECKPOINT: {error}") from error
+        raise CheckpointError(f"{key}: {error}") from error
     _warn_of_other_views(weights, backbone.input)
-    return backbone, f"{name} after {weights.step} steps, {weights.source}"
+    origin = "" if inflation == "none" else f" inflated ({inflation}) from {weights.backbone}"
+    return f"{name}{origin} after {weights.step} steps, {weights.source}"
 
 
 def _warn_of_other_views(weights: BackboneWeights, current: NetworkInput) -> None:

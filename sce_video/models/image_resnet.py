@@ -11,7 +11,7 @@ from sce_video.models.framewise import mean_over_frames
 if TYPE_CHECKING:
     from torchvision.models import ResNet
 
-_OLD_PREFIX = "network."  # of the names in files of earlier versions
+_OLD_PREFIX = "network."
 
 
 def resnet18(input: NetworkInput, *, small_input_stem: bool = False) -> "ImageResNet":
@@ -72,11 +72,16 @@ class ImageResNet(Backbone):
         return maps.flatten(1)
 
     def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        is_old = all(name.startswith(_OLD_PREFIX) for name in tensors)
-        return {name.removeprefix(_OLD_PREFIX) if is_old else name: each for name, each in tensors.items()}
+        return without_old_prefix(tensors)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         """Also of a checkpoint of an earlier version, in which this network is a part of the model."""
         own = {name.removeprefix(prefix): state_dict.pop(name) for name in list(state_dict) if name.startswith(prefix)}
         state_dict.update({prefix + name: each for name, each in self.current_names(own).items()})
         super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+def without_old_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of an `ImageResNet` by torchvision's names; in earlier versions `network.` was before each of them."""
+    is_old = all(name.startswith(_OLD_PREFIX) for name in tensors)
+    return {name.removeprefix(_OLD_PREFIX) if is_old else name: each for name, each in tensors.items()}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.base import Backbone, NetworkInput, recorded_input
+from sce_video.models.inflation import INFLATED, inflated
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
@@ -45,7 +46,7 @@ def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int)
         partial.write_bytes(save(state, metadata=about))
 
 
-def load_backbone(backbone: Backbone, path: Path | str, *, name: str) -> BackboneWeights:
+def load_backbone(backbone: Backbone, path: Path | str, *, name: str, inflation: str = "none") -> BackboneWeights:
     """Load weights into a backbone, with the batch-norm numbers that they were trained with.
 
     Every tensor must be present and match in shape.
@@ -53,6 +54,7 @@ def load_backbone(backbone: Backbone, path: Path | str, *, name: str) -> Backbon
     Args:
         path: a run's folder, a checkpoint (.pt) or a backbone (.safetensors).
         name: of the backbone; it must match the file's.
+        inflation: "center" or "mean": the file has the image network that belongs to this backbone (inflation.py).
     Returns:
         The loaded weights.
     Raises:
@@ -60,10 +62,12 @@ def load_backbone(backbone: Backbone, path: Path | str, *, name: str) -> Backbon
     """
     path = Path(path)
     weights = _read(path)
-    if weights.backbone != name:
-        raise CheckpointError(f"{path} has the backbone {weights.backbone[:60]}, but MODEL.BACKBONE is {name}")
-    state = backbone.current_names(weights.tensors)
+    _require_backbone(weights, name, inflation)
     expected = backbone.state_dict()
+    if inflation == "none":
+        state = backbone.current_names(weights.tensors)
+    else:
+        state = inflated(weights.tensors, expected, how=inflation)
     unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
     unknown = [key for key in state if key not in expected]
     if unfit or unknown:
@@ -75,6 +79,14 @@ def load_backbone(backbone: Backbone, path: Path | str, *, name: str) -> Backbon
     backbone.load_state_dict(state)
     set_norm_numbers(backbone, weights.batch_norm)
     return weights
+
+
+def _require_backbone(weights: BackboneWeights, name: str, inflation: str) -> None:
+    expected, found = name if inflation == "none" else INFLATED[name], weights.backbone
+    if found != expected:
+        setting = f"MODEL.INFLATION {inflation} needs" if inflation != "none" else "MODEL.BACKBONE is"
+        fix = "; MODEL.INFLATION center or mean inflates it" if found == INFLATED.get(name) else ""
+        raise CheckpointError(f"{weights.source} has the backbone {found[:60]}, but {setting} {expected}{fix}")
 
 
 def _fits(value: Tensor, expected: Tensor) -> bool:

@@ -1,5 +1,7 @@
 """Methods from the config: their parts and numbers, and the order in which weights are initialised."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from fvcore.common.config import CfgNode
@@ -7,6 +9,7 @@ from torch import nn
 
 from sce_video.build.method import build_method
 from sce_video.config.defaults import default_config
+from sce_video.errors import CheckpointError
 from sce_video.methods.base import Method
 from sce_video.methods.byol import BYOL
 from sce_video.methods.moco_v2 import MoCoV2
@@ -17,6 +20,7 @@ from sce_video.methods.simclr import SimCLR
 from sce_video.methods.table import METHODS
 from sce_video.models.backbones import make_backbone
 from sce_video.models.heads import mlp
+from sce_video.models.weights import save_backbone
 from tests.models.inputs import INPUT
 
 SMALL = ("MODEL.BACKBONE", "r2plus1d_mini", "MODEL.PROJECTOR_DIMS", [24, 20, 12], "MODEL.PREDICTOR_HIDDEN_DIM", 16)
@@ -136,6 +140,30 @@ def test_the_coefficient_may_end_elsewhere(shape: str, quarter_way: float, warmu
 def test_without_a_hidden_dim_there_is_no_predictor() -> None:
     method = build_method(config("MODEL.PREDICTOR_HIDDEN_DIM", 0), steps_per_epoch=5)
     assert isinstance(method.get_submodule("predictor"), nn.Identity)
+
+
+def test_pretraining_starts_from_weights(tmp_path: Path) -> None:
+    """Both branches have all of them: the first keys are those of the network in the file; heads are drawn as ever."""
+    torch.manual_seed(5)
+    given = make_backbone("r2plus1d_mini", input=INPUT)
+    save_backbone(given, tmp_path / "given.safetensors", name="r2plus1d_mini", step=7)
+    methods = []
+    for weights in ("", str(tmp_path / "given.safetensors")):
+        torch.manual_seed(4)
+        methods.append(build_method(config("MODEL.WEIGHTS", weights), steps_per_epoch=5))
+    for part in ("backbone", "momentum_backbone"):
+        loaded = methods[1].get_submodule(part).state_dict()
+        assert all(torch.equal(value, loaded[name]) for name, value in given.state_dict().items())
+    views = torch.randn(4, 3, 2, 32, 32)
+    expected = nn.functional.normalize(methods[0].get_submodule("projector")(given(views)))
+    assert isinstance(methods[1], SCE)
+    torch.testing.assert_close(methods[1].encode_key(views), expected)
+
+
+def test_weights_that_do_not_fit_name_their_key(tmp_path: Path) -> None:
+    save_backbone(make_backbone("r2plus1d_mini", input=INPUT), tmp_path / "a.safetensors", name="s3d", step=7)
+    with pytest.raises(CheckpointError, match=r"^MODEL\.WEIGHTS: .*a\.safetensors has the backbone s3d, but MODEL"):
+        build_method(config("MODEL.WEIGHTS", str(tmp_path / "a.safetensors")), steps_per_epoch=5)
 
 
 def test_a_projector_ends_with_a_norm_or_a_bias() -> None:

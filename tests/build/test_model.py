@@ -67,6 +67,17 @@ def test_weights_are_those_of_the_file(pretrained: Path, caplog: pytest.LogCaptu
     assert warnings == []
 
 
+def test_the_weights_of_an_image_network_are_inflated(tmp_path: Path) -> None:
+    image = build_backbone(config("MODEL.BACKBONE", "resnet18"), size_pixels=32)
+    file = tmp_path / "image.safetensors"
+    save_backbone(image, file, name="resnet18", step=7)
+    cfg = config("MODEL.BACKBONE", "r3d18_sce", "MODEL.INFLATION", "center", "EVAL.CHECKPOINT", str(file))
+    backbone, words = build_evaluated_backbone(cfg, size_pixels=32)
+    kernel = backbone.state_dict()["blocks.4.res_blocks.1.branch2.conv_a.weight"]
+    assert torch.equal(kernel[:, :, 1], image.state_dict()["layer4.1.conv1.weight"])
+    assert words == f"r3d18_sce inflated (center) from resnet18 after 7 steps, {file}"
+
+
 def test_without_weights_it_is_at_random() -> None:
     torch.manual_seed(3)
     expected = build_backbone(config("TASK", "knn"), size_pixels=128)

@@ -3,14 +3,20 @@
 from sce_video.config.sections.bounds import MOST_WIDTH
 from sce_video.config.sections.method import methods_with
 from sce_video.config.sections.task import FINETUNING, PRETRAINING
-from sce_video.config.settings import Section, choice, flag, number, when_takes
+from sce_video.config.settings import Section, choice, flag, number, path, when, when_takes
 from sce_video.models.backbones import BACKBONES
+from sce_video.models.inflation import INFLATED, INFLATIONS
 
 MODEL = Section()
 # slow_r50 is the paper's R3D-50, r3d18_sce its R3D-18; r2plus1d_mini is a small network for CPUs (the demo).
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES)
 # First convolution 3x3 with stride 1, no max pooling: for images of 32 pixels (SCE's CIFAR recipe).
 MODEL.SMALL_INPUT_STEM = flag(False, when_takes("MODEL.BACKBONE", BACKBONES, "small_input_stem"))
+# Weights that pretraining starts from, as EVAL.CHECKPOINT; "" is random initialisation.
+MODEL.WEIGHTS = path("", PRETRAINING)
+# The weights are those of the image network with the same layers (resnet50, resnet18): each kernel at the "center" of a
+# temporal one, with zeros elsewhere, or divided by its length at all frames ("mean"). "none": weights of BACKBONE.
+MODEL.INFLATION = choice("none", "none", *INFLATIONS, conditions=[when("MODEL.BACKBONE", *INFLATED)])
 # Output widths of the projector's linear layers; the last is the embedding's dimension (default: SCE's R3D-18).
 MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST_WIDTH)
 # The projector ends with a batch norm without weight and bias; False: its last layer has a bias instead (SCE, CIFAR).
