@@ -45,8 +45,8 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
     except torch.OutOfMemoryError:
         return _failed("the GPU's memory is full; raise TRAIN.ACCUMULATION_STEPS or lower EVAL.LOCAL_BATCH_SIZE")
     except OSError as error:  # a folder that cannot be written, a full disk
-        path = f"{error.filename}: {error.strerror}; fix this or choose another path"
-        return _failed(path if error.filename else str(error))
+        path = error.filename2 or error.filename  # the second of a renaming is the one that the user named
+        return _failed(f"{path}: {error.strerror}; fix this or choose another path" if path else str(error))
     except KeyboardInterrupt:
         print_message("stopped; what was finished is kept; rerun to resume")
         return 130
