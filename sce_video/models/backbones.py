@@ -5,6 +5,7 @@ from typing import Any
 
 from sce_video.models.base import Backbone, NetworkInput, require_whole_blocks
 from sce_video.models.image_resnet import resnet18, resnet34, resnet50
+from sce_video.models.r2plus1d_50 import r2plus1d_50
 from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
@@ -12,6 +13,7 @@ from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
     "r2plus1d_18": r2plus1d_18,
+    "r2plus1d_50": r2plus1d_50,
     "r2plus1d_mini": r2plus1d_mini,
     "r3d18_sce": r3d18_sce,
     "r3d_18": r3d_18,

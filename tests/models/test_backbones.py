@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from pytorchvideo.models.hub.r2plus1d import r2plus1d_r50 as library_r2plus1d_50
 from pytorchvideo.models.hub.resnet import slow_r50 as library_slow_r50
 from torch import Tensor, nn
 from torchvision.models import video
@@ -22,6 +23,7 @@ from tests.models.inputs import INPUT
 # name -> the library's own model and the prefix of its classifier's names.
 LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "r2plus1d_18": (video.r2plus1d_18, "fc."),
+    "r2plus1d_50": (library_r2plus1d_50, "blocks.5."),
     "r3d_18": (video.r3d_18, "fc."),
     "s3d": (video.s3d, "classifier."),
     "slow_r50": (library_slow_r50, "blocks.5."),
@@ -59,7 +61,7 @@ def randomise_norms(model: nn.Module) -> None:
 def library_features(name: str, library: nn.Module, views: Tensor) -> Tensor:
     """The library's own forward as far as its classifier, averaged over what is left of time and space."""
     headless = copy.deepcopy(library)
-    if name == "slow_r50":
+    if LIBRARIES[name][1] == "blocks.5.":  # pytorchvideo's
         headless.blocks[5] = nn.AdaptiveAvgPool3d(1)
         return headless(views).flatten(1)
     if name == "s3d":
@@ -104,6 +106,16 @@ def test_state_dict_is_the_library_s_without_its_classifier(pair: tuple[str, nn.
 )
 def test_number_of_parameters(name: str, num_parameters: int) -> None:
     assert sum(p.numel() for p in make_backbone(name, input=INPUT).parameters()) == num_parameters
+
+
+def test_r2plus1d_50_is_the_published_network() -> None:
+    """28.11 M parameters in pytorchvideo's model zoo, with a classifier of 400 classes; 16 residual blocks."""
+    network = make_backbone("r2plus1d_50", input=INPUT)
+    num_parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert round((num_parameters + 2048 * 400 + 400) / 1e6, 2) == 28.11
+    zeros = [name for name, each in network.named_parameters() if name.endswith("weight") and (each == 0).all()]
+    assert len(zeros) == 3 + 4 + 6 + 3
+    assert all(name.endswith("branch2.norm_c.weight") for name in zeros)
 
 
 def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: Backbone) -> None:
