@@ -22,7 +22,7 @@ from sce_video.launch.local import run_task
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 NAMES = [file.stem for file in CONFIGS]
 # After shrinking, identical to the configs of UCF101, K400 and 8 frames.
-SHRUNK_ALIKE = ("hmdb51_", "k200_", "k400_sce_r3d50_16f")
+SHRUNK_ALIKE = ("hmdb51_", "k200_", "k400_sce_r3d50_16f", "k400_sce_r3d18_small")
 # The baselines on K400 are the demo's, on the network of `k400_sce_r3d50`; tests/tools has local views.
 BASELINES = ("moco_v2", "moco_v3", "ressl", "byol", "simclr")
 RARELY_RUN = (*SHRUNK_ALIKE, "k400_sce_r3d50_multicrop", *(f"k400_{name}" for name in BASELINES))
@@ -33,6 +33,13 @@ def test_there_are_the_promised_configs() -> None:
     promised = {
         *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce_r3d50_multicrop"),
         *(f"{data}_{method}" for data in ("k400", "demo") for method in BASELINES),
+        *(
+            "k400_sce_r3d18",
+            "k400_sce_r3d18_small",
+            "k200_sce_r3d18",
+            "k200_sce_r3d18_small",
+            "k200_sce_r3d18_baseline",
+        ),
         *("k400_linear", "k400_linear_small", "k200_linear", "k200_linear_small", "ucf101_knn"),
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
