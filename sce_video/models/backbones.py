@@ -10,6 +10,7 @@ from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
+from sce_video.models.x3d import x3d_m
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
     "r2plus1d_18": r2plus1d_18,
@@ -22,6 +23,7 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet50": resnet50,
     "s3d": s3d,
     "slow_r50": slow_r50,
+    "x3d_m": x3d_m,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytorchvideo.models.hub.r2plus1d import r2plus1d_r50 as library_r2plus1d_50
 from pytorchvideo.models.hub.resnet import slow_r50 as library_slow_r50
+from pytorchvideo.models.hub.x3d import x3d_m as library_x3d_m
 from torch import Tensor, nn
 from torchvision.models import video
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
@@ -27,6 +28,7 @@ LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "r3d_18": (video.r3d_18, "fc."),
     "s3d": (video.s3d, "classifier."),
     "slow_r50": (library_slow_r50, "blocks.5."),
+    "x3d_m": (library_x3d_m, "blocks.5.proj."),
 }
 
 
@@ -64,6 +66,11 @@ def library_features(name: str, library: nn.Module, views: Tensor) -> Tensor:
     if LIBRARIES[name][1] == "blocks.5.":  # pytorchvideo's
         headless.blocks[5] = nn.AdaptiveAvgPool3d(1)
         return headless(views).flatten(1)
+    if name == "x3d_m":  # its window is larger than these views
+        headless.blocks[5].pool.pool = nn.AdaptiveAvgPool3d(1)
+        headless.blocks[5].dropout, headless.blocks[5].proj = nn.Identity(), nn.Identity()
+        headless.blocks[5].activation = nn.Identity()
+        return headless(views)
     if name == "s3d":
         headless.avgpool, headless.classifier = nn.AdaptiveAvgPool3d(1), nn.Identity()
     else:
@@ -116,6 +123,13 @@ def test_r2plus1d_50_is_the_published_network() -> None:
     zeros = [name for name, each in network.named_parameters() if name.endswith("weight") and (each == 0).all()]
     assert len(zeros) == 3 + 4 + 6 + 3
     assert all(name.endswith("branch2.norm_c.weight") for name in zeros)
+
+
+def test_x3d_m_is_the_published_network() -> None:
+    """3.79 M parameters in pytorchvideo's model zoo, with a classifier of 400 classes."""
+    network = make_backbone("x3d_m", input=INPUT)
+    num_parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert round((num_parameters + 2048 * 400 + 400) / 1e6, 2) == 3.79
 
 
 def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: Backbone) -> None:
