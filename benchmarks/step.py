@@ -13,7 +13,7 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -34,6 +34,7 @@ from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
 from sce_video.train.step import pretrain_step
+from sce_video.train.traffic import sent_bytes
 
 CONFIGS = ("k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce", "k400_sce_s3d")
 FOLDER = Path(__file__).parents[1] / "configs"
@@ -195,23 +196,24 @@ def _loaded(path: Path) -> None:
 
 def messages(model: SCE, cfg: CfgNode) -> Row:
     """Bytes that one step sends, for the global batch where they depend on it."""
-    gradients = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    norms = [module for module in _online(model) if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    all_norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    num_keys, width = NUM_VIEWS * cfg.TRAIN.GLOBAL_BATCH_SIZE, cfg.MODEL.PROJECTOR_DIMS[-1]
+    sent = sent_bytes(
+        model,
+        num_passes=NUM_VIEWS,
+        num_momentum_passes=NUM_VIEWS,
+        num_embeddings=num_keys,
+        embedding_dim=width,
+    )
+    norms = [name for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     return {
-        "gradients": sum(parameter.numel() * parameter.element_size() for parameter in gradients),
-        "keys": NUM_VIEWS * cfg.TRAIN.GLOBAL_BATCH_SIZE * cfg.MODEL.PROJECTOR_DIMS[-1] * 4,
-        "norms_online": len(norms),
-        "norms_all": len(all_norms),
-        # A rank sends mean and variance of every channel and a count; the gradient is two sums per channel.
-        "norm_statistics_per_rank": NUM_VIEWS * 4 * sum(2 * norm.num_features + 1 for norm in all_norms),
-        "norm_gradients": NUM_VIEWS * 4 * sum(2 * norm.num_features for norm in norms),
+        "gradients": sent["gradients"],
+        "keys": sent["embeddings"],
+        "norms_online": sum(not name.startswith("momentum_") for name in norms),
+        "norms_all": len(norms),
+        "norm_statistics_per_rank": sent["norm_statistics"],
+        "norm_gradients": sent["norm_gradients"],
         "queue_not_sent": model.queue.keys.numel() * model.queue.keys.element_size(),
     }
-
-
-def _online(model: SCE) -> Sequence[nn.Module]:
-    return [module for part in (model.backbone, model.projector, model.predictor) for module in part.modules()]
 
 
 if __name__ == "__main__":

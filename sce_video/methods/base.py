@@ -33,6 +33,7 @@ class Method(nn.Module, ABC):
     SCALARS: ClassVar[tuple[str, ...]] = ()
     NEEDS_PREDICTOR: ClassVar[bool] = False
     TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # more than two views
+    GATHERS_EMBEDDINGS: ClassVar[bool] = True  # of global views, over ranks
     backbone: nn.Module
 
     def __init__(self, *, scheduled: Mapping[str, Scheduled]) -> None:

@@ -16,6 +16,7 @@ class BYOL(MomentumMethod):
 
     SCALARS: ClassVar = ("ema_momentum",)
     NEEDS_PREDICTOR: ClassVar = True
+    GATHERS_EMBEDDINGS: ClassVar = False
 
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
         """Mean over videos of the summed squared distances between query and key, in [0, 8].

@@ -1,0 +1,69 @@
+"""Parameters and multiplications of the paper's networks, measured with the authors' code or counted by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from sce_video.cli.describe.networks import gmacs, meta_model, num_parameters
+from sce_video.config import load_config
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+# Measured with the authors' code, or torchvision's tables of its networks without their classifiers.
+PARAMETERS = {
+    "slow_r50": 31_634_496,
+    "r3d18_sce": 20_023_872,
+    "r3d_18": 33_371_472 - 400 * 513,
+    "r2plus1d_18": 31_505_325 - 400 * 513,
+}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "num_frames", "size_pixels", "expected"),
+    [("slow_r50", *each) for each in ((8, 224, 41.7), (16, 224, 83.5), (8, 256, 54.5))]
+    + [("r3d18_sce", *each) for each in ((8, 224, 20.1), (16, 112, 11.0), (16, 128, 13.1))],
+)
+def test_multiplications_of_the_papers_networks(
+    backbone: str, num_frames: int, size_pixels: int, expected: float
+) -> None:
+    """The config names weights that do not exist."""
+    overrides = ["MODEL.BACKBONE", backbone, "MODEL.WEIGHTS", "none.pt"]
+    model = meta_model(load_config(CONFIGS / "k400_sce_r3d50.yaml", overrides), num_classes=0)
+    counted = gmacs(model.get_submodule("backbone"), num_frames=num_frames, size_pixels=size_pixels)
+    assert round(counted, 1) == expected
+    assert num_parameters(model)["backbone"] == PARAMETERS[backbone]
+    assert model.training
+
+
+def test_parameters_of_the_papers_network() -> None:
+    """Heads 2048-4096-4096-256 and 256-4096-256 without biases; batch norms with weight and bias, except the last."""
+    projector = 2048 * 4096 + 4096 * 4096 + 4096 * 256 + 2 * 2 * 4096
+    assert num_parameters(meta_model(load_config(CONFIGS / "k400_sce_r3d50.yaml"), num_classes=0)) == {
+        "backbone": 31_634_496,
+        "projector": projector,
+        "predictor": 2 * 256 * 4096 + 2 * 4096,
+        "momentum_backbone": 31_634_496,
+        "momentum_projector": projector,
+    }
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_networks_of_every_config(file: Path) -> None:
+    cfg = load_config(file)
+    model = meta_model(cfg, num_classes=10)
+    counted, name = num_parameters(model)["backbone"], cfg.MODEL.BACKBONE
+    assert counted == PARAMETERS.get(name, counted)
+    assert gmacs(model.get_submodule("backbone"), num_frames=2, size_pixels=32) > 0
+
+
+def test_a_classifier_needs_no_checkpoint() -> None:
+    """The config names one that does not exist here."""
+    model = meta_model(load_config(CONFIGS / "ucf101_finetune.yaml"), num_classes=101)
+    assert num_parameters(model) == {"backbone": 31_634_496, "linear": 2049 * 101}
+    linear = meta_model(load_config(CONFIGS / "k400_linear.yaml"), num_classes=400)
+    assert [name for name, each in linear.named_parameters() if each.requires_grad] == ["linear.weight", "linear.bias"]
+
+
+def test_an_evaluation_has_a_backbone() -> None:
+    assert num_parameters(meta_model(load_config(CONFIGS / "ucf101_retrieval.yaml"), num_classes=0)) == {
+        "backbone": 31_634_496
+    }
