@@ -1,8 +1,6 @@
 """Log and exit code of programs, what a refused start leaves, and numbers of the command line."""
 
-import logging
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +11,10 @@ from sce_video.build.training import Work
 from sce_video.config import load_config
 from sce_video.launch.local import run_task
 from sce_video.launch.program import exit_code_of, number_from, positive_number
-from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.table import TASKS
 from tests.tools.test_run_net import REPOSITORY, overrides
 
-
-@pytest.fixture(autouse=True)
-def _restored_logger() -> Iterator[None]:
-    handlers, level, propagate = list(LOGGER.handlers), LOGGER.level, LOGGER.propagate
-    LOGGER.handlers = []
-    yield
-    for handler in LOGGER.handlers:
-        handler.close()
-    LOGGER.handlers, LOGGER.propagate = handlers, propagate
-    LOGGER.setLevel(level if level else logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("restored_logger")
 
 
 def code_of(videos: Path, output_dir: Path, **changes: str) -> int:
