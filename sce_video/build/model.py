@@ -12,7 +12,8 @@ from sce_video.models.backbones import BACKBONES, make_backbone
 from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
 from sce_video.models.recompute import recompute_activations
-from sce_video.models.weights import BackboneWeights, load_backbone
+from sce_video.models.weights import CHECKPOINTS_DIR, BackboneWeights, load_backbone
+from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
 
 # What evaluation should have in common with training. Sizes usually differ: the protocols train on 112, test on 128.
@@ -37,26 +38,42 @@ def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbon
     name, backbone = cfg.MODEL.BACKBONE, build_backbone(cfg, size_pixels=size_pixels)
     if not cfg.EVAL.CHECKPOINT:
         return backbone, f"{name}, random initialisation"
-    return backbone, _load_weights(cfg, backbone, key="EVAL.CHECKPOINT", path=cfg.EVAL.CHECKPOINT)
+    return backbone, _in_words(cfg, _load_weights(cfg, backbone, key="EVAL.CHECKPOINT", path=cfg.EVAL.CHECKPOINT))
 
 
 def build_pretrained_backbone(cfg: CfgNode) -> Backbone:
-    """The backbone that pretraining starts from, with the weights of MODEL.WEIGHTS or random ones."""
+    """The backbone that pretraining starts from, with the weights of MODEL.WEIGHTS or random ones.
+
+    When a run is resumed, weights and batch-norm numbers are those of its checkpoint: the file is not needed again.
+    """
     backbone = build_backbone(cfg, size_pixels=cfg.CLIP.SIZE_PIXELS)
-    if cfg.MODEL.WEIGHTS:
-        words = _load_weights(cfg, backbone, key="MODEL.WEIGHTS", path=cfg.MODEL.WEIGHTS)
-        LOGGER.info("pretraining starts from all %d tensors of %s", len(backbone.state_dict()), words)
+    if not cfg.MODEL.WEIGHTS:
+        return backbone
+    own = Path(cfg.RUN.OUTPUT_DIR)
+    if CheckpointFolder(own / CHECKPOINTS_DIR, num_kept=1).steps():
+        load_backbone(backbone, own, name=cfg.MODEL.BACKBONE)
+        return backbone
+    weights = _load_weights(cfg, backbone, key="MODEL.WEIGHTS", path=cfg.MODEL.WEIGHTS)
+    LOGGER.info(
+        "pretraining starts from all %d tensors of %s; tensors of other parts in the file, left over: %d",
+        *(len(backbone.state_dict()), _in_words(cfg, weights), weights.num_others),
+    )
     return backbone
 
 
-def _load_weights(cfg: CfgNode, backbone: Backbone, *, key: str, path: str) -> str:
-    """Load the weights of a file, inflated if MODEL.INFLATION says so; returns their description."""
-    name, inflation = cfg.MODEL.BACKBONE, cfg.MODEL.INFLATION
+def _load_weights(cfg: CfgNode, backbone: Backbone, *, key: str, path: str) -> BackboneWeights:
+    """Load the weights of a file, inflated if MODEL.INFLATION says so."""
     try:
-        weights = load_backbone(backbone, Path(path), name=name, inflation=inflation)
+        weights = load_backbone(backbone, Path(path), name=cfg.MODEL.BACKBONE, inflation=cfg.MODEL.INFLATION)
     except CheckpointError as error:
         raise CheckpointError(f"{key}: {error}") from error
     _warn_of_other_views(weights, backbone.input)
+    return weights
+
+
+def _in_words(cfg: CfgNode, weights: BackboneWeights) -> str:
+    """Description of loaded weights."""
+    name, inflation = cfg.MODEL.BACKBONE, cfg.MODEL.INFLATION
     origin = "" if inflation == "none" else f" inflated ({inflation}) from {weights.backbone}"
     return f"{name}{origin} after {weights.step} steps, {weights.source}"
 

@@ -30,6 +30,7 @@ class BackboneWeights(NamedTuple):
     input: NetworkInput | None  # of the training; None if it is not recorded
     batch_norm: NormNumbers
     source: Path
+    num_others: int = 0  # tensors of the file that belong to other parts of the model
 
 
 def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int) -> None:
@@ -126,7 +127,7 @@ def _from_checkpoint(state: dict[str, Any], path: Path) -> BackboneWeights:
     tensors = {key.removeprefix(_PREFIX): value for key, value in state["model"].items() if key.startswith(_PREFIX)}
     name = state["backbone"]
     records = _records(state["network_input"], state.get("batch_norm"), name, path)
-    return BackboneWeights(tensors, name, str(state["step"]), *records, path)
+    return BackboneWeights(tensors, name, str(state["step"]), *records, path, len(state["model"]) - len(tensors))
 
 
 def _read_safetensors(file: Path) -> BackboneWeights:

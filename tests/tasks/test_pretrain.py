@@ -1,5 +1,6 @@
 """Pretraining from a config: how many steps, what a step changes, and which files remain at the end."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,15 @@ import torch
 from fvcore.common.config import CfgNode
 from safetensors import safe_open
 
-from sce_video.build.model import build_evaluated_backbone
+from sce_video.build.model import build_backbone, build_evaluated_backbone, build_pretrained_backbone
 from sce_video.config.same_run import config_record
+from sce_video.errors import CheckpointError
+from sce_video.models.norms import NormNumbers, norm_numbers, set_norm_numbers
+from sce_video.models.weights import save_backbone
+from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.pretrain import build_pretrain_run
 from sce_video.tasks.table import TASKS
+from sce_video.train.resume import resume
 
 CPU = torch.device("cpu")
 
@@ -54,3 +60,47 @@ def test_evaluation_on_other_clips_than_in_training_is_a_warning(
     assert "was trained" not in caplog.text
     build_evaluated_backbone(config("knn", EVAL__CHECKPOINT=tmp_path / "run", CLIP__SECONDS=0.25), size_pixels=32)
     assert "backbone.safetensors was trained with CLIP.SECONDS 1.0; this run has CLIP.SECONDS 0.25" in caplog.text
+
+
+def test_a_resumed_run_does_not_need_the_weights_that_it_started_from(
+    config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their batch-norm numbers, which are not those of a new network, come from the checkpoint."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, logger=LOGGER.name)
+    file = tmp_path / "weights.safetensors"
+    given = build_backbone(config("pretrain"), size_pixels=32)
+    set_norm_numbers(given, NormNumbers(1e-3, 0.01))
+    save_backbone(given, file, name="r2plus1d_mini", step=7)
+    TASKS["pretrain"](config("pretrain", MODEL__WEIGHTS=file, TRAIN__STOP_AT_STEP=1), CPU)()
+    assert (
+        f"pretraining starts from all {len(given.state_dict())} tensors of r2plus1d_mini after 7 steps" in caplog.text
+    )
+    file.unlink()
+    caplog.clear()
+    cfg = config("pretrain", MODEL__WEIGHTS=file)
+    run = build_pretrain_run(cfg, CPU, config_record(cfg))
+    assert resume(run) == 1
+    for part in ("backbone", "momentum_backbone"):
+        assert norm_numbers(run.model.get_submodule(part)) == NormNumbers(1e-3, 0.01)
+    assert "starts from" not in caplog.text
+
+
+def test_missing_weights_are_one_line(config: Callable[..., CfgNode], tmp_path: Path) -> None:
+    cfg = config("pretrain", MODEL__WEIGHTS=tmp_path / "none.safetensors")
+    with pytest.raises(CheckpointError) as caught:
+        TASKS["pretrain"](cfg, CPU)
+    assert str(caught.value) == f"MODEL.WEIGHTS: {tmp_path}/none.safetensors does not exist"
+
+
+def test_the_log_says_what_a_checkpoint_has_besides_the_backbone(
+    config: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TASKS["pretrain"](config("pretrain", TRAIN__STOP_AT_STEP=1), CPU)()
+    names = torch.load(tmp_path / "run" / "checkpoints" / "step_00000001.pt", weights_only=True)["model"]
+    num_of_backbone = sum(name.startswith("backbone.") for name in names)
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, logger=LOGGER.name)
+    build_pretrained_backbone(config("pretrain", MODEL__WEIGHTS=tmp_path / "run", RUN__OUTPUT_DIR=tmp_path / "other"))
+    assert f"starts from all {num_of_backbone} tensors of r2plus1d_mini after 1 steps, {tmp_path}/run" in caplog.text
+    assert f"left over: {len(names) - num_of_backbone}" in caplog.text
