@@ -88,8 +88,9 @@ def _require_long_enough(cfg: CfgNode, videos: StoredVideos, views: Sequence[Vie
         )
     longest, needed = max(seconds for seconds, _ in lengths), max(view.seconds for view in moving)
     if longest < needed:
+        key = "CLIP.SECONDS" if needed == cfg.CLIP.SECONDS else "CLIP.LOCAL_SECONDS"
         raise ConfigError(
-            f"CLIP.SECONDS is {needed}, but the longest of {len(lengths)} videos probed of "
+            f"{key} is {needed}, but the longest of {len(lengths)} videos probed of "
             f"{videos.listed.origin} lasts {longest:.2f} s; set a shorter one"
         )
 

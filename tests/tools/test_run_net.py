@@ -99,6 +99,10 @@ MISTAKES = {
         ["CLIP.SECONDS", "60"],
         "CLIP.SECONDS is 60.0, but the longest of 8 videos",
     ),
+    "local clip longer than the videos": (
+        ["CLIP.LOCAL_SIZES_PIXELS", "32", "CLIP.LOCAL_SECONDS", "60"],
+        "CLIP.LOCAL_SECONDS is 60.0, but the longest of 8 videos",
+    ),
     "batch larger than the set": (["TRAIN.GLOBAL_BATCH_SIZE", "64"], "24 videos, fewer than TRAIN.GLOBAL_BATCH_SIZE"),
     "no GPU": (["RUN.DEVICE", "cuda"], "torch sees no GPU here"),
     "fp16 on a CPU": (["RUN.DEVICE", "auto", "TRAIN.PRECISION", "fp16"], "TRAIN.PRECISION is fp16"),
