@@ -72,6 +72,9 @@ class _GpuAutocast(TorchFunctionMode):
 @contextmanager
 def fake_tensors() -> Iterator[None]:
     """Inside, tensors are fake and autocast treats them as on a GPU."""
+    # The first backward pass starts a thread per GPU, also for the one that fake tensors pretend to have; processes
+    # forked later could not run backward. Here is none yet.
+    torch.zeros((), requires_grad=True).backward()
     with ExitStack() as modes:
         modes.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         modes.enter_context(_GpuAutocast())

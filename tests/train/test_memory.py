@@ -1,12 +1,16 @@
 """Bytes of tensors in use, against sizes counted by hand and, for whole steps, a measurement on a GPU."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sce_video.train.memory import LiveBytes, fake_tensors, make_fake, peak_bytes
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 KIB = 1024
 WORKSPACES = 64 * KIB * KIB  # of cuBLAS on Hopper, in two threads
 
@@ -86,3 +90,20 @@ def test_a_fake_model_has_the_shapes_and_what_is_trained() -> None:
         assert {name: value.shape for name, value in model.state_dict().items()} == shapes
         assert model(torch.empty(4, 3)).device.type == "cpu"
     assert [name for name, each in model.named_parameters() if not each.requires_grad] == ["0.weight"]
+
+
+FORK_AFTER_FAKE_TENSORS = """
+import os, torch
+from sce_video.train.memory import fake_tensors
+with fake_tensors():
+    torch.zeros((), requires_grad=True).backward()
+if os.fork() == 0:
+    torch.zeros((), requires_grad=True).backward()
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_forked_processes_can_still_run_backward() -> None:
+    """In a new interpreter, since it depends on the first backward pass."""
+    assert subprocess.run([sys.executable, "-c", FORK_AFTER_FAKE_TENSORS], cwd=REPOSITORY).returncode == 0
