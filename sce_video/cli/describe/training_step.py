@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sce_video.augment.batch import TrainBatch
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.optim import build_finetune_optimizer, build_optimizer, build_schedules
+from sce_video.errors import ConfigError
 from sce_video.methods.base import Method
 from sce_video.models.classifier import Classifier
 from sce_video.train.memory import fake_tensors, make_fake, peak_bytes
@@ -25,7 +26,14 @@ def peak_memory_bytes(cfg: CfgNode, model: nn.Module, views: list[ViewSpec], *, 
     Args:
         model: on the meta device; its parameters are replaced.
         num_videos: of each part on each rank.
+    Raises:
+        ConfigError: activations are recomputed in half precision.
     """
+    if cfg.TRAIN.RECOMPUTES_ACTIVATIONS and cfg.TRAIN.PRECISION != "fp32":
+        raise ConfigError(  # what is recomputed in the backward pass would have the types of autocast on a CPU
+            f"TRAIN.RECOMPUTES_ACTIVATIONS is True: its memory cannot be estimated in {cfg.TRAIN.PRECISION}; describe "
+            "it with TRAIN.PRECISION fp32, or without recomputing"
+        )
     part = TrainBatch(videos=list(range(num_videos)), views=[], failures=[])
     # bf16 has the sizes of fp16, without the loss scaler, which needs values.
     precision = Precision("fp32" if cfg.TRAIN.PRECISION == "fp32" else "bf16", _CPU)

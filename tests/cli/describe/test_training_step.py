@@ -10,6 +10,7 @@ from sce_video.build.views import build_views
 from sce_video.cli.describe.networks import meta_model
 from sce_video.cli.describe.training_step import peak_memory_bytes
 from sce_video.config import load_config
+from sce_video.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MEASURED = REPOSITORY / "benchmarks" / "results" / "step_h100_2026-11-26.json"
@@ -66,3 +67,8 @@ def test_recomputed_activations_are_not_held() -> None:
 def test_frozen_networks_hold_no_activations() -> None:
     """The same network and clips, trained or only in front of a classifier."""
     assert 3 * peak_gib("k400_linear_small", 64) < peak_gib("ucf101_finetune_small", 64)
+
+
+def test_recomputing_in_half_precision_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be estimated in fp16; describe it with TRAIN\.PRECISION fp32"):
+        peak_gib("k400_sce_s3d", 2, "TRAIN.RECOMPUTES_ACTIVATIONS", "True")
