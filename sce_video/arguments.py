@@ -6,9 +6,13 @@ from typing import Any
 
 
 def keyword_names(piece: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the keyword-only arguments of a function or class."""
+    """Names of the keyword-only arguments of a function or class; with `**others` also those of the class's base."""
     parameters = inspect.signature(piece).parameters.values()
-    return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
+    names = tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
+    if isinstance(piece, type) and any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        owner = next(index for index, each in enumerate(piece.__mro__) if "__init__" in vars(each))
+        names += keyword_names(piece.__mro__[owner + 1])
+    return names
 
 
 def settings_for(piece: Callable[..., Any], section: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,3 +15,19 @@ def function(first: int, /, second: int = 0, *, depth: int, width: int = 2, **_:
 def test_settings_are_the_keyword_only_arguments() -> None:
     assert keyword_names(Piece) == keyword_names(Heir) == ("width",)
     assert keyword_names(function) == ("depth", "width")
+
+
+class Base:
+    def __init__(self, *, low: int) -> None: ...
+
+
+class Middle(Base):
+    def __init__(self, *, high: int, **others: int) -> None: ...
+
+
+class Youngest(Middle):
+    """Has no constructor of its own."""
+
+
+def test_a_class_with_others_takes_those_of_its_base() -> None:
+    assert keyword_names(Youngest) == keyword_names(Middle) == ("high", "low")

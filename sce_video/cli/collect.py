@@ -11,6 +11,7 @@ from fvcore.common.config import CfgNode
 from sce_video.config import saved_config
 from sce_video.config.uses import get, used_keys, why_unused
 from sce_video.errors import UserError
+from sce_video.plain_text import escaped
 from sce_video.report.run_folder import RESULTS_FILE, read_results
 from sce_video.report.text_table import text_table
 from sce_video.runtime.files import write_text
@@ -55,7 +56,7 @@ def _read(folder: Path) -> CollectedRun:
     *_, last = [{}, *logged_metrics(folder / METRICS_FILE)]
     numbers: dict[str, float] = {name: last[name] for name in ("step", "loss") if name in last}
     numbers |= read_results(folder / RESULTS_FILE).get("metrics", {})
-    return CollectedRun(str(folder), saved_config(folder / _CONFIG_FILE), numbers)
+    return CollectedRun(escaped(str(folder)), saved_config(folder / _CONFIG_FILE), numbers)
 
 
 def table_of(runs: Sequence[CollectedRun]) -> Table:

@@ -8,6 +8,7 @@ from fvcore.common.config import CfgNode
 from sce_video.arguments import keyword_names
 from sce_video.config.defaults import SETTINGS
 from sce_video.config.remote import check_remote
+from sce_video.config.sections.bounds import LEAST_SIDE_PIXELS
 from sce_video.config.sections.data import SOURCES_WITH_SPLITS
 from sce_video.config.sections.task import MEASURING_TASKS, TRAINING_TASKS
 from sce_video.config.uses import get
@@ -16,8 +17,6 @@ from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES
 from sce_video.errors import ConfigError
 from sce_video.methods.table import METHODS
-
-_LEAST_SIDE_PIXELS = 32  # that backbones take
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -74,7 +73,8 @@ def _check_views(cfg: CfgNode) -> None:
 
 def _check_local_views(cfg: CfgNode) -> None:
     sides, areas = cfg.CLIP.LOCAL_SIZES_PIXELS, cfg.AUG.LOCAL_CROP_AREAS
-    _require(min(sides) >= _LEAST_SIDE_PIXELS, cfg, "CLIP.LOCAL_SIZES_PIXELS", "every value must be at least 32")
+    fix = f"every value must be at least {LEAST_SIDE_PIXELS}"
+    _require(min(sides) >= LEAST_SIDE_PIXELS, cfg, "CLIP.LOCAL_SIZES_PIXELS", fix)
     reach, least = cfg.AUG.BLUR_KERNEL_PIXELS // 2, min(sides)
     _require(reach < least, cfg, "AUG.BLUR_KERNEL_PIXELS", f"half of it must fit in CLIP.LOCAL_SIZES_PIXELS {least}")
     fix = f"give least and most for all {len(sides)} local views or for each"

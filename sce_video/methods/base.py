@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+NUM_GLOBAL_VIEWS = 2
+
 
 class Scheduled(Protocol):
     """A scalar that may change during a run; see `optim.schedules`."""
@@ -57,7 +59,7 @@ class Method(nn.Module, ABC):
 
     def require_views(self, views: Sequence[Tensor]) -> None:
         """Raise ValueError if the number of views is not one that the method takes."""
-        if len(views) < 2 or (len(views) > 2 and not self.TAKES_LOCAL_VIEWS):
+        if len(views) < NUM_GLOBAL_VIEWS or (len(views) > NUM_GLOBAL_VIEWS and not self.TAKES_LOCAL_VIEWS):
             taken = "two or more" if self.TAKES_LOCAL_VIEWS else "two"
             raise ValueError(f"there are {len(views)} views; {type(self).__name__} takes {taken}")
 

@@ -3,16 +3,15 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
-from sce_video.methods.base import Scheduled
+from sce_video.methods.base import NUM_GLOBAL_VIEWS
 from sce_video.methods.momentum import MomentumMethod
 from sce_video.methods.queue import KeyQueue
-
-_NUM_GLOBAL_VIEWS = 2
 
 
 class QueueMethod(MomentumMethod):
@@ -28,22 +27,19 @@ class QueueMethod(MomentumMethod):
             key and all other views are queries.
         views_together: views of one size go through an encoder in one batch, so that batch norm sees all of them;
             otherwise one after another, as in every official recipe.
-        backbone, projector, predictor, scheduled: see `MomentumMethod`.
+        others: see `MomentumMethod`.
     """
 
     def __init__(
         self,
         *,
-        backbone: nn.Module,
-        projector: nn.Module,
-        predictor: nn.Module,
-        scheduled: Mapping[str, Scheduled],
         embedding_dim: int,
         queue_length: int,
         symmetric: bool = True,
         views_together: bool = False,
+        **others: Any,
     ) -> None:
-        super().__init__(backbone=backbone, projector=projector, predictor=predictor, scheduled=scheduled)
+        super().__init__(**others)
         self.queue = KeyQueue(queue_length, embedding_dim)
         self.symmetric = symmetric
         self.views_together = views_together
@@ -67,7 +63,7 @@ class QueueMethod(MomentumMethod):
                 videos.
         """
         self.require_views(views)
-        keyed = range(_NUM_GLOBAL_VIEWS if self.symmetric else 1)
+        keyed = range(NUM_GLOBAL_VIEWS if self.symmetric else 1)
         asked = range(0 if self.symmetric else 1, len(views))  # the only view with a key has no query
         encoded = self._encoded(self.encode_query, views[asked.start :])
         queries = dict(zip(asked, encoded, strict=True))  # each (B, D)

@@ -2,7 +2,7 @@
 
 from sce_video.clips.frames import FRAME_CHOICES
 from sce_video.clips.samplers import PAIRS
-from sce_video.config.sections.bounds import DAY_SECONDS, MOST_SIDE_PIXELS
+from sce_video.config.sections.bounds import DAY_SECONDS, LEAST_SIDE_PIXELS, MOST_SIDE_PIXELS
 from sce_video.config.sections.task import PRETRAINING, TRAINING
 from sce_video.config.settings import Section, choice, number, positive, when, when_above_zero, when_takes
 from sce_video.methods.table import METHODS
@@ -21,7 +21,7 @@ CLIP.NUM_FRAMES = number(16, least=1, most=10_000)
 CLIP.FRAME_CHOICE = choice("uniform", *FRAME_CHOICES)
 CLIP.FRAME_STRIDE = number(1, when_takes("CLIP.FRAME_CHOICE", FRAME_CHOICES, "frame_stride"), least=1, most=100_000)
 # Side of the square training views, pixels.
-CLIP.SIZE_PIXELS = number(112, TRAINING, least=32, most=MOST_SIDE_PIXELS)
+CLIP.SIZE_PIXELS = number(112, TRAINING, least=LEAST_SIDE_PIXELS, most=MOST_SIDE_PIXELS)
 # Multi-crop: sides of the local views, pixels, one value per view; 0: none (SCE on ImageNet: 192, 160, 128, 96). Each
 # has a clip of its own, of LOCAL_SECONDS with LOCAL_NUM_FRAMES; 0: as SECONDS and NUM_FRAMES.
 CLIP.LOCAL_SIZES_PIXELS = number([0], PRETRAINING, _TAKES_LOCAL_VIEWS, least=0, most=MOST_SIDE_PIXELS)
