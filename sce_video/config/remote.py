@@ -16,6 +16,8 @@ def check_remote(cfg: CfgNode) -> None:
                 f"DATA.{name} is {masked_url(cfg.DATA[name])!r}; {named} reads a folder below DATA.ROOT: "
                 "put the URL there"
             )
+        if is_url(cfg.DATA[name]) and source.is_local:
+            raise ConfigError(f"DATA.{name} is {masked_url(cfg.DATA[name])!r}; {named} reads local files only")
     if not is_url(root):
         return
     if source.is_local:

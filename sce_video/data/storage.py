@@ -97,12 +97,16 @@ class LocalFiles(Storage):
 class ImageArray(Storage):
     """Images in one array, uint8 (images, H, W, C), each a video of one frame.
 
-    The last part of a path is the index of the image.
+    The last part of a path is the index of the image. `origin` is the file that they are from, if it may be any.
     """
 
     root: Path
     pixels: np.ndarray
+    origin: Path | None = None
     has_files = False
+
+    def content(self, paths: Mapping[int, str]) -> Sequence[object]:
+        return [] if self.origin is None else [_size_and_time(str(self.origin))]
 
     def opened_by(self, opener: VideoOpener, files: GetFiles) -> OpenPath:
         return partial(self._open, short_side_pixels=opener.short_side_pixels)

@@ -45,6 +45,7 @@ def test_accepted(config_file: Write, overrides: tuple[str, ...]) -> None:
         (("DATA.ROOT", "tar://a::s3://bucket"), "chained"),
         (("DATA.ROOT", "s3://bucket", "DATA.SOURCE", "frame_folders"), "local folders only"),
         (("DATA.ROOT", "s3://bucket", "DATA.SOURCE", "cifar10"), "local folders only"),
+        (("DATA.TRAIN", "s3://bucket/train.npz", "DATA.SOURCE", "jpeg_npz"), "local files only"),
         (("DATA.ROOT", "https://host/v", "DATA.SOURCE", "class_folders"), "DATA.SOURCE list"),
         (("DATA.TRAIN", "s3://bucket/v", "DATA.SOURCE", "folder"), "put the URL there"),
         (("DATA.CACHE_GB", "0"), "above 0"),

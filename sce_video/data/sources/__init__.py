@@ -8,6 +8,7 @@ from sce_video.data.sources.folders import (
     read_frame_folders,
     read_image_folders,
 )
+from sce_video.data.sources.jpeg_npz import read_jpeg_npz
 from sce_video.data.sources.kinetics import read_annotations, read_ids, read_kinetics
 from sce_video.data.sources.lists import read_list
 from sce_video.data.sources.moments_in_time import read_moments
@@ -28,6 +29,7 @@ __all__ = [
     "read_hmdb51",
     "read_ids",
     "read_image_folders",
+    "read_jpeg_npz",
     "read_kinetics",
     "read_list",
     "read_moments",

@@ -37,7 +37,8 @@ class Source:
         needs_root: DATA.ROOT is required.
         has_official_files: reads files in DATA.SPLITS_DIR.
         has_splits: DATA.SPLIT selects an official split.
-        is_local: DATA.ROOT must be on this machine, for folders of many files or files that other libraries read.
+        is_local: DATA.ROOT, or the files of DATA.TRAIN and DATA.TEST, must be on this machine: folders of many files
+            or files that other libraries read.
         is_walked: searches for files below DATA.ROOT, which HTTP cannot list.
     """
 

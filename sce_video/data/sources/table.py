@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sce_video.data.sources.folders import CLASS_FOLDERS, FOLDER, FRAME_FOLDERS, IMAGE_FOLDERS
+from sce_video.data.sources.jpeg_npz import JPEG_NPZ
 from sce_video.data.sources.kinetics import KINETICS, KINETICS200
 from sce_video.data.sources.lists import LIST
 from sce_video.data.sources.moments_in_time import MOMENTS
@@ -28,6 +29,7 @@ SOURCES: dict[str, Source] = {
     "cifar10": CIFAR_10,
     "cifar100": CIFAR_100,
     "stl10": STL_10,
+    "jpeg_npz": JPEG_NPZ,
 }
 
 

@@ -7,8 +7,8 @@ from sce_video.data.sources.table import SOURCES, sources_where
 def test_what_each_reads() -> None:
     lists = ("list", "shards", "kinetics", "kinetics200")
     folders = ("class_folders", "frame_folders", "image_folders")
-    assert sources_where(lambda source: source.has_test_list) == lists + folders
-    assert sources_where(lambda source: source.train == "file") == lists
+    assert sources_where(lambda source: source.has_test_list) == (*lists, *folders, "jpeg_npz")
+    assert sources_where(lambda source: source.train == "file") == (*lists, "jpeg_npz")
     assert sources_where(lambda source: source.read_test is None) == ("folder",)
     assert sources_where(lambda source: source.has_splits) == ("ucf101", "hmdb51")
     own = ("ucf101", "hmdb51", "ssv2", "moments", "cifar10", "cifar100", "stl10")
@@ -19,7 +19,7 @@ def test_what_each_needs() -> None:
     everything = ["DATA.ROOT", "DATA.TRAIN", "DATA.SPLITS_DIR"]
     assert list(SOURCES["kinetics200"].needs) == everything
     assert list(SOURCES["kinetics"].needs) == everything[:2]
-    for name in ("list", "shards"):
+    for name in ("list", "shards", "jpeg_npz"):
         assert list(SOURCES[name].needs) == ["DATA.TRAIN"]
     for name in ("ucf101", "hmdb51", "ssv2", "moments"):
         assert list(SOURCES[name].needs) == ["DATA.ROOT", "DATA.SPLITS_DIR"]
