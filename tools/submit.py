@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument(
         "--sbatch", action="append", default=[], metavar="NAME[=VALUE]", help="another parameter of sbatch"
     )
-    parser.add_argument("--array", nargs=2, metavar=("KEY", "V1,V2,..."), help="one job per value, in OUTPUT_DIR/key_V")
+    each = "one job per value, in OUTPUT_DIR/key_V; of several keys one per combination, in OUTPUT_DIR/key_V/key_V"
+    parser.add_argument("--array", nargs=2, action="append", default=[], metavar=("KEY", "V1,V2,..."), help=each)
     how = parser.add_mutually_exclusive_group()
     for name, words in (("local", "in processes of this machine, without Slurm"), ("dry-run", "show the batch script")):
         how.add_argument(f"--{name}", dest="how", action="store_const", const=name, default="slurm", help=words)
@@ -46,8 +47,8 @@ def main() -> int:
             signal_delay_seconds=arguments.signal_delay,
             more=parse_parameters(arguments.sbatch),
         )
-        array, how = arguments.array, arguments.how
-        print(submit_run(arguments.cfg, arguments.overrides, resources=resources, array=array, how=how))
+        arrays, how = arguments.array, arguments.how
+        print(submit_run(arguments.cfg, arguments.overrides, resources=resources, arrays=arrays, how=how))
 
     return exit_code_of(run)
 

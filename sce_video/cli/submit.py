@@ -8,20 +8,20 @@ from sce_video.launch.slurm import Resources, batch_script, describe_jobs, submi
 
 
 def submit_run(
-    file: str, overrides: Sequence[str], *, resources: Resources, array: Sequence[str] | None, how: str
+    file: str, overrides: Sequence[str], *, resources: Resources, arrays: Sequence[Sequence[str]], how: str
 ) -> str:
     """Submit a run; returns the text to print: job ids and logs, or the batch script.
 
     Args:
-        array: KEY and "V1,V2,..." of the command line.
+        arrays: each KEY and "V1,V2,..." of the command line; a job for each combination.
         how: "slurm", "local" or "dry-run".
     Raises:
         UserError: see `submit`.
     """
-    values = parse_array(array) if array else None
+    array = parse_arrays(arrays)
     if how == "dry-run":
-        return batch_script(file, overrides, resources=resources, array=values)
-    return describe_jobs(submit(file, overrides, resources=resources, array=values, cluster=how))
+        return batch_script(file, overrides, resources=resources, array=array)
+    return describe_jobs(submit(file, overrides, resources=resources, array=array, cluster=how))
 
 
 def parse_parameters(texts: Sequence[str]) -> dict[str, str | bool]:
@@ -45,6 +45,20 @@ def minutes_of(text: str) -> int:
         return int(first) + (int(second) > 0)
     hours = 24 * int(days or 0) + int(first)
     return 60 * hours + int(second or 0) + (int(third or 0) > 0)
+
+
+def parse_arrays(arrays: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Keys and their values.
+
+    Raises:
+        ConfigError: a key or a value is given twice, or a value is empty.
+    """
+    array: dict[str, Sequence[str]] = {}
+    for key, values in map(parse_array, arrays):
+        if key in array:
+            raise ConfigError(f"--array {key} is given twice; give all its values at once")
+        array[key] = values
+    return array
 
 
 def parse_array(words: Sequence[str]) -> tuple[str, Sequence[str]]:

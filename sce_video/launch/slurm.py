@@ -1,14 +1,16 @@
 """Submission of runs to Slurm, through submitit."""
 
+import itertools
 import os
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import submitit
@@ -29,6 +31,7 @@ from sce_video.runtime.files import write_text
 
 # submitit counts every USR2 in the last fifth of a job's time, and all in jobs of up to 10 minutes.
 _MAX_TIMEOUTS = 100
+NO_ARRAY: Mapping[str, Sequence[str]] = MappingProxyType({})
 # Ignores signals until Python handles them: a preempted job that ends by itself counts as failed, not as requeued.
 _IGNORING_SIGNALS = """bash -c 'trap "" USR2 TERM; exec "$0" "$@"'"""
 
@@ -86,13 +89,14 @@ def submit(
     overrides: Sequence[str],
     *,
     resources: Resources,
-    array: tuple[str, Sequence[str]] | None,
+    array: Mapping[str, Sequence[str]],
     cluster: str,
 ) -> list[submitit.Job]:
     """Submit a config's run, or an array of them.
 
     Args:
-        array: a key and its values; a job for each, in the folder KEY_VALUE below that of the run.
+        array: keys and their values; a job for each combination, in the folder KEY_VALUE below that of the run, or
+            KEY_VALUE/KEY_VALUE of several keys. Empty: one job.
         cluster: "slurm", or "local" for processes of this machine.
     Raises:
         UserError: the config cannot be run, Slurm is missing or refuses the job, or a text has a control character.
@@ -122,7 +126,7 @@ def batch_script(
     overrides: Sequence[str],
     *,
     resources: Resources,
-    array: tuple[str, Sequence[str]] | None = None,
+    array: Mapping[str, Sequence[str]] = NO_ARRAY,
 ) -> str:
     """Batch script that `submit` would pass to sbatch; needs no Slurm. Array tasks are numbered from 0.
 
@@ -156,11 +160,11 @@ class _ScriptWriter(submitit.SlurmExecutor):
 
 
 def _require_plain(
-    file: str | Path, overrides: Sequence[str], resources: Resources, array: tuple[str, Sequence[str]] | None
+    file: str | Path, overrides: Sequence[str], resources: Resources, array: Mapping[str, Sequence[str]]
 ) -> None:
     require_plain({"--cfg": str(file), "the working directory": str(Path.cwd()), "Python": sys.executable})
     require_plain({f"argument {number} after the options": text for number, text in enumerate(overrides, start=1)})
-    require_plain({"--array": " ".join([array[0], *array[1]]) if array else ""})
+    require_plain({f"--array {number}": " ".join([key, *array[key]]) for number, key in enumerate(array, start=1)})
     resources.require_plain()
 
 
@@ -183,16 +187,19 @@ def describe_jobs(jobs: Sequence[submitit.Job]) -> str:
     )
 
 
-def _configs(file: str | Path, overrides: Sequence[str], array: tuple[str, Sequence[str]] | None) -> list[CfgNode]:
-    if array is None:
-        return [load_config(file, overrides)]
-    key, values = array
+def _configs(file: str | Path, overrides: Sequence[str], array: Mapping[str, Sequence[str]]) -> list[CfgNode]:
     output_dir = load_config(file, overrides).RUN.OUTPUT_DIR
-    name = key.rsplit(".", 1)[-1].lower()
-    return [
-        load_config(file, [*overrides, key, value, "RUN.OUTPUT_DIR", f"{output_dir}/{name}_{value.replace('/', '_')}"])
-        for value in values
-    ]
+    configs = []
+    for values in itertools.product(*array.values()):
+        chosen = dict(zip(array, values, strict=True))
+        folder = "/".join([output_dir, *itertools.starmap(_folder_name, chosen.items())])
+        words = [word for pair in chosen.items() for word in pair]
+        configs.append(load_config(file, [*overrides, *words, "RUN.OUTPUT_DIR", folder]))
+    return configs
+
+
+def _folder_name(key: str, value: str) -> str:
+    return f"{key.rsplit('.', 1)[-1].lower()}_{value.replace('/', '_')}"
 
 
 def _run_of(cfg: CfgNode, file: Path, gpus: str | None) -> SubmittedRun:

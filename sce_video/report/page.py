@@ -65,7 +65,7 @@ def report_page(
     )
     play = element("button", "Pause pictures", type="button", id="play", class_="control", hidden=True)
     main = element("main", _comparability_warning(runs), *sections.values())
-    return _document(title, joined([header, main, play]), strips=sheet.css())
+    return document(title, joined([header, main, play]), strips=sheet.css())
 
 
 def _weights(run: ReportedRun) -> Markup:
@@ -112,7 +112,12 @@ def _comparability_warning(runs: Sequence[ReportedRun]) -> Markup:
     return note("These runs were not tested on the same videos: their numbers are not directly comparable.")
 
 
-def _document(title: str, body: Markup, *, strips: Markup) -> str:
+def document(title: str, body: Markup, *, strips: Markup | str = "") -> str:
+    """A whole HTML document with this package's style and script, and a policy that forbids everything else.
+
+    Args:
+        strips: CSS of the strips of pictures in the body.
+    """
     files = resources.files("sce_video.report")
     style, script = (files.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     style, script = f"\n{style}\n{strips}\n", f"\n{script}"

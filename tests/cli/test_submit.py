@@ -1,6 +1,6 @@
 import pytest
 
-from sce_video.cli.submit import minutes_of, parse_array, parse_parameters
+from sce_video.cli.submit import minutes_of, parse_arrays, parse_parameters
 from sce_video.errors import ConfigError, UserError
 
 
@@ -22,9 +22,12 @@ def test_other_times_are_refused(text: str) -> None:
 
 
 def test_the_values_of_an_array() -> None:
-    assert parse_array(["OPTIM.BASE_LR", "0.1,0.2"]) == ("OPTIM.BASE_LR", ["0.1", "0.2"])
+    arrays = [["OPTIM.BASE_LR", "0.1,0.2"], ["RUN.SEED", "1"]]
+    assert parse_arrays(arrays) == {"OPTIM.BASE_LR": ["0.1", "0.2"], "RUN.SEED": ["1"]}
     with pytest.raises(ConfigError, match="a value is given twice"):
-        parse_array(["OPTIM.BASE_LR", "0.1,0.1"])
+        parse_arrays([["OPTIM.BASE_LR", "0.1,0.1"]])
+    with pytest.raises(ConfigError, match="--array RUN.SEED is given twice; give all its values at once"):
+        parse_arrays([["RUN.SEED", "1"], ["RUN.SEED", "2"]])
 
 
 def test_parameters_of_sbatch_have_a_value_or_are_true() -> None:

@@ -11,6 +11,7 @@ import pytest
 import submitit
 
 from sce_video.cli.prepare import SlurmArray
+from sce_video.config import load_config
 from sce_video.engine.prepare.actions import Transcode
 from sce_video.errors import UserError
 from sce_video.launch.slurm import Resources, batch_script, submit
@@ -92,14 +93,14 @@ def test_control_characters_are_refused_before_anything_is_done(character: str, 
     text = f"a{character}touch {tmp_path}/owned #"
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "runs")]
     for file, overrides, wanted, array in (
-        (CONFIG, ["RUN.OUTPUT_DIR", f"{tmp_path}/{text}"], resources(), None),
-        (CONFIG, [*home, "DATA.TRAIN", text], resources(), None),
-        (CONFIG, home, resources(text), None),
-        (CONFIG, home, resources(comment=text), None),
-        (CONFIG, home, resources(**{text: True}), None),
-        (f"{tmp_path}/{text}", home, resources(), None),
-        (CONFIG, home, resources(), ("OPTIM.BASE_LR", ["0.1", text])),
-        (CONFIG, home, resources(), (text, ["0.1"])),
+        (CONFIG, ["RUN.OUTPUT_DIR", f"{tmp_path}/{text}"], resources(), {}),
+        (CONFIG, [*home, "DATA.TRAIN", text], resources(), {}),
+        (CONFIG, home, resources(text), {}),
+        (CONFIG, home, resources(comment=text), {}),
+        (CONFIG, home, resources(**{text: True}), {}),
+        (f"{tmp_path}/{text}", home, resources(), {}),
+        (CONFIG, home, resources(), {"OPTIM.BASE_LR": ["0.1", text]}),
+        (CONFIG, home, resources(), {text: ["0.1"]}),
     ):
         with pytest.raises(UserError) as caught:
             submit(file, overrides, resources=wanted, array=array, cluster="slurm")
@@ -113,9 +114,9 @@ def test_control_characters_are_refused_before_anything_is_done(character: str, 
 def test_an_array_that_cannot_be_run_has_no_script(tmp_path: Path) -> None:
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "runs")]
     with pytest.raises(UserError, match="OPTIM.BASE_LR is 'high'"):
-        batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LR", ["0.1", "high"]))
+        batch_script(CONFIG, home, resources=resources(), array={"OPTIM.BASE_LR": ["0.1", "high"]})
     with pytest.raises(UserError, match="OPTIM.BASE_LRR"):
-        batch_script(CONFIG, home, resources=resources(), array=("OPTIM.BASE_LRR", ["0.1"]))
+        batch_script(CONFIG, home, resources=resources(), array={"OPTIM.BASE_LRR": ["0.1"]})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,9 +157,19 @@ def test_the_array_of_prepare_data_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("array", [None, ("OPTIM.BASE_LR", ["0.1"]), ("OPTIM.BASE_LR", ["0.1", "0.2", "0.3"])])
+@pytest.mark.parametrize(
+    ("array", "folders"),
+    [
+        ({}, [""]),
+        ({"OPTIM.BASE_LR": ["0.1"]}, ["/base_lr_0.1"]),
+        (
+            {"METHOD.COEFF": ["0.5", "1.0"], "RUN.SEED": ["1", "2"]},
+            [f"/coeff_{c}/seed_{s}" for c in (0.5, 1.0) for s in (1, 2)],
+        ),
+    ],
+)
 def test_the_script_is_what_is_submitted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, array: tuple[str, list[str]] | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, array: dict[str, list[str]], folders: list[str]
 ) -> None:
     """With `sbatch` replaced: its input, except for the folder of the copied code and the job id."""
     (tmp_path / "srun").write_text("#!/bin/sh\n")
@@ -170,9 +181,11 @@ def test_the_script_is_what_is_submitted(
     shown = batch_script(CONFIG, overrides, resources=resources(account="me"), array=array)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     jobs = submit(CONFIG, overrides, resources=resources(account="me"), array=array, cluster="slurm")
-    assert len(jobs) == (len(array[1]) if array else 1)
+    assert len(jobs) == len(folders)
     assert isinstance(jobs[0], submitit.Job)
-    assert asked_of_slurm(shown).get("--array") == ("0-2%3" if len(jobs) == 3 else None)
+    assert asked_of_slurm(shown).get("--array") == ("0-3%4" if len(jobs) == 4 else None)
     (code,) = [path.name for path in (tmp_path / "run" / "submitted").iterdir() if path.is_dir()]
+    files = [tmp_path / "run" / "submitted" / code / f"{number}.yaml" for number in range(len(jobs))]
+    assert [load_config(file).RUN.OUTPUT_DIR for file in files] == [f"{tmp_path}/run{folder}" for folder in folders]
     given = (tmp_path / "given.sh").read_text()
     assert given.replace(f"submitted/{code}", "submitted/CODE").strip() == shown.strip()

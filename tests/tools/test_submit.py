@@ -65,22 +65,24 @@ def test_a_dry_run_prints_the_batch_script_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("array", "code", "words"),
+    ("arrays", "code", "words"),
     [
-        (["OPTIM.BASE_LR", "0.1,0.2,0.3"], 0, "#SBATCH --array=0-2%3"),
-        (["OPTIM.BASE_LRR", "0.1,0.2"], 2, "OPTIM.BASE_LRR"),
+        (["OPTIM.BASE_LR 0.1,0.2,0.3"], 0, "#SBATCH --array=0-2%3"),
+        (["METHOD.COEFF 0.125,0.5", "RUN.SEED 1,2,3"], 0, "#SBATCH --array=0-5%6"),
+        (["OPTIM.BASE_LRR 0.1,0.2"], 2, "OPTIM.BASE_LRR"),
     ],
 )
 def test_a_dry_run_of_an_array(
     tool: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
-    array: list[str],
+    arrays: list[str],
     code: int,
     words: str,
     tmp_path: Path,
 ) -> None:
     home = ["RUN.OUTPUT_DIR", str(tmp_path / "a")]
-    assert tool("submit", "--dry-run", "--array", *array, "--cfg", "configs/k400_sce.yaml", *home) == code
+    words_of_arrays = [word for array in arrays for word in ("--array", *array.split())]
+    assert tool("submit", "--dry-run", *words_of_arrays, "--cfg", "configs/k400_sce.yaml", *home) == code
     shown = capsys.readouterr()
     assert words in (shown.err if code else shown.out)
     assert not (tmp_path / "a").exists()

@@ -1,0 +1,112 @@
+"""Tables of runs: one row per run, or per setting with mean and standard deviation over seeds."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sce_video.cli.collect.runs import PRETRAINING, CollectedRun
+
+_SEEDS = ("RUN.SEED", f"{PRETRAINING}RUN.SEED")
+
+
+class Table(NamedTuple):
+    """Cells as text; the first columns name a row, numbers follow."""
+
+    header: list[str]
+    rows: list[list[str]]
+    num_text_columns: int
+
+
+def table_of(runs: Sequence[CollectedRun]) -> Table:
+    """One row per run; a setting that its task does not use, and a number that it does not have, is empty."""
+    keys, names, chance = differing_keys(runs), _number_names(runs), _chance(runs)
+    rows = [[run.name, *_values(run, keys)] for run in runs]
+    for row, run in zip(rows, runs, strict=True):
+        for name in names:
+            row += [_number(run.numbers.get(name)), *([_number(run.chance.get(name))] if name in chance else [])]
+    header = [column for name in names for column in (name, *([_chance_of(name)] if name in chance else []))]
+    return Table(["run", *keys, *header], rows, num_text_columns=1 + len(keys))
+
+
+def table_over_seeds(runs: Sequence[CollectedRun]) -> Table:
+    """One row per setting: number of seeds, mean of each number and standard deviation (n - 1) over runs.
+
+    Runs that differ in nothing but their seed or that of their pretraining are one setting. A number that not all of
+    them have is empty, as a mean over some seeds would not be comparable.
+    """
+    keys = [key for key in differing_keys(runs) if key not in _SEEDS]
+    names, chance = _number_names(runs), _chance(runs)
+    rows = []
+    for group in by_setting(runs):
+        row = [*_values(group[0], keys), _num_seeds(group)]
+        for name in names:
+            row += _mean_and_deviation([run.numbers.get(name) for run in group])
+            row += [_number(group[0].chance.get(name))] if name in chance else []
+        rows.append(row)
+    header = ["seeds"]
+    for name in names:
+        header += [name, f"{name} std", *([_chance_of(name)] if name in chance else [])]
+    return Table([*keys, *header], rows, num_text_columns=len(keys))
+
+
+def by_setting(runs: Sequence[CollectedRun]) -> list[list[CollectedRun]]:
+    """The runs, in groups that differ only in seeds."""
+    groups: dict[tuple[tuple[str, str], ...], list[CollectedRun]] = {}
+    for run in runs:
+        setting = tuple(sorted((key, value) for key, value in run.settings.items() if key not in _SEEDS))
+        groups.setdefault(setting, []).append(run)
+    return list(groups.values())
+
+
+def differing_keys(runs: Sequence[CollectedRun]) -> list[str]:
+    """Keys that some of the runs use and that do not have one value in all that use them."""
+    used = dict.fromkeys(key for run in runs for key in run.settings)
+    return [key for key in used if len({run.settings[key] for run in runs if key in run.settings}) > 1]
+
+
+def csv_text(table: Table) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([table.header, *table.rows])
+    return text.getvalue()
+
+
+def markdown_text(table: Table) -> str:
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def _values(run: CollectedRun, keys: Sequence[str]) -> list[str]:
+    return [run.settings.get(key, "") for key in keys]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _number_names(runs: Sequence[CollectedRun]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.numbers))
+
+
+def _chance(runs: Sequence[CollectedRun]) -> set[str]:
+    """Numbers whose chance level some run knows."""
+    return {name for run in runs for name in run.chance if name in run.numbers}
+
+
+def _chance_of(name: str) -> str:
+    return f"{name} chance"
+
+
+def _num_seeds(group: Sequence[CollectedRun]) -> str:
+    """How many seeds they have; also how many runs there are, if a seed was run twice."""
+    num_seeds = len({tuple(_values(run, _SEEDS)) for run in group})
+    return str(num_seeds) if num_seeds == len(group) else f"{num_seeds} in {len(group)} runs"
+
+
+def _mean_and_deviation(values: Sequence[float | None]) -> list[str]:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return ["", ""]
+    deviation = _number(statistics.stdev(known)) if len(known) > 1 else ""
+    return [_number(statistics.fmean(known)), deviation]
