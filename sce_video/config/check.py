@@ -6,6 +6,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from sce_video.arguments import keyword_names
+from sce_video.config.backbone_views import check_backbone_views
 from sce_video.config.defaults import SETTINGS
 from sce_video.config.remote import check_remote
 from sce_video.config.sections.bounds import LEAST_SIDE_PIXELS
@@ -27,6 +28,7 @@ def check_config(cfg: CfgNode) -> None:
     """
     _check_training(cfg)
     _check_views(cfg)
+    check_backbone_views(cfg)
     _check_data(cfg)
     check_remote(cfg)
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from sce_video.models.base import Backbone, NetworkInput, require_whole_blocks
+from sce_video.models.base import AcceptedViews, Backbone, NetworkInput, require_whole_blocks
 from sce_video.models.image_resnet import resnet18, resnet34, resnet50
+from sce_video.models.mvit import MVIT_VIEWS, mvit_v1_b, mvit_v2_s
 from sce_video.models.r2plus1d_50 import r2plus1d_50
 from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
@@ -13,6 +14,8 @@ from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
 from sce_video.models.x3d import x3d_m
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "mvit_v1_b": mvit_v1_b,
+    "mvit_v2_s": mvit_v2_s,
     "r2plus1d_18": r2plus1d_18,
     "r2plus1d_50": r2plus1d_50,
     "r2plus1d_mini": r2plus1d_mini,
@@ -25,6 +28,13 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "slow_r50": slow_r50,
     "x3d_m": x3d_m,
 }
+# Of backbones that do not take views of any number of frames and any side.
+_ACCEPTED_VIEWS = {"mvit_v1_b": MVIT_VIEWS, "mvit_v2_s": MVIT_VIEWS}
+
+
+def accepted_views(name: str) -> AcceptedViews:
+    """Which views a backbone takes."""
+    return _ACCEPTED_VIEWS.get(name, AcceptedViews())
 
 
 def make_backbone(name: str, *, input: NetworkInput, **settings: Any) -> Backbone:

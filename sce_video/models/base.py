@@ -66,6 +66,45 @@ def recorded_input(text: str) -> NetworkInput:
         raise ValueError(f"its record of the network input is {text[:100]!r}") from error
 
 
+@dataclass(frozen=True)
+class AcceptedViews:
+    """The views that a network can be applied to, if not all of at least one frame and 32 pixels.
+
+    Attributes:
+        num_frames, size_pixels: the only number of frames and side; None: any.
+        pixels_multiple: height and width must be a multiple of it.
+    """
+
+    num_frames: int | None = None
+    size_pixels: int | None = None
+    pixels_multiple: int = 1
+
+    def refused_frames(self, num_frames: int) -> str:
+        """What the number of frames must be; "" if it is accepted."""
+        return f"it must be {self.num_frames}" if self.num_frames not in (None, num_frames) else ""
+
+    def refused_pixels(self, size_pixels: int) -> str:
+        """What a side must be; "" if it is accepted."""
+        if self.size_pixels not in (None, size_pixels):
+            return f"it must be {self.size_pixels}"
+        below = size_pixels - size_pixels % self.pixels_multiple
+        nearest = f"for example {below} or {below + self.pixels_multiple}"
+        return f"it must be a multiple of {self.pixels_multiple}, {nearest}" if below != size_pixels else ""
+
+    def require(self, views: Tensor) -> None:
+        """Raises ValueError for views (B, C, T, H, W) that are not accepted."""
+        require_views(views)
+        *_, num_frames, height, width = views.shape
+        refusals = {
+            f"{num_frames} frames": self.refused_frames(num_frames),
+            f"a height of {height} pixels": self.refused_pixels(height),
+            f"a width of {width} pixels": self.refused_pixels(width),
+        }
+        for found, refusal in refusals.items():
+            if refusal:
+                raise ValueError(f"the views have {found}; {refusal}")
+
+
 class Backbone(nn.Module, ABC):
     """Base class of backbones: any network from views to features.
 

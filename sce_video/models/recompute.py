@@ -15,13 +15,15 @@ def recompute_activations(backbone: Backbone) -> None:
     """Keep only the inputs of a backbone's blocks, and compute what is inside again in the backward pass.
 
     This costs another forward pass of the blocks (arXiv:1604.06174). Outputs, gradients and running statistics are the
-    same to the bit. A block that is only a list of modules, like a stem of patches and tokens, keeps its activations.
+    same to the bit. Of a block that is only a list, those members are repeated that have layers inside; single layers,
+    as in a stem of patches and tokens, have nothing else to keep.
     """
     parts = set(backbone.modules())
     for block in backbone.blocks_in_order():
-        if block in parts and not isinstance(block, nn.ModuleList):
-            forward = partial(checkpoint, block.forward, use_reentrant=False, context_fn=partial(_contexts, block))
-            block.forward = forward
+        members = [each for each in block if list(each.children())] if isinstance(block, nn.ModuleList) else [block]
+        for member in parts.intersection(members):
+            forward = partial(checkpoint, member.forward, use_reentrant=False, context_fn=partial(_contexts, member))
+            member.forward = forward
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

@@ -14,12 +14,13 @@ from sce_video.models.base import Backbone
 from sce_video.models.classifier import Classifier
 from sce_video.models.recompute import recompute_activations
 from tests.models.inputs import INPUT
+from tests.models.small_mvit import FRAMES, small_mvit
 
 
 def pair(name: str) -> tuple[Backbone, Backbone]:
     """The same network twice, the second one with checkpointing."""
     torch.manual_seed(0)
-    plain = make_backbone(name, input=INPUT).train()
+    plain = small_mvit(2).train() if name == "small_mvit" else make_backbone(name, input=INPUT).train()
     for module in plain.modules():
         if isinstance(module, _BatchNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)  # zeros would hide wrong gradients
@@ -28,14 +29,14 @@ def pair(name: str) -> tuple[Backbone, Backbone]:
     return plain, recomputed
 
 
-def loss_of(network: nn.Module) -> Tensor:
+def loss_of(network: nn.Module, num_frames: int = 2) -> Tensor:
     """Of two views of three videos: every batch norm is updated twice before the backward pass."""
-    views = torch.randn(2, 3, 3, 2, 32, 32, generator=torch.Generator().manual_seed(1))
+    views = torch.randn(2, 3, 3, num_frames, 32, 32, generator=torch.Generator().manual_seed(1))
     return (network(views[0]) * network(views[1])).sum()
 
 
-def assert_same_after_a_backward_pass(plain: nn.Module, recomputed: nn.Module) -> None:
-    losses = [loss_of(plain), loss_of(recomputed)]
+def assert_same_after_a_backward_pass(plain: nn.Module, recomputed: nn.Module, num_frames: int = 2) -> None:
+    losses = [loss_of(plain, num_frames), loss_of(recomputed, num_frames)]
     assert torch.equal(*losses)
     for loss in losses:
         loss.backward()
@@ -56,6 +57,13 @@ def test_gradients_and_running_statistics_are_the_same_to_the_bit(name: str) -> 
     counts = [buffer for name, buffer in recomputed.named_buffers() if name.endswith("num_batches_tracked")]
     assert [int(count) for count in counts] == [2] * len(counts)
     assert all(recomputed.get_buffer(name) is buffer for name, buffer in buffers.items())
+
+
+def test_a_transformer_whose_blocks_return_sizes_too() -> None:
+    """Its last block is a list with the norm."""
+    plain, recomputed = pair("small_mvit")
+    assert_same_after_a_backward_pass(plain, recomputed, FRAMES)
+    assert kept_numbers(recomputed, FRAMES, 32) < 0.25 * kept_numbers(plain, FRAMES, 32)
 
 
 def test_frozen_blocks_stay_as_they_are() -> None:
@@ -80,7 +88,7 @@ def test_random_numbers_inside_a_block_are_drawn_again() -> None:
     assert torch.equal(*gradients)
 
 
-def kept_numbers(network: Backbone) -> int:
+def kept_numbers(network: Backbone, num_frames: int = 4, size_pixels: int = 64) -> int:
     """Numbers in tensors that the forward pass keeps for the backward pass, other than the weights."""
     kept: dict[int, int] = {}
     weights = {each.untyped_storage().data_ptr() for each in (*network.parameters(), *network.buffers())}
@@ -91,7 +99,7 @@ def kept_numbers(network: Backbone) -> int:
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = network(torch.randn(2, 3, 4, 64, 64))
+        loss = network(torch.randn(2, 3, num_frames, size_pixels, size_pixels))
     del loss
     return sum(kept.values())
 

@@ -14,19 +14,22 @@ PARAMETERS = {
     "r3d18_sce": 20_023_872,
     "r3d_18": 33_371_472 - 400 * 513,
     "r2plus1d_18": 31_505_325 - 400 * 513,
+    "mvit_v1_b": 36_610_672 - 400 * 769,
+    "mvit_v2_s": 34_537_744 - 400 * 769,
 }
 
 
 @pytest.mark.parametrize(
     ("backbone", "num_frames", "size_pixels", "expected"),
     [("slow_r50", *each) for each in ((8, 224, 41.7), (16, 224, 83.5), (8, 256, 54.5))]
-    + [("r3d18_sce", *each) for each in ((8, 224, 20.1), (16, 112, 11.0), (16, 128, 13.1))],
+    + [("r3d18_sce", *each) for each in ((8, 224, 20.1), (16, 112, 11.0), (16, 128, 13.1))]
+    + [("mvit_v1_b", 16, 224, 70.6), ("mvit_v2_s", 16, 224, 64.2)],  # torchvision's tables
 )
-def test_multiplications_of_the_papers_networks(
+def test_multiplications_of_published_networks(
     backbone: str, num_frames: int, size_pixels: int, expected: float
 ) -> None:
     """The config names weights that do not exist."""
-    overrides = ["MODEL.BACKBONE", backbone, "MODEL.WEIGHTS", "none.pt"]
+    overrides = ["MODEL.BACKBONE", backbone, "CLIP.NUM_FRAMES", str(num_frames), "MODEL.WEIGHTS", "none.pt"]
     model = meta_model(load_config(CONFIGS / "k400_sce_r3d50.yaml", overrides), num_classes=0)
     counted = gmacs(model.get_submodule("backbone"), num_frames=num_frames, size_pixels=size_pixels)
     assert round(counted, 1) == expected
