@@ -7,21 +7,35 @@ from torch import nn
 
 from sce_video.arguments import keyword_names, settings_for
 from sce_video.build.model import build_pretrained_backbone
+from sce_video.engine.cluster.collectives import num_ranks
+from sce_video.errors import ConfigError
 from sce_video.methods.base import Method, Scheduled
 from sce_video.methods.table import METHODS
 from sce_video.models.heads import mlp
 from sce_video.models.recompute import recompute_activations
+from sce_video.models.split_norm import split_batch_norms
 from sce_video.optim.schedules import EMA_SHAPES, Ramp, RampToFinal
 
 
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
     """The method, with the networks, scheduled scalars and settings of METHOD that its constructor takes."""
     method = METHODS[cfg.METHOD.NAME]
-    return method(
+    built = method(
         **_networks(cfg, keyword_names(method)),
         scheduled={name: _scheduled(cfg, name, steps_per_epoch) for name in method.SCALARS},
         **settings_for(method, cfg.METHOD),
     )
+    if "ema_momentum" in method.SCALARS:
+        _split_momentum_norms(built, groups=cfg.MODEL.MOMENTUM_NORM_GROUPS)
+    return built
+
+
+def _split_momentum_norms(method: Method, *, groups: int) -> None:
+    if groups == 1:
+        return
+    if num_ranks() > 1:  # on several GPUs batch norm is synchronised
+        raise ConfigError(f"MODEL.MOMENTUM_NORM_GROUPS is {groups}; on {num_ranks()} ranks it must be 1")
+    split_batch_norms(method.get_submodule("momentum_backbone"), groups=groups)
 
 
 def _networks(cfg: CfgNode, names: tuple[str, ...]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def _check_training(cfg: CfgNode) -> None:
     parts, batch = cfg.TRAIN.ACCUMULATION_STEPS, cfg.TRAIN.GLOBAL_BATCH_SIZE
     _require(batch % parts == 0, cfg, "TRAIN.GLOBAL_BATCH_SIZE", f"TRAIN.ACCUMULATION_STEPS {parts} must divide it")
     _require(batch // parts >= 2, cfg, "TRAIN.GLOBAL_BATCH_SIZE", "batch norm needs 2 videos in each part")
+    groups, fix = cfg.MODEL.MOMENTUM_NORM_GROUPS, f"it must divide the {batch // parts} videos of a part of the batch"
+    _require(batch // parts % groups == 0, cfg, "MODEL.MOMENTUM_NORM_GROUPS", fix)
     epochs = cfg.TRAIN.NUM_EPOCHS
     for key in (key for key in SETTINGS if key.endswith("WARMUP_EPOCHS")):
         _require(get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")

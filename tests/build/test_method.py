@@ -9,7 +9,7 @@ from torch import nn
 
 from sce_video.build.method import build_method
 from sce_video.config.defaults import default_config
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, ConfigError
 from sce_video.methods.base import Method
 from sce_video.methods.byol import BYOL
 from sce_video.methods.moco_v2 import MoCoV2
@@ -20,6 +20,7 @@ from sce_video.methods.simclr import SimCLR
 from sce_video.methods.table import METHODS
 from sce_video.models.backbones import make_backbone
 from sce_video.models.heads import mlp
+from sce_video.models.split_norm import SplitBatchNorm
 from sce_video.models.weights import save_backbone
 from tests.models.inputs import INPUT
 
@@ -205,3 +206,14 @@ def test_weights_are_initialised_in_the_order_backbone_predictor_projector() -> 
         following = method.get_submodule(f"momentum_{part}")
         assert all(map(torch.equal, following.parameters(), expected[part].parameters()))
         assert not any(each.requires_grad for each in following.parameters())
+
+
+def test_the_momentum_encoder_alone_has_norms_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = config("MODEL.MOMENTUM_NORM_GROUPS", 4)
+    method = build_method(cfg, steps_per_epoch=5)
+    split = {name.partition(".")[0] for name, part in method.named_modules() if isinstance(part, SplitBatchNorm)}
+    assert split == {"momentum_backbone"}
+    assert list(method.state_dict()) == list(build_method(config(), steps_per_epoch=5).state_dict())
+    monkeypatch.setattr("sce_video.build.method.num_ranks", lambda: 2)
+    with pytest.raises(ConfigError, match="MODEL.MOMENTUM_NORM_GROUPS is 4; on 2 ranks it must be 1"):
+        build_method(cfg, steps_per_epoch=5)

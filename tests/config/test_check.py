@@ -247,6 +247,11 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         ["TRAIN.GLOBAL_BATCH_SIZE is 64", "TRAIN.ACCUMULATION_STEPS 3 must divide"],
     ),
     (
+        "groups that do not divide a part",
+        ["TRAIN.ACCUMULATION_STEPS", "4", "MODEL.MOMENTUM_NORM_GROUPS", "3"],
+        ["MODEL.MOMENTUM_NORM_GROUPS is 3", "must divide the 16 videos"],
+    ),
+    (
         "one video in a part",
         ["TRAIN.ACCUMULATION_STEPS", "64"],
         ["TRAIN.GLOBAL_BATCH_SIZE is 64", "2 videos in each part"],

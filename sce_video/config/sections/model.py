@@ -23,6 +23,9 @@ MODEL.PROJECTOR_DIMS = number([1024, 1024, 256], PRETRAINING, least=1, most=MOST
 MODEL.PROJECTOR_ENDS_WITH_NORM = flag(True, PRETRAINING)
 # Width of the predictor's hidden layer; 0: no predictor.
 MODEL.PREDICTOR_HIDDEN_DIM = number(1024, PRETRAINING, methods_with("predictor"), least=0, most=MOST_WIDTH)
+# The batch norms of the momentum backbone see each of this many equal parts of a batch by itself; 1: the whole batch,
+# like all others (SCE's CIFAR recipe: 8, as with shuffled batch norm on 8 devices).
+MODEL.MOMENTUM_NORM_GROUPS = number(1, PRETRAINING, methods_with("ema_momentum"), least=1, most=2**16)
 
 # Finetuning: dropout probability before the classifier (SCE: 0.8), and how many of the backbone's last blocks are
 # trained; -1 is all, 0 only the classifier. Frozen blocks keep their weights and batch norm statistics.
