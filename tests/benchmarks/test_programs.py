@@ -60,6 +60,7 @@ def test_decode(one_video: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_loader(one_video: Path, tmp_path: Path) -> None:
     ratios, rows = results_of("loader", one_video, "--quick", json_file=tmp_path / "loader.json")
     for ratio in ("1_worker_vs_pytorchvideo", "1_worker_share_of_decoder", "scaling_2_workers"):
