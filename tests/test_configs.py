@@ -21,8 +21,11 @@ from sce_video.launch.local import run_task
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 NAMES = [file.stem for file in CONFIGS]
-# After shrinking, identical to the configs of UCF101, K400 and 8 frames.
-SHRUNK_ALIKE = ("hmdb51_", "k200_", "k400_sce_r3d50_16f", "k400_sce_r3d18_small")
+# After shrinking, identical to the configs of UCF101, K400, 8 frames and CIFAR-10, or only another network.
+SHRUNK_ALIKE = (
+    *("hmdb51_", "k200_", "k400_sce_r3d50_16f", "k400_sce_r3d18_small"),
+    *("cifar100_", "stl10_", "cifar10_knn", "cifar10_linear"),
+)
 # The baselines on K400 are the demo's, on the network of `k400_sce_r3d50`; tests/tools has local views.
 BASELINES = ("moco_v2", "moco_v3", "ressl", "byol", "simclr")
 RARELY_RUN = (*SHRUNK_ALIKE, "k400_sce_r3d50_multicrop", *(f"k400_{name}" for name in BASELINES))
@@ -44,6 +47,7 @@ def test_there_are_the_promised_configs() -> None:
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
         *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "jhmdb_linear_features"),
+        *("cifar10_sce_r18", "cifar100_sce_r18", "stl10_sce_r18", "cifar10_knn", "cifar10_linear"),
         *("demo_sce", "demo_knn", "folder_sce", "folder_knn", "folder_extract"),
     }
     assert promised <= set(NAMES)
@@ -82,7 +86,8 @@ def test_config_builds_at_full_size(file: Path) -> None:
         optimizer = build_optimizer(cfg, model)
     schedules, plan = build_schedules(cfg, 7, model), build_plan(cfg, steps_per_epoch=7)
     if "ema_momentum" in model.SCALARS:
-        assert schedules.at(plan.num_steps - 1).method["ema_momentum"] == pytest.approx(1.0)
+        last = cfg.METHOD.EMA_MOMENTUM if cfg.METHOD.EMA_SHAPE == "constant" else 1.0
+        assert schedules.at(plan.num_steps - 1).method["ema_momentum"] == pytest.approx(last)
     assert_all_optimized(optimizer, model)
 
 
@@ -134,6 +139,8 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
         shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
     if cfg.CLIP.LOCAL_SIZES_PIXELS != [0]:
         shrunk["CLIP.LOCAL_SIZES_PIXELS"] = ",".join("32" for _ in cfg.CLIP.LOCAL_SIZES_PIXELS)
+    if cfg.MODEL.MOMENTUM_NORM_GROUPS > 1:
+        shrunk["MODEL.MOMENTUM_NORM_GROUPS"] = 2
     if cfg.TASK == "pretrain":
         shrunk["TRAIN.PRECISION"] = "fp32"  # fp16 needs a GPU; evaluation must run with the config's own precision
     overrides = [str(text) for pair in shrunk.items() for text in pair]
