@@ -32,8 +32,8 @@ _ONE_SPLIT = When(("TASK", "EVAL.SPLITS"), lambda task, splits: splits == [0], "
 
 DATA = Section()
 # How the videos are listed: "list" (lines `path label` or `path,label`, or a manifest from tools/prepare_data.py);
-# "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "moments" (official files);
-# "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
+# "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "diving48", "moments" (official
+# files);# "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
 # images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "jpeg_npz" (JPEG images of one size in a
 # .npz file); "shards" (tar files in WebDataset format). docs/data.md describes each.
 DATA.SOURCE = choice("list", *SOURCES)
@@ -52,8 +52,8 @@ DATA.LIST_COLUMNS = choice(
     *("", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
     conditions=[when("DATA.SOURCE", "list")],
 )
-# Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "moments"), and the split to use
-# ("ucf101" and "hmdb51"; "list" if TRAIN or TEST contains {split}).
+# Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "diving48", "moments"), and the split
+# to use ("ucf101" and "hmdb51"; "list" if TRAIN or TEST contains {split}).
 DATA.SPLITS_DIR = path("", when("DATA.SOURCE", *sources_where(lambda source: source.has_official_files)))
 DATA.SPLIT = choice(1, 1, 2, 3, conditions=[_OF_A_SPLIT, _ONE_SPLIT])
 # Library that decodes video files: "pyav" (correct on all of them), "torchcodec", "decord", or "auto": torchcodec if it

@@ -1,6 +1,7 @@
 """Readers of lists and data sets, one module per family; each returns `ListedVideos`."""
 
 from sce_video.data.sources.class_names import ClassNames
+from sce_video.data.sources.diving48 import read_diving48
 from sce_video.data.sources.folders import (
     class_folders,
     read_class_folders,
@@ -24,6 +25,7 @@ __all__ = [
     "read_cifar10",
     "read_cifar100",
     "read_class_folders",
+    "read_diving48",
     "read_folder",
     "read_frame_folders",
     "read_hmdb51",

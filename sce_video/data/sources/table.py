@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sce_video.data.sources.diving48 import DIVING48
 from sce_video.data.sources.folders import CLASS_FOLDERS, FOLDER, FRAME_FOLDERS, IMAGE_FOLDERS
 from sce_video.data.sources.jpeg_npz import JPEG_NPZ
 from sce_video.data.sources.kinetics import KINETICS, KINETICS200
@@ -21,6 +22,7 @@ SOURCES: dict[str, Source] = {
     "ucf101": UCF101,
     "hmdb51": HMDB51,
     "ssv2": SSV2,
+    "diving48": DIVING48,
     "moments": MOMENTS,
     "class_folders": CLASS_FOLDERS,
     "frame_folders": FRAME_FOLDERS,
