@@ -24,7 +24,7 @@ NAMES = [file.stem for file in CONFIGS]
 # After shrinking, identical to the configs of UCF101, K400, 8 frames and CIFAR-10, or only another network.
 SHRUNK_ALIKE = (
     *("hmdb51_", "k200_", "k400_sce_r3d50_16f", "k400_sce_r3d18_small"),
-    *("cifar100_", "stl10_", "cifar10_knn", "cifar10_linear"),
+    *("cifar100_", "stl10_", "cifar10_knn", "cifar10_linear", "ssv2_", "diving48_"),
 )
 # The baselines on K400 are the demo's, on the network of `k400_sce_r3d50`; tests/tools has local views.
 BASELINES = ("moco_v2", "moco_v3", "ressl", "byol", "simclr")
@@ -44,6 +44,7 @@ def test_there_are_the_promised_configs() -> None:
             "k200_sce_r3d18_baseline",
         ),
         *("k400_linear", "k400_linear_small", "k200_linear", "k200_linear_small", "ucf101_knn"),
+        *("k200_supervised_r3d18", "ssv2_finetune", "ssv2_linear", "diving48_finetune"),
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
         *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "jhmdb_linear_features"),

@@ -33,9 +33,9 @@ _ONE_SPLIT = When(("TASK", "EVAL.SPLITS"), lambda task, splits: splits == [0], "
 DATA = Section()
 # How the videos are listed: "list" (lines `path label` or `path,label`, or a manifest from tools/prepare_data.py);
 # "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "diving48", "moments" (official
-# files);# "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or still
-# images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "jpeg_npz" (JPEG images of one size in a
-# .npz file); "shards" (tar files in WebDataset format). docs/data.md describes each.
+# files); "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or
+# still images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "jpeg_npz" (JPEG images of one size
+# in a .npz file); "shards" (tar files in WebDataset format). docs/data.md describes each.
 DATA.SOURCE = choice("list", *SOURCES)
 # Folder that video paths are relative to, or the URL of a remote one (s3://, https://, other fsspec protocols).
 DATA.ROOT = free(path_or_url(""))
