@@ -18,12 +18,13 @@ from sce_video.optim.schedules import EMA_SHAPES, Ramp, RampToFinal
 
 
 def build_method(cfg: CfgNode, *, steps_per_epoch: int) -> Method:
-    """The method, with the networks, scheduled scalars and settings of METHOD that its constructor takes."""
+    """The method, with the networks, scheduled scalars and settings of METHOD and CLIP that its constructor takes."""
     method = METHODS[cfg.METHOD.NAME]
     built = method(
         **_networks(cfg, keyword_names(method)),
         scheduled={name: _scheduled(cfg, name, steps_per_epoch) for name in method.SCALARS},
         **settings_for(method, cfg.METHOD),
+        **settings_for(method, cfg.CLIP),
     )
     if "ema_momentum" in method.SCALARS:
         _split_momentum_norms(built, groups=cfg.MODEL.MOMENTUM_NORM_GROUPS)

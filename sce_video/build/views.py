@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
 from fvcore.common.config import CfgNode
@@ -21,15 +22,19 @@ from sce_video.data.dataset import ClipSampling
 
 
 def build_views(cfg: CfgNode) -> list[ViewSpec]:
-    """The two global views of pretraining, then its local views; training on labels uses the first."""
+    """The global views of pretraining, then its local views; training on labels uses the first."""
     aug, clip = cfg.AUG, cfg.CLIP
     recipes = [
         _recipe(cfg, _crop(cfg), _strong_ops(cfg, blur=blur, solarize=solarize))
         for blur, solarize in zip(aug.BLUR_PROBABILITIES, aug.SOLARIZE_PROBABILITIES, strict=True)
     ]
     if aug.VIEW_1_IS_WEAK:
-        recipes[0] = replace(recipes[0], temporal_difference_probability=0.0, ops=(Flip(aug.FLIP_PROBABILITY),))
-    global_views = [ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS) for recipe in recipes]
+        weak = replace(recipes[0], temporal_difference_probability=0.0, ops=(Flip(aug.FLIP_PROBABILITY),))
+        recipes = [weak] + recipes[1:] * (clip.NUM_GLOBAL_VIEWS - 1)
+    global_views = [
+        ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS)
+        for recipe in islice(cycle(recipes), clip.NUM_GLOBAL_VIEWS)
+    ]
     return global_views if clip.LOCAL_SIZES_PIXELS == [0] else [*global_views, *_local_views(cfg)]
 
 

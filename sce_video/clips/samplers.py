@@ -108,7 +108,8 @@ def decreasing_distance_pair(
     return _placed(clip_seconds, latest, first=first, distance=distance, position=position)
 
 
-# Samplers for the two global views. Keyword arguments other than the generators are settings.
+# Samplers for two global views, independent_spans for any number. Keyword arguments other than the generators are
+# settings.
 PAIRS: dict[str, Callable[..., list[ClipSpan]]] = {
     "independent": independent_spans,
     "distance": bounded_distance_pair,
@@ -119,7 +120,7 @@ PAIRS: dict[str, Callable[..., list[ClipSpan]]] = {
 def pair_then_independent(
     video_seconds: float, clip_seconds: Sequence[float], *, pair: SpanSampler, generators: Sequence[torch.Generator]
 ) -> list[ClipSpan]:
-    """Spans of the two global views by `pair`, of the other views by `independent_spans`.
+    """Spans of the first two views by `pair`, of the other views by `independent_spans`.
 
     Raises:
         ValueError: fewer than two views, and as `pair`.

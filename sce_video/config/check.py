@@ -65,6 +65,9 @@ def _check_views(cfg: CfgNode) -> None:
     if cfg.AUG.VIEW_1_IS_WEAK:
         for key in ("AUG.BLUR_PROBABILITIES", "AUG.SOLARIZE_PROBABILITIES"):
             _require(get(cfg, key)[0] == 0, cfg, key, "AUG.VIEW_1_IS_WEAK needs 0 for view 1")
+    is_possible = cfg.CLIP.NUM_GLOBAL_VIEWS == 2 or cfg.CLIP.PAIR == "independent"
+    fix = f"it is for two global views, CLIP.NUM_GLOBAL_VIEWS is {cfg.CLIP.NUM_GLOBAL_VIEWS}; use independent"
+    _require(is_possible, cfg, "CLIP.PAIR", fix)
     if cfg.CLIP.LOCAL_SIZES_PIXELS != [0]:
         _check_local_views(cfg)
     if cfg.AUG.CROP == "short_side":

@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NUM_GLOBAL_VIEWS = 2
-
 
 class Scheduled(Protocol):
     """A scalar that may change during a run; see `optim.schedules`."""
@@ -24,21 +22,22 @@ class Method(nn.Module, ABC):
 
     `backbone` is the part that is saved and evaluated. `SCALARS` names the scalars that the method needs at every step;
     they are passed as `at`, and logged. A constructor takes, by keyword, those it needs of `scheduled`, the networks
-    (`backbone`, `projector`, `predictor`), `embedding_dim`, and settings named like their keys of METHOD.
+    (`backbone`, `projector`, `predictor`), `embedding_dim`, and settings named like their keys of METHOD or CLIP.
 
     Args:
         scheduled: schedule of each of `SCALARS`.
+        num_global_views: G >= 2; a method that takes other numbers than two has this argument.
     Raises:
         ValueError: one of `SCALARS` is missing, or another scalar is scheduled.
     """
 
     SCALARS: ClassVar[tuple[str, ...]] = ()
     NEEDS_PREDICTOR: ClassVar[bool] = False
-    TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # more than two views
+    TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # after the global ones
     GATHERS_EMBEDDINGS: ClassVar[bool] = True  # of global views, over ranks
     backbone: nn.Module
 
-    def __init__(self, *, scheduled: Mapping[str, Scheduled]) -> None:
+    def __init__(self, *, scheduled: Mapping[str, Scheduled], num_global_views: int = 2) -> None:
         super().__init__()
         if set(scheduled) != set(self.SCALARS):
             raise ValueError(
@@ -46,21 +45,23 @@ class Method(nn.Module, ABC):
                 f"it needs them for {', '.join(self.SCALARS) or 'none'}"
             )
         self.scheduled = {name: scheduled[name] for name in self.SCALARS}
+        self.num_global_views = num_global_views
 
     @abstractmethod
     def forward(self, views: Sequence[Tensor], *, at: Mapping[str, float]) -> Tensor:
         """Mean loss over this rank's videos, a float32 scalar.
 
         Args:
-            views: of the same B videos, each float (B, C, T, H, W): two global views, then local ones if the method
+            views: of the same B videos, each float (B, C, T, H, W): the global views, then local ones if the method
                 takes them, which may have other sizes.
             at: values of `SCALARS` at this step.
         """
 
     def require_views(self, views: Sequence[Tensor]) -> None:
         """Raise ValueError if the number of views is not one that the method takes."""
-        if len(views) < NUM_GLOBAL_VIEWS or (len(views) > NUM_GLOBAL_VIEWS and not self.TAKES_LOCAL_VIEWS):
-            taken = "two or more" if self.TAKES_LOCAL_VIEWS else "two"
+        num_local = len(views) - self.num_global_views
+        if num_local < 0 or (num_local > 0 and not self.TAKES_LOCAL_VIEWS):
+            taken = f"{self.num_global_views} or more" if self.TAKES_LOCAL_VIEWS else str(self.num_global_views)
             raise ValueError(f"there are {len(views)} views; {type(self).__name__} takes {taken}")
 
     def finish_step(self, *, at: Mapping[str, float]) -> None:

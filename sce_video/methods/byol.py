@@ -1,15 +1,18 @@
-"""BYOL: queries predict the keys of the other view, without negatives (arXiv:2006.07733)."""
+"""BYOL: queries predict the keys of the other views, without negatives (arXiv:2006.07733)."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import permutations
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from sce_video.methods.momentum import MomentumMethod
 
 
 class BYOL(MomentumMethod):
-    """BYOL with a symmetric loss, the two directions summed as in the paper.
+    """BYOL, both directions of a pair of views summed as in the paper; of more views the mean over all pairs.
 
     Without a predictor it can collapse to a constant.
     """
@@ -22,10 +25,10 @@ class BYOL(MomentumMethod):
         """Mean over videos of the summed squared distances between query and key, in [0, 8].
 
         Args:
-            views: two, float (B, C, T, H, W), of the same B videos.
+            views: float (B, C, T, H, W), of the same B videos.
         """
         self.require_views(views)
-        view_1, view_2 = views
-        query_1, query_2 = self.encode_query(view_1), self.encode_query(view_2)  # (B, D)
-        key_1, key_2 = self.encode_key(view_1), self.encode_key(view_2)
-        return ((query_1 - key_2).square().sum(dim=1) + (query_2 - key_1).square().sum(dim=1)).mean()
+        queries, keys = ([encode(view) for view in views] for encode in (self.encode_query, self.encode_key))
+        directions = list(permutations(range(len(views)), 2))
+        distances = [(queries[asking] - keys[of]).square().sum(dim=1) for asking, of in directions]  # each (B,)
+        return reduce(torch.add, distances).mean() / (len(directions) / 2)

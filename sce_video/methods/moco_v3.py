@@ -1,6 +1,8 @@
 """MoCo v3: InfoNCE between queries and the keys of the batch, without a queue (arXiv:2104.02057)."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import permutations
 from typing import ClassVar
 
 import torch
@@ -12,7 +14,7 @@ from sce_video.methods.momentum import MomentumMethod
 
 
 class MoCoV3(MomentumMethod):
-    """MoCo v3 with a symmetric loss, the two directions summed as in the paper."""
+    """MoCo v3, both directions of a pair of views summed as in the paper; of more views the mean over all pairs."""
 
     SCALARS: ClassVar = ("temperature", "ema_momentum")
 
@@ -20,18 +22,18 @@ class MoCoV3(MomentumMethod):
         """Sum of the losses of both directions, each times 2 * temperature.
 
         Args:
-            views: two, float (B, C, T, H, W), of the same B videos.
+            views: float (B, C, T, H, W), of the same B videos.
         """
         self.require_views(views)
-        view_1, view_2 = views
-        queries = [self.encode_query(view_1), self.encode_query(view_2)]  # (B, D)
-        keys = [gathered_rows(self.encode_key(view)) for view in (view_2, view_1)]  # (N, D), each of the other view
-        temperature = at["temperature"]
-        with torch.autocast(view_1.device.type, enabled=False):
-            first = rank() * len(view_1)  # index of this rank's first key
-            positives = torch.arange(first, first + len(view_1), device=view_1.device)
+        queries = [self.encode_query(view) for view in views]  # each (B, D)
+        keys = [gathered_rows(self.encode_key(view)) for view in reversed(views)][::-1]  # each (N, D)
+        directions = list(permutations(range(len(views)), 2))
+        temperature, device = at["temperature"], views[0].device
+        with torch.autocast(device.type, enabled=False):
+            first = rank() * len(views[0])  # index of this rank's first key
+            positives = torch.arange(first, first + len(views[0]), device=device)
             losses = [
-                info_nce(query, others, positive_index=positives, temperature=temperature)
-                for query, others in zip(queries, keys, strict=True)
+                info_nce(queries[asking], keys[of], positive_index=positives, temperature=temperature)
+                for asking, of in directions
             ]
-        return 2 * temperature * (losses[0] + losses[1])
+        return 2 * temperature * reduce(torch.add, losses) / (len(directions) / 2)

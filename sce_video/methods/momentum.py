@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from sce_video.methods.base import Method, Scheduled, unit
+from sce_video.methods.base import Method, unit
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,7 +39,7 @@ class MomentumMethod(Method):
         backbone: (B, C, T, H, W) -> (B, F).
         projector: (B, F) -> (B, D).
         predictor: (B, D) -> (B, D); `nn.Identity()` for none.
-        scheduled: schedules of the scalars, with `ema_momentum` among them.
+        others: see `Method`; `ema_momentum` is among the scheduled scalars.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class MomentumMethod(Method):
         backbone: nn.Module,
         projector: nn.Module,
         predictor: nn.Module,
-        scheduled: Mapping[str, Scheduled],
+        **others: Any,
     ) -> None:
-        super().__init__(scheduled=scheduled)
+        super().__init__(**others)
         self.backbone = backbone
         self.projector = projector
         self.predictor = predictor

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
-from sce_video.methods.base import NUM_GLOBAL_VIEWS
 from sce_video.methods.momentum import MomentumMethod
 from sce_video.methods.queue import KeyQueue
 
@@ -23,7 +22,7 @@ class QueueMethod(MomentumMethod):
     Args:
         embedding_dim: D.
         queue_length: number of past keys, K >= 0.
-        symmetric: both global views are keys, each for the queries of all other views; otherwise the first view is the
+        symmetric: all global views are keys, each for the queries of all other views; otherwise the first view is the
             key and all other views are queries.
         views_together: views of one size go through an encoder in one batch, so that batch norm sees all of them;
             otherwise one after another, as in every official recipe.
@@ -59,11 +58,11 @@ class QueueMethod(MomentumMethod):
         """Mean loss over the pairs of views, a float32 scalar; the keys are enqueued in `finish_step`.
 
         Args:
-            views: two global views, then local ones if the method takes them; float (B, C, T, H, W), of the same B
+            views: the global views, then local ones if the method takes them; float (B, C, T, H, W), of the same B
                 videos.
         """
         self.require_views(views)
-        keyed = range(NUM_GLOBAL_VIEWS if self.symmetric else 1)
+        keyed = range(self.num_global_views if self.symmetric else 1)
         asked = range(0 if self.symmetric else 1, len(views))  # the only view with a key has no query
         encoded = self._encoded(self.encode_query, views[asked.start :])
         queries = dict(zip(asked, encoded, strict=True))  # each (B, D)

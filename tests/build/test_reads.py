@@ -24,7 +24,7 @@ READ_BUT_UNUSED = {
     "EVAL.RETRIEVAL_LEVEL",  # features per video or per clip
     "DATA.TEST",
     "CLIP.PAIR",  # with one clip
-    *("CLIP.LOCAL_SIZES_PIXELS", "AUG.VIEW_1_IS_WEAK"),  # to know that there are none
+    *("CLIP.NUM_GLOBAL_VIEWS", "CLIP.LOCAL_SIZES_PIXELS", "AUG.VIEW_1_IS_WEAK"),  # of other tasks and methods
     "EVAL.FEATURES_DIR",  # after finetuning only the output folder is used
     *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
     "CLIP.FRAME_STRIDE",
@@ -55,9 +55,9 @@ RUNS = {
     "pretrain, MoCo v2": "TASK pretrain METHOD.NAME moco_v2",
     "pretrain, ReSSL with local views": (
         "TASK pretrain METHOD.NAME ressl AUG.VIEW_1_IS_WEAK true CLIP.LOCAL_SIZES_PIXELS 32 "
-        "AUG.LOCAL_BLUR_PROBABILITY 0.5"
+        "AUG.LOCAL_BLUR_PROBABILITY 0.5 CLIP.NUM_GLOBAL_VIEWS 3"
     ),
-    "pretrain, BYOL": "TASK pretrain METHOD.NAME byol MODEL.PREDICTOR_HIDDEN_DIM 16",
+    "pretrain, BYOL": "TASK pretrain METHOD.NAME byol MODEL.PREDICTOR_HIDDEN_DIM 16 CLIP.NUM_GLOBAL_VIEWS 3",
     "pretrain, SimCLR": "TASK pretrain METHOD.NAME simclr METHOD.TEMPERATURE_WARMUP_EPOCHS 1",
     "finetune": "TASK finetune OPTIM.NAME sgd",
     "linear": "TASK linear",

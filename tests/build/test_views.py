@@ -69,6 +69,15 @@ def test_a_weak_view_is_a_cropped_and_perhaps_mirrored_clip(tmp_path: Path) -> N
     assert 3 <= sum(is_mirrored) <= 13
 
 
+def test_recipes_of_more_global_views_take_turns_and_only_the_first_is_weak(tmp_path: Path) -> None:
+    two, four = (build_views(config(tmp_path, "CLIP.NUM_GLOBAL_VIEWS", number)) for number in (2, 4))
+    assert four == two + two
+    weak = ("AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,1")
+    first, *others = build_views(config(tmp_path, *weak, "CLIP.NUM_GLOBAL_VIEWS", 4))
+    assert [first, *others[:1]] == build_views(config(tmp_path, *weak))
+    assert others == others[:1] * 3
+
+
 def starts(cfg, video_seconds: float) -> list[tuple[float, float]]:
     sampling = build_clip_sampling(cfg)
     found = []

@@ -217,6 +217,16 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         ["CLIP.LOCAL_SIZES_PIXELS is [96, 96]", "only METHOD.NAME sce or ressl uses it"],
     ),
     (
+        "more than two clips for a method of two views",
+        ["METHOD.NAME", "simclr", "CLIP.NUM_GLOBAL_VIEWS", "3"],
+        ["CLIP.NUM_GLOBAL_VIEWS is 3", "only METHOD.NAME sce, moco_v2, moco_v3, ressl or byol uses it"],
+    ),
+    (
+        "a pair of more than two clips",
+        ["CLIP.PAIR", "decreasing", "CLIP.NUM_GLOBAL_VIEWS", "3"],
+        ["CLIP.PAIR is 'decreasing'", "CLIP.NUM_GLOBAL_VIEWS is 3; use independent"],
+    ),
+    (
         "areas of local views without any",
         ["AUG.LOCAL_CROP_AREAS", "0.1,0.2"],
         ["AUG.LOCAL_CROP_AREAS is [0.1, 0.2]", "only CLIP.LOCAL_SIZES_PIXELS above 0 uses it"],

@@ -1,6 +1,7 @@
 """The baselines against other people's values and slow loops, and what follows a step."""
 
 import math
+from itertools import combinations
 
 import pytest
 import torch
@@ -45,21 +46,23 @@ def moved(method: Method) -> Method:
     return method.double()
 
 
-def moco_v3() -> Method:
-    return moved(MoCoV3(**branches(), scheduled=still(SCALARS)))  # type: ignore[arg-type]
+def moco_v3(**settings: int) -> Method:
+    return moved(MoCoV3(**branches(), scheduled=still(SCALARS), **settings))  # type: ignore[arg-type]
 
 
-def byol() -> Method:
-    return moved(BYOL(**branches(), scheduled=still({"ema_momentum": 0.9})))  # type: ignore[arg-type]
+def byol(**settings: int) -> Method:
+    return moved(BYOL(**branches(), scheduled=still({"ema_momentum": 0.9}), **settings))  # type: ignore[arg-type]
 
 
-def moco_v2() -> Method:
-    return moved(MoCoV2(**branches(), embedding_dim=4, queue_length=9, scheduled=still(SCALARS)))  # type: ignore[arg-type]
+def moco_v2(**settings: int) -> Method:
+    queue = {"embedding_dim": 4, "queue_length": 9}
+    return moved(MoCoV2(**branches(), **queue, scheduled=still(SCALARS), **settings))  # type: ignore[arg-type]
 
 
-def ressl() -> Method:
+def ressl(**settings: int) -> Method:
     scheduled = still({**SCALARS, "target_temperature": 0.04})
-    return moved(ReSSL(**branches(), embedding_dim=4, queue_length=9, scheduled=scheduled))  # type: ignore[arg-type]
+    queue = {"embedding_dim": 4, "queue_length": 9}
+    return moved(ReSSL(**branches(), **queue, scheduled=scheduled, **settings))  # type: ignore[arg-type]
 
 
 def simclr() -> Method:
@@ -68,9 +71,13 @@ def simclr() -> Method:
     return SimCLR(**parts, scheduled=still({"temperature": 0.2})).double()  # type: ignore[arg-type]
 
 
-def two_views() -> list[Tensor]:
+def some_views(num: int) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
-    return [torch.randn(5, 1, 2, 2, 2, dtype=torch.double, generator=generator) for _ in range(2)]
+    return [torch.randn(5, 1, 2, 2, 2, dtype=torch.double, generator=generator) for _ in range(num)]
+
+
+def two_views() -> list[Tensor]:
+    return some_views(2)
 
 
 def slow_info_nce(query: Tensor, keys: Tensor, positive: int, temperature: float, *, but: int = -1) -> float:
@@ -139,10 +146,19 @@ def test_order_of_the_views_does_not_matter(make) -> None:
     torch.testing.assert_close(method(views, at=RATES), method(views[::-1], at=RATES), rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("make", [moco_v2, moco_v3, ressl, byol])
+def test_the_loss_of_more_views_is_the_mean_over_all_pairs(make) -> None:
+    views = some_views(4)
+    of_pairs = [float(make()(pair, at=RATES).detach()) for pair in combinations(views, 2)]
+    assert max(of_pairs) > 1.1 * min(of_pairs)  # a wrong pairing would show
+    loss = make(num_global_views=4)(views, at=RATES)
+    assert loss.item() == pytest.approx(sum(of_pairs) / 6, rel=1e-12)
+
+
 @pytest.mark.parametrize("make", [moco_v3, byol, simclr])
 def test_methods_of_two_views_refuse_a_third(make) -> None:
-    with pytest.raises(ValueError, match="there are 3 views; (MoCoV3|BYOL|SimCLR) takes two$"):
-        make()([*two_views(), two_views()[0]], at=RATES)
+    with pytest.raises(ValueError, match="there are 3 views; (MoCoV3|BYOL|SimCLR) takes 2$"):
+        make()(some_views(3), at=RATES)
 
 
 @pytest.mark.parametrize("make", [moco_v2, moco_v3, ressl, byol, simclr])

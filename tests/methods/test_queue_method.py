@@ -1,5 +1,6 @@
 """Which pairs of views are compared and which keys are enqueued: others' values with many views, and slow loops."""
 
+import math
 from itertools import product
 
 import pytest
@@ -22,7 +23,7 @@ RESSL_SCALARS = {"temperature": 0.1, "target_temperature": 0.04, "ema_momentum":
 SCALARS = {SCE: SCE_SCALARS, MoCoV2: MOCO_SCALARS, ReSSL: RESSL_SCALARS}
 
 
-def given_embeddings(kind: type[QueueMethod], **settings: bool) -> QueueMethod:
+def given_embeddings(kind: type[QueueMethod], **settings: int) -> QueueMethod:
     """Of a view of 16 numbers the online branch takes the first 8, the momentum branch the others."""
     online = nn.Sequential(nn.Flatten(), nn.Linear(16, 8, bias=False))
     method = kind(
@@ -55,6 +56,33 @@ def test_two_global_and_four_local_views_of_sce(in_batch_keys: bool, expected: f
     assert method(views, at=SCE_SCALARS).item() == pytest.approx(expected, rel=1e-12)
 
 
+def slow_sce(query: Tensor, keys: Tensor, own: int, queue: Tensor, *, in_batch_keys: bool) -> float:
+    """Of one query, from the formula; candidate 0 is the own key."""
+    others = [keys[j] for j in range(len(keys)) if j != own] if in_batch_keys else []
+    candidates = [keys[own], *others, *queue]
+    logits = [float(query @ each) / 0.1 for each in candidates]
+    relations = [math.exp(float(keys[own] @ each) / 0.05) for each in candidates[1:]]
+    targets = [0.5, *(0.5 * each / sum(relations) for each in relations)]
+    log_sum = math.log(sum(map(math.exp, logits)))
+    return sum(target * (log_sum - logit) for target, logit in zip(targets, logits, strict=True))
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("in_batch_keys", [True, False])
+@pytest.mark.parametrize("num_local", [0, 2])
+def test_three_global_views_of_sce_are_its_slow_loop(num_local: int, in_batch_keys: bool, symmetric: bool) -> None:
+    method = given_embeddings(SCE, in_batch_keys=in_batch_keys, symmetric=symmetric, num_global_views=3)
+    views = [view(0.1 * t, 0.05 + 0.1 * t) for t in range(3 + num_local)]
+    losses = []
+    for of, asking in product(range(3 if symmetric else 1), range(3 + num_local)):
+        if of != asking:
+            queries, keys = waves(4, 8, 0.1 * asking), waves(4, 8, 0.05 + 0.1 * of)
+            queue = waves(16, 8, 1.0)
+            losses += [slow_sce(queries[i], keys, i, queue, in_batch_keys=in_batch_keys) for i in range(4)]
+    assert len(losses) == 4 * ((3 + num_local - 1) * 3 if symmetric else 2 + num_local)
+    assert method(views, at=SCE_SCALARS).item() == pytest.approx(sum(losses) / len(losses), rel=1e-12)
+
+
 @pytest.mark.parametrize(("kind", "expected"), [(MoCoV2, 0.607768004963805), (ReSSL, 0.996733398037298)])
 def test_one_direction_of_the_baselines(kind: type[QueueMethod], expected: float) -> None:
     """Computed outside; the query of view 1 and the key of view 2 must not matter."""
@@ -73,14 +101,15 @@ def test_the_symmetric_loss_is_the_mean_of_both_directions(kind: type[QueueMetho
     torch.testing.assert_close(both_ways(views, at=SCALARS[kind]), (there + back) / 2, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize(("symmetric", "num_views"), list(product([True, False], [2, 3])))
-def test_keys_of_the_global_views_are_enqueued(symmetric: bool, num_views: int) -> None:
-    method = given_embeddings(SCE, in_batch_keys=False, symmetric=symmetric)
+@pytest.mark.parametrize(("num_global", "num_local"), [(2, 0), (2, 1), (3, 1)])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_keys_of_the_global_views_are_enqueued(symmetric: bool, num_global: int, num_local: int) -> None:
+    method = given_embeddings(SCE, in_batch_keys=False, symmetric=symmetric, num_global_views=num_global)
     before = method.queue.keys.clone()
-    views = [view(0.1 * t, 0.05 + 0.1 * t) for t in range(num_views)]
+    views = [view(0.1 * t, 0.05 + 0.1 * t) for t in range(num_global + num_local)]
     method(views, at=SCE_SCALARS)
     method.finish_step(at=SCE_SCALARS)
-    new = [waves(4, 8, 0.05), waves(4, 8, 0.15)][: 2 if symmetric else 1]
+    new = [waves(4, 8, 0.05), waves(4, 8, 0.15), waves(4, 8, 0.25)][: num_global if symmetric else 1]
     torch.testing.assert_close(method.queue.keys, torch.cat([*new, before[4 * len(new) :]]), rtol=1e-12, atol=1e-15)
 
 
@@ -145,7 +174,9 @@ def test_the_view_of_the_only_key_is_no_query() -> None:
 
 def test_other_numbers_of_views_are_refused() -> None:
     views = [view(0.1, 0.2)] * 3
-    with pytest.raises(ValueError, match="there are 3 views; MoCoV2 takes two$"):
+    with pytest.raises(ValueError, match="there are 3 views; MoCoV2 takes 2$"):
         given_embeddings(MoCoV2)(views, at=MOCO_SCALARS)
-    with pytest.raises(ValueError, match="there are 1 views; ReSSL takes two or more$"):
+    with pytest.raises(ValueError, match="there are 1 views; ReSSL takes 2 or more$"):
         given_embeddings(ReSSL)(views[:1], at=RESSL_SCALARS)
+    with pytest.raises(ValueError, match="there are 3 views; SCE takes 4 or more$"):
+        given_embeddings(SCE, in_batch_keys=True, num_global_views=4)(views, at=SCE_SCALARS)

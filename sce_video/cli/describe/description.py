@@ -15,7 +15,7 @@ from sce_video.cli.describe.training_step import peak_memory_bytes
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ConfigError, UserError
-from sce_video.methods.base import NUM_GLOBAL_VIEWS, Method
+from sce_video.methods.base import Method
 from sce_video.optim.schedules import LearningRate
 from sce_video.train.traffic import sent_bytes
 
@@ -132,7 +132,7 @@ def _training(
             f"{num_gpus} GPUs"
         )
     is_symmetric = getattr(model, "symmetric", True)  # otherwise the first view has a key and no query
-    num_keys = NUM_GLOBAL_VIEWS if is_symmetric else 1
+    num_keys = cfg.CLIP.NUM_GLOBAL_VIEWS if is_symmetric else 1
     gathers = isinstance(model, Method) and model.GATHERS_EMBEDDINGS
     sent = sent_bytes(
         model,

@@ -13,7 +13,7 @@ _BLURRED = When(
     "AUG.BLUR_PROBABILITIES above 0",
 )
 
-# Pairs of probabilities are for view 1 and view 2; finetuning uses view 1.
+# Pairs of probabilities are for view 1 and view 2, and for further global views in turn; finetuning uses view 1.
 AUG = Section()
 # How a crop is drawn: "area" (random resized crop: share CROP_AREA of the frame, width / height CROP_ASPECT) or
 # "short_side" (as in supervised training: the short side is resized to a random length in CROP_SHORT_SIDE_PIXELS, then
@@ -38,7 +38,7 @@ AUG.BLUR_SIGMA_PIXELS = positive([0.1, 2.0], _BLURRED, most=MOST_SIDE_PIXELS, le
 # Values at or above 0.5 are inverted.
 AUG.SOLARIZE_PROBABILITIES = share([0.0, 0.2], TRAINING, length=2)
 AUG.FLIP_PROBABILITY = share(0.5, TRAINING)
-# View 1 is only cropped and flipped (ReSSL, SCE on CIFAR).
+# View 1 is only cropped and flipped, all other views are as view 2 (ReSSL, SCE on CIFAR).
 AUG.VIEW_1_IS_WEAK = flag(False, PRETRAINING)
 # Local views: range of the share of the frame, [least, most] for all views or for each in turn (SCE on ImageNet: 0.172,
 # 0.86, 0.143, 0.715, 0.114, 0.571, 0.086, 0.429); blur and solarization. All else is as for view 2.

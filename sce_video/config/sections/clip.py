@@ -22,14 +22,18 @@ CLIP.FRAME_CHOICE = choice("uniform", *FRAME_CHOICES)
 CLIP.FRAME_STRIDE = number(1, when_takes("CLIP.FRAME_CHOICE", FRAME_CHOICES, "frame_stride"), least=1, most=100_000)
 # Side of the square training views, pixels.
 CLIP.SIZE_PIXELS = number(112, TRAINING, least=LEAST_SIDE_PIXELS, most=MOST_SIDE_PIXELS)
+# Number of global views, each a clip of its own (rho of arXiv:2104.14558; 2 in all official runs of SCE).
+CLIP.NUM_GLOBAL_VIEWS = number(
+    2, PRETRAINING, when_takes("METHOD.NAME", METHODS, "num_global_views"), least=2, most=100
+)
 # Multi-crop: sides of the local views, pixels, one value per view; 0: none (SCE on ImageNet: 192, 160, 128, 96). Each
 # has a clip of its own, of LOCAL_SECONDS with LOCAL_NUM_FRAMES; 0: as SECONDS and NUM_FRAMES.
 CLIP.LOCAL_SIZES_PIXELS = number([0], PRETRAINING, _TAKES_LOCAL_VIEWS, least=0, most=MOST_SIDE_PIXELS)
 CLIP.LOCAL_SECONDS = number(0.0, LOCAL_VIEWS, least=0, most=DAY_SECONDS)
 CLIP.LOCAL_NUM_FRAMES = number(0, LOCAL_VIEWS, least=0, most=10_000)
-# How the start times of the two pretraining clips are drawn: "independent" (SCE), "distance" (uniformly among pairs
-# whose distance is in the range DISTANCE_SECONDS), "decreasing" (CVRL, arXiv:2008.03800: density of the distance t
-# proportional to 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").
+# How the start times of the global views are drawn: "independent" (SCE); for two views also "distance" (uniformly among
+# pairs whose distance is in the range DISTANCE_SECONDS), "decreasing" (CVRL, arXiv:2008.03800: density of the distance
+# t proportional to 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").
 CLIP.PAIR = choice("independent", *PAIRS, conditions=[PRETRAINING])
 CLIP.DISTANCE_SECONDS = number(
     [0.0, 3600.0], when_takes("CLIP.PAIR", PAIRS, "distance_seconds"), least=0, most=DAY_SECONDS, length=2, rising=True

@@ -44,8 +44,8 @@ METHOD.TARGET_TEMPERATURE_WARMUP_SHAPE = choice("cosine", *RAMP_SHAPES, conditio
 METHOD.QUEUE_LENGTH = number(65536, methods_with("queue_length"), least=0, most=2**24)
 # Also contrast with the other keys of the batch (off in all official runs).
 METHOD.IN_BATCH_KEYS = flag(False, methods_with("in_batch_keys"))
-# Both global views give keys, each for the queries of all other views; otherwise only view 1 gives keys, for the
-# queries of the others (MoCo v2, ReSSL, SCE on CIFAR).
+# All global views give keys, each for the queries of all other views; otherwise only view 1 gives keys, for the queries
+# of the others (MoCo v2, ReSSL, SCE on CIFAR).
 METHOD.SYMMETRIC = flag(True, methods_with("symmetric"))
 # Views of one size go through an encoder in one batch, so that batch norm sees all of them; otherwise one after another
 # (all official runs).

@@ -40,16 +40,16 @@ def small(motion_videos: Path, *overrides: object) -> list[str]:
 
 
 def test_a_pretraining_with_its_videos(motion_videos: Path) -> None:
-    """24 videos, 3 of each of 8 motions; rates are per 256 videos."""
-    overrides = small(motion_videos, "OPTIM.BASE_LR", 0.64, "METHOD.NAME", "sce")
+    """24 videos, 3 of each of 8 motions; rates are per 256 videos; every global view has keys."""
+    overrides = small(motion_videos, "OPTIM.BASE_LR", 0.64, "METHOD.NAME", "sce", "CLIP.NUM_GLOBAL_VIEWS", 3)
     cfg = load_config(CONFIGS[0].parent / "demo_sce.yaml", overrides)
     described = describe(cfg, num_gpus=2)
     cost = described.training
     assert cost is not None
     assert (cost.list, cost.steps_per_epoch, cost.videos_at_once) == ("24 videos", 3, 4)
     assert cost.peak_lr == pytest.approx(0.02)
-    assert [(view.num_frames, view.size_pixels) for view in described.views] == [(2, 32)] * 2
-    assert cost.sent_bytes["embeddings"] == 2 * 4 * cfg.MODEL.PROJECTOR_DIMS[-1] * 4
+    assert [(view.num_frames, view.size_pixels) for view in described.views] == [(2, 32)] * 3
+    assert cost.sent_bytes["embeddings"] == 3 * 4 * cfg.MODEL.PROJECTOR_DIMS[-1] * 4
     assert list(described.parameters) == ["backbone", "projector", "momentum_backbone", "momentum_projector"]
     assert cost.sent_bytes["gradients"] == 4 * (described.parameters["backbone"] + described.parameters["projector"])
 
