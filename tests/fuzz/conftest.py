@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-SECONDS = float(os.environ.get("SCE_FUZZ_SECONDS", "8"))
+SECONDS = float(os.environ.get("SCE_FUZZ_SECONDS", "4"))
 _MOST_SECONDS = 30.0  # for one input of a few kilobytes
 _MOST_GROWTH_BYTES = 512 * 2**20
 

@@ -49,28 +49,34 @@ def overrides(videos: Path, output_dir: Path, **changes: str) -> list[str]:
     return used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings)
 
 
-def test_from_videos_to_numbers(motion_videos: Path, tmp_path: Path) -> None:
+def test_from_videos_to_numbers(
+    motion_videos: Path, tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pretraining in a process of its own."""
     pretrained = run_net(*overrides(motion_videos, tmp_path / "pretrain"))
     assert pretrained.returncode == 0, pretrained.stderr
     assert "clips/s" in pretrained.stderr
     assert " clips/s, wait " in pretrained.stderr
     for task, name in (("knn", "knn_top1"), ("finetune", "finetune_top1")):  # tests/tasks has the others
         checkpoint = str(tmp_path / "pretrain")
-        evaluated = run_net(*overrides(motion_videos, tmp_path / task, TASK=task, EVAL__CHECKPOINT=checkpoint))
-        assert evaluated.returncode == 0, evaluated.stderr
-        assert name in evaluated.stderr
-        assert "8 of 8 test videos evaluated" in evaluated.stderr
-        assert ("against 24 of 24 training videos" in evaluated.stderr) == (task == "knn")
+        settings = overrides(motion_videos, tmp_path / task, TASK=task, EVAL__CHECKPOINT=checkpoint)
+        assert tool("run_net", "--cfg", "configs/demo_sce.yaml", *settings) == 0
+        shown = capsys.readouterr().err
+        assert name in shown
+        assert "8 of 8 test videos evaluated" in shown
+        assert ("against 24 of 24 training videos" in shown) == (task == "knn")
         assert (tmp_path / task / "report.html").is_file()
         results = json.loads((tmp_path / task / "results.json").read_text())
         assert 0 <= results["metrics"][name] <= 1
         assert (results["num_evaluated"], results["num_expected"]) == (8, 8)
         assert results["protocol"]["num_clips"] == 2
         assert results["weights"].endswith("backbone.safetensors")
-        assert "Traceback" not in evaluated.stderr
+        assert "Traceback" not in shown
 
 
-def test_two_global_and_four_local_views_of_other_sizes_and_lengths(motion_videos: Path, tmp_path: Path) -> None:
+def test_two_global_and_four_local_views_of_other_sizes_and_lengths(
+    motion_videos: Path, tmp_path: Path, tool: Callable[..., int]
+) -> None:
     local = {
         "CLIP.LOCAL_SIZES_PIXELS": "40,40,36,32",
         "CLIP.LOCAL_SECONDS": "0.25",
@@ -78,8 +84,8 @@ def test_two_global_and_four_local_views_of_other_sizes_and_lengths(motion_video
         "AUG.LOCAL_CROP_AREAS": "0.3,0.9,0.3,0.8,0.2,0.7,0.1,0.5",
     }
     settings = {**SMALL, **local, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path)}
-    ran = run_net(*used_overrides(REPOSITORY / "configs/demo_sce.yaml", settings))
-    assert ran.returncode == 0, ran.stderr
+    config = REPOSITORY / "configs/demo_sce.yaml"
+    assert tool("run_net", "--cfg", config, *used_overrides(config, settings)) == 0
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert all(0 < line["loss"] < 10 for line in lines)
     state = torch.load(tmp_path / "checkpoints" / "step_00000003.pt", weights_only=True)

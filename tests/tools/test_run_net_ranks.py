@@ -18,7 +18,7 @@ import torch
 from sce_video.errors import PEER_LOST_EXIT_CODE
 from sce_video.runtime.checkpoints import CheckpointFolder
 from tests.settings import used_overrides
-from tests.tools.test_run_net import SMALL
+from tests.tools.test_run_net import SMALL, overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -212,12 +212,15 @@ def test_an_error_is_one_line_whichever_rank_raises_it(
     assert "Traceback" not in done.stderr
 
 
-def test_a_second_run_in_one_folder_is_refused(motion_videos: Path, tmp_path: Path) -> None:
+def test_a_second_run_in_one_folder_is_refused(
+    motion_videos: Path, tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     first = long_run(motion_videos, tmp_path)
-    done = on_two(motion_videos, tmp_path, TRAIN__NUM_EPOCHS="2000", TRAIN__CHECKPOINT_EVERY_EPOCHS="0")
-    assert done.returncode == 2
-    assert f"{tmp_path} is in use by process {first.pid} on {socket.gethostname()}" in done.stderr
-    assert "Traceback" not in done.stderr
+    same = overrides(motion_videos, tmp_path, TRAIN__NUM_EPOCHS="2000", TRAIN__CHECKPOINT_EVERY_EPOCHS="0")
+    assert tool("run_net", "--cfg", "configs/demo_sce.yaml", *same) == 2
+    shown = capsys.readouterr().err
+    assert f"{tmp_path} is in use by process {first.pid} on {socket.gethostname()}" in shown
+    assert "Traceback" not in shown
     first.send_signal(signal.SIGTERM)
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 128 + signal.SIGTERM, errors

@@ -67,14 +67,19 @@ def test_a_mistake_has_its_exit_code(trained: Path, broken: str) -> None:
 
 
 @pytest.mark.parametrize("broken", one_of_broken("gone"))
-def test_the_other_programs(trained: Path, motion_videos: Path, tmp_path: Path, broken: str) -> None:
-    page = tmp_path / "page.html"
-    assert run_broken(broken, "report", str(trained), "--output", str(page)) == 0
-    assert page.is_file()
-    assert run_broken(broken, "prepare_data", str(motion_videos / "test"), str(tmp_path / "checked"), "--check") == 0
-    assert (tmp_path / "checked" / "report.json").is_file()
-    submit = ["--cfg", str(trained / "config.yaml"), "--dry-run", "--time", "10"]
-    assert run_broken(broken, "submit", *submit) == 0
-    doctor = [str(motion_videos / "test"), "--seconds", "0.2", "--json", str(tmp_path / "doctor.json")]
-    assert run_broken(broken, "doctor", *doctor) == 0
-    assert (tmp_path / "doctor.json").is_file()
+@pytest.mark.parametrize(
+    "program",
+    ["report", "doctor", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("prepare_data", "submit"))],
+)
+def test_the_other_programs(trained: Path, motion_videos: Path, tmp_path: Path, program: str, broken: str) -> None:
+    videos, trained_config = str(motion_videos / "test"), str(trained / "config.yaml")
+    page, checked, measured = tmp_path / "page.html", tmp_path / "checked", tmp_path / "doctor.json"
+    arguments = {
+        "report": [str(trained), "--output", str(page)],
+        "doctor": [videos, "--seconds", "0.2", "--json", str(measured)],
+        "prepare_data": [videos, str(checked), "--check"],
+        "submit": ["--cfg", trained_config, "--dry-run", "--time", "10"],
+    }
+    written = {"report": page, "doctor": measured, "prepare_data": checked / "report.json", "submit": trained}
+    assert run_broken(broken, program, *arguments[program]) == 0
+    assert written[program].exists()

@@ -2,16 +2,47 @@
 
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from sce_video.engine.cluster.requeue import requeue_after_signal
+from sce_video.engine.cluster.failure_detector import PeerFailure
+from sce_video.engine.cluster.requeue import exit_after_peer_failure, requeue_after_signal
 from sce_video.errors import PEER_LOST_EXIT_CODE
 
 # Of srun, on a machine without scontrol.
 TASK_OF_A_JOB = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_RESTART_COUNT": "0", "PATH": ""}
+
+
+class Ended(NamedTuple):
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Callable[..., Ended]:
+    """Calls a function that ends the process, in a fork of this one, which need not import torch again."""
+
+    def end(act: Callable[[], object], environ: Mapping[str, str]) -> Ended:
+        errors = tmp_path / "stderr"
+        child = os.fork()
+        if child == 0:
+            try:
+                os.environ.clear()
+                os.environ.update(environ)
+                with errors.open("w") as opened:
+                    os.dup2(opened.fileno(), 2)
+                sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+                act()
+            finally:
+                os._exit(70)  # it has raised, or returned
+        _, status = os.waitpid(child, 0)
+        return Ended(os.waitstatus_to_exitcode(status), errors.read_text())
+
+    return end
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 130, 128 + signal.SIGTERM, 128 + signal.SIGUSR2])
@@ -24,14 +55,14 @@ def test_in_slurm_neither_unless_a_signal_stopped_the_program(code: int) -> None
     assert requeue_after_signal(code, {"SLURM_JOB_ID": "7"}) == code
 
 
-def test_a_signal_after_the_end_of_the_work_is_ignored() -> None:
-    code = (
-        "import os, signal, sys\nfrom sce_video.engine.cluster.requeue import requeue_after_signal\n"
-        "code = requeue_after_signal(0)\n"
-        "for number in (signal.SIGUSR2, signal.SIGTERM): os.kill(os.getpid(), number)\nsys.exit(code)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "SLURM_JOB_ID": "7"})
-    assert done.returncode == 0
+def test_a_signal_after_the_end_of_the_work_is_ignored(ended: Callable[..., Ended]) -> None:
+    def act() -> None:
+        code = requeue_after_signal(0)
+        for number in (signal.SIGUSR2, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        os._exit(code)
+
+    assert ended(act, {**os.environ, "SLURM_JOB_ID": "7"}).returncode == 0
 
 
 def test_a_job_that_was_requeued_too_often_is_not_requeued(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,15 +91,17 @@ def test_submitits_handler_is_called() -> None:
         ({"SLURM_STEP_ID": "4294967290"}, False),  # salloc's shell
     ],
 )
-def test_only_tasks_of_srun_request_a_requeue(changes: dict[str, str], is_requested: bool) -> None:
-    done = lose_a_peer({**TASK_OF_A_JOB, **changes})
+def test_only_tasks_of_srun_request_a_requeue(
+    ended: Callable[..., Ended], changes: dict[str, str], is_requested: bool
+) -> None:
+    done = lose_a_peer(ended, {**TASK_OF_A_JOB, **changes})
     assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr.startswith("error: rank 3 on x has ended; the other processes stop\n")
     assert ("job 7 cannot be requeued" in done.stderr) == is_requested  # without scontrol
 
 
-def test_the_process_ends_even_if_may_requeue_raises() -> None:
-    assert lose_a_peer(TASK_OF_A_JOB, may_requeue="1 / 0").returncode == PEER_LOST_EXIT_CODE
+def test_the_process_ends_even_if_may_requeue_raises(ended: Callable[..., Ended]) -> None:
+    assert lose_a_peer(ended, TASK_OF_A_JOB, may_requeue=lambda: 1 / 0).returncode == PEER_LOST_EXIT_CODE
 
 
 def test_a_task_of_an_array_is_requeued_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,25 +111,24 @@ def test_a_task_of_an_array_is_requeued_alone(capsys: pytest.CaptureFixture[str]
     assert "job 36_3 was requeued 100 times" in capsys.readouterr().err
 
 
-def lose_a_peer(job: dict[str, str], *, may_requeue: str = "True") -> subprocess.CompletedProcess[str]:
-    code = (
-        "import sys\nfrom sce_video.engine.cluster.requeue import exit_after_peer_failure\n"
-        "from sce_video.engine.cluster.failure_detector import PeerFailure\n"
-        "report = lambda line: print(line, file=sys.stderr)\n"
-        "failure = PeerFailure('rank 3 on x has ended', is_error=False)\n"
-        f"exit_after_peer_failure(failure, report=report, may_requeue=lambda: {may_requeue})"
-    )
+def lose_a_peer(
+    ended: Callable[..., Ended], job: dict[str, str], *, may_requeue: Callable[[], object] = lambda: True
+) -> Ended:
+    def act() -> None:
+        failure = PeerFailure("rank 3 on x has ended", is_error=False)
+        exit_after_peer_failure(failure, report=lambda line: print(line, file=sys.stderr), may_requeue=may_requeue)
+
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**environ, **job})
+    return ended(act, {**environ, **job})
 
 
-def test_a_lost_peer_has_its_own_exit_code() -> None:
-    done = lose_a_peer({})
+def test_a_lost_peer_has_its_own_exit_code(ended: Callable[..., Ended]) -> None:
+    done = lose_a_peer(ended, {})
     assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr == "error: rank 3 on x has ended; the other processes stop\n"
 
 
-def test_a_job_that_may_not_be_requeued_ends() -> None:
-    done = lose_a_peer(TASK_OF_A_JOB, may_requeue="False")
+def test_a_job_that_may_not_be_requeued_ends(ended: Callable[..., Ended]) -> None:
+    done = lose_a_peer(ended, TASK_OF_A_JOB, may_requeue=lambda: False)
     assert done.returncode == PEER_LOST_EXIT_CODE
     assert done.stderr == "error: rank 3 on x has ended; the other processes stop\n"
