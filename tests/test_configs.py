@@ -34,7 +34,14 @@ OPENING_WORDS = ("Command:", "Hardware:", "Duration:", "Result:")
 
 def test_there_are_the_promised_configs() -> None:
     promised = {
-        *("k400_sce", "k400_sce_s3d", "k400_sce_r3d50", "k400_sce_r3d50_16f", "k400_sce_r3d50_multicrop"),
+        *(
+            "k400_sce",
+            "k400_sce_s3d",
+            "k400_sce_r3d50",
+            "k400_sce_r3d50_16f",
+            "k400_sce_r3d50_multicrop",
+            "k400_sce_vit_s",
+        ),
         *(f"{data}_{method}" for data in ("k400", "demo") for method in BASELINES),
         *(
             "k400_sce_r3d18",

@@ -27,7 +27,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
 
 def build_finetune_optimizer(cfg: CfgNode, classifier: Classifier) -> Optimizer:
     """Like `build_optimizer`, with layer-wise learning rates."""
-    groups = layer_groups(classifier.layers, layer_decay=cfg.OPTIM.LAYER_DECAY, **_decay(cfg))
+    groups = layer_groups(classifier.layers, network=classifier, layer_decay=cfg.OPTIM.LAYER_DECAY, **_decay(cfg))
     return _optimizer(cfg, [group for group in groups if group["params"]])
 
 

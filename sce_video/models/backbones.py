@@ -11,6 +11,7 @@ from sce_video.models.r3d18_sce import r3d18_sce
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.video_resnet import r2plus1d_18, r2plus1d_mini, r3d_18
+from sce_video.models.vit import VIT_VIEWS, vit_b, vit_s
 from sce_video.models.x3d import x3d_m
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
@@ -26,10 +27,12 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet50": resnet50,
     "s3d": s3d,
     "slow_r50": slow_r50,
+    "vit_b": vit_b,
+    "vit_s": vit_s,
     "x3d_m": x3d_m,
 }
 # Of backbones that do not take views of any number of frames and any side.
-_ACCEPTED_VIEWS = {"mvit_v1_b": MVIT_VIEWS, "mvit_v2_s": MVIT_VIEWS}
+_ACCEPTED_VIEWS = {"mvit_v1_b": MVIT_VIEWS, "mvit_v2_s": MVIT_VIEWS, "vit_b": VIT_VIEWS, "vit_s": VIT_VIEWS}
 
 
 def accepted_views(name: str) -> AcceptedViews:

@@ -131,6 +131,13 @@ class Backbone(nn.Module, ABC):
         `blocks`, as a child of the network may have that name.)
         """
 
+    def no_weight_decay(self) -> set[str]:
+        """Names of parameters that are not decayed, besides norms and biases: class tokens and learnt positions.
+
+        Named as in timm, whose networks have it too.
+        """
+        return set()
+
     def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a file of weights by the names that the network has now, if earlier versions had others."""
         return dict(tensors)

@@ -48,6 +48,11 @@ class MViTBackbone(Backbone):
         *blocks, last = self.blocks
         return [nn.ModuleList([self.conv_proj, self.pos_encoding]), *blocks, nn.ModuleList([last, self.norm])]
 
+    def no_weight_decay(self) -> set[str]:
+        """As timm's MViTv2: the class token and all positions, absolute and relative."""
+        names = (name for name, _ in self.named_parameters())
+        return {name for name in names if name.startswith("pos_encoding.") or ".rel_pos_" in name}
+
     def forward(self, views: Tensor) -> Tensor:
         self.accepted.require(views)
         maps = self.conv_proj(views)  # (B, D, T', H', W')

@@ -19,6 +19,8 @@ from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numb
 from sce_video.models.pooled import PooledBackbone
 from sce_video.models.s3d import ShortClipMaxPool3d
 from sce_video.models.video_resnet import small_r2plus1d
+from sce_video.models.vit import TubeletViT
+from sce_video.optim.groups import named_without_decay
 from tests.models.inputs import INPUT
 
 # name -> the library's own model and the prefix of its classifier's names.
@@ -32,8 +34,8 @@ LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
-# The others take large views only; test_mvit.py has them.
-ANY_VIEWS = sorted(name for name in BACKBONES if accepted_views(name).size_pixels is None)
+# The MViTs take large views only, and `vit_b` is a wider `vit_s`: test_mvit.py and test_vit.py have them.
+ANY_VIEWS = sorted(name for name in BACKBONES if accepted_views(name).size_pixels is None and name != "vit_b")
 
 
 @pytest.fixture(scope="module", params=ANY_VIEWS)
@@ -144,7 +146,10 @@ def test_batch_norms_of_networks_that_are_trained_from_scratch(backbone: Backbon
 @pytest.mark.parametrize("shape", [(1, 32, 32), (2, 33, 47), (3, 32, 64)])
 @torch.no_grad()
 def test_short_clips_and_odd_sizes(backbone: Backbone, shape: tuple[int, int, int]) -> None:
-    features = backbone(torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(1)))
+    frames, height, width = shape
+    if isinstance(backbone, TubeletViT):
+        height, width = 32, width // 16 * 16
+    features = backbone(torch.randn(2, 3, frames, height, width, generator=torch.Generator().manual_seed(1)))
     assert features.shape == (2, backbone.feature_dim)
     assert features.isfinite().all()
     assert not torch.equal(features[0], features[1])
@@ -160,6 +165,12 @@ def test_every_parameter_is_in_one_block(backbone: Backbone) -> None:
     """By the tensors' own names, not by the check that made it pass."""
     of_blocks = [id(parameter) for block in backbone.blocks_in_order() for parameter in block.parameters()]
     assert sorted(of_blocks) == sorted(map(id, backbone.parameters()))
+
+
+def test_only_transformers_keep_more_than_norms_and_biases_from_decay(backbone: Backbone) -> None:
+    """The groups of all other networks are as they have always been."""
+    named = named_without_decay(backbone)
+    assert len(named) == (1 if isinstance(backbone, TubeletViT) else 0)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 32, 32), (2, 3, 32, 32), (1, 2, 3, 8, 32, 32)])

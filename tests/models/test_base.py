@@ -106,7 +106,7 @@ def test_what_is_twice_in_blocks_or_is_a_batch_norm_outside() -> None:
 
 def test_each_parameter_of_a_vit_learns_at_the_rate_of_its_block() -> None:
     classifier = Classifier(vit(), num_classes=3, dropout=0.0, num_trained_blocks=3)
-    groups = layer_groups(classifier.layers, weight_decay=0.1, layer_decay=0.5)
+    groups = layer_groups(classifier.layers, network=classifier, weight_decay=0.1, layer_decay=0.5)
     shares = [(id(parameter), group["lr_share"]) for group in groups for parameter in group["params"]]
     assert len(shares) == len(dict(shares)) == len(list(classifier.parameters()))
     for name, parameter in classifier.named_parameters():

@@ -87,5 +87,14 @@ def test_other_views_are_refused(shape: tuple[int, int, int], words: str) -> Non
         small_mvit(2)(torch.zeros(3, *shape))
 
 
+def test_class_token_and_positions_do_not_decay() -> None:
+    assert small_mvit(1).no_weight_decay() == {
+        *("pos_encoding.class_token", "pos_encoding.class_pos"),
+        *("pos_encoding.spatial_pos", "pos_encoding.temporal_pos"),
+    }
+    relative = {f"blocks.{block}.attn.rel_pos_{axis}" for block in range(3) for axis in "hwt"}
+    assert small_mvit(2).no_weight_decay() == {"pos_encoding.class_token", *relative}
+
+
 def test_they_are_in_the_table() -> None:
     assert set(LIBRARIES) <= set(BACKBONES)

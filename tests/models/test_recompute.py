@@ -49,7 +49,7 @@ def assert_same_after_a_backward_pass(plain: nn.Module, recomputed: nn.Module, n
         assert torch.equal(recomputed.get_buffer(name), buffer), name
 
 
-@pytest.mark.parametrize("name", ["r2plus1d_mini", "r3d18_sce", "resnet18"])
+@pytest.mark.parametrize("name", ["r2plus1d_mini", "r3d18_sce", "resnet18", "vit_s"])
 def test_gradients_and_running_statistics_are_the_same_to_the_bit(name: str) -> None:
     plain, recomputed = pair(name)
     buffers = dict(recomputed.named_buffers())
