@@ -21,8 +21,8 @@ LOSS_TOLERANCE, NORM_TOLERANCE = 0.01, 0.05
 MOST_OTHER_ANSWERS = 2 / 16 + 1e-9
 
 
-# Two ways to pretrain, one to finetune, the features; tests/tasks has independent tests of evaluations on these.
-PER_CHANGE = ("ramps", "in_batch", "finetune", "extract")
+# One way to pretrain, one to finetune, the features; tests/methods and tests/tasks have other tests of the rest.
+PER_CHANGE = ("ramps", "finetune", "extract")
 
 
 @pytest.fixture(scope="module")
