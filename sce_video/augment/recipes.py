@@ -24,13 +24,15 @@ class ViewRecipe:
 class ViewSpec:
     """One view of a video: `num_frames` frames from a clip of `seconds`, resized to a square.
 
-    A run has a list of them, global views before local ones; each may have its own size.
+    A run has a list of them, global views before local ones; each may have its own size. `antialiased_resize` is how
+    PIL makes images smaller, in SCE's recipes for images; those for videos are without.
     """
 
     recipe: ViewRecipe
     seconds: float
     num_frames: int
     size_pixels: int
+    antialiased_resize: bool = False
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:

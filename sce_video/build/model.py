@@ -17,7 +17,13 @@ from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
 
 # What evaluation should have in common with training. Sizes usually differ: the protocols train on 112, test on 128.
-_SHARED = {"CLIP.NUM_FRAMES": "num_frames", "CLIP.SECONDS": "seconds", "AUG.MEAN": "mean", "AUG.STD": "std"}
+_SHARED = {
+    "CLIP.NUM_FRAMES": "num_frames",
+    "CLIP.SECONDS": "seconds",
+    "AUG.MEAN": "mean",
+    "AUG.STD": "std",
+    "AUG.ANTIALIASED_RESIZE": "antialiased_resize",
+}
 
 
 def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
@@ -28,6 +34,7 @@ def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
         size_pixels=size_pixels,
         mean=tuple(cfg.AUG.MEAN),
         std=tuple(cfg.AUG.STD),
+        antialiased_resize=cfg.AUG.ANTIALIASED_RESIZE,
     )
     name = cfg.MODEL.BACKBONE
     return make_backbone(name, input=views, **settings_for(BACKBONES[name], cfg.MODEL))

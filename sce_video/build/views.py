@@ -31,10 +31,8 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
     if aug.VIEW_1_IS_WEAK:
         weak = replace(recipes[0], temporal_difference_probability=0.0, ops=(Flip(aug.FLIP_PROBABILITY),))
         recipes = [weak] + recipes[1:] * (clip.NUM_GLOBAL_VIEWS - 1)
-    global_views = [
-        ViewSpec(recipe, clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS)
-        for recipe in islice(cycle(recipes), clip.NUM_GLOBAL_VIEWS)
-    ]
+    of_clip = (clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS, aug.ANTIALIASED_RESIZE)
+    global_views = [ViewSpec(recipe, *of_clip) for recipe in islice(cycle(recipes), clip.NUM_GLOBAL_VIEWS)]
     return global_views if clip.LOCAL_SIZES_PIXELS == [0] else [*global_views, *_local_views(cfg)]
 
 
@@ -49,6 +47,7 @@ def _local_views(cfg: CfgNode) -> list[ViewSpec]:
             clip.LOCAL_SECONDS or clip.SECONDS,
             clip.LOCAL_NUM_FRAMES or clip.NUM_FRAMES,
             size,
+            aug.ANTIALIASED_RESIZE,
         )
         for size, area in zip(sizes, areas * len(sizes) if len(areas) == 1 else areas, strict=True)
     ]

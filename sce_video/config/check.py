@@ -73,6 +73,10 @@ def _check_views(cfg: CfgNode) -> None:
     if cfg.AUG.CROP == "short_side":
         least = cfg.AUG.CROP_SHORT_SIDE_PIXELS[0]
         _require(side <= least, cfg, "CLIP.SIZE_PIXELS", f"it must not exceed AUG.CROP_SHORT_SIDE_PIXELS {least}")
+    resized, crop = cfg.EVAL.RESIZE_PIXELS, cfg.EVAL.SIZE_PIXELS
+    _require(
+        resized == 0 or resized >= crop, cfg, "EVAL.RESIZE_PIXELS", f"it must be 0 or at least EVAL.SIZE_PIXELS {crop}"
+    )
     strength, hue_share = cfg.AUG.COLOR_STRENGTH, cfg.AUG.JITTER_SHARES[3]
     most = 0.5 / hue_share if hue_share else math.inf
     _require(strength <= most, cfg, "AUG.COLOR_STRENGTH", f"it must be between 0 and {most:g} (hue 0.5)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -108,7 +109,7 @@ class TrainDataset(Dataset[VideoClips]):
             times = [frame_times(plan.kept + plan.successors, fps=metadata.fps) for plan in plans]
             requests = [CropRequest(each, plan.box) for each, plan in zip(times, plans, strict=True)]
             crops = opened.crops_at(requests)
-        return tuple(map(_clip_for_view, crops, plans, memory))
+        return tuple(map(_clip_for_view, crops, plans, self._views, memory))
 
     def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
         seconds = [
@@ -139,16 +140,19 @@ class TrainDataset(Dataset[VideoClips]):
         return _PlannedClip(kept, successors, box, parameters)
 
 
-def _clip_for_view(crop: Tensor, plan: _PlannedClip, memory: Tensor) -> ClipForView:
+def _clip_for_view(crop: Tensor, plan: _PlannedClip, view: ViewSpec, memory: Tensor) -> ClipForView:
     clip = memory.permute(0, 3, 1, 2)  # (T, C, H, W)
-    _resize(crop[: len(plan.kept)], clip)
-    successors = _resize(crop[len(plan.kept) :], torch.empty_like(clip)) if plan.successors else None
+    resize = partial(_resize, antialiased=view.antialiased_resize)
+    resize(crop[: len(plan.kept)], clip)
+    successors = resize(crop[len(plan.kept) :], torch.empty_like(clip)) if plan.successors else None
     return ClipForView(clip, successors, plan.parameters)
 
 
-def _resize(frames: Tensor, out: Tensor) -> Tensor:
-    """Bilinear without antialiasing, as in SCE for videos; `F.interpolate` with an `out`."""
-    resized: Tensor = torch.ops.aten.upsample_bilinear2d.out(frames, out.shape[-2:], False, None, None, out=out)
+def _resize(frames: Tensor, out: Tensor, *, antialiased: bool) -> Tensor:
+    """`F.interpolate` (bilinear) with an `out`."""
+    aten = torch.ops.aten
+    upsample = aten._upsample_bilinear2d_aa if antialiased else aten.upsample_bilinear2d
+    resized: Tensor = upsample.out(frames, out.shape[-2:], False, None, None, out=out)
     return resized
 
 

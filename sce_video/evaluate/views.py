@@ -22,7 +22,8 @@ class ViewProtocol(NamedTuple):
     """Views of a video in evaluation; recorded with every result.
 
     `clips` is one of `CLIPS`; `num_clips` is for "evenly_spaced" only, the others (0) depend on the video's length.
-    `frame_stride` 0 spaces a clip's frames evenly.
+    `frame_stride` 0 spaces a clip's frames evenly. The short side is resized to `resize_pixels`, with or without
+    antialiasing, before squares of `size_pixels` are cropped; 0: to `size_pixels`.
     """
 
     num_clips: int
@@ -32,6 +33,8 @@ class ViewProtocol(NamedTuple):
     size_pixels: int
     clips: str = "evenly_spaced"
     frame_stride: int = 0
+    resize_pixels: int = 0
+    antialiased_resize: bool = False
 
 
 # (duration in seconds, protocol) -> the spans of a video that are used.
@@ -48,7 +51,7 @@ class ResizedClips(NamedTuple):
     """All clips of one video before cropping, which is done on the device, or why it failed."""
 
     video: int
-    clips: Tensor  # uint8 (clips, T, C, h, w), min(h, w) is the side of the crops; (0,) after a failure
+    clips: Tensor  # uint8 (clips, T, C, h, w), min(h, w) is at least the side of the crops; (0,) after a failure
     failure: str | None
 
 
@@ -92,26 +95,31 @@ class ViewsDataset(Dataset[ResizedClips]):
             )
         ]
         frames = opened.frames_at(frame_times(indices, fps=about.fps))
-        resized = resize_short_side(frames, size_pixels=protocol.size_pixels)
+        resized = resize_short_side(
+            frames,
+            size_pixels=protocol.resize_pixels or protocol.size_pixels,
+            antialiased=protocol.antialiased_resize,
+        )
         return resized.unflatten(0, (len(spans), protocol.num_frames))
 
 
-def resize_short_side(frames: Tensor, *, size_pixels: int) -> Tensor:
-    """Bilinear, without antialiasing as in training: uint8 (T, C, H, W) -> (T, C, h, w), min(h, w) = size_pixels."""
+def resize_short_side(frames: Tensor, *, size_pixels: int, antialiased: bool = False) -> Tensor:
+    """Bilinear, antialiased where training is: uint8 (T, C, H, W) -> (T, C, h, w), min(h, w) = size_pixels."""
     from torchvision.transforms import InterpolationMode  # three seconds of every program's start
     from torchvision.transforms.v2 import functional as TF
 
     size = size_at_short_side(*frames.shape[-2:], short_side_pixels=size_pixels)
-    return TF.resize(frames, list(size), interpolation=InterpolationMode.BILINEAR, antialias=False)
+    return TF.resize(frames, list(size), interpolation=InterpolationMode.BILINEAR, antialias=antialiased)
 
 
-def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
-    """Square crops of clips along their longer side, as large as the shorter one, S.
+def spatial_crops(clips: Tensor, *, num_crops: int, size_pixels: int = 0) -> Tensor:
+    """Square crops of clips along their longer side, in the middle of the shorter one.
 
     Args:
         clips: (n, T, C, H, W), on any device.
         num_crops: 1 (center, at half the slack rounded up as in pytorchvideo and SlowFast) or 3 (left, center, right,
             or top, center, bottom).
+        size_pixels: S, the side of the squares; 0: the shorter side.
     Returns:
         (n * num_crops, T, C, S, S), all crops of the first clip first.
     Raises:
@@ -119,8 +127,13 @@ def spatial_crops(clips: Tensor, *, num_crops: int) -> Tensor:
     """
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops is {num_crops}; it must be 1 or 3")
-    side = min(clips.shape[-2:])
-    slack = max(clips.shape[-2:]) - side
-    offsets = [(slack + 1) // 2] if num_crops == 1 else [0, (slack + 1) // 2, slack]
-    along = -2 if clips.shape[-2] > side else -1
+    across, along = (-1, -2) if clips.shape[-2] > clips.shape[-1] else (-2, -1)
+    side = size_pixels or clips.shape[across]
+    clips = clips.narrow(across, _middle(clips.shape[across], side), side)
+    slack, middle = clips.shape[along] - side, _middle(clips.shape[along], side)
+    offsets = [middle] if num_crops == 1 else [0, middle, slack]
     return torch.stack([clips.narrow(along, offset, side) for offset in offsets], dim=1).flatten(0, 1)
+
+
+def _middle(length: int, side: int) -> int:
+    return (length - side + 1) // 2

@@ -23,6 +23,7 @@ class NetworkInput:
         seconds: duration of a clip in the video.
         size_pixels: side of the square; None in files of earlier versions, which do not record it.
         mean, std: per channel, of values in [0, 1].
+        antialiased_resize: frames are made smaller with antialiasing; in files of earlier versions they were not.
     Raises:
         ValueError: a value is not finite, or not positive where it must be.
     """
@@ -32,6 +33,7 @@ class NetworkInput:
     size_pixels: int | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    antialiased_resize: bool = False
 
     def __post_init__(self) -> None:
         size_pixels = 1 if self.size_pixels is None else self.size_pixels
@@ -61,6 +63,7 @@ def recorded_input(text: str) -> NetworkInput:
             size_pixels=None if size_pixels is None else int(size_pixels),
             mean=tuple(map(float, parts["mean"])),
             std=tuple(map(float, parts["std"])),
+            antialiased_resize=bool(parts.get("antialiased_resize", False)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its record of the network input is {text[:100]!r}") from error

@@ -93,7 +93,7 @@ def features_root(cfg: CfgNode) -> Path:
 
 
 def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
-    views = spatial_crops(clips, num_crops=cfg.EVAL.NUM_CROPS)
+    views = spatial_crops(clips, num_crops=cfg.EVAL.NUM_CROPS, size_pixels=cfg.EVAL.SIZE_PIXELS)
     return plain_view(views, mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD))
 
 

@@ -16,3 +16,12 @@ def test_only_evenly_spaced_clips_have_a_number() -> None:
     assert build_protocol(cfg).num_clips == 7
     cfg.EVAL.CLIPS = "full_coverage"
     assert build_protocol(cfg).num_clips == 0
+
+
+def test_frames_are_resized_to_the_crops_unless_configured() -> None:
+    cfg = default_config()
+    cfg.EVAL.SIZE_PIXELS = 224
+    assert (build_protocol(cfg).resize_pixels, build_protocol(cfg).antialiased_resize) == (224, False)
+    cfg.EVAL.RESIZE_PIXELS, cfg.AUG.ANTIALIASED_RESIZE = 256, True
+    assert (build_protocol(cfg).resize_pixels, build_protocol(cfg).size_pixels) == (256, 224)
+    assert build_protocol(cfg).antialiased_resize

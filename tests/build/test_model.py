@@ -97,6 +97,11 @@ def test_without_weights_it_is_at_random() -> None:
             "CLIP.NUM_FRAMES 16, AUG.MEAN [0.45, 0.45, 0.45], AUG.STD [0.225, 0.225, 0.225]",
             "CLIP.NUM_FRAMES 4, AUG.MEAN [0.5, 0.5, 0.5], AUG.STD [0.2, 0.2, 0.3]",
         ),
+        (
+            ["AUG.ANTIALIASED_RESIZE", True],
+            "AUG.ANTIALIASED_RESIZE false",
+            "AUG.ANTIALIASED_RESIZE true",
+        ),
     ],
 )
 def test_what_differs_from_training_is_named(

@@ -53,6 +53,13 @@ def test_local_views_of_their_own_length_share_one_range_of_areas(tmp_path: Path
     assert local == [(0.64, 4, 64, (0.1, 0.3)), (0.64, 4, 96, (0.1, 0.3))]
 
 
+def test_all_views_are_resized_alike(tmp_path: Path) -> None:
+    local = ("CLIP.LOCAL_SIZES_PIXELS", "64,96")
+    assert not any(view.antialiased_resize for view in build_views(config(tmp_path, *local)))
+    views = build_views(config(tmp_path, *local, "AUG.ANTIALIASED_RESIZE", "true"))
+    assert [view.antialiased_resize for view in views] == [True] * 4
+
+
 def test_a_weak_view_is_a_cropped_and_perhaps_mirrored_clip(tmp_path: Path) -> None:
     weak, strong = build_views(config(tmp_path, "AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,1"))
     assert [type(op) for op in weak.recipe.ops] == [Flip]

@@ -137,6 +137,7 @@ BOUNDS = [
     ("EVAL.NUM_CLIPS", ["0"], ["1"]),
     ("EVAL.NUM_CROPS", ["0", "2"], ["1", "3"]),
     ("EVAL.SIZE_PIXELS", ["31", "4097"], ["32", "4096"]),
+    ("EVAL.RESIZE_PIXELS", ["-1", "127", "16385"], ["0", "128", "16384"]),
     ("EVAL.LOCAL_BATCH_SIZE", ["0", "65537"], ["1", "65536"]),
     ("EVAL.KNN_NUM_NEIGHBORS", ["0", "20,0"], ["1", "20,200"]),
     ("EVAL.KNN_TEMPERATURES", ["0"], ["0.01", "0.07,0.1"]),

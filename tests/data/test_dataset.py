@@ -1,11 +1,15 @@
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as TF
 
 from sce_video.augment.batch import VideoClips
 from sce_video.augment.color_jitter import ColorJitter
@@ -18,7 +22,7 @@ from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import ClipSpan, jittered_positions, strided_positions
 from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
-from sce_video.data.sources import read_folder
+from sce_video.data.sources import read_folder, read_image_folders
 from sce_video.data.videos import videos_from_paths
 
 SAMPLING = ClipSampling()
@@ -150,6 +154,26 @@ def test_starts_cover_the_video_uniformly(dataset: Callable[..., TrainDataset], 
     assert min(starts) < 0.15 * latest
     assert max(starts) > 0.85 * latest
     assert abs(sum(starts) / len(starts) / latest - 0.5) < 0.15
+
+
+@pytest.mark.parametrize(("height", "width"), [(150, 200), (40, 50), (96, 96), (300, 31)])
+def test_an_antialiased_crop_is_pils(tmp_path: Path, height: int, width: int) -> None:
+    """Of the whole image. torchvision's is the same; PIL's fixed-point numbers give another rounding."""
+    pixels = torch.randint(256, (height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    image = Image.fromarray(pixels.numpy())
+    image.save(tmp_path / "train" / "a" / "1.png")
+    whole = replace(recipe(), crop=AreaCrop((1.0, 1.0), (width / height, width / height)))
+    views = [ViewSpec(whole, 0.04, 1, 48, antialiased_resize=True), ViewSpec(whole, 0.04, 1, 48)]
+    videos = read_image_folders(tmp_path, "train").opened_by(VideoOpener("pyav"))
+    smooth, plain = (view.clip for view in TrainDataset(videos, views=views, seed=0)[VideoRequest(0, 0)].views)
+    frame = pixels.permute(2, 0, 1)
+    assert torch.equal(smooth[0], TF.resize(frame, [48, 48], antialias=True))
+    assert torch.equal(plain[0], TF.resize(frame, [48, 48], antialias=False))
+    by_pil = torch.from_numpy(np.array(image.resize((48, 48), Image.Resampling.BILINEAR))).permute(2, 0, 1)
+    assert (smooth[0].int() - by_pil.int()).abs().max() <= 1
+    if height > 96:
+        assert (plain[0].int() - by_pil.int()).abs().float().mean() > 10
 
 
 def test_frame_differences_bring_the_next_native_frame(

@@ -7,8 +7,12 @@ import pytorchvideo
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from torchvision.transforms.v2 import CenterCrop, Resize
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from sce_video.clips.decoders import VideoOpener
+from sce_video.data.sources import read_image_folders
 from sce_video.evaluate.views import ViewProtocol, ViewsDataset, resize_short_side, spatial_crops
 
 
@@ -149,6 +153,31 @@ def test_a_mirrored_clip_gives_mirrored_crops_in_reverse(height, width, size):
     for crop, other in ((first, mirrored_last), (last, mirrored_first)):
         difference = crop.int() - other.flip(-1, -2).int()
         assert difference.abs().max() <= 1  # rounding of the resize
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 400), (501, 400), (64, 92), (32, 32)])
+def test_an_image_s_view_is_torchvisions(tmp_path, height, width):
+    """ImageNet's protocol at an eighth of its size: Resize(32) of the PIL image, then CenterCrop(28)."""
+    pixels = torch.randint(256, (height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "a").mkdir()
+    image = Image.fromarray(pixels.numpy())
+    image.save(tmp_path / "a" / "1.png")
+    protocol = ViewProtocol(1, 0.04, 1, 1, 28, resize_pixels=32, antialiased_resize=True)
+    images = read_image_folders(tmp_path, ".").opened_by(VideoOpener("pyav"))
+    clips = ViewsDataset(images, protocol=protocol)[0].clips
+    assert min(clips.shape[-2:]) == 32
+    (view,) = spatial_crops(clips, num_crops=1, size_pixels=28)
+    theirs = pil_to_tensor(CenterCrop(28)(Resize(32)(image)))
+    assert view.shape == (1, *theirs.shape)
+    assert (view[0].int() - theirs.int()).abs().max() <= 1
+
+
+def test_smaller_crops_lie_along_the_longer_side():
+    numbers = torch.arange(60).view(1, 1, 1, 6, 10)
+    corners = [int(crop.flatten()[0]) for crop in spatial_crops(numbers, num_crops=3, size_pixels=3)]
+    assert corners == [20, 24, 27]  # row 2; columns 0, 4 and 7
+    corners = [int(crop.flatten()[0]) for crop in spatial_crops(numbers.mT, num_crops=3, size_pixels=3)]
+    assert corners == [20, 24, 27]
 
 
 def test_other_numbers_of_crops_are_refused():

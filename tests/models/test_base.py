@@ -1,5 +1,7 @@
 """The record of a network's views, and what is refused where blocks do not hold a network."""
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -18,6 +20,8 @@ from tests.models.inputs import INPUT
 def test_a_record_round_trips() -> None:
     views = NetworkInput(num_frames=16, seconds=1e-05, size_pixels=112, mean=(0.0, -1.5, 1 / 3), std=(1.0, 2.0, 1e-3))
     assert recorded_input(str(views)) == views
+    resized = replace(views, antialiased_resize=True)
+    assert recorded_input(str(resized)) == resized
     unknown = NetworkInput(num_frames=1, seconds=2.56, size_pixels=None, mean=(0.5,), std=(0.5,))
     assert recorded_input(str(unknown)) == unknown
 

@@ -45,6 +45,8 @@ AUG.VIEW_1_IS_WEAK = flag(False, PRETRAINING)
 AUG.LOCAL_CROP_AREAS = number([0.05, 0.4], LOCAL_VIEWS, above=0, most=1)
 AUG.LOCAL_BLUR_PROBABILITY = share(0.5, LOCAL_VIEWS)
 AUG.LOCAL_SOLARIZE_PROBABILITY = share(0.2, LOCAL_VIEWS)
+# Frames are resized with antialiasing, in training and evaluation (SCE on images: yes; on videos: no).
+AUG.ANTIALIASED_RESIZE = flag(False)
 # Mean and standard deviation per channel for normalisation, of values in [0, 1].
 AUG.MEAN = number([0.45, 0.45, 0.45], least=-1000, most=1000, length=3)
 AUG.STD = positive([0.225, 0.225, 0.225], most=1000, length=3)

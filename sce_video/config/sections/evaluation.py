@@ -1,6 +1,6 @@
 """EVAL: what is evaluated and how. An evaluation on features uses the keys that it has a keyword-only argument for."""
 
-from sce_video.config.sections.bounds import LEAST_SIDE_PIXELS, MOST_SIDE_PIXELS
+from sce_video.config.sections.bounds import LEAST_SIDE_PIXELS, MOST_PIXELS, MOST_SIDE_PIXELS
 from sce_video.config.sections.task import AFTER_PRETRAINING, MEASURING, ON_FEATURES
 from sce_video.config.settings import Section, When, choice, fixed, flag, number, path, positive, when, when_takes
 from sce_video.evaluate.features import POOLS
@@ -27,8 +27,10 @@ EVAL.SPLITS = number([0], MEASURING, least=0, most=3)
 EVAL.CLIPS = choice("evenly_spaced", *CLIPS)
 EVAL.NUM_CLIPS = number(10, when("EVAL.CLIPS", "evenly_spaced"), least=1, most=10_000)
 EVAL.NUM_CROPS = choice(3, 1, 3)
-# Short side after resizing and side of the crops, pixels.
+# Side of the crops, and the short side to which frames are resized before, pixels; 0: to SIZE_PIXELS (ImageNet: 224
+# of 256).
 EVAL.SIZE_PIXELS = number(128, least=LEAST_SIDE_PIXELS, most=MOST_SIDE_PIXELS)
+EVAL.RESIZE_PIXELS = number(0, least=0, most=MOST_PIXELS)
 # Videos per forward pass on each rank; a video has clips * NUM_CROPS views.
 EVAL.LOCAL_BATCH_SIZE = number(4, least=1, most=2**16)
 # Share of the training videos of each class that is used (few-shot: 0.01, 0.1), drawn with RUN.SEED.
