@@ -50,6 +50,7 @@ def build_schedules(cfg: CfgNode, steps_per_epoch: int, method: Method | None = 
         warmup_steps=cfg.OPTIM.WARMUP_EPOCHS * steps_per_epoch,
         peak=cfg.OPTIM.BASE_LR * scale,
         final=cfg.OPTIM.FINAL_LR * scale,
+        drop_steps=tuple(epoch * steps_per_epoch for epoch in cfg.OPTIM.DROP_EPOCHS if epoch),
     )
     return Schedules(cfg.TRAIN.NUM_EPOCHS * steps_per_epoch, lr, method.scheduled if method else {})
 

@@ -1,6 +1,7 @@
 """Checks that involve several settings; the bounds of each one are in `sections/`."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -55,6 +56,10 @@ def _check_training(cfg: CfgNode) -> None:
         _require(get(cfg, key) <= epochs, cfg, key, f"it must not exceed TRAIN.NUM_EPOCHS {epochs}")
     final, base = cfg.OPTIM.FINAL_LR, cfg.OPTIM.BASE_LR
     _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")
+    drops, warmup = cfg.OPTIM.DROP_EPOCHS, cfg.OPTIM.WARMUP_EPOCHS
+    rise = drops == [0] or all(low < high for low, high in pairwise([max(warmup, 0.5), *drops, epochs]))
+    between = f"they must rise, from above OPTIM.WARMUP_EPOCHS {warmup} to below TRAIN.NUM_EPOCHS {epochs}"
+    _require(rise, cfg, "OPTIM.DROP_EPOCHS", between)
     if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu needs fp32 or bf16")
 

@@ -1,7 +1,7 @@
 """Schedules of scalars as pure functions of the optimiser step, so that a resumed run gets the same values."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # Share of the way from start to end, in [0, 1], at a progress in [0, 1].
@@ -32,6 +32,19 @@ def warmup_cosine(step: int, *, num_steps: int, warmup_steps: int, peak: float, 
         return peak
     steps_to_final = num_steps - warmup_steps + 1  # the step after the run's last would be the first at `final`
     return ramp(step - warmup_steps, num_steps=steps_to_final, start=peak, end=final, shape="cosine")
+
+
+def warmup_drops(step: int, *, warmup_steps: int, drop_steps: Sequence[int], peak: float) -> float:
+    """Learning rate: linear from 0 to `peak` as in `warmup_cosine`, then divided by 10 at each of `drop_steps`.
+
+    Raises:
+        ValueError: step or warmup_steps below 0.
+    """
+    _check_at_least("step", step, 0)
+    _check_at_least("warmup_steps", warmup_steps, 0)
+    if step < warmup_steps - 1:
+        return peak * step / (warmup_steps - 1)
+    return peak / 10 ** sum(step >= drop for drop in drop_steps)
 
 
 def ema_momentum(step: int, *, num_steps: int, start: float) -> float:
@@ -139,13 +152,16 @@ EMA_SHAPES: dict[str, Callable[[float], CosineEMA | ConstantEMA]] = {"cosine": C
 
 @dataclass(frozen=True)
 class LearningRate:
-    """`warmup_cosine` over the whole run."""
+    """`warmup_cosine` over the whole run, or `warmup_drops` if there are `drop_steps`."""
 
     warmup_steps: int
     peak: float
     final: float
+    drop_steps: tuple[int, ...] = ()
 
     def at(self, step: int, *, num_steps: int) -> float:
+        if self.drop_steps:
+            return warmup_drops(step, warmup_steps=self.warmup_steps, drop_steps=self.drop_steps, peak=self.peak)
         return warmup_cosine(
             step, num_steps=num_steps, warmup_steps=self.warmup_steps, peak=self.peak, final=self.final
         )

@@ -25,6 +25,15 @@ def test_the_supervised_baseline_s_learning_rate() -> None:
     assert schedules.at(13_199).lr == pytest.approx(0.04, abs=1e-7)
 
 
+def test_moco_s_linear_probe() -> None:
+    """30 for a batch of 512, a tenth of it after 60 and 80 of 100 epochs; 2,502 steps an epoch on ImageNet."""
+    optim = ("OPTIM.BASE_LR", 15.0, "OPTIM.WARMUP_EPOCHS", 0, "OPTIM.DROP_EPOCHS", [60, 80])
+    cfg = config("OPTIM.NAME", "sgd", *optim, "TRAIN.GLOBAL_BATCH_SIZE", 512, "TRAIN.NUM_EPOCHS", 100)
+    schedules = build_schedules(cfg, steps_per_epoch=2502)
+    steps = (0, 150_119, 150_120, 200_159, 200_160, 250_199)
+    assert [schedules.at(step).lr for step in steps] == pytest.approx([30, 30, 3, 3, 0.3, 0.3], rel=1e-12)
+
+
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
 def test_ramps_end_with_the_last_step_of_their_epochs(shape: str) -> None:
     names = ("COEFF", "TEMPERATURE", "TARGET_TEMPERATURE")

@@ -33,6 +33,9 @@ TREE = {
     **dict.fromkeys([f"k/{name}_000000_000010.mp4" for name in "xyzvw"], ""),
     **dict.fromkeys(["s/12.webm", "s/34.webm", "t/jump/a.mp4", "t/walk/a.mp4", "e/walk/b.mp4"], ""),
     **dict.fromkeys(["ti/jump/a.jpg", "ti/walk/a.jpg", "ei/walk/b.jpg"], ""),
+    **dict.fromkeys([f"tiny/{name}.JPEG" for name in ("train/n01/images/n01_0", "train/n02/images/n02_0")], ""),
+    **dict.fromkeys(["tiny/train/n01/n01_boxes.txt", "tiny/val/images/val_0.JPEG"], ""),
+    "tiny/val/val_annotations.txt": "val_0.JPEG\tn02\t0\t32\t44\t62\n",
     **dict.fromkeys(["tf/jump/v/1.jpg", "tf/walk/v/1.jpg", "ef/walk/v/1.jpg"], ""),
 }
 KINETICS = {"z_000000_000010.mp4": 2, "y_000000_000010.mp4": 1, "x_000000_000010.mp4": 0}
@@ -54,6 +57,11 @@ KINETICS = {"z_000000_000010.mp4": 2, "y_000000_000010.mp4": 1, "x_000000_000010
         ("moments", "m", "", "", {"training/walking/a.mp4": 1}, {"validation/walking/b.mp4": 1}),
         ("class_folders", "", "t", "e", {"t/jump/a.mp4": 0, "t/walk/a.mp4": 1}, {"e/walk/b.mp4": 1}),
         ("image_folders", "", "ti", "ei", {"ti/jump/a.jpg": 0, "ti/walk/a.jpg": 1}, {"ei/walk/b.jpg": 1}),
+        (
+            *("tiny_imagenet", "tiny", "", ""),
+            {"train/n01/images/n01_0.JPEG": 0, "train/n02/images/n02_0.JPEG": 1},
+            {"val/images/val_0.JPEG": 1},
+        ),
         ("frame_folders", "", "tf", "ef", {"tf/jump/v": 0, "tf/walk/v": 1}, {"ef/walk/v": 1}),
     ],
 )

@@ -123,6 +123,7 @@ BOUNDS = [
     ("METHOD.TEMPERATURE_WARMUP_EPOCHS", ["-1", "101"], ["0", "100"]),
     ("METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS", ["-1", "101"], ["0", "100"]),
     ("OPTIM.WARMUP_EPOCHS", ["-1", "101"], ["0", "100"]),
+    ("OPTIM.DROP_EPOCHS", ["-1", "0,50", "80,60", "60,60", "100", "60,100"], ["0", "36", "60,80", "36,99"]),
     ("OPTIM.BASE_LR", ["-0.1", "1e39"], ["0", "1e38"]),
     ("OPTIM.SGD_MOMENTUM", ["-0.1", "1"], ["0", "0.9"]),
     ("OPTIM.WEIGHT_DECAY", ["-1e-6"], ["0", "1e-6"]),
@@ -313,6 +314,16 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         "more hue than there is",
         ["AUG.JITTER_SHARES", "0.8,0.8,0.8,0.6"],
         ["AUG.COLOR_STRENGTH is 1.0", "between 0 and 0.833333 (hue 0.5)"],
+    ),
+    (
+        "a drop during the warm-up",
+        ["OPTIM.WARMUP_EPOCHS", "10", "OPTIM.DROP_EPOCHS", "10,20"],
+        ["OPTIM.DROP_EPOCHS is [10, 20]", "above OPTIM.WARMUP_EPOCHS 10 to below TRAIN.NUM_EPOCHS 100"],
+    ),
+    (
+        "the end of a cosine for a learning rate that drops",
+        ["OPTIM.DROP_EPOCHS", "50", "OPTIM.FINAL_LR", "0.01"],
+        ["OPTIM.FINAL_LR is 0.01", "only OPTIM.DROP_EPOCHS [0] uses it"],
     ),
     (
         "pretraining with some labels",

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sce_video.optim.schedules import RAMP_SHAPES, ema_momentum, ramp, warmup_cosine
+from sce_video.optim.schedules import RAMP_SHAPES, LearningRate, ema_momentum, ramp, warmup_cosine, warmup_drops
 
 VALUES = st.floats(min_value=0.0, max_value=10.0)
 SHAPES = st.sampled_from(sorted(RAMP_SHAPES))
@@ -54,6 +54,27 @@ def test_warmup_cosine_without_warm_up_is_torch_s() -> None:
         optimizer.step()
         scheduler.step()
     assert rates(17, 0, 3.0, 0.5) == pytest.approx(expected, rel=1e-9)
+
+
+def test_drops_without_warm_up_are_torch_s() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=30.0)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[6, 8], gamma=0.1)
+    expected = []
+    for _ in range(10):
+        expected.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    assert [warmup_drops(step, warmup_steps=0, drop_steps=(6, 8), peak=30.0) for step in range(10)] == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+def test_drops_follow_a_warm_up() -> None:
+    lr = LearningRate(warmup_steps=3, peak=8.0, final=0.0, drop_steps=(4, 6))
+    assert [lr.at(step, num_steps=7) for step in range(7)] == pytest.approx([0.0, 4.0, 8.0, 8.0, 0.8, 0.8, 0.08])
+    for step, warmup_steps in ((-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="must be at least 0"):
+            warmup_drops(step, warmup_steps=warmup_steps, drop_steps=(1,), peak=1.0)
 
 
 def test_warmup_cosine_of_the_supervised_baseline() -> None:

@@ -34,15 +34,16 @@ DATA = Section()
 # How the videos are listed: "list" (lines `path label` or `path,label`, or a manifest from tools/prepare_data.py);
 # "kinetics" (400, 600, 700), "kinetics200" (Mini-Kinetics), "ucf101", "hmdb51", "ssv2", "diving48", "moments" (official
 # files); "class_folders", "frame_folders", "image_folders" (one folder per class, with videos, folders of frames or
-# still images), "folder" (videos without labels); "cifar10", "cifar100", "stl10"; "jpeg_npz" (JPEG images of one size
-# in a .npz file); "shards" (tar files in WebDataset format). docs/data.md describes each.
+# still images), "imagenet100" (its 100 classes among the image folders of ImageNet), "folder" (videos without labels);
+# "tiny_imagenet", "cifar10", "cifar100", "stl10"; "jpeg_npz" (JPEG images of one size in a .npz file); "shards" (tar
+# files in WebDataset format). docs/data.md describes each.
 DATA.SOURCE = choice("list", *SOURCES)
 # Folder that video paths are relative to, or the URL of a remote one (s3://, https://, other fsspec protocols).
 DATA.ROOT = free(path_or_url(""))
 # Training and test videos: a list file (source "list"), an annotation table ("kinetics", "kinetics200"), a .npz file
-# ("jpeg_npz"), a folder below ROOT (sources ending in "folder" or "folders"), names below ROOT or URLs like
-# train-{000000..000999}.tar ("shards"), train, unlabeled or train+unlabeled ("stl10", TRAIN only). List files may be
-# URLs. Pretraining uses TRAIN only.
+# ("jpeg_npz"), a folder below ROOT (sources ending in "folder" or "folders", "imagenet100"), names below ROOT or URLs
+# like train-{000000..000999}.tar ("shards"), train, unlabeled or train+unlabeled ("stl10", TRAIN only). List files may
+# be URLs. Pretraining uses TRAIN only.
 DATA.TRAIN = path_or_url("", when("DATA.SOURCE", *sources_where(lambda source: source.train != "")))
 DATA.TEST = free(path_or_url("", _TWO_LISTS, AFTER_PRETRAINING))
 # Columns of a list (source "list") whose lines are ambiguous: "path,num_frames,label", "path,label,num_frames",

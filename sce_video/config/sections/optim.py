@@ -16,7 +16,10 @@ OPTIM.NAME = choice("lars", *OPTIMIZERS)
 OPTIM.BASE_LR = number(2.4, least=0, most=1e38)
 # Epochs of linear warm-up, then a cosine to FINAL_LR, also per 256 videos (SCE: 0; supervised on K200: 0.01, of 0.4).
 OPTIM.WARMUP_EPOCHS = number(35, least=0, most=MOST_EPOCHS)
-OPTIM.FINAL_LR = number(0.0, least=0, most=1_000_000)
+OPTIM.FINAL_LR = number(0.0, when("OPTIM.DROP_EPOCHS", [0]), least=0, most=1_000_000)
+# Instead of the cosine, the learning rate is divided by 10 after each of these epochs; 0: cosine (MoCo's linear probe:
+# 60, 80).
+OPTIM.DROP_EPOCHS = number([0], least=0, most=MOST_EPOCHS)
 # Momentum of LARS and SGD.
 OPTIM.SGD_MOMENTUM = number(0.9, when_takes("OPTIM.NAME", OPTIMIZERS, "sgd_momentum"), least=0, below=1)
 # lars never decays norms and biases; sgd and adamw do if DECAYS_NORMS_AND_BIASES (SCE's supervised code: yes).

@@ -9,6 +9,7 @@ from sce_video.data.sources.folders import (
     read_frame_folders,
     read_image_folders,
 )
+from sce_video.data.sources.imagenet import read_imagenet100, read_tiny_imagenet
 from sce_video.data.sources.jpeg_npz import read_jpeg_npz
 from sce_video.data.sources.kinetics import read_annotations, read_ids, read_kinetics
 from sce_video.data.sources.lists import read_list
@@ -31,6 +32,7 @@ __all__ = [
     "read_hmdb51",
     "read_ids",
     "read_image_folders",
+    "read_imagenet100",
     "read_jpeg_npz",
     "read_kinetics",
     "read_list",
@@ -38,5 +40,6 @@ __all__ = [
     "read_shards",
     "read_ssv2",
     "read_stl10",
+    "read_tiny_imagenet",
     "read_ucf101",
 ]

@@ -34,6 +34,19 @@ def read_image_folders(root: Location | str, folder: str, *, class_names: Sequen
     return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
 
 
+def read_chosen_classes(root: Location | str, folder: str, class_names: Sequence[str]) -> ListedVideos:
+    """Still images of only these class folders in `root/folder`, labelled in this order.
+
+    Raises:
+        ManifestError: one of the folders is missing, or there are no images.
+    """
+    root = location(root)
+    of_class = [files_below(root / folder / name, IMAGE_SUFFIXES) for name in class_names]
+    images = [os.path.join(name, path) for name, paths in zip(class_names, of_class, strict=True) for path in paths]
+    labels = [label for label, paths in enumerate(of_class) for _ in paths]
+    return _manifest(root, folder, images, labels=labels, class_names=dict(enumerate(class_names)))
+
+
 def read_frame_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
     """Videos that are folders of images: a folder with images directly in it is one video.
 

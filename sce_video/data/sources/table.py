@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sce_video.data.sources.diving48 import DIVING48
 from sce_video.data.sources.folders import CLASS_FOLDERS, FOLDER, FRAME_FOLDERS, IMAGE_FOLDERS
+from sce_video.data.sources.imagenet import IMAGENET_100, TINY_IMAGENET
 from sce_video.data.sources.jpeg_npz import JPEG_NPZ
 from sce_video.data.sources.kinetics import KINETICS, KINETICS200
 from sce_video.data.sources.lists import LIST
@@ -28,6 +29,8 @@ SOURCES: dict[str, Source] = {
     "frame_folders": FRAME_FOLDERS,
     "image_folders": IMAGE_FOLDERS,
     "folder": FOLDER,
+    "imagenet100": IMAGENET_100,
+    "tiny_imagenet": TINY_IMAGENET,
     "cifar10": CIFAR_10,
     "cifar100": CIFAR_100,
     "stl10": STL_10,

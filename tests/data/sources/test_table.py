@@ -6,12 +6,12 @@ from sce_video.data.sources.table import SOURCES, sources_where
 
 def test_what_each_reads() -> None:
     lists = ("list", "shards", "kinetics", "kinetics200")
-    folders = ("class_folders", "frame_folders", "image_folders")
+    folders = ("class_folders", "frame_folders", "image_folders", "imagenet100")
     assert sources_where(lambda source: source.has_test_list) == (*lists, *folders, "jpeg_npz")
     assert sources_where(lambda source: source.train == "file") == (*lists, "jpeg_npz")
     assert sources_where(lambda source: source.read_test is None) == ("folder",)
     assert sources_where(lambda source: source.has_splits) == ("ucf101", "hmdb51")
-    own = ("ucf101", "hmdb51", "ssv2", "moments", "cifar10", "cifar100", "stl10")
+    own = ("ucf101", "hmdb51", "ssv2", "moments", "tiny_imagenet", "cifar10", "cifar100", "stl10")
     assert sources_where(lambda source: source.has_own_test) == own
 
 
@@ -23,9 +23,9 @@ def test_what_each_needs() -> None:
         assert list(SOURCES[name].needs) == ["DATA.TRAIN"]
     for name in ("ucf101", "hmdb51", "ssv2", "moments"):
         assert list(SOURCES[name].needs) == ["DATA.ROOT", "DATA.SPLITS_DIR"]
-    for name in ("cifar10", "cifar100", "stl10"):
+    for name in ("tiny_imagenet", "cifar10", "cifar100", "stl10"):
         assert list(SOURCES[name].needs) == ["DATA.ROOT"]
-    for name in ("class_folders", "frame_folders", "image_folders", "folder"):
+    for name in ("class_folders", "frame_folders", "image_folders", "folder", "imagenet100"):
         assert SOURCES[name].needs == {}  # DATA.ROOT or DATA.TRAIN
 
 
