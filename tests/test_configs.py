@@ -21,10 +21,11 @@ from sce_video.launch.local import run_task
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 NAMES = [file.stem for file in CONFIGS]
-# After shrinking, identical to the configs of UCF101, K400, 8 frames and CIFAR-10, or only another network.
+# After shrinking, identical to the configs of UCF101, K400, 8 frames, CIFAR-10 and ImageNet, or only another network.
 SHRUNK_ALIKE = (
     *("hmdb51_", "k200_", "k400_sce_r3d50_16f", "k400_sce_r3d18_small"),
     *("cifar100_", "stl10_", "cifar10_knn", "cifar10_linear", "ssv2_", "diving48_"),
+    *("imagenet100_", "tiny_imagenet_", "imagenet_linear.yaml"),
 )
 # The baselines on K400 are the demo's, on the network of `k400_sce_r3d50`; tests/tools has local views.
 BASELINES = ("moco_v2", "moco_v3", "ressl", "byol", "simclr")
@@ -36,10 +37,8 @@ COMBINED_ALIKE = (
     "ucf101_knn",
     "jhmdb_retrieval",
 )
-RARELY_RUN = (
-    *(*SHRUNK_ALIKE, *COMBINED_ALIKE, "k400_sce_r3d50_multicrop"),
-    *(f"k400_{name}" for name in BASELINES),
-)
+MULTICROP = ("k400_sce_r3d50_multicrop", "imagenet_sce_r50_multicrop")
+RARELY_RUN = (*SHRUNK_ALIKE, *COMBINED_ALIKE, *MULTICROP, *(f"k400_{name}" for name in BASELINES))
 OPENING_WORDS = ("Command:", "Hardware:", "Duration:", "Result:")
 
 
@@ -67,6 +66,8 @@ def test_there_are_the_promised_configs() -> None:
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
         *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "jhmdb_linear_features"),
         *("cifar10_sce_r18", "cifar100_sce_r18", "stl10_sce_r18", "cifar10_knn", "cifar10_linear"),
+        *("imagenet_sce_r50", "imagenet_sce_r50_multicrop", "imagenet100_sce_r50", "tiny_imagenet_sce_r18"),
+        *("imagenet_linear", "imagenet_linear_moco", "tiny_imagenet_linear"),
         *("demo_sce", "demo_knn", "folder_sce", "folder_knn", "folder_extract"),
     }
     assert promised <= set(NAMES)
@@ -128,7 +129,7 @@ def assert_all_optimized(optimizer: torch.optim.Optimizer, model: torch.nn.Modul
 @pytest.mark.parametrize(
     "file",
     [
-        pytest.param(file, marks=pytest.mark.thorough if file.stem.startswith(RARELY_RUN) else (), id=file.stem)
+        pytest.param(file, marks=pytest.mark.thorough if file.name.startswith(RARELY_RUN) else (), id=file.stem)
         for file in CONFIGS
     ],
 )

@@ -11,7 +11,7 @@ def test_what_each_reads() -> None:
     assert sources_where(lambda source: source.train == "file") == (*lists, "jpeg_npz")
     assert sources_where(lambda source: source.read_test is None) == ("folder",)
     assert sources_where(lambda source: source.has_splits) == ("ucf101", "hmdb51")
-    own = ("ucf101", "hmdb51", "ssv2", "moments", "tiny_imagenet", "cifar10", "cifar100", "stl10")
+    own = ("ucf101", "hmdb51", "ssv2", "diving48", "moments", "tiny_imagenet", "cifar10", "cifar100", "stl10")
     assert sources_where(lambda source: source.has_own_test) == own
 
 
