@@ -40,6 +40,7 @@ from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoDecoder, Videos, open_video
 from sce_video.data.dataset import TrainDataset
 from sce_video.data.loader import TrainLoader
+from sce_video.data.order import ListOrder
 from sce_video.engine.pool.workers import Workers
 from sce_video.launch.program import exit_code_of
 
@@ -160,9 +161,8 @@ def our_loader(videos: Videos, *, num_workers: int) -> TrainLoader:
     return TrainLoader(
         our_dataset(videos),
         workers=Workers(num_workers, num_items=len(videos), timeout_seconds=60, name=str, tasks_ahead=2),
-        global_batch_size=BATCH_SIZE,
+        order=ListOrder(len(videos), BATCH_SIZE, seed=0),
         accumulation_steps=1,
-        seed=0,
     )
 
 

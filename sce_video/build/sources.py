@@ -20,6 +20,20 @@ def read_test_videos(cfg: CfgNode) -> ListedVideos:
     return read(_listing(cfg))
 
 
+def read_images(cfg: CfgNode) -> ListedVideos:
+    """The images of joint pretraining."""
+    listing = Listing(
+        root=cfg.DATA.IMAGE_ROOT,
+        train=cfg.DATA.IMAGE_TRAIN,
+        test="",
+        splits_dir="",
+        split=1,
+        columns="",
+        cache_dir=cfg.DATA.CACHE_DIR,
+    )
+    return SOURCES[cfg.DATA.IMAGE_SOURCE].read_train(listing)
+
+
 def _listing(cfg: CfgNode) -> Listing:
     return Listing(
         root=cfg.DATA.ROOT,

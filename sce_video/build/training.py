@@ -1,6 +1,6 @@
 """Training runs, of pretraining and on labels, from the config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.failures import FailureLog
+from sce_video.data.joined import JoinedLists
 from sce_video.data.loader import TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
@@ -51,7 +52,7 @@ def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
 
 def assemble_run(
     cfg: CfgNode,
-    listed: ListedVideos,
+    lists: Sequence[ListedVideos],
     opener: VideoOpener,
     loader: TrainLoader,
     config: ConfigRecord,
@@ -62,7 +63,9 @@ def assemble_run(
     take_step: TakeStep,
     schedules: Schedules,
 ) -> Run:
+    """A run on the videos of one list, or of two with the images of joint pretraining."""
     output_dir, backbone = Path(cfg.RUN.OUTPUT_DIR), backbone_of(model)
+    listed, (videos, *images) = JoinedLists(lists), lists
     return Run(
         task=cfg.TASK,
         model=model,
@@ -81,8 +84,9 @@ def assemble_run(
             "network_input": str(backbone.input),
             "batch_norm": str(norm_numbers(backbone)),
             "config": config.text,
-            "videos": listed.digest(),
-            "labels": "" if cfg.TASK == "pretrain" else listed.labels_digest(),
+            "videos": videos.digest(),
+            "images": images[0].digest() if images else "",
+            "labels": "" if cfg.TASK == "pretrain" else videos.labels_digest(),
             **opener.describe(),
             "environment": environment(),
         },

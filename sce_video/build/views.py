@@ -36,6 +36,14 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
     return global_views if clip.LOCAL_SIZES_PIXELS == [0] else [*global_views, *_local_views(cfg)]
 
 
+def build_image_views(cfg: CfgNode) -> list[ViewSpec]:
+    """The views of an image in joint pretraining: as of a video, with one frame, which has no temporal difference."""
+    return [
+        replace(view, num_frames=1, recipe=replace(view.recipe, temporal_difference_probability=0.0))
+        for view in build_views(cfg)
+    ]
+
+
 def _local_views(cfg: CfgNode) -> list[ViewSpec]:
     aug, clip = cfg.AUG, cfg.CLIP
     ops = _strong_ops(cfg, blur=aug.LOCAL_BLUR_PROBABILITY, solarize=aug.LOCAL_SOLARIZE_PROBABILITY)

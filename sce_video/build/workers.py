@@ -3,13 +3,13 @@
 import torch
 from fvcore.common.config import CfgNode
 
-from sce_video.data.videos import ListedVideos
+from sce_video.data.joined import NamedVideos
 from sce_video.engine.cluster.collectives import num_local_ranks
 from sce_video.engine.machine import available_cores
 from sce_video.engine.pool.workers import Workers
 
 
-def build_workers(cfg: CfgNode, listed: ListedVideos, device: torch.device) -> Workers:
+def build_workers(cfg: CfgNode, listed: NamedVideos, device: torch.device) -> Workers:
     return Workers(
         build_num_workers(cfg),
         num_items=len(listed),
@@ -20,7 +20,7 @@ def build_workers(cfg: CfgNode, listed: ListedVideos, device: torch.device) -> W
     )
 
 
-def build_probe_worker(cfg: CfgNode, listed: ListedVideos) -> Workers:
+def build_probe_worker(cfg: CfgNode, listed: NamedVideos) -> Workers:
     """A single process for probing a few videos before a run, so that a video that hangs cannot block the start."""
     return Workers(
         min(1, build_num_workers(cfg)),

@@ -1,6 +1,7 @@
 """Checks that involve several settings; the bounds of each one are in `sections/`."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -101,17 +102,11 @@ def _check_local_views(cfg: CfgNode) -> None:
 
 
 def _check_data(cfg: CfgNode) -> None:
-    source, named, measures = SOURCES[cfg.DATA.SOURCE], f"DATA.SOURCE {cfg.DATA.SOURCE}", cfg.TASK in MEASURING_TASKS
+    source, measures = SOURCES[cfg.DATA.SOURCE], cfg.TASK in MEASURING_TASKS
     _require(source.read_test is not None or not measures, cfg, "DATA.SOURCE", f"TASK {cfg.TASK} needs labels")
-    for key, meaning in source.needs.items():
-        _require(get(cfg, key) != "", cfg, key, f"{named} needs {meaning}")
-    if source.train == "folder":
-        given = cfg.DATA.ROOT != "" or cfg.DATA.TRAIN != ""
-        _require(given, cfg, "DATA.ROOT", f"{named} needs a folder of videos")
-    if source.train == "part":
-        parts = source.parts[:1] if measures else source.parts
-        fix = f"TASK {cfg.TASK} on {cfg.DATA.SOURCE} can use {', '.join(parts)}"
-        _require(cfg.DATA.TRAIN in parts, cfg, "DATA.TRAIN", fix)
+    _check_list(cfg, "DATA.", parts=source.parts[:1] if measures else source.parts)
+    if cfg.DATA.IMAGE_SHARE > 0:
+        _check_list(cfg, "DATA.IMAGE_", parts=SOURCES[cfg.DATA.IMAGE_SOURCE].parts)
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)
     if source.has_test_list and measures:
@@ -119,6 +114,21 @@ def _check_data(cfg: CfgNode) -> None:
         _require(cfg.DATA.TEST != "", cfg, "DATA.TEST", f"TASK {cfg.TASK} needs test videos")
         same = Path(cfg.DATA.TEST) == Path(cfg.DATA.TRAIN)
         _require(not same, cfg, "DATA.TEST", "these are the training videos; give others")
+
+
+def _check_list(cfg: CfgNode, prefix: str, *, parts: Sequence[str]) -> None:
+    """The list whose keys begin with `prefix`, of which `parts` can be used."""
+    name = get(cfg, f"{prefix}SOURCE")
+    source, root, train = SOURCES[name], f"{prefix}ROOT", f"{prefix}TRAIN"
+    for key, meaning in source.needs.items():
+        key = key.replace("DATA.", prefix)
+        _require(get(cfg, key) != "", cfg, key, f"{prefix}SOURCE {name} needs {meaning}")
+    if source.train == "folder":
+        given = get(cfg, root) != "" or get(cfg, train) != ""
+        _require(given, cfg, root, f"{prefix}SOURCE {name} needs a folder of videos")
+    if source.train == "part":
+        fix = f"TASK {cfg.TASK} on {name} can use {', '.join(parts)}"
+        _require(get(cfg, train) in parts, cfg, train, fix)
 
 
 def _check_splits(cfg: CfgNode) -> None:

@@ -24,9 +24,11 @@ _FEW_CLASSES, _MOST_CLASSES_PER_VIDEO = 1000, 10
 _LEAST_FRAMES, _NUM_JUDGED = 8, 8
 
 
-def require_files(listed: ListedVideos, *, max_missing_share: float = 1.0) -> None:
+def require_files(listed: ListedVideos, *, max_missing_share: float = 1.0, root_key: str = "DATA.ROOT") -> None:
     """Check a sample of the videos, so that a wrong root or list is one error at the start and not many broken videos.
 
+    Args:
+        root_key: the setting of their folder, for messages.
     Raises:
         ManifestError: none of the checked videos exists, or too many are missing; a request fails.
     """
@@ -40,7 +42,7 @@ def require_files(listed: ListedVideos, *, max_missing_share: float = 1.0) -> No
     checked = f"{num_checked} videos" if num_checked == len(listed) else f"{num_checked} videos checked"
     example = f"for example {reason or listed.name(video)}" + (f" ({listed.where(video)})" if listed.lines else "")
     if len(missing) == num_checked:
-        raise ManifestError(f"{listed.origin}: none of the {checked} exists, {example}; check DATA.ROOT")
+        raise ManifestError(f"{listed.origin}: none of the {checked} exists, {example}; check {root_key}")
     counted = f"{listed.origin}: {len(missing)} of the {checked} do not exist, {example}"
     if len(missing) > max_missing_share * num_checked:
         raise ManifestError(f"{counted}; DATA.MAX_FAILED_SHARE {max_missing_share} allows fewer")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -52,23 +52,39 @@ class _PlannedClip(NamedTuple):
     parameters: ViewParameters
 
 
+class Clips(Protocol):
+    """Loads the clips of the videos of a batch."""
+
+    def load_all(self, requests: Sequence[VideoRequest]) -> list[VideoClips]: ...
+
+
 class TrainDataset(Dataset[VideoClips]):
     """One random clip per view from each video, all decoded in one pass over the file.
 
     A video that cannot be decoded is reported, and replaced by another chosen by (seed, epoch, video). If ten in a row
     fail, the result has failures but no clips: an exception in a loader process would reach the user as a traceback.
+
+    Args:
+        part: indices of the videos of this data set, if it has only some.
     """
 
     def __init__(
-        self, videos: Videos, *, views: Sequence[ViewSpec], seed: int, sampling: ClipSampling = ClipSampling()
+        self,
+        videos: Videos,
+        *,
+        views: Sequence[ViewSpec],
+        seed: int,
+        sampling: ClipSampling = ClipSampling(),
+        part: range | None = None,
     ) -> None:
         self._videos = videos
         self._views = tuple(views)
         self._sampling = sampling
         self._seed = seed
+        self.part = range(len(videos)) if part is None else part
 
     def __len__(self) -> int:
-        return len(self._videos)
+        return len(self.part)
 
     def __getitem__(self, request: VideoRequest) -> VideoClips:
         (memory,) = self.memory_for(1)
@@ -78,6 +94,10 @@ class TrainDataset(Dataset[VideoClips]):
         """Memory for the V clips of each video, uint8 (T, H, W, C); the clips of a view are contiguous."""
         of_views = [torch.empty(num_videos, *view.clip_shape, dtype=torch.uint8).unbind() for view in self._views]
         return [list(of_video) for of_video in zip(*of_views, strict=True)]
+
+    def load_all(self, requests: Sequence[VideoRequest]) -> list[VideoClips]:
+        """Load the videos of a batch, in memory of their own."""
+        return list(map(self.load, requests, self.memory_for(len(requests))))
 
     def load(self, request: VideoRequest, memory: Sequence[Tensor]) -> VideoClips:
         """Load one video, and write its clips into `memory` from `memory_for`."""
@@ -93,7 +113,7 @@ class TrainDataset(Dataset[VideoClips]):
 
     def _replacement(self, request: VideoRequest, attempt: int) -> int:
         generator = generator_from(self._seed, "replacement", request.epoch, request.video, attempt)
-        return int(torch.randint(len(self), (), generator=generator).item())
+        return self.part[int(torch.randint(len(self), (), generator=generator).item())]
 
     def _clips(self, video: int, request: VideoRequest, memory: Sequence[Tensor]) -> tuple[ClipForView, ...]:
         generators = [
@@ -138,6 +158,17 @@ class TrainDataset(Dataset[VideoClips]):
             positions=self._sampling.positions(generator),
         )
         return _PlannedClip(kept, successors, box, parameters)
+
+
+@dataclass(frozen=True)
+class JointDataset:
+    """Data sets of parts of the same videos, each with views of its own; all videos of a batch are of one part."""
+
+    datasets: Sequence[TrainDataset]
+
+    def load_all(self, requests: Sequence[VideoRequest]) -> list[VideoClips]:
+        (dataset,) = (each for each in self.datasets if requests[0].video in each.part)
+        return dataset.load_all(requests)
 
 
 def _clip_for_view(crop: Tensor, plan: _PlannedClip, view: ViewSpec, memory: Tensor) -> ClipForView:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sce_video.augment.batch import Failure
-from sce_video.data.videos import ListedVideos
+from sce_video.data.joined import NamedVideos
 from sce_video.engine.cluster.collectives import all_gathered
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
@@ -18,11 +18,11 @@ class FailureLog:
     """Collects the videos of a run that could not be used.
 
     Args:
-        max_failed_share: of the listed videos, in [0, 1].
+        max_failed_share: of the videos of each list, in [0, 1].
         workers: their blocked videos are saved in checkpoints, so that a resumed run does not try them again.
     """
 
-    def __init__(self, listed: ListedVideos, *, max_failed_share: float, workers: Workers) -> None:
+    def __init__(self, listed: NamedVideos, *, max_failed_share: float, workers: Workers) -> None:
         self._listed = listed
         self._max_failed_share = max_failed_share
         self._workers = workers
@@ -44,16 +44,23 @@ class FailureLog:
                 self._failed.add(failure.video)
                 self._first_reason = self._first_reason or failure.reason
                 self._log(failure.reason)
-        if len(self._failed) > self._max_failed_share * len(self._listed):
-            first = sorted(self._failed)[:_NUM_NAMED]
-            names = ", ".join(self._listed.name(video) for video in first)
-            if len(self._failed) > len(first):
-                names += f" and {len(self._failed) - len(first)} more, each named in {RUN_LOG}"
-            why = f" (the first: {self._first_reason})" if self._first_reason else ""
-            raise ManifestError(
-                f"{len(self._failed)} of {len(self._listed)} videos cannot be decoded, more than "
-                f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
-            )
+        for part in self._listed.parts:
+            if len(self._failed) > self._max_failed_share * len(part):  # usually not, even over all lists
+                self._require_few(part)
+
+    def _require_few(self, part: range) -> None:
+        failed = sorted(video for video in self._failed if video in part)
+        if len(failed) <= self._max_failed_share * len(part):
+            return
+        first = failed[:_NUM_NAMED]
+        names = ", ".join(self._listed.name(video) for video in first)
+        if len(failed) > len(first):
+            names += f" and {len(failed) - len(first)} more, each named in {RUN_LOG}"
+        why = f" (the first: {self._first_reason})" if self._first_reason else ""
+        raise ManifestError(
+            f"{len(failed)} of {len(part)} videos cannot be decoded, more than "
+            f"DATA.MAX_FAILED_SHARE {self._max_failed_share} allows: {names}{why}"
+        )
 
     def _log(self, reason: str) -> None:
         self._num_logged += 1

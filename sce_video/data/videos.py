@@ -23,6 +23,11 @@ class ListedVideos(Manifest):
         """Full path of a video, for messages."""
         return self.storage.name(self.paths[video])
 
+    @property
+    def parts(self) -> Sequence[range]:
+        """The indices of this one list; see `NamedVideos`."""
+        return [range(len(self))]
+
     def content_digest(self) -> str:
         """Digest that changes with the files: of the sizes and times of a few of them, or of the versions of shards."""
         sample = range(0, len(self), max(1, len(self) // _NUM_STAMPED))

@@ -155,7 +155,7 @@ def build_finetune_run(
 
     return assemble_run(
         cfg,
-        manifest,
+        [manifest],
         opener,
         loader,
         config,

@@ -8,7 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.augment.batch import TrainBatch, make_views
-from sce_video.build.data import build_train_loader, build_train_manifest
+from sce_video.build.data import build_image_manifest, build_joint_loader, build_train_loader, build_train_manifest
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
@@ -47,10 +47,14 @@ def _pretrain(cfg: CfgNode, run: Run, device: torch.device, *, step: int) -> Non
 
 
 def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord) -> Run:
-    manifest = build_train_manifest(cfg)
+    manifest, images = build_train_manifest(cfg), build_image_manifest(cfg)
     views = build_views(cfg)
     opener = choose_opener(cfg, manifest, choice_file=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
+    videos = build_videos(cfg, manifest, opener)
+    if images is None:
+        loader = build_train_loader(cfg, videos, views, device)
+    else:
+        loader = build_joint_loader(cfg, videos, build_videos(cfg, images, opener), views, device)
     model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
@@ -67,7 +71,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
 
     return assemble_run(
         cfg,
-        manifest,
+        [manifest] if images is None else [manifest, images],
         opener,
         loader,
         config,

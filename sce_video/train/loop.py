@@ -68,7 +68,7 @@ class Run:
         take_step: makes one optimiser step and returns the loss, still on the device.
         name_video: path of a video by its index.
         record: saved in every checkpoint beside the state: versions, and what must not change when the run is resumed
-            (the text of `config`, digests of `videos` and `labels`, `decoder`).
+            (the text of `config`, digests of `videos`, `images` and `labels`, `decoder`).
     """
 
     task: str

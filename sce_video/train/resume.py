@@ -72,6 +72,8 @@ def _require_same_run(run: Run, state: dict[str, Any]) -> None:
         raise CheckpointError(f"the checkpoint is of a run with another value of {changed}; {hint}")
     if state["videos"] != record["videos"]:
         raise CheckpointError(f"the list of training videos has changed since the start of the run; {hint}")
+    if state.get("images", "") != record.get("images", ""):
+        raise CheckpointError(f"the list of images has changed since the start of the run; {hint}")
     if state.get("labels", record["labels"]) != record["labels"]:
         raise CheckpointError(f"labels of training videos have changed since the start of the run; {hint}")
     if state.get("steps_per_epoch", plan.steps_per_epoch) != plan.steps_per_epoch or state["step"] > plan.num_steps:

@@ -51,6 +51,10 @@ RUNS = {
         "METHOD.TEMPERATURE_WARMUP_EPOCHS 1 METHOD.TARGET_TEMPERATURE_WARMUP_EPOCHS 1 METHOD.COEFF_FINAL_SHAPE linear"
     ),
     "pretrain, more switches": "TASK pretrain CLIP.PAIR decreasing OPTIM.NAME lars AUG.JITTER_PROBABILITY 0",
+    "pretrain, with images": (
+        "TASK pretrain DATA.IMAGE_SHARE 0.5 DATA.IMAGE_SOURCE class_folders DATA.IMAGE_ROOT VIDEOS "
+        "DATA.IMAGE_TRAIN test"
+    ),
     "pretrain, MoCo v3": "TASK pretrain METHOD.NAME moco_v3",
     "pretrain, MoCo v2": "TASK pretrain METHOD.NAME moco_v2",
     "pretrain, ReSSL with local views": (
@@ -93,7 +97,7 @@ class Recorded(CfgNode):
 @pytest.mark.parametrize("switches", RUNS.values(), ids=RUNS)
 def test_a_run_reads_what_its_config_uses(motion_videos: Path, tmp_path: Path, switches: str) -> None:
     paths = ["DATA.ROOT", str(motion_videos), "RUN.OUTPUT_DIR", str(tmp_path)]
-    cfg = load_config(CONFIG, [*paths, *switches.split()], shared=SMALL.split())
+    cfg = load_config(CONFIG, [*paths, *switches.replace("VIDEOS", str(motion_videos)).split()], shared=SMALL.split())
     used, read = set(used_keys(cfg)), set[str]()
     run_task(Recorded(cfg, read))
     assert read - used <= READ_BUT_UNUSED

@@ -8,7 +8,7 @@ from sce_video.augment.apply import apply_view
 from sce_video.augment.crop import AreaCrop
 from sce_video.augment.draw import draw_view
 from sce_video.augment.flip import Flip
-from sce_video.build.views import build_clip_sampling, build_views
+from sce_video.build.views import build_clip_sampling, build_image_views, build_views
 from sce_video.config import load_config
 from sce_video.errors import ConfigError
 
@@ -83,6 +83,19 @@ def test_recipes_of_more_global_views_take_turns_and_only_the_first_is_weak(tmp_
     first, *others = build_views(config(tmp_path, *weak, "CLIP.NUM_GLOBAL_VIEWS", 4))
     assert [first, *others[:1]] == build_views(config(tmp_path, *weak))
     assert others == others[:1] * 3
+
+
+def test_views_of_an_image_are_those_of_a_video_with_one_frame(tmp_path: Path) -> None:
+    local = ("CLIP.LOCAL_SIZES_PIXELS", "64,96", "CLIP.LOCAL_NUM_FRAMES", 4)
+    cfg = config(tmp_path, *local)
+    for view, of_video in zip(build_image_views(cfg), build_views(cfg), strict=True):
+        assert view.num_frames == 1
+        assert view.recipe.temporal_difference_probability == 0
+        assert (view.size_pixels, view.recipe.crop, view.recipe.ops) == (
+            of_video.size_pixels,
+            of_video.recipe.crop,
+            of_video.recipe.ops,
+        )
 
 
 def starts(cfg, video_seconds: float) -> list[tuple[float, float]]:

@@ -228,6 +228,27 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         ["CLIP.PAIR", "decreasing", "CLIP.NUM_GLOBAL_VIEWS", "3"],
         ["CLIP.PAIR is 'decreasing'", "CLIP.NUM_GLOBAL_VIEWS is 3; use independent"],
     ),
+    ("a share of images without any", ["DATA.IMAGE_SHARE", "0.25"], ["DATA.IMAGE_ROOT is ''", "needs a folder"]),
+    (
+        "images without a share",
+        ["DATA.IMAGE_ROOT", "images"],
+        ["DATA.IMAGE_ROOT is 'images'", "only DATA.IMAGE_SHARE above 0 uses it"],
+    ),
+    (
+        "images of a list without it",
+        ["DATA.IMAGE_SHARE", "0.25", "DATA.IMAGE_SOURCE", "list"],
+        ["DATA.IMAGE_TRAIN is ''", "DATA.IMAGE_SOURCE list needs the list of training videos"],
+    ),
+    (
+        "a part that the images do not have",
+        ["DATA.IMAGE_SHARE", "0.25", "DATA.IMAGE_SOURCE", "stl10", "DATA.IMAGE_ROOT", "a", "DATA.IMAGE_TRAIN", "test"],
+        ["DATA.IMAGE_TRAIN is 'test'", "stl10 can use train, unlabeled, train+unlabeled"],
+    ),
+    (
+        "remote images",
+        ["DATA.IMAGE_SHARE", "0.25", "DATA.IMAGE_ROOT", "s3://bucket/images"],
+        ["DATA.IMAGE_ROOT is 's3://bucket/images'", "it must be a local path"],
+    ),
     (
         "areas of local views without any",
         ["AUG.LOCAL_CROP_AREAS", "0.1,0.2"],

@@ -6,10 +6,13 @@ import pytest
 
 from sce_video.augment.batch import Failure
 from sce_video.data.failures import FailureLog
+from sce_video.data.joined import JoinedLists
 from sce_video.data.videos import videos_from_paths
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ManifestError
 from sce_video.runtime.logging import set_up_logging
+
+LISTS = (("videos", 100), ("images", 1000))
 
 
 def loader_workers() -> Workers:
@@ -45,6 +48,20 @@ def test_the_allowed_share_may_be_reached() -> None:
     message = r"6 of 100 videos.*MAX_FAILED_SHARE 0.05.*/videos/0.mp4.*/videos/4.mp4 and 1 more.* \(the first: torn\)"
     with pytest.raises(ManifestError, match=message):
         failures.record([Failure(50, "torn")])
+
+
+def test_the_share_is_that_of_each_list() -> None:
+    """Of 100 videos and 1000 images: 5 and 50 may fail."""
+    lists = [videos_from_paths(Path(f"/{name}"), [f"{i}" for i in range(num)], None, name) for name, num in LISTS]
+    workers = Workers(2, num_items=1100, timeout_seconds=120.0, name=str)
+    failures = FailureLog(JoinedLists(lists), max_failed_share=0.05, workers=workers)
+    failures.record(Failure(video, "torn") for video in [*range(5), *range(100, 150)])
+    resumed = FailureLog(JoinedLists(lists), max_failed_share=0.05, workers=workers)
+    resumed.load_state_dict(failures.state_dict())
+    with pytest.raises(ManifestError, match=r"^6 of 100 videos.*: /videos/0, .* and 1 more"):
+        failures.record([Failure(99, "torn")])
+    with pytest.raises(ManifestError, match=r"^51 of 1000 videos.*: /images/0, .* and 46 more"):
+        resumed.record([Failure(1099, "torn")])
 
 
 @pytest.mark.usefixtures("restored_logger")

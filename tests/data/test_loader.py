@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from sce_video.augment.batch import TrainBatch, make_views
 from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import VideoOpener
-from sce_video.data.dataset import TrainDataset
-from sce_video.data.loader import TrainLoader, epoch_order
+from sce_video.data.dataset import JointDataset, TrainDataset
+from sce_video.data.joined import JoinedVideos
+from sce_video.data.loader import TrainLoader
+from sce_video.data.order import JointOrder, ListOrder, epoch_order
 from sce_video.data.sources import read_folder
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
@@ -50,9 +53,8 @@ def loader(
     return TrainLoader(
         dataset,
         workers=workers,
-        global_batch_size=batch,
+        order=ListOrder(len(dataset), batch, seed),
         accumulation_steps=accumulation_steps,
-        seed=seed,
     )
 
 
@@ -108,6 +110,40 @@ def test_global_and_local_views_of_their_own_size(motion_videos: Path) -> None:
     assert seen == [(6, 3, 16, 112, 112)] * 2 + [(6, 3, 8, 64, 64)] * 4
 
 
+def joint_loader(motion_videos: Path, *, broken: Mapping[int, str] = MappingProxyType({})) -> TrainLoader:
+    """The 24 videos, and the 8 test videos as images, in batches of 4; every third step is of images."""
+    lists = [read_folder(motion_videos, part).opened_by(VideoOpener("pyav")) for part in ("train", "test")]
+    joined = JoinedVideos(lists)
+    workers = Workers(0, num_items=32, timeout_seconds=120.0, name=joined.listed.name)
+    videos = WatchedVideos(DeadlyVideos(joined, broken), workers)
+    of_each = zip((VIEWS, (spec(num_frames=1),) * 2), joined.listed.parts, strict=True)
+    dataset = JointDataset([TrainDataset(videos, views=views, seed=0, part=part) for views, part in of_each])
+    order = JointOrder(ListOrder(24, 4, 0), ListOrder(8, 4, 0, first=24), Fraction(1, 3))
+    return TrainLoader(dataset, workers=workers, order=order, accumulation_steps=2)
+
+
+def test_batches_of_videos_and_of_images(motion_videos: Path) -> None:
+    whole = list(joint_loader(motion_videos).batches_from(0, num_steps=12))
+    assert [epoch for epoch, _ in whole] == [0] * 9 + [1] * 3
+    kinds = [{(part.videos[0] >= 24, *part.views[1].clips.shape[:2]) for part in parts} for _, parts in whole]
+    assert kinds == [{(False, 2, 2)}, {(False, 2, 2)}, {(True, 2, 1)}] * 4
+    images = [[video for part in parts for video in part.videos] for _, parts in whole[2::3]]
+    assert sorted(images[0] + images[1]) == sorted(images[2] + images[3]) == list(range(24, 32))
+    rest = list(joint_loader(motion_videos).batches_from(5, num_steps=12))
+    for (epoch, parts), (epoch_again, parts_again) in zip(whole[5:], rest, strict=True):
+        assert epoch == epoch_again
+        assert all(map(equal, parts, parts_again))
+
+
+def test_a_broken_image_is_replaced_by_an_image(motion_videos: Path) -> None:
+    broken = dict.fromkeys(range(24, 30), "break down")
+    steps = joint_loader(motion_videos, broken=broken).batches_from(0, num_steps=9)
+    parts = [part for _, parts in steps for part in parts]
+    assert {failure.video for part in parts for failure in part.failures} == set(broken)
+    of_images = [part.videos for part in parts if part.views[0].clips.shape[1] == 1]
+    assert {video for videos in of_images for video in videos} == {30, 31}
+
+
 def test_parts_make_up_the_batch(motion_videos: Path) -> None:
     _, (whole,) = next(loader(motion_videos, batch=8).batches_from(1, num_steps=2))
     _, parts = next(loader(motion_videos, batch=8, accumulation_steps=4).batches_from(1, num_steps=2))
@@ -128,20 +164,12 @@ def test_too_few_videos_are_refused(motion_videos: Path) -> None:
         loader(motion_videos, batch=25)
 
 
-def test_orders_are_permutations() -> None:
-    order = epoch_order(1000, seed=0, epoch=0).tolist()
-    assert sorted(order) == list(range(1000))
-    assert order != epoch_order(1000, seed=0, epoch=1).tolist()
-    assert order != epoch_order(1000, seed=1, epoch=0).tolist()
-
-
 def rank_loader(num_videos: int, *, batch: int, parts: int, rank: int = 0, num_ranks: int = 1) -> TrainLoader:
     return TrainLoader(
-        range(num_videos),  # type: ignore[arg-type]  # nothing is opened
+        None,  # type: ignore[arg-type]  # nothing is opened
         workers=Workers(0, num_items=1, timeout_seconds=1.0, name=str),
-        global_batch_size=batch,
+        order=ListOrder(num_videos, batch, seed=5),
         accumulation_steps=parts,
-        seed=5,
         rank=rank,
         num_ranks=num_ranks,
     )

@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from PIL import Image
 from safetensors import safe_open
 
 from sce_video.build.model import build_backbone, build_evaluated_backbone, build_pretrained_backbone
 from sce_video.config.same_run import config_record
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, ManifestError
 from sce_video.models.norms import NormNumbers, norm_numbers, set_norm_numbers
 from sce_video.models.weights import save_backbone
 from sce_video.runtime.logging import LOGGER
@@ -50,6 +52,52 @@ def test_a_run_that_is_stopped_has_no_finished_backbone(config: Callable[..., Cf
     TASKS["pretrain"](config("pretrain", TRAIN__STOP_AT_STEP=1), CPU)()
     assert (tmp_path / "run" / "checkpoints" / "step_00000001.pt").is_file()
     assert not (tmp_path / "run" / "backbone.safetensors").exists()
+
+
+@pytest.fixture
+def joint(config: Callable[..., CfgNode], motion_videos: Path, tmp_path: Path) -> Callable[..., CfgNode]:
+    """8 steps on 24 videos and 4 images in batches of 4: steps 3 and 7 are of images, of which one is broken."""
+    for number, size in enumerate((40, 50, 60)):
+        file = tmp_path / "images" / "a class" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((size, size), 90).convert("RGB").save(file)
+    file.with_name("broken.png").write_bytes(b"no image")
+    videos = {"DATA__SOURCE": "class_folders", "DATA__ROOT": motion_videos, "DATA__TRAIN": "train"}
+    sizes = {"CLIP__NUM_FRAMES": 2, "CLIP__SECONDS": 0.5, "TRAIN__NUM_EPOCHS": 1, "DATA__MAX_FAILED_SHARE": 0.25}
+    images = {"DATA__IMAGE_SHARE": 0.25, "DATA__IMAGE_ROOT": tmp_path / "images"}
+    return partial(config, "pretrain", **videos, **sizes, **images)
+
+
+def test_joint_pretraining_is_resumed_to_the_bit(
+    joint: Callable[..., CfgNode], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, logger=LOGGER.name)
+    for folder, stops in (("whole", (0,)), ("resumed", (3, 4, 0))):
+        for stop in stops:
+            TASKS["pretrain"](joint(RUN__OUTPUT_DIR=tmp_path / folder, TRAIN__STOP_AT_STEP=stop), CPU)()
+    assert f"of the 8 steps of an epoch 2 are of images, {tmp_path}/images" in caplog.text
+    assert f"replaced: {tmp_path}/images/a class/broken.png" in caplog.text
+    ends = [
+        torch.load(tmp_path / folder / "checkpoints" / "step_00000008.pt", weights_only=True)
+        for folder in ("whole", "resumed")
+    ]
+    assert ends[0]["failures"] == ends[1]["failures"] == {"failed": [27], "lost": [], "lost_by_signal": []}
+    assert all(torch.equal(value, ends[1]["model"][name]) for name, value in ends[0]["model"].items())
+
+
+def test_joint_pretraining_is_not_resumed_with_other_images(joint: Callable[..., CfgNode], tmp_path: Path) -> None:
+    TASKS["pretrain"](joint(TRAIN__STOP_AT_STEP=1), CPU)()
+    (tmp_path / "images" / "a class" / "0.png").rename(tmp_path / "images" / "a class" / "9.png")
+    with pytest.raises(CheckpointError, match="the list of images has changed since the start of the run"):
+        TASKS["pretrain"](joint(), CPU)
+
+
+def test_a_wrong_folder_of_images_is_named(joint: Callable[..., CfgNode], tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("1.png\n2.png\n")
+    cfg = joint(DATA__IMAGE_SOURCE="list", DATA__IMAGE_TRAIN=tmp_path / "list.txt")
+    with pytest.raises(ManifestError, match=r"none of the 2 videos exists, .*; check DATA\.IMAGE_ROOT$"):
+        TASKS["pretrain"](cfg, CPU)
 
 
 def test_evaluation_on_other_clips_than_in_training_is_a_warning(

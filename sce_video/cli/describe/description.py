@@ -7,7 +7,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from sce_video.augment.recipes import ViewSpec
-from sce_video.build.data import build_train_manifest
+from sce_video.build.data import build_image_manifest, build_train_manifest, num_steps
 from sce_video.build.optim import build_schedules
 from sce_video.build.views import build_views
 from sce_video.cli.describe.networks import gmacs, meta_model, num_parameters
@@ -41,13 +41,14 @@ class TrainingCost:
 
     Attributes:
         videos_at_once: of this GPU's part of a batch.
-        steps_per_epoch: None if the list cannot be read; `list` says what is known of it.
+        steps_per_epoch, image_steps_per_epoch: None if a list cannot be read; `list` says what is known of it.
         sent_bytes: empty on one GPU.
         peak_gib: see `train.memory`.
     """
 
     list: str
     steps_per_epoch: int | None
+    image_steps_per_epoch: int | None
     videos_at_once: int
     peak_lr: float
     sent_bytes: dict[str, int]
@@ -98,10 +99,10 @@ def _videos(cfg: CfgNode) -> tuple[ListedVideos | None, str]:
     if cfg.TASK not in TRAINING_TASKS:
         return None, ""
     try:
-        videos = build_train_manifest(cfg)
+        videos, images = build_train_manifest(cfg), build_image_manifest(cfg)
     except (UserError, OSError) as error:
         return None, f"not known: {error}"
-    return videos, f"{len(videos)} videos"
+    return videos, f"{len(videos)} videos" + (f" and {len(images)} images" if images else "")
 
 
 def _num_classes(videos: ListedVideos | None) -> int:
@@ -145,9 +146,11 @@ def _training(
     lr = build_schedules(cfg, 1).lr
     assert isinstance(lr, LearningRate)
     peak = peak_memory_bytes(cfg, model, specs, num_videos=videos_at_once, num_gpus=num_gpus)
+    steps, of_images = (None, None) if videos is None else num_steps(cfg, len(videos))
     return TrainingCost(
         list=origin,
-        steps_per_epoch=None if videos is None else len(videos) // batch,
+        steps_per_epoch=steps,
+        image_steps_per_epoch=of_images,
         videos_at_once=videos_at_once,
         peak_lr=lr.peak,
         sent_bytes=sent if num_gpus > 1 else {},

@@ -64,6 +64,8 @@ def _training_lines(description: Description, gpu_gib: float | None) -> list[tup
     if cost is None:
         return []
     steps = "not known" if cost.steps_per_epoch is None else str(cost.steps_per_epoch)
+    if cost.image_steps_per_epoch:
+        steps += f", {cost.image_steps_per_epoch} of them of images, in one frame"
     lines = [("training list", cost.list), ("steps per epoch", steps), ("peak learning rate", f"{cost.peak_lr:g}")]
     lines += [(f"a rank sends, {name}", f"{number:,} bytes") for name, number in cost.sent_bytes.items()]
     lines.append((f"peak memory, {cost.videos_at_once} videos at once", f"{cost.peak_gib:.1f} GiB"))

@@ -2,7 +2,7 @@
 
 from sce_video.clips.decoders import DECODERS
 from sce_video.config.sections.bounds import DAY_SECONDS, MOST_PIXELS
-from sce_video.config.sections.task import AFTER_PRETRAINING
+from sce_video.config.sections.task import AFTER_PRETRAINING, PRETRAINING
 from sce_video.config.settings import (
     Section,
     When,
@@ -15,6 +15,7 @@ from sce_video.config.settings import (
     share,
     text,
     when,
+    when_above_zero,
 )
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES, sources_where
@@ -22,6 +23,8 @@ from sce_video.data.sources.table import SOURCES, sources_where
 # For messages.
 SOURCES_WITH_SPLITS = ", ".join(sources_where(lambda source: source.has_splits))
 
+_JOINT = when_above_zero("DATA.IMAGE_SHARE")
+_IMAGE_SOURCES = sources_where(lambda source: not source.has_official_files)
 _TWO_LISTS = when("DATA.SOURCE", *sources_where(lambda source: source.has_test_list))
 _OF_A_SPLIT = When(
     ("DATA.SOURCE", "DATA.TRAIN", "DATA.TEST"),
@@ -57,6 +60,14 @@ DATA.LIST_COLUMNS = choice(
 # to use ("ucf101" and "hmdb51"; "list" if TRAIN or TEST contains {split}).
 DATA.SPLITS_DIR = path("", when("DATA.SOURCE", *sources_where(lambda source: source.has_official_files)))
 DATA.SPLIT = choice(1, 1, 2, 3, conditions=[_OF_A_SPLIT, _ONE_SPLIT])
+# Joint pretraining: the share of optimiser steps whose batch is of images, videos of one frame; 0: none. An epoch has
+# all videos once, and these steps in between. Images are listed as by SOURCE, ROOT and TRAIN; they must be local.
+DATA.IMAGE_SHARE = number(0.0, PRETRAINING, least=0, below=1)
+DATA.IMAGE_SOURCE = choice("image_folders", *_IMAGE_SOURCES, conditions=[_JOINT])
+DATA.IMAGE_ROOT = free(path("", _JOINT))
+DATA.IMAGE_TRAIN = path(
+    "", _JOINT, when("DATA.IMAGE_SOURCE", *(name for name in _IMAGE_SOURCES if SOURCES[name].train != ""))
+)
 # Library that decodes video files: "pyav" (correct on all of them), "torchcodec", "decord", or "auto": torchcodec if it
 # is clearly faster than pyav on this machine with the same frames of a few videos; decided once, at the start.
 DATA.DECODER = free(choice("pyav", "auto", *DECODERS))

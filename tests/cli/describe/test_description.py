@@ -54,6 +54,15 @@ def test_a_pretraining_with_its_videos(motion_videos: Path) -> None:
     assert cost.sent_bytes["gradients"] == 4 * (described.parameters["backbone"] + described.parameters["projector"])
 
 
+def test_joint_pretraining(motion_videos: Path) -> None:
+    """24 videos and 8 images in batches of 8."""
+    images = ("DATA.IMAGE_SHARE", 0.25, "DATA.IMAGE_SOURCE", "class_folders", "DATA.IMAGE_ROOT", motion_videos)
+    overrides = small(motion_videos, *images, "DATA.IMAGE_TRAIN", "test")
+    cost = describe(load_config(CONFIGS[0].parent / "demo_sce.yaml", overrides)).training
+    assert cost is not None
+    assert (cost.list, cost.steps_per_epoch, cost.image_steps_per_epoch) == ("24 videos and 8 images", 4, 1)
+
+
 def test_classes_are_those_of_the_list(motion_videos: Path) -> None:
     overrides = ("DATA.SOURCE", "class_folders", "DATA.TRAIN", "train", "DATA.TEST", "test", "EVAL.CHECKPOINT", "none")
     cfg = load_config(CONFIGS[0].parent / "jhmdb_finetune.yaml", shared=small(motion_videos, *overrides))
@@ -82,7 +91,7 @@ def test_a_batch_is_divided_equally(motion_videos: Path) -> None:
 @pytest.mark.parametrize(("gpu_gib", "fits"), [(12.6, "yes"), (12.4, "perhaps"), (9.6, "perhaps"), (9.4, "no")])
 def test_a_step_fits_with_a_margin(gpu_gib: float, fits: str) -> None:
     """10 GiB, 15 % more or less, and 1 GiB for the context of CUDA."""
-    cost = TrainingCost("", None, videos_at_once=1, peak_lr=1.0, sent_bytes={}, peak_gib=10.0)
+    cost = TrainingCost("", None, None, videos_at_once=1, peak_lr=1.0, sent_bytes={}, peak_gib=10.0)
     described = Description("pretrain", "resnet18", "sce", {}, [], num_gpus=1, training=cost)
     assert described.fits(gpu_gib) == fits
     assert replace(described, training=None).fits(gpu_gib) == ""

@@ -1,10 +1,12 @@
 """The printed page, the table and the JSON of descriptions."""
 
+from dataclasses import replace
+
 from sce_video.cli.describe.description import DescribedView, Description, TrainingCost
 from sce_video.cli.describe.page import as_json, page_text, table_text
 
 VIEW = DescribedView(8, 2.56, 224, gmacs=41.74, num_views=1)
-COST = TrainingCost("not known: no file", None, 32, peak_lr=4.8, sent_bytes={"gradients": 1000}, peak_gib=23.46)
+COST = TrainingCost("not known: no file", None, None, 32, peak_lr=4.8, sent_bytes={"gradients": 1000}, peak_gib=23.46)
 PRETRAINING = Description("pretrain", "slow_r50", "sce", {"backbone": 31_634_496}, [VIEW] * 2, 2, COST)
 EVALUATION = Description(
     "knn", "slow_r50", "", {"backbone": 31_634_496}, [DescribedView(8, 2.56, 256, 54.52, 30)], 1, None
@@ -25,6 +27,11 @@ def test_the_page() -> None:
         "peak memory, 32 videos at once  23.5 GiB",
         "fits 80 GiB                     yes",
     ]
+
+
+def test_steps_of_images() -> None:
+    joint = replace(PRETRAINING, training=replace(COST, steps_per_epoch=40, image_steps_per_epoch=10))
+    assert "steps per epoch                 40, 10 of them of images, in one frame" in page_text(joint, None)
 
 
 def test_an_evaluation_has_no_step() -> None:
