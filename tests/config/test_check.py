@@ -43,10 +43,14 @@ NEEDED = {
     "DATA.SPLIT": ["DATA.TRAIN", "train{split}.txt"],
     "DATA.SPLITS_DIR": ["DATA.SOURCE", "ucf101", "DATA.SPLITS_DIR", "s", "TASK", "extract"],
     "DATA.TEST": ["TASK", "knn"],
+    "DATA.IMAGE_SHARE": ["DATA.IMAGE_ROOT", "images"],
+    "DATA.IMAGE_ROOT": ["DATA.IMAGE_SHARE", "0.5"],
+    "DATA.IMAGE_TRAIN": ["DATA.IMAGE_SHARE", "0.5"],
 }
 FREE_TEXTS = {
     *("DATA.ROOT", "DATA.TRAIN", "DATA.TEST", "DATA.SPLITS_DIR", "EVAL.CHECKPOINT", "EVAL.FEATURES_DIR"),
     *("RUN.OUTPUT_DIR", "DATA.CACHE_DIR", "DATA.FRAMES_PATTERN", "MODEL.WEIGHTS"),
+    *("DATA.IMAGE_ROOT", "DATA.IMAGE_TRAIN"),
 }
 
 
@@ -146,6 +150,8 @@ BOUNDS = [
     ("EVAL.LINEAR_HELD_OUT_SHARE", ["0", "1", "-0.1"], ["0.5"]),
     ("EVAL.RETRIEVAL_RANKS", ["1,0"], ["1"]),
     ("DATA.SPLIT", ["0", "4"], ["1", "2", "3"]),
+    ("DATA.IMAGE_SHARE", ["-0.01", "1"], ["0.01", "0.99"]),
+    ("CLIP.NUM_GLOBAL_VIEWS", ["0", "1", "101"], ["2", "100"]),
     ("DATA.CACHE_GB", ["0", "1e7"], ["0.1", "1e6"]),
     ("RUN.SEED", ["9223372036854775808", "-9223372036854775809"], ["9223372036854775807", "-9223372036854775808"]),
 ]

@@ -37,10 +37,11 @@ def test_refused(config_file: Write, text: str, words: str) -> None:
 def test_every_path_of_a_config_is_expanded_in_files_too(config_file: Write) -> None:
     """The saved config has the expanded paths."""
     keys = [key for key, setting in SETTINGS.items() if setting.is_path]
-    assert len(keys) == 9
+    assert len(keys) == 11
+    of_pretraining = {"MODEL.WEIGHTS", "DATA.IMAGE_ROOT", "DATA.IMAGE_TRAIN"}
     starts = {
-        "TASK: extract\nDATA.SOURCE: kinetics200\n": set(keys) - {"MODEL.WEIGHTS"},
-        "": {"MODEL.WEIGHTS", "DATA.TRAIN"},
+        "TASK: extract\nDATA.SOURCE: kinetics200\n": set(keys) - of_pretraining,
+        "DATA.IMAGE_SHARE: 0.5\n": {*of_pretraining, "DATA.TRAIN"},
     }
     for start, used in starts.items():
         cfg = load_config(config_file(start + "".join(f"{key}: ~/$DATA_DIR\n" for key in used)))

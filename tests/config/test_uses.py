@@ -21,7 +21,7 @@ UNUSED = [
     ({"DATA.TRAIN": "a{split}", "EVAL.SPLITS": "1,2"}, "EVAL.SPLITS", "only TASK finetune"),
     ({"TASK": "extract", "DATA.TRAIN": "a{split}", "EVAL.SPLITS": "1,2"}, "EVAL.SPLITS", "only TASK finetune"),
     ({"DATA.SPLIT": "1"}, "DATA.SPLIT", "{split} in DATA.TRAIN"),
-    ({"DATA.SPLITS_DIR": "s"}, "DATA.SPLITS_DIR", "only DATA.SOURCE kinetics200, ucf101, hmdb51, ssv2 or moments"),
+    ({"DATA.SPLITS_DIR": "s"}, "DATA.SPLITS_DIR", "only DATA.SOURCE kinetics200, ucf101, hmdb51, ssv2"),
     ({"OPTIM.NAME": "adamw", "OPTIM.SGD_MOMENTUM": "0.9"}, "OPTIM.SGD_MOMENTUM", "only OPTIM.NAME lars or sgd"),
     ({"METHOD.COEFF_START": "1"}, "METHOD.COEFF_START", "METHOD.COEFF_WARMUP_EPOCHS above 0"),
     ({"METHOD.TEMPERATURE_START": "1"}, "METHOD.TEMPERATURE_START", "METHOD.TEMPERATURE_WARMUP_EPOCHS above 0"),
