@@ -59,12 +59,6 @@ def test_a_page_on_ones_own_videos(motion_videos: Path, tmp_path: Path) -> None:
     assert page["environment"]["torch"]
 
 
-def test_a_mistake_is_one_line() -> None:
-    shown = doctor("nowhere")
-    assert (shown.returncode, shown.stdout) == (2, "")
-    assert shown.stderr == "error: nowhere does not exist; give a folder of videos or a list of them\n"
-
-
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """The program in this process, which has already imported everything."""
@@ -90,6 +84,7 @@ def test_problems_change_the_exit_code_only_with_strict(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["nowhere"], "error: nowhere does not exist; give a folder of videos or a list of them\n"),
         (["{empty}"], "{empty} holds no videos"),
         (["--cfg", "nowhere.yaml"], "config nowhere.yaml does not exist"),
         (["--run", "{empty}"], "{empty}/metrics.jsonl does not exist"),
