@@ -169,6 +169,8 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
         shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
     if cfg.CLIP.LOCAL_SIZES_PIXELS != [0]:
         shrunk["CLIP.LOCAL_SIZES_PIXELS"] = ",".join("32" for _ in cfg.CLIP.LOCAL_SIZES_PIXELS)
+    if cfg.DATA.ON_DEVICE:
+        shrunk["DATA.ON_DEVICE"] = False
     if cfg.MODEL.MOMENTUM_NORM_GROUPS > 1:
         shrunk["MODEL.MOMENTUM_NORM_GROUPS"] = 2
     if cfg.TASK == "pretrain":

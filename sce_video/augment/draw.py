@@ -13,6 +13,7 @@ from sce_video.augment.grayscale import Grayscale
 from sce_video.augment.op import Op
 from sce_video.augment.recipes import ViewRecipe
 from sce_video.augment.solarize import Solarize
+from sce_video.augment.words import Words
 
 # Indices of a view's uniform draws that each op uses: its coin, then its numbers. The bits of all runs depend on this
 # order, that of the first version. An op that is not listed uses the next free ones, so that the others draw the same
@@ -48,8 +49,25 @@ def draw_view(recipe: ViewRecipe, *, generator: torch.Generator) -> ViewParamete
     first = torch.rand(_NUM_DRAWS_BEFORE_ORDER, generator=generator)
     order = torch.randperm(_NUM_ORDERED, generator=generator)
     draws = torch.cat([first, torch.rand(layout.num_draws - _NUM_DRAWS_BEFORE_ORDER, generator=generator)])
-    coins = draws[layout.coins] < layout.probabilities
-    return ViewParameters(coins[0], coins[1:], layout.lows + layout.spans * draws[layout.numbers], order)
+    return _parameters(layout, draws, order)
+
+
+def draw_views(recipe: ViewRecipe, words: Words) -> ViewParameters:
+    """As `draw_view` of each of B generators, from their words; the parameters have a leading B."""
+    layout = _layout(recipe)
+    first, order = words.uniform(_NUM_DRAWS_BEFORE_ORDER), words.permutation(_NUM_ORDERED)
+    return _parameters(layout, torch.cat([first, words.uniform(layout.num_draws - first.shape[1])], dim=1), order)
+
+
+def num_words_of_view(recipe: ViewRecipe) -> int:
+    """How many words `draw_views` reads."""
+    return _layout(recipe).num_draws + _NUM_ORDERED - 1
+
+
+def _parameters(layout: "_Layout", draws: Tensor, order: Tensor) -> ViewParameters:
+    coins = draws[..., layout.coins] < layout.probabilities
+    numbers = layout.lows + layout.spans * draws[..., layout.numbers]
+    return ViewParameters(coins[..., 0], coins[..., 1:], numbers, order)
 
 
 class _Layout(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -10,17 +11,18 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.recipes import ViewSpec
 from sce_video.build.sources import read_images, read_test_videos, read_train_videos
 from sce_video.build.views import build_clip_sampling, build_image_views
-from sce_video.build.workers import build_probe_worker, build_workers
+from sce_video.build.workers import build_no_workers, build_probe_worker, build_workers
 from sce_video.clips.decoders import DecodeError, Videos
 from sce_video.data.checks import require_files, warn_of_duplicates
-from sce_video.data.dataset import Clips, JointDataset, TrainDataset
+from sce_video.data.dataset import JointDataset, TrainDataset
+from sce_video.data.device_images import DeviceImages
 from sce_video.data.joined import JoinedVideos
-from sce_video.data.loader import TrainLoader
+from sce_video.data.loader import DeviceLoader, TrainLoader
 from sce_video.data.order import JointOrder, ListOrder, Order, image_steps
+from sce_video.data.storage import ImageArray
 from sce_video.data.videos import ListedVideos, StoredVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import is_main_process, num_ranks, rank
-from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError
 from sce_video.runtime.logging import LOGGER
 
@@ -62,11 +64,16 @@ def _checked(
 
 def build_train_loader(
     cfg: CfgNode, videos: StoredVideos, views: Sequence[ViewSpec], device: torch.device
-) -> TrainLoader:
+) -> TrainLoader | DeviceLoader:
     _require_long_enough(cfg, videos, views)
+    order, storage = _list_order(cfg, len(videos)), videos.listed.storage
+    if isinstance(storage, ImageArray) and cfg.DATA.ON_DEVICE:
+        rows = list(map(storage.image, videos.listed.paths))
+        images = DeviceImages(storage.pixels, rows, views=views, seed=cfg.RUN.SEED, device=device)
+        return DeviceLoader(images, workers=build_no_workers(cfg, videos.listed), **_parts(cfg, order, device))
     workers = build_workers(cfg, videos.listed, device)
     dataset = build_train_dataset(cfg, WatchedVideos(videos, workers), views)
-    return _loader(cfg, dataset, workers, _list_order(cfg, len(videos)), device)
+    return TrainLoader(dataset, workers=workers, **_parts(cfg, order, device))
 
 
 def build_joint_loader(
@@ -99,7 +106,7 @@ def build_joint_loader(
         order.num_image_steps,
         images.listed.origin,
     )
-    return _loader(cfg, dataset, workers, order, device)
+    return TrainLoader(dataset, workers=workers, **_parts(cfg, order, device))
 
 
 def num_steps(cfg: CfgNode, num_videos: int) -> tuple[int, int]:
@@ -118,21 +125,20 @@ def _list_order(cfg: CfgNode, num_videos: int, *, first: int = 0, noun: str = "v
     return ListOrder(num_videos, cfg.TRAIN.GLOBAL_BATCH_SIZE, cfg.RUN.SEED, first=first, noun=noun)
 
 
-def _loader(cfg: CfgNode, dataset: Clips, workers: Workers, order: Order, device: torch.device) -> TrainLoader:
+def _parts(cfg: CfgNode, order: Order, device: torch.device) -> dict[str, Any]:
+    """The arguments of a loader: which videos are in each part of a batch, on this rank."""
     part_of_rank = cfg.TRAIN.GLOBAL_BATCH_SIZE // (cfg.TRAIN.ACCUMULATION_STEPS * num_ranks())
     if num_ranks() > 1 and device.type == "cpu" and part_of_rank < 2:
         raise ConfigError(
             f"TRAIN.GLOBAL_BATCH_SIZE is {cfg.TRAIN.GLOBAL_BATCH_SIZE}; on a CPU batch norm needs 2 videos per part "
             f"on each of the {num_ranks()} ranks"
         )
-    return TrainLoader(
-        dataset,
-        workers=workers,
-        order=order,
-        accumulation_steps=cfg.TRAIN.ACCUMULATION_STEPS,
-        rank=rank(),
-        num_ranks=num_ranks(),
-    )
+    return {
+        "order": order,
+        "accumulation_steps": cfg.TRAIN.ACCUMULATION_STEPS,
+        "rank": rank(),
+        "num_ranks": num_ranks(),
+    }
 
 
 def build_train_dataset(

@@ -13,7 +13,7 @@ from sce_video.build.optim import build_plan
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.failures import FailureLog
 from sce_video.data.joined import JoinedLists
-from sce_video.data.loader import TrainLoader
+from sce_video.data.loader import DeviceLoader, TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.base import Backbone
@@ -54,7 +54,7 @@ def assemble_run(
     cfg: CfgNode,
     lists: Sequence[ListedVideos],
     opener: VideoOpener,
-    loader: TrainLoader,
+    loader: TrainLoader | DeviceLoader,
     config: ConfigRecord,
     *,
     model: nn.Module,

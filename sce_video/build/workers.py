@@ -30,6 +30,11 @@ def build_probe_worker(cfg: CfgNode, listed: NamedVideos) -> Workers:
     )
 
 
+def build_no_workers(cfg: CfgNode, listed: NamedVideos) -> Workers:
+    """No process: the work is done in this one."""
+    return Workers(0, num_items=len(listed), timeout_seconds=cfg.DATA.VIDEO_TIMEOUT_SECONDS, name=listed.name)
+
+
 def build_num_workers(cfg: CfgNode) -> int:
     workers: int = cfg.DATA.NUM_WORKERS
     return max(1, available_cores() // num_local_ranks()) if workers < 0 else workers

@@ -107,6 +107,8 @@ def _check_data(cfg: CfgNode) -> None:
     _check_list(cfg, "DATA.", parts=source.parts[:1] if measures else source.parts)
     if cfg.DATA.IMAGE_SHARE > 0:
         _check_list(cfg, "DATA.IMAGE_", parts=SOURCES[cfg.DATA.IMAGE_SOURCE].parts)
+    if cfg.DATA.ON_DEVICE:
+        _check_on_device(cfg)
     if cfg.EVAL.SPLITS != [0]:
         _check_splits(cfg)
     if source.has_test_list and measures:
@@ -129,6 +131,12 @@ def _check_list(cfg: CfgNode, prefix: str, *, parts: Sequence[str]) -> None:
     if source.train == "part":
         fix = f"TASK {cfg.TASK} on {name} can use {', '.join(parts)}"
         _require(get(cfg, train) in parts, cfg, train, fix)
+
+
+def _check_on_device(cfg: CfgNode) -> None:
+    needed = {"CLIP.NUM_FRAMES": 1, "CLIP.PAIR": "independent", "CLIP.SPEEDS": [1.0], "CLIP.DURATION_JITTER": 0}
+    for key, value in {**needed, "DATA.SHORT_SIDE_PIXELS": 0, "DATA.IMAGE_SHARE": 0}.items():
+        _require(get(cfg, key) == value, cfg, key, f"DATA.ON_DEVICE needs {value}")
 
 
 def _check_splits(cfg: CfgNode) -> None:

@@ -1,13 +1,17 @@
 """Batches of optimiser steps, from any step on, the same for any number of workers and ranks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from sce_video.augment.batch import TrainBatch, collate
 from sce_video.data.dataset import Clips, VideoRequest
+from sce_video.data.device_images import DeviceImages
 from sce_video.data.order import Order
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import ConfigError
+
+Data = TypeVar("Data")
 
 
 class StepBatches(NamedTuple):
@@ -17,7 +21,7 @@ class StepBatches(NamedTuple):
     parts: list[TrainBatch]
 
 
-class TrainLoader:
+class BatchLoader(ABC, Generic[Data]):
     """Loads the batches of an order.
 
     The order of the videos depends neither on the workers nor on the ranks: each rank has an equal slice of every part,
@@ -32,7 +36,7 @@ class TrainLoader:
 
     def __init__(
         self,
-        dataset: Clips,
+        dataset: Data,
         *,
         workers: Workers,
         order: Order,
@@ -71,7 +75,21 @@ class TrainLoader:
         mine = batch.view(self._accumulation_steps, self._num_ranks, -1)[:, self._rank]  # (parts, videos)
         return [[VideoRequest(epoch, video) for video in part] for part in mine.tolist()]
 
+    @abstractmethod
+    def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch: ...
+
+
+class TrainLoader(BatchLoader[Clips]):
+    """Loads videos in the worker processes."""
+
     def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
         videos = self._dataset.load_all(requests)
         self.workers.working_on(None)  # a death from here on is not the last video's fault
         return collate(videos)
+
+
+class DeviceLoader(BatchLoader[DeviceImages]):
+    """Makes the batches of images that are on the device in this process."""
+
+    def _load(self, requests: Sequence[VideoRequest]) -> TrainBatch:
+        return self._dataset.batch(requests)

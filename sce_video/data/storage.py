@@ -111,8 +111,12 @@ class ImageArray(Storage):
     def opened_by(self, opener: VideoOpener, files: GetFiles) -> OpenPath:
         return partial(self._open, short_side_pixels=opener.short_side_pixels)
 
+    def image(self, path: str) -> int:
+        """Its index in `pixels`."""
+        return int(path.rpartition("/")[2])
+
     def _open(self, path: str, *, short_side_pixels: int) -> VideoDecoder:
-        image = int(path.rpartition("/")[2])
+        image = self.image(path)
         return PixelVideo(self.pixels[image : image + 1], short_side_pixels=short_side_pixels)
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms import RandomResizedCrop
 
-from sce_video.augment.crop import AreaCrop, CropBox, ShortSideCrop
+from sce_video.augment.crop import MOST_NUMBERS, AreaCrop, CropBox, ShortSideCrop
+from sce_video.augment.words import Words
 from tests.augment.draws import NUM_DRAWS, UNLIKELY, assert_uniform, seeded
 
 ANY_RANGE = st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 1.0)).map(sorted).map(tuple)
@@ -138,3 +139,18 @@ def test_every_position_of_the_square_is_equally_likely_up_to_the_borders():
 
 def test_the_square_may_be_the_whole_short_side():
     assert ShortSideCrop((256, 256), 256).draw(360, 360, generator=seeded(0)) == CropBox(0, 0, 360, 360)
+
+
+@pytest.mark.parametrize(
+    ("crop", "size"),
+    [
+        (AreaCrop((0.2, 1.0), (0.75, 1.3333)), (32, 32)),
+        (AreaCrop((0.9, 1.0), (0.5, 2.0)), (30, 40)),  # most tries do not fit
+        (AreaCrop((1.0, 1.0), (3.0, 4.0)), (30, 40)),  # none fits
+        (ShortSideCrop((32, 40), 24), (32, 48)),
+    ],
+)
+def test_from_the_words_of_many_generators(crop, size):
+    words = Words(range(200), num_words=MOST_NUMBERS)
+    boxes = [crop.draw_from(numbers, *size) for numbers in words.rest()]
+    assert boxes == [crop.draw(*size, generator=seeded(seed)) for seed in range(200)]

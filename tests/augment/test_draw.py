@@ -11,7 +11,8 @@ from torch.utils.data import default_collate
 from sce_video.augment.apply import apply_view, plain_view
 from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import AreaCrop, ShortSideCrop
-from sce_video.augment.draw import draw_view
+from sce_video.augment.draw import draw_view, draw_views, num_words_of_view
+from sce_video.augment.words import Words
 from tests.augment.draws import (
     COINS,
     NUM_DRAWS,
@@ -167,3 +168,12 @@ def test_every_order_of_the_jitter_is_equally_likely(recipe):
     counts = Counter(tuple(order) for order in many_views(recipe)["jitter_order"].tolist())
     assert set(counts) == set(permutations(range(4)))
     assert stats.chisquare(list(counts.values())).pvalue > UNLIKELY, counts
+
+
+def test_views_of_a_batch_are_those_of_their_generators(recipe):
+    """Also with a second op of a kind, which has draws of its own."""
+    longer = replace(recipe, ops=(*recipe.ops, ColorJitter(0.5, (0.1, 0.2, 0.3, 0.4))))
+    for each in (recipe, longer):
+        seeds = list(range(50))
+        together = draw_views(each, Words(seeds, num_words=num_words_of_view(each)))
+        assert_same(together, default_collate([draw_view(each, generator=seeded(seed)) for seed in seeds]))

@@ -157,3 +157,14 @@ def test_scaling(one_video: Path, tmp_path: Path) -> None:
         causes = ("compute_ms", "gradients_ms", "keys_ms", "norms_ms", "flag_ms")
         assert sum(row[cause] for cause in causes) == pytest.approx(1000 * row["step_seconds"])
         assert 0 < row["share_of_ideal"] < 1
+
+
+@pytest.mark.thorough
+def test_images(tmp_path: Path) -> None:
+    arguments = ("--quick", "--batch", 8, "--device", "cpu")
+    ratios, rows = results_of("images", *arguments, json_file=tmp_path / "images.json")
+    assert ratios.keys() == {"speed_with_loader", "on_device_vs_2_workers"}
+    assert {row["what"] for row in rows} >= {"loader, 2 workers", "on the device", "random numbers", "step, one batch"}
+    for row in rows:
+        assert row["images_per_s"] * row["ms"] == pytest.approx(8000)
+        assert row["min_ms"] <= row["ms"]

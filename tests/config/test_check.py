@@ -202,6 +202,7 @@ def measured(overrides: list[str]) -> list[str]:
     return ["DATA.TEST", "test.txt", *overrides] if wanted and "DATA.SOURCE" not in overrides else overrides
 
 
+ON_DEVICE = ["DATA.ON_DEVICE", "true", "CLIP.NUM_FRAMES", "1"]
 # (id, overrides of BASE, what the message names)
 CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     (
@@ -410,6 +411,17 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
     ("Something-Something without labels", ["DATA.SOURCE", "ssv2"], ["DATA.SPLITS_DIR is ''", "ssv2"]),
     ("Moments in Time without labels", ["DATA.SOURCE", "moments"], ["DATA.SPLITS_DIR is ''", "moments"]),
     ("CIFAR-10 without a folder", ["DATA.SOURCE", "cifar10", "DATA.ROOT", ""], ["DATA.ROOT is ''", "cifar10"]),
+    ("videos on the device", ["DATA.ON_DEVICE", "true"], ["DATA.ON_DEVICE", "only DATA.SOURCE cifar10, cifar100"]),
+    *(
+        (f"images on the device with {key}", ["DATA.SOURCE", "cifar10", *ON_DEVICE, key, value], [f"{key} is ", fix])
+        for key, value, fix in (
+            ("CLIP.NUM_FRAMES", "2", "DATA.ON_DEVICE needs 1"),
+            ("CLIP.PAIR", "decreasing", "DATA.ON_DEVICE needs independent"),
+            ("CLIP.SPEEDS", "1,2", "DATA.ON_DEVICE needs [1.0]"),
+            ("CLIP.DURATION_JITTER", "0.1", "DATA.ON_DEVICE needs 0"),
+            ("DATA.SHORT_SIDE_PIXELS", "16", "DATA.ON_DEVICE needs 0"),
+        )
+    ),
     (
         "a part that STL-10 does not have",
         ["DATA.SOURCE", "stl10", "DATA.TRAIN", "test"],
@@ -450,6 +462,7 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
         ["TASK", "knn", "DATA.SOURCE", "cifar100"],
         ["TASK", "knn", "DATA.SOURCE", "stl10", "DATA.TRAIN", "train"],
         ["DATA.SOURCE", "stl10", "DATA.TRAIN", "train+unlabeled"],
+        ["DATA.SOURCE", "jpeg_npz", *ON_DEVICE, "CLIP.FRAME_CHOICE", "jittered"],
         ["DATA.SOURCE", "frame_folders", "DATA.TRAIN", ""],
         ["TASK", "extract", "DATA.SOURCE", "folder"],
         ["TASK", "extract", "DATA.TEST", ""],

@@ -2,11 +2,12 @@
 
 from sce_video.clips.decoders import DECODERS
 from sce_video.config.sections.bounds import DAY_SECONDS, MOST_PIXELS
-from sce_video.config.sections.task import AFTER_PRETRAINING, PRETRAINING
+from sce_video.config.sections.task import AFTER_PRETRAINING, PRETRAINING, TRAINING
 from sce_video.config.settings import (
     Section,
     When,
     choice,
+    flag,
     free,
     number,
     path,
@@ -80,6 +81,9 @@ DATA.FRAMES_FPS = positive(25.0, most=10_000)
 DATA.FRAMES_PATTERN = text("")
 # Share of the videos that may be missing at the start, or fail to open or decode before training stops.
 DATA.MAX_FAILED_SHARE = free(share(0.05))
+# Keep all images on the device and make the views there, in batch, without loader processes: for small images. The
+# same crops and colours as otherwise, up to rounding.
+DATA.ON_DEVICE = flag(False, TRAINING, when("DATA.SOURCE", *sources_where(lambda source: source.is_in_memory)))
 # Loader processes; -1 is one per available core, 0 loads in the main process.
 DATA.NUM_WORKERS = free(number(-1, least=-1, most=1024))
 # Batches that each loader process prepares in advance.

@@ -136,4 +136,5 @@ JPEG_NPZ = Source(
     train="file",
     needs_root=False,
     is_local=True,
+    is_in_memory=True,
 )

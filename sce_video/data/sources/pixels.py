@@ -84,11 +84,13 @@ CIFAR_10 = Source(
     lambda listing: read_cifar10(listing.root, "train"),
     lambda listing: read_cifar10(listing.root, "test"),
     is_local=True,
+    is_in_memory=True,
 )
 CIFAR_100 = Source(
     lambda listing: read_cifar100(listing.root, "train"),
     lambda listing: read_cifar100(listing.root, "test"),
     is_local=True,
+    is_in_memory=True,
 )
 STL_10 = Source(
     lambda listing: read_stl10(listing.root, listing.train),
@@ -96,4 +98,5 @@ STL_10 = Source(
     train="part",
     parts=("train", "unlabeled", "train+unlabeled"),
     is_local=True,
+    is_in_memory=True,
 )

@@ -39,6 +39,7 @@ class Source:
         has_splits: DATA.SPLIT selects an official split.
         is_local: DATA.ROOT, or the files of DATA.TRAIN and DATA.TEST, must be on this machine: folders of many files
             or files that other libraries read.
+        is_in_memory: all are images of one size in memory (`ImageArray`).
         is_walked: searches for files below DATA.ROOT, which HTTP cannot list.
     """
 
@@ -50,6 +51,7 @@ class Source:
     has_official_files: bool = False
     has_splits: bool = False
     is_local: bool = False
+    is_in_memory: bool = False
     is_walked: bool = False
 
     @property
