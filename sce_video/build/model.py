@@ -8,7 +8,7 @@ from fvcore.common.config import CfgNode
 
 from sce_video.arguments import settings_for
 from sce_video.errors import CheckpointError, ConfigError
-from sce_video.models.backbones import BACKBONES, make_backbone
+from sce_video.models.backbones import backbone_function, make_backbone
 from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
 from sce_video.models.recompute import recompute_activations
@@ -37,7 +37,7 @@ def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
         antialiased_resize=cfg.AUG.ANTIALIASED_RESIZE,
     )
     name = cfg.MODEL.BACKBONE
-    return make_backbone(name, input=views, **settings_for(BACKBONES[name], cfg.MODEL))
+    return make_backbone(name, input=views, **settings_for(backbone_function(name), cfg.MODEL))
 
 
 def build_evaluated_backbone(cfg: CfgNode, *, size_pixels: int) -> tuple[Backbone, str]:

@@ -17,7 +17,7 @@ from sce_video.data.loader import DeviceLoader, TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.base import Backbone
-from sce_video.models.norms import norm_numbers
+from sce_video.models.norms import norm_numbers, synchronised
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.environment import environment
@@ -35,8 +35,7 @@ def to_device(model: Module, device: torch.device) -> Module:
     model = model.to(device)
     if num_ranks() == 1 or device.type != "cuda":
         return model
-    converted: Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    return converted
+    return cast(Module, synchronised(model))
 
 
 def backbone_of(model: nn.Module) -> Backbone:

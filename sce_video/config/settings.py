@@ -94,10 +94,15 @@ def fixed(setting: Setting) -> Setting:
     return replace(setting, is_free=False)
 
 
-def choice(default: Any, *values: Any, conditions: Sequence[When] = ()) -> Setting:
-    """One of the given strings or numbers."""
-    fix = f"choose one of {', '.join(map(str, values))}"
-    return Setting(default, lambda value: "" if value in values else fix, tuple(conditions), choices=values)
+def choice(default: Any, *values: Any, conditions: Sequence[When] = (), prefix: str = "") -> Setting:
+    """One of the given strings or numbers, or with `prefix` a text that starts with it, whose rest is checked later."""
+    fix = f"choose one of {', '.join(map(str, values))}{f' or {prefix}NAME' if prefix else ''}"
+
+    def refusal(value: Any) -> str:
+        is_other = prefix != "" and value not in values and value.startswith(prefix)
+        return refused_text(value) if is_other else "" if value in values else fix
+
+    return Setting(default, refusal, tuple(conditions), choices=values)
 
 
 def flag(default: bool, *conditions: When) -> Setting:

@@ -61,5 +61,15 @@ def recorded_norm_numbers(record: str | None, *, backbone: str) -> NormNumbers:
     return numbers
 
 
+def synchronised(model: nn.Module) -> nn.Module:
+    """The model with SyncBatchNorm for its batch norms; those of timm with an activation inside keep it."""
+    if any(type(part).__module__.startswith("timm.") for part in model.modules()):
+        from timm.layers import convert_sync_batchnorm as convert
+    else:
+        convert = nn.SyncBatchNorm.convert_sync_batchnorm
+    converted: nn.Module = convert(model)
+    return converted
+
+
 def _norms(module: nn.Module) -> list[_BatchNorm]:
     return [part for part in module.modules() if isinstance(part, _BatchNorm)]

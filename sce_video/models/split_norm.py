@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sce_video.errors import ConfigError
+
 
 class SplitBatchNorm(_BatchNorm):
     """Batch norm of images or clips (N, C, ...) that normalises each of `groups` equal parts of a batch by itself.
@@ -62,8 +64,14 @@ def split_batch_norms(network: nn.Module, *, groups: int) -> None:
     """Let the 2D and 3D batch norms of a network normalise `groups` equal parts of a batch by themselves, in place.
 
     The 1D ones of heads stay, as in the reference.
+
+    Raises:
+        ConfigError: a norm of another class, like timm's with an activation inside.
     """
     for part in network.modules():
         for name, child in part.named_children():
             if isinstance(child, nn.BatchNorm2d | nn.BatchNorm3d):
+                if type(child) not in (nn.BatchNorm2d, nn.BatchNorm3d):
+                    norm = f"{type(child).__name__} of this MODEL.BACKBONE"
+                    raise ConfigError(f"MODEL.MOMENTUM_NORM_GROUPS is {groups}; {norm} cannot be divided, use 1")
                 part.add_module(name, SplitBatchNorm(child, groups=groups))

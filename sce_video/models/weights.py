@@ -13,6 +13,7 @@ from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.base import Backbone, NetworkInput, recorded_input
 from sce_video.models.inflation import INFLATED, inflated
 from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
+from sce_video.models.timm_network import TIMM_PREFIX
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
 
@@ -28,7 +29,7 @@ class BackboneWeights(NamedTuple):
     backbone: str
     step: str
     input: NetworkInput | None  # of the training; None if it is not recorded
-    batch_norm: NormNumbers
+    batch_norm: NormNumbers | None  # None: those of the network
     source: Path
     num_others: int = 0  # tensors of the file that belong to other parts of the model
 
@@ -78,7 +79,8 @@ def load_backbone(backbone: Backbone, path: Path | str, *, name: str, inflation:
             f"{len(unknown)} are unknown, for example {example}"
         )
     backbone.load_state_dict(state)
-    set_norm_numbers(backbone, weights.batch_norm)
+    if weights.batch_norm is not None:
+        set_norm_numbers(backbone, weights.batch_norm)
     return weights
 
 
@@ -147,9 +149,12 @@ def _read_safetensors(file: Path) -> BackboneWeights:
 
 def _records(
     network_input: str | None, batch_norm: str | None, backbone: str, path: Path
-) -> tuple[NetworkInput | None, NormNumbers]:
+) -> tuple[NetworkInput | None, NormNumbers | None]:
     try:
         read = None if network_input is None else recorded_input(network_input)
-        return read, recorded_norm_numbers(batch_norm, backbone=backbone)
+        is_timms = batch_norm is None and backbone.startswith(
+            TIMM_PREFIX
+        )  # timm's networks are made with the right ones
+        return read, None if is_timms else recorded_norm_numbers(batch_norm, backbone=backbone)
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error

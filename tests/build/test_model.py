@@ -78,6 +78,14 @@ def test_the_weights_of_an_image_network_are_inflated(tmp_path: Path) -> None:
     assert words == f"r3d18_sce inflated (center) from resnet18 after 7 steps, {file}"
 
 
+def test_a_network_of_timm_is_known_by_its_name(tmp_path: Path) -> None:
+    named, file = ("MODEL.BACKBONE", "timm/test_resnet"), tmp_path / "backbone.safetensors"
+    save_backbone(build_backbone(config(*named), size_pixels=32), file, name="timm/test_resnet", step=7)
+    backbone, words = build_evaluated_backbone(config(*named, "EVAL.CHECKPOINT", str(file)), size_pixels=32)
+    assert torch.equal(load_file(file)["network.conv1.0.weight"], backbone.get_parameter("network.conv1.0.weight"))
+    assert words == f"timm/test_resnet after 7 steps, {file}"
+
+
 def test_without_weights_it_is_at_random() -> None:
     torch.manual_seed(3)
     expected = build_backbone(config("TASK", "knn"), size_pixels=128)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.config import load_config
+from sce_video.config import config_text, load_config
 from sce_video.errors import ConfigError
 
 Write = Callable[..., Path]
@@ -34,6 +34,11 @@ LOCAL = (*MVIT, "AUG.CROP", "area", "CLIP.LOCAL_SIZES_PIXELS")
             (*LOCAL, "224", "CLIP.LOCAL_NUM_FRAMES", "4"),
             "CLIP.LOCAL_NUM_FRAMES is 4; for MODEL.BACKBONE mvit_v2_s it must be 16",
         ),
+        (
+            PRETRAINING,
+            ("MODEL.BACKBONE", "timm/vit_tiny_patch16_224"),
+            "CLIP.SIZE_PIXELS is 112; for MODEL.BACKBONE timm/vit_tiny_patch16_224 it must be 224",
+        ),
         (FINETUNING, MVIT, "EVAL.SIZE_PIXELS is 128; for MODEL.BACKBONE mvit_v2_s it must be 224"),
     ],
 )
@@ -48,6 +53,9 @@ def test_a_view_that_the_backbone_does_not_take(
 def test_views_that_are_taken(config_file: Write) -> None:
     load_config(config_file(PRETRAINING), MVIT)
     load_config(config_file(PRETRAINING), (*LOCAL, "224,224"))
+    assert "BACKBONE: timm/resnet18" in config_text(
+        load_config(config_file(PRETRAINING), ("MODEL.BACKBONE", "timm/resnet18"))
+    )
     load_config(config_file(FINETUNING), (*MVIT, "EVAL.SIZE_PIXELS", "224"))
 
 
