@@ -11,9 +11,9 @@ from sce_video.models.pooled import PooledBackbone
 def x3d_m(input: NetworkInput) -> PooledBackbone:
     """pytorchvideo's X3D-M (arXiv:2004.04730) without its classifier, 2,048 features; names `blocks.N.*`.
 
-    X3D-S is the same network on smaller views: 13 frames of 160 pixels, 16 of 224 for X3D-M. The features are those
-    that the classifier sees, after the layer of 2,048 units; pytorchvideo averages over windows of the size of its
-    views before that layer, here the mean is taken over all frames and pixels.
+    X3D-S is the same network on smaller views: 13 frames of 160 pixels (in evaluation 182), X3D-M on 16 of 224 (256).
+    The features are those that the classifier sees, after the layer of 2,048 units; pytorchvideo averages over windows
+    of the size of its views before that layer, here the mean is taken over all frames and pixels.
     """
     with warnings.catch_warnings():  # fvcore, which it imports, uses deprecated torch.jit.script
         warnings.simplefilter("ignore", FutureWarning)

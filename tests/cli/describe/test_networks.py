@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
+from pytorchvideo.models.x3d import create_x3d
 
 from sce_video.cli.describe.networks import gmacs, meta_model, num_parameters
 from sce_video.config import load_config
+from sce_video.models.backbones import make_backbone
+from tests.models.inputs import INPUT
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 # Measured with the authors' code, or torchvision's tables of its networks without their classifiers.
@@ -38,6 +42,18 @@ def test_multiplications_of_published_networks(
     assert round(counted, 1) == expected
     assert num_parameters(model)["backbone"] == PARAMETERS[backbone]
     assert model.training
+
+
+@pytest.mark.parametrize(("num_frames", "size_pixels", "expected"), [(13, 160, 1.96), (16, 224, 4.73)])
+def test_x3d_s_is_x3d_m_on_smaller_views(num_frames: int, size_pixels: int, expected: float) -> None:
+    """The paper's multiplications of both (arXiv:2004.04730); pytorchvideo's networks have the same tensors."""
+    with torch.device("meta"):
+        backbone = make_backbone("x3d_m", input=INPUT)
+        library = create_x3d(input_clip_length=num_frames, input_crop_size=size_pixels)
+    counted = gmacs(backbone, num_frames=num_frames, size_pixels=size_pixels)
+    assert round(counted, 2) == expected
+    kept = {key: each.shape for key, each in library.state_dict().items() if not key.startswith("blocks.5.proj.")}
+    assert {key: each.shape for key, each in backbone.state_dict().items()} == kept
 
 
 def test_parameters_of_the_papers_network() -> None:
