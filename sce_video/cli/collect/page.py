@@ -37,7 +37,7 @@ def _curves(runs: Sequence[CollectedRun]) -> Markup:
         return Markup()
     methods = {run.settings.get("METHOD.NAME") for run in runs if lines[run.name]}
     warning = note("Losses of different methods are different quantities: compare shapes, not values.")
-    chart = element("div", line_chart("Loss", "nats", lines), class_="charts")
+    chart = element("div", line_chart("Loss", "", lines), class_="charts")
     return section("curves", "Loss", *([warning] if len(methods) > 1 else []), chart)
 
 
