@@ -65,7 +65,8 @@ def report_page(
     )
     play = element("button", "Pause pictures", type="button", id="play", class_="control", hidden=True)
     main = element("main", _comparability_warning(runs), *sections.values())
-    return document(title, joined([header, main, play]), strips=sheet.css())
+    script = f"\n{_own_text('script.js')}"
+    return document(title, joined([header, main, play]), strips=sheet.css(), script=script)
 
 
 def _weights(run: ReportedRun) -> Markup:
@@ -112,15 +113,14 @@ def _comparability_warning(runs: Sequence[ReportedRun]) -> Markup:
     return note("These runs were not tested on the same videos: their numbers are not directly comparable.")
 
 
-def document(title: str, body: Markup, *, strips: Markup | str = "") -> str:
-    """A whole HTML document with this package's style and script, and a policy that forbids everything else.
+def document(title: str, body: Markup, *, strips: Markup | str = "", script: str = "") -> str:
+    """A whole HTML document with this package's style, and a policy that forbids everything else.
 
     Args:
         strips: CSS of the strips of pictures in the body.
+        script: of this package, for controls in the body.
     """
-    files = resources.files("sce_video.report")
-    style, script = (files.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    style, script = f"\n{style}\n{strips}\n", f"\n{script}"
+    style = f"\n{_own_text('style.css')}\n{strips}\n"
     head = [
         '<meta charset="utf-8">',
         policy(style=style, script=script),
@@ -134,6 +134,10 @@ def document(title: str, body: Markup, *, strips: Markup | str = "") -> str:
             *head,
             "</head>\n<body>",
             body,
-            f"{inline_element('script', script)}\n</body>\n</html>\n",
+            f"{inline_element('script', script) if script else ''}\n</body>\n</html>\n",
         ]
     )
+
+
+def _own_text(name: str) -> str:
+    return resources.files("sce_video.report").joinpath(name).read_text(encoding="utf-8")
