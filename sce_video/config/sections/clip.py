@@ -4,12 +4,14 @@ from sce_video.clips.frames import FRAME_CHOICES
 from sce_video.clips.samplers import PAIRS
 from sce_video.config.sections.bounds import DAY_SECONDS, LEAST_SIDE_PIXELS, MOST_SIDE_PIXELS
 from sce_video.config.sections.task import PRETRAINING, TRAINING
-from sce_video.config.settings import Section, choice, number, positive, when, when_above_zero, when_takes
+from sce_video.config.settings import Section, When, choice, number, positive, when, when_above_zero, when_takes
 from sce_video.methods.table import METHODS
 
 _TAKES_LOCAL_VIEWS = when("METHOD.NAME", *(name for name, each in METHODS.items() if each.TAKES_LOCAL_VIEWS))
 LOCAL_VIEWS = when_above_zero("CLIP.LOCAL_SIZES_PIXELS")
 _UNIFORM = when("CLIP.FRAME_CHOICE", "uniform", "jittered")
+# Images have no choice of clips. The source is named as it is always used, which ON_DEVICE is not.
+_IN_TIME = When(("DATA.SOURCE", "DATA.ON_DEVICE"), lambda _, on_device: not on_device, "DATA.ON_DEVICE False")
 
 CLIP = Section()
 # Duration of a clip, seconds (SCE: 1.28 for 16 frames of 112 pixels, 2.56 for 8 or 16 of 224).
@@ -34,11 +36,11 @@ CLIP.LOCAL_NUM_FRAMES = number(0, LOCAL_VIEWS, least=0, most=10_000)
 # How the start times of the global views are drawn: "independent" (SCE); for two views also "distance" (uniformly among
 # pairs whose distance is in the range DISTANCE_SECONDS), "decreasing" (CVRL, arXiv:2008.03800: density of the distance
 # t proportional to 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").
-CLIP.PAIR = choice("independent", *PAIRS, conditions=[PRETRAINING])
+CLIP.PAIR = choice("independent", *PAIRS, conditions=[_IN_TIME, PRETRAINING])
 CLIP.DISTANCE_SECONDS = number(
     [0.0, 3600.0], when_takes("CLIP.PAIR", PAIRS, "distance_seconds"), least=0, most=DAY_SECONDS, length=2, rising=True
 )
 CLIP.DISTANCE_POWER = positive(1.0, when_takes("CLIP.PAIR", PAIRS, "distance_power"), most=1000)
 # A clip spans SECONDS times a speed drawn from SPEEDS for each view, times a factor in [1 - jitter, 1 + jitter].
-CLIP.SPEEDS = positive([1.0], TRAINING, _UNIFORM, most=1000)
-CLIP.DURATION_JITTER = number(0.0, TRAINING, _UNIFORM, least=0, below=1)
+CLIP.SPEEDS = positive([1.0], _IN_TIME, TRAINING, _UNIFORM, most=1000)
+CLIP.DURATION_JITTER = number(0.0, _IN_TIME, TRAINING, _UNIFORM, least=0, below=1)
