@@ -10,7 +10,7 @@ TESTERS := $(shell expr $$(nproc) + 1)
 # Spinning threads slow each other down on few cores by a factor of ten and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test test-all lint types unit unit-all rounding coverage docs clean
+.PHONY: demo test test-all lint types unit unit-all rounding rounding-all coverage docs clean
 
 demo: $(INSTALLED)
 	$(RUN) tools/demo.py
@@ -34,9 +34,13 @@ unit-all: $(INSTALLED)
 	OMP_NUM_THREADS=1 SCE_FUZZ_SECONDS=120 SCE_NUM_KILLS=12 $(RUN) -m pytest -n $(TESTERS) --dist loadgroup
 
 # Repeat the tests that may depend on rounding, with the kernels of an old CPU and two threads.
+OLD_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem
+
 rounding: $(INSTALLED)
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem \
-		SCE_TEST_THREADS=2 $(RUN) -m pytest -m rounding
+	$(OLD_CPU) SCE_TEST_THREADS=2 $(RUN) -m pytest -m "rounding and not thorough"
+
+rounding-all: $(INSTALLED)
+	$(OLD_CPU) SCE_TEST_THREADS=2 $(RUN) -m pytest -m rounding
 
 # Line and branch coverage of `unit` per room, in all processes.
 coverage: $(INSTALLED)
