@@ -72,7 +72,9 @@ def shift_hue(views: Tensor, turns: Tensor) -> Tensor:
 
 def _blend(views: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     factor = _per_video(factor)
-    return (views * factor + other * (1 - factor)).clamp_(0, 1)
+    blended = views * factor
+    blended += other * (1 - factor)
+    return blended.clamp_(0, 1)
 
 
 def _per_video(factor: Tensor) -> Tensor:

@@ -20,5 +20,7 @@ class Grayscale(Op):
 def grayscale(views: Tensor) -> Tensor:
     """Luma of RGB views: (B, 3, T, H, W) -> (B, 1, T, H, W)."""
     red, green, blue = views.unbind(1)
-    gray = _GRAY_WEIGHTS[0] * red + _GRAY_WEIGHTS[1] * green + _GRAY_WEIGHTS[2] * blue
+    gray = _GRAY_WEIGHTS[0] * red
+    gray += _GRAY_WEIGHTS[1] * green  # in place: memory of this size is slow to get
+    gray += _GRAY_WEIGHTS[2] * blue
     return gray.unsqueeze(1)

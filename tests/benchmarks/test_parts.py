@@ -141,3 +141,17 @@ def test_pytorchvideo_does_the_same_work(benchmark_module: Module) -> None:
     clip = torch.arange(77.0)[None, :, None, None]
     kept = benchmark_module("peers").subsample(clip).flatten().tolist()
     assert kept == [0, 10, 21, 32, 43, 54, 65, 76]  # floor of k * 76 / 7
+
+
+@pytest.mark.rounding
+def test_the_peer_of_image_views_makes_the_same_view_of_one_image(benchmark_module: Module) -> None:
+    """Ours is (1, C, 1, H, W), with all five ops; torchvision rounds the blur and the hue otherwise."""
+    program = benchmark_module("image_views")
+    recipe = program.build_views(program.load_config(program.CONFIG))[1].recipe
+    drawn = program.drawn_for(recipe, 1)
+    parameters = drawn._replace(coins=torch.ones_like(drawn.coins))
+    image = torch.randint(256, (1, 1, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    ours = program.apply_view(image, image[:0], parameters, recipe)
+    theirs = program.peer_view(image[:, 0], parameters, recipe)
+    assert len(program.acting_ops(parameters, recipe)) == 5
+    torch.testing.assert_close(ours[:, :, 0], theirs, rtol=0, atol=1e-4)

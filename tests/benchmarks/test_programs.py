@@ -168,3 +168,10 @@ def test_images(tmp_path: Path) -> None:
     for row in rows:
         assert row["images_per_s"] * row["ms"] == pytest.approx(8000)
         assert row["min_ms"] <= row["ms"]
+
+
+@pytest.mark.thorough
+def test_image_views(tmp_path: Path) -> None:
+    ratios, rows = results_of("image_views", "--quick", "--pixels", 64, json_file=tmp_path / "image_views.json")
+    assert {"view_1_vs_torchvision", "view_2_vs_torchvision", "colorjitter_vs_torchvision"} <= ratios.keys()
+    assert {row["what"] for row in rows} == {name.removesuffix("_vs_torchvision") for name in ratios}
