@@ -174,6 +174,9 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
     if cfg.MODEL.MOMENTUM_NORM_GROUPS > 1:
         shrunk["MODEL.MOMENTUM_NORM_GROUPS"] = 2
     if cfg.TASK == "pretrain":
+        shrunk["MODEL.PROJECTOR_DIMS"] = ",".join("64" for _ in cfg.MODEL.PROJECTOR_DIMS)
+        if cfg.MODEL.PREDICTOR_HIDDEN_DIM:
+            shrunk["MODEL.PREDICTOR_HIDDEN_DIM"] = 64
         shrunk["TRAIN.PRECISION"] = "fp32"  # fp16 needs a GPU; evaluation must run with the config's own precision
     overrides = [str(text) for pair in shrunk.items() for text in pair]
     run_task(load_config(file, shared=overrides))
