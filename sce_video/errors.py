@@ -17,8 +17,10 @@ class CheckpointError(UserError):
     """A checkpoint that is missing, damaged or made for another model."""
 
 
-class StoppedError(Exception):
+class StoppedError(BaseException):
     """A signal has stopped the run, which has saved its progress; the exit code is 128 + the signal.
+
+    Like KeyboardInterrupt no `Exception`: it may come while a file is read, whose errors of any class mean damage.
 
     Args:
         step: number of training steps completed; None for a task that does not train.

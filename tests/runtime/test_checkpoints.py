@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import signal
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from sce_video.errors import CheckpointError
+from sce_video.errors import CheckpointError, StoppedError
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
+from sce_video.runtime.signals import stopped_by_signals
 
 
 def some_state(seed: int = 0) -> dict[str, Any]:
@@ -118,6 +120,22 @@ def test_resuming_before_a_damaged_checkpoint_keeps_what_is_saved(tmp_path: Path
     assert state["step"] == 20
     saved(tmp_path, 30, 40, num_kept=1)
     assert checkpoints.steps() == [40]
+
+
+def test_a_signal_while_one_is_read_is_not_taken_for_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise an intact checkpoint would be skipped, and the run go on from an older one."""
+    folder = CheckpointFolder(tmp_path, num_kept=2)
+    for step in (1, 2):
+        folder.save(step, {"model": {}})
+    load = torch.load
+
+    def load_during_a_signal(*args: Any, **settings: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return load(*args, **settings)
+
+    monkeypatch.setattr(torch, "load", load_during_a_signal)
+    with stopped_by_signals(), pytest.raises(StoppedError):
+        folder.load_newest()
 
 
 def test_if_none_can_be_read_training_does_not_silently_start_over(tmp_path: Path) -> None:

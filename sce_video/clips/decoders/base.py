@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from sce_video.clips.sizes import size_at_short_side
-from sce_video.errors import PeerLostError, StoppedError, UserError
+from sce_video.errors import PeerLostError, UserError
 from sce_video.runtime.logging import LOGGER
 from sce_video.special_files import SpecialFileError
 
@@ -103,9 +103,9 @@ def decode_errors(path: str | Callable[[], str], *, passing: tuple[type[Exceptio
 
     The only place where they are converted: libraries raise all kinds of exceptions, and damaged files lead to absurd
     sizes. A bug in this package looks like damage too; its traceback is logged at level DEBUG. Errors that concern the
-    run are not converted: UserError, StoppedError, PeerLostError and `passing`.
+    run are not converted: UserError, PeerLostError and `passing`.
     """
-    unchanged: tuple[type[Exception], ...] = (UserError, StoppedError, PeerLostError, *passing)
+    unchanged: tuple[type[Exception], ...] = (UserError, PeerLostError, *passing)
     try:
         yield
     except unchanged:
