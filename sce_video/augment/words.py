@@ -70,9 +70,8 @@ class Words:
         generator = torch.Generator()
         for seed, row in zip(seeds, pairs, strict=True):
             generator.manual_seed(seed)
-            row.random_(
-                -(2**63), None, generator=generator
-            )  # all 64 bits; a pair has the earlier word in the upper half
+            # All 64 bits: a pair of words, the earlier one in the upper half.
+            row.random_(-(2**63), None, generator=generator)
         self._words = torch.stack([(pairs >> _WORD_BITS) & _WORD_MASK, pairs & _WORD_MASK], dim=2).flatten(1)
         self._next = 0
 

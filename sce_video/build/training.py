@@ -17,7 +17,7 @@ from sce_video.data.loader import DeviceLoader, TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.base import Backbone
-from sce_video.models.norms import norm_numbers, synchronised
+from sce_video.models.norms import norm_record, synchronised
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.environment import environment
@@ -81,7 +81,7 @@ def assemble_run(
         record={
             "backbone": cfg.MODEL.BACKBONE,
             "network_input": str(backbone.input),
-            "batch_norm": str(norm_numbers(backbone)),
+            "batch_norm": norm_record(backbone),
             "config": config.text,
             "videos": videos.digest(),
             "images": images[0].digest() if images else "",

@@ -21,6 +21,9 @@ def check_backbone_views(cfg: CfgNode) -> None:
         for key, value in _values(cfg, keys):
             if refusal := refused(value):
                 raise ConfigError(f"{key} is {masked_repr(get(cfg, key))}; for MODEL.BACKBONE {name} {refusal}")
+    if not why_unused(cfg, "DATA.IMAGE_SHARE") and cfg.DATA.IMAGE_SHARE > 0 and accepted.refused_frames(1):
+        fix = f"MODEL.BACKBONE {name} does not take the one frame of an image, use 0 or another network"
+        raise ConfigError(f"DATA.IMAGE_SHARE is {cfg.DATA.IMAGE_SHARE}; {fix}")
 
 
 def _values(cfg: CfgNode, keys: tuple[str, ...]) -> Iterator[tuple[str, int]]:

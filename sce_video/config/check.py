@@ -59,7 +59,7 @@ def _check_training(cfg: CfgNode) -> None:
     _require(final <= base, cfg, "OPTIM.FINAL_LR", f"it must not exceed OPTIM.BASE_LR {base:g}")
     drops, warmup = cfg.OPTIM.DROP_EPOCHS, cfg.OPTIM.WARMUP_EPOCHS
     rise = drops == [0] or all(low < high for low, high in pairwise([max(warmup, 0.5), *drops, epochs]))
-    between = f"they must rise, from above OPTIM.WARMUP_EPOCHS {warmup} to below TRAIN.NUM_EPOCHS {epochs}"
+    between = f"they must rise, from above OPTIM.WARMUP_EPOCHS {warmup} to below TRAIN.NUM_EPOCHS {epochs}; 0: cosine"
     _require(rise, cfg, "OPTIM.DROP_EPOCHS", between)
     if cfg.TASK in TRAINING_TASKS and cfg.RUN.DEVICE == "cpu":
         _require(cfg.TRAIN.PRECISION != "fp16", cfg, "TRAIN.PRECISION", "RUN.DEVICE cpu needs fp32 or bf16")

@@ -48,4 +48,6 @@ def mean_over_frames(network: Callable[[Tensor], Tensor], views: Tensor) -> Tens
     features = network(views.transpose(1, 2).flatten(0, 1))  # (B*T, D) or (B*T, D, H', W')
     if features.ndim == 4:
         features = features.mean(dim=(2, 3))
+    if features.ndim != 2:
+        raise ValueError(f"the features of an image have the shape {tuple(features.shape[1:])}; it must be (D,)")
     return features.unflatten(0, (len(views), -1)).mean(dim=1)

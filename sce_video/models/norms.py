@@ -22,20 +22,22 @@ class NormNumbers(NamedTuple):
 
 
 _TORCH = NormNumbers(1e-5, 0.1)
+# Record of networks whose batch norms differ, as those of some of timm do.
+_AS_BUILT = "those that the network is built with"
 # For weights without a record: torchvision's, or those of earlier versions, which used its network unchanged.
 _UNRECORDED = {"s3d": NormNumbers(1e-3, 1e-3)}
 
 
-def norm_numbers(backbone: nn.Module) -> NormNumbers:
-    """eps and momentum of all batch norms of a backbone; torch's defaults if it has none.
-
-    Raises:
-        ValueError: they differ.
-    """
+def norm_numbers(backbone: nn.Module) -> NormNumbers | None:
+    """eps and momentum of all batch norms of a backbone; torch's defaults if it has none, None if they differ."""
     found = {NormNumbers(norm.eps, norm.momentum or 0.0) for norm in _norms(backbone)} or {_TORCH}
-    if len(found) != 1:
-        raise ValueError(f"the batch norms differ: {sorted(found)}; all must have the same eps and momentum")
-    return found.pop()
+    return found.pop() if len(found) == 1 else None
+
+
+def norm_record(backbone: nn.Module) -> str:
+    """`norm_numbers` for files."""
+    numbers = norm_numbers(backbone)
+    return _AS_BUILT if numbers is None else str(numbers)
 
 
 def set_norm_numbers(backbone: nn.Module, numbers: NormNumbers) -> None:
@@ -43,14 +45,19 @@ def set_norm_numbers(backbone: nn.Module, numbers: NormNumbers) -> None:
         norm.eps, norm.momentum = numbers
 
 
-def recorded_norm_numbers(record: str | None, *, backbone: str) -> NormNumbers:
-    """Inverse of `str(NormNumbers)`; None gives the numbers of weights that have no record.
+def recorded_norm_numbers(record: str | None, *, backbone: str) -> NormNumbers | None:
+    """Inverse of `norm_record`: None for the numbers that the network is built with.
+
+    Args:
+        record: None for weights that have none.
 
     Raises:
         ValueError: the record is invalid.
     """
     if record is None:
         return _UNRECORDED.get(backbone, _TORCH)
+    if record == _AS_BUILT:
+        return None
     match = re.fullmatch(r"eps ([\d.e-]{1,30}), momentum ([\d.e-]{1,30})", str(record))
     try:
         numbers = NormNumbers(*map(float, match.groups())) if match else None

@@ -2,14 +2,17 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from sce_video.errors import ConfigError
+from sce_video.errors import ConfigError, reason_of
 from sce_video.models.base import AcceptedViews, NetworkInput
 from sce_video.models.framewise import Framewise
 
@@ -42,15 +45,41 @@ def timm_network(input: NetworkInput, *, timm_name: str) -> TimmNetwork:
     return TimmNetwork(network, feature_dim=network.head_hidden_size, input=input, blocks=_blocks)
 
 
-def timm_views(timm_name: str) -> AcceptedViews:
-    """Of transformers, whose positions are for one size, frames of this size only; any number of frames.
+@dataclass(frozen=True)
+class TimmViews(AcceptedViews):
+    """Frames of the sizes that the network can be applied to, which is tried; any number of them."""
+
+    timm_name: str = ""
+
+    def refused_pixels(self, size_pixels: int) -> str:
+        return super().refused_pixels(size_pixels) or _failure(self.timm_name, size_pixels)
+
+
+def timm_views(timm_name: str) -> TimmViews:
+    """Of transformers, whose positions are for one size, frames of this size only.
 
     Raises:
         ConfigError: see `timm_network`.
     """
     require_known(timm_name)
     about = _timm().get_pretrained_cfg(timm_name, allow_unregistered=True)
-    return AcceptedViews(size_pixels=about.input_size[-1] if about and about.fixed_input_size else None)
+    size_pixels = about.input_size[-1] if about and about.fixed_input_size else None
+    return TimmViews(size_pixels=size_pixels, timm_name=timm_name)
+
+
+@lru_cache(maxsize=16)  # the sizes of a run, checked whenever its config is read
+def _failure(timm_name: str, size_pixels: int) -> str:
+    """Why a network has no feature of frames of this size, found without computing; "" if it has, or if unknown."""
+    image = torch.empty(1, 3, size_pixels, size_pixels, device="meta")
+    try:
+        with torch.device("meta"), torch.no_grad():
+            features = _timm().create_model(timm_name, pretrained=False, num_classes=0).eval()(image)
+    except Exception as error:  # timm's networks raise anything
+        needs_values = "meta" in str(error)
+        return "" if needs_values else f"it must be a size that this network takes ({reason_of(error)})"
+    if features.ndim not in (2, 4):
+        return f"there is no feature of a frame, but a tensor {tuple(features.shape[1:])}; choose another network"
+    return ""
 
 
 def require_known(timm_name: str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.base import Backbone, NetworkInput, recorded_input
 from sce_video.models.inflation import INFLATED, inflated
-from sce_video.models.norms import NormNumbers, norm_numbers, recorded_norm_numbers, set_norm_numbers
+from sce_video.models.norms import NormNumbers, norm_record, recorded_norm_numbers, set_norm_numbers
 from sce_video.models.timm_network import TIMM_PREFIX
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
@@ -42,7 +42,7 @@ def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int)
         "backbone": name,
         "step": str(step),
         "network_input": str(backbone.input),
-        "batch_norm": str(norm_numbers(backbone)),
+        "batch_norm": norm_record(backbone),
     }
     with atomic_path(path) as partial:
         partial.write_bytes(save(state, metadata=about))
@@ -100,7 +100,7 @@ def _fits(value: Tensor, expected: Tensor) -> bool:
 
 def weights_digest(module: nn.Module) -> str:
     """SHA-256 of a module's state: names, types and values of all tensors, and its batch-norm numbers."""
-    digest = hashlib.sha256(str(norm_numbers(module)).encode())
+    digest = hashlib.sha256(norm_record(module).encode())
     for name, value in module.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -152,9 +152,8 @@ def _records(
 ) -> tuple[NetworkInput | None, NormNumbers | None]:
     try:
         read = None if network_input is None else recorded_input(network_input)
-        is_timms = batch_norm is None and backbone.startswith(
-            TIMM_PREFIX
-        )  # timm's networks are made with the right ones
+        # timm's networks are built with the right ones.
+        is_timms = batch_norm is None and backbone.startswith(TIMM_PREFIX)
         return read, None if is_timms else recorded_norm_numbers(batch_norm, backbone=backbone)
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from error

@@ -81,7 +81,7 @@ def _require_same_run(run: Run, state: dict[str, Any]) -> None:
             f"it is of step {state['step']} of a longer run; this one has {plan.num_steps} steps, "
             f"{plan.steps_per_epoch} per epoch; {hint}"
         )
-    before = str(recorded_norm_numbers(state.get("batch_norm"), backbone=record["backbone"]))
+    before = state.get("batch_norm") or str(recorded_norm_numbers(None, backbone=record["backbone"]))
     if before != record["batch_norm"]:  # not in state dicts, and different between versions of this toolkit
         raise CheckpointError(
             f"its batch norms have {before}, not {record['batch_norm']}; resume with the version that started the run, "

@@ -39,6 +39,12 @@ LOCAL = (*MVIT, "AUG.CROP", "area", "CLIP.LOCAL_SIZES_PIXELS")
             ("MODEL.BACKBONE", "timm/vit_tiny_patch16_224"),
             "CLIP.SIZE_PIXELS is 112; for MODEL.BACKBONE timm/vit_tiny_patch16_224 it must be 224",
         ),
+        (
+            PRETRAINING,
+            (*MVIT, "DATA.IMAGE_SHARE", "0.25", "DATA.IMAGE_TRAIN", "images"),
+            "DATA.IMAGE_SHARE is 0.25; MODEL.BACKBONE mvit_v2_s does not take the one frame of an image, "
+            "use 0 or another network",
+        ),
         (FINETUNING, MVIT, "EVAL.SIZE_PIXELS is 128; for MODEL.BACKBONE mvit_v2_s it must be 224"),
     ],
 )
