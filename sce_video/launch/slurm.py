@@ -1,6 +1,5 @@
 """Submission of runs to Slurm, through submitit."""
 
-import itertools
 import os
 import shlex
 import shutil
@@ -24,6 +23,7 @@ from sce_video.config import config_text, load_config
 from sce_video.engine.cluster.requeue import requeue_after_signal
 from sce_video.errors import UserError
 from sce_video.launch.batch_text import require_parameter_names, require_plain
+from sce_video.launch.job_array import array_configs
 from sce_video.launch.local import run_joined
 from sce_video.launch.program import exit_code_of
 from sce_video.runtime.environment import COMMIT_FILE, commit
@@ -99,12 +99,13 @@ def submit(
             KEY_VALUE/KEY_VALUE of several keys. Empty: one job.
         cluster: "slurm", or "local" for processes of this machine.
     Raises:
-        UserError: the config cannot be run, Slurm is missing or refuses the job, or a text has a control character.
+        UserError: the config cannot be run, two combinations are one run or have one folder, Slurm is missing or
+            refuses the job, or a text has a control character.
     """
     _require_plain(file, overrides, resources, array)
     if cluster == "local" and resources.nodes > 1:
         raise UserError(f"--nodes is {resources.nodes}; --local has one node, this one")
-    configs = _configs(file, overrides, array)
+    configs = array_configs(file, overrides, array)
     output_dir = _output_dir(load_config(file, overrides))
     visible = _visible_gpus() if cluster == "local" else []
     gpus = gpus_of_jobs(visible, num_jobs=len(configs), gpus_per_job=resources.gpus_per_node)
@@ -134,7 +135,7 @@ def batch_script(
         UserError: see `submit`.
     """
     _require_plain(file, overrides, resources, array)
-    configs = _configs(file, overrides, array)
+    configs = array_configs(file, overrides, array)
     output_dir = _output_dir(load_config(file, overrides))
     executor = _ScriptWriter(output_dir / "submitted", python=_python())
     parameters = _parameters(resources, output_dir / "submitted" / "CODE", name=output_dir.name)
@@ -185,21 +186,6 @@ def describe_jobs(jobs: Sequence[submitit.Job]) -> str:
             f"follow: tail -F {logs[0]}",
         ]
     )
-
-
-def _configs(file: str | Path, overrides: Sequence[str], array: Mapping[str, Sequence[str]]) -> list[CfgNode]:
-    output_dir = load_config(file, overrides).RUN.OUTPUT_DIR
-    configs = []
-    for values in itertools.product(*array.values()):
-        chosen = dict(zip(array, values, strict=True))
-        folder = "/".join([output_dir, *itertools.starmap(_folder_name, chosen.items())])
-        words = [word for pair in chosen.items() for word in pair]
-        configs.append(load_config(file, [*overrides, *words, "RUN.OUTPUT_DIR", folder]))
-    return configs
-
-
-def _folder_name(key: str, value: str) -> str:
-    return f"{key.rsplit('.', 1)[-1].lower()}_{value.replace('/', '_')}"
 
 
 def _run_of(cfg: CfgNode, file: Path, gpus: str | None) -> SubmittedRun:
