@@ -15,8 +15,9 @@ def require_plain_archive(path: Path, *, file_attributes: int | None = None) -> 
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         for entry in entries:
-            is_plain = entry.compress_type == zipfile.ZIP_STORED and entry.compress_size == entry.file_size
-            if not is_plain or file_attributes not in (None, entry.external_attr):
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise zipfile.BadZipFile(f"{entry.filename} is compressed")
+            if entry.compress_size != entry.file_size or file_attributes not in (None, entry.external_attr):
                 raise zipfile.BadZipFile(f"wrong header of {entry.filename}")
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
             raise zipfile.BadZipFile("its entries are larger than the file")

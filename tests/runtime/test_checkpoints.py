@@ -197,7 +197,7 @@ def test_an_archive_that_would_unpack_to_any_size_is_refused(tmp_path: Path) -> 
     CheckpointFolder(tmp_path, num_kept=1).save(3, {"weight": torch.zeros(2**20)})
     as_archive(path, compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**15
-    with pytest.raises(CheckpointError, match="cannot be read .wrong header of "):
+    with pytest.raises(CheckpointError, match="cannot be read .* is compressed"):
         load_checkpoint(path)
 
 

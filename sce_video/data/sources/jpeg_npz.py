@@ -51,7 +51,8 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         with np.load(file, allow_pickle=False) as content:
             return {name: content[name] for name in ("jpeg", "offsets", "labels", "classes") if name in content}
     except Exception as error:  # a damaged file may raise anything
-        raise ManifestError(f"{file} cannot be read ({reason_of(error)}); it must be a file of numpy.savez") from error
+        reason = f"{file} cannot be read ({reason_of(error)})"
+        raise ManifestError(f"{reason}; write it with numpy.savez, which does not compress") from error
 
 
 def _require_files(file: Path, arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.uint8], list[int]]:

@@ -1,5 +1,8 @@
 """The facts in docs/data.md about each source."""
 
+import re
+from pathlib import Path
+
 from sce_video.data.sources.source import Source
 from sce_video.data.sources.table import SOURCES, sources_where
 
@@ -33,3 +36,10 @@ def test_a_new_source_is_a_file_and_a_line() -> None:
     """Only how it is read is required."""
     plain = Source(SOURCES["cifar10"].read_train, SOURCES["cifar10"].read_test)
     assert (plain.has_own_test, plain.has_test_list, list(plain.needs)) == (True, False, ["DATA.ROOT"])
+
+
+def test_the_docs_say_which_are_remote() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs/data.md").read_text()
+    walked, local = re.findall(r"^\| (`.*) \| (?:yes if folders can be listed|no \|$)", text, re.MULTILINE)[:2]
+    assert sorted(re.findall(r"`(\w+)`", walked)) == sorted(sources_where(lambda source: source.is_walked))
+    assert sorted(re.findall(r"`(\w+)`", local)) == sorted(sources_where(lambda source: source.is_local))
