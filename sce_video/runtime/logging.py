@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -160,15 +161,18 @@ class MetricsLog:
                 self._tensorboard.close()
 
 
-def logged_metrics(metrics_file: Path) -> list[dict[str, float]]:
+def logged_metrics(metrics_file: Path, *, keeps_non_finite: bool = False) -> list[dict[str, float]]:
     """Lines of a `metrics.jsonl`, none if there is no file.
 
     Damaged lines are left out, with a warning if one is not the last, which a crash may tear.
+
+    Args:
+        keeps_non_finite: a line with NaN or infinity is not damaged.
     """
     if not metrics_file.is_file():
         return []
     texts = metrics_file.read_text(encoding="utf-8", errors="replace").splitlines()
-    lines = [_line_of(text) for text in texts]
+    lines = [_line_of(text, keeps_non_finite=keeps_non_finite) for text in texts]
     damaged = [number for number, line in enumerate(lines[:-1], start=1) if line is None]
     if damaged:
         LOGGER.warning(
@@ -190,12 +194,18 @@ def read_metrics(metrics_file: Path) -> list[dict[str, float]]:
     return lines
 
 
-def _line_of(text: str) -> dict[str, float] | None:
+def _line_of(text: str, *, keeps_non_finite: bool) -> dict[str, float] | None:
     """Scalars of a line, with a `step` of at least 0; None if it is damaged."""
     try:
         line = json.loads(text)
         if not (isinstance(line, dict) and type(line["step"]) is int and 0 <= line["step"] < _MAX_STEPS):
             return None
-        return line if all(type(value) in (int, float) and abs(value) < _MAX_VALUE for value in line.values()) else None
+        return line if all(_is_scalar(value, keeps_non_finite) for value in line.values()) else None
     except Exception:  # a damaged line may raise anything
         return None
+
+
+def _is_scalar(value: object, keeps_non_finite: bool) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < _MAX_VALUE or (keeps_non_finite and not math.isfinite(value))

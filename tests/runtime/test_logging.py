@@ -90,6 +90,19 @@ def test_damaged_lines_are_left_out_and_logged(tmp_path: Path, caplog: pytest.Lo
     )
 
 
+def test_lines_that_are_not_finite_are_kept_on_request(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    lines = [
+        '{"step": 0, "loss": -Infinity}',
+        '{"step": 1, "loss": NaN}',
+        '{"step": 2, "loss": 1e200}',
+        '{"loss": NaN}',
+    ]
+    file.write_text("\n".join(lines))
+    assert [line["step"] for line in logged_metrics(file, keeps_non_finite=True)] == [0, 1]
+    assert logged_metrics(file) == []
+
+
 def test_a_run_that_does_not_start_has_no_log(tmp_path: Path, restored_logger: logging.Logger) -> None:
     """A run that starts has the lines from before."""
     log_to_terminal()

@@ -8,7 +8,7 @@ import pytest
 
 def test_a_table_and_mistakes(tmp_path: Path, tool: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("collect", tmp_path) == 2
-    assert capsys.readouterr().err == f"error: no config.yaml below {tmp_path}; give folders of runs\n"
+    assert capsys.readouterr().err == f"error: no config.yaml of a run below {tmp_path}; give folders of runs\n"
     run, table = tmp_path / "run", tmp_path / "runs.csv"
     run.mkdir()
     (run / "config.yaml").write_text("DATA.ROOT: videos\nDATA.TRAIN: a.txt\n")

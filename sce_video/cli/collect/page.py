@@ -1,5 +1,6 @@
 """Page that compares runs: their table, mean and deviation over seeds, and the loss of all in one chart."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,8 @@ from sce_video.cli.collect.tables import Table, by_setting, table_of, table_over
 from sce_video.report.charts import Point, line_chart
 from sce_video.report.markup import Markup, data_table, element, joined, note, section
 from sce_video.report.page import document
+
+_EMPTY = "Empty: not all runs of the row have the number, or their last losses are of different steps or not finite."
 
 
 def comparison_page(runs: Sequence[CollectedRun], *, made_on: str) -> str:
@@ -32,7 +35,7 @@ def _with_short_names(runs: Sequence[CollectedRun]) -> list[CollectedRun]:
 
 
 def _curves(runs: Sequence[CollectedRun]) -> Markup:
-    lines = {run.name: [Point(line["step"], line["loss"]) for line in run.log if "loss" in line] for run in runs}
+    lines = {run.name: _losses(run) for run in runs}
     if not any(lines.values()):
         return Markup()
     methods = {run.settings.get("METHOD.NAME") for run in runs if lines[run.name]}
@@ -41,11 +44,16 @@ def _curves(runs: Sequence[CollectedRun]) -> Markup:
     return section("curves", "Loss", *([warning] if len(methods) > 1 else []), chart)
 
 
+def _losses(run: CollectedRun) -> list[Point]:
+    """Those that are finite."""
+    return [Point(line["step"], line["loss"]) for line in run.log if math.isfinite(line.get("loss", math.nan))]
+
+
 def _seeds(runs: Sequence[CollectedRun]) -> Markup:
     if all(len(group) == 1 for group in by_setting(runs)):
         return Markup()
     table = _shown(table_over_seeds(runs), "Mean and standard deviation (n - 1) over seeds")
-    return section("seeds", "Over seeds", table, note("Empty: not all runs of the row have the number."))
+    return section("seeds", "Over seeds", table, note(_EMPTY))
 
 
 def _table(runs: Sequence[CollectedRun]) -> Markup:

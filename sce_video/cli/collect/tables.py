@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from typing import NamedTuple
 from sce_video.cli.collect.runs import PRETRAINING, CollectedRun
 
 _SEEDS = ("RUN.SEED", f"{PRETRAINING}RUN.SEED")
+# What would end a cell, or be HTML.
+_MARKDOWN = str.maketrans({"\\": r"\\", "|": r"\|", "<": "&lt;", "&": "&amp;"})
 
 
 class Table(NamedTuple):
@@ -34,7 +37,8 @@ def table_over_seeds(runs: Sequence[CollectedRun]) -> Table:
     """One row per setting: number of seeds, mean of each number and standard deviation (n - 1) over runs.
 
     Runs that differ in nothing but their seed or that of their pretraining are one setting. A number that not all of
-    them have is empty, as a mean over some seeds would not be comparable.
+    them have is empty, as a mean over some seeds would not be comparable; so is a loss if one has diverged, or if they
+    have not logged the same last step.
     """
     keys = [key for key in differing_keys(runs) if key not in _SEEDS]
     names, chance = _number_names(runs), _chance(runs)
@@ -42,7 +46,7 @@ def table_over_seeds(runs: Sequence[CollectedRun]) -> Table:
     for group in by_setting(runs):
         row = [*_values(group[0], keys), _num_seeds(group)]
         for name in names:
-            row += _mean_and_deviation([run.numbers.get(name) for run in group])
+            row += _mean_and_deviation(_comparable(group, name))
             row += [_number(group[0].chance.get(name))] if name in chance else []
         rows.append(row)
     header = ["seeds"]
@@ -74,7 +78,7 @@ def csv_text(table: Table) -> str:
 
 def markdown_text(table: Table) -> str:
     lines = [table.header, ["---"] * len(table.header), *table.rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(cell.translate(_MARKDOWN) for cell in line) + " |\n" for line in lines)
 
 
 def _values(run: CollectedRun, keys: Sequence[str]) -> list[str]:
@@ -104,9 +108,13 @@ def _num_seeds(group: Sequence[CollectedRun]) -> str:
     return str(num_seeds) if num_seeds == len(group) else f"{num_seeds} in {len(group)} runs"
 
 
-def _mean_and_deviation(values: Sequence[float | None]) -> list[str]:
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return ["", ""]
-    deviation = _number(statistics.stdev(known)) if len(known) > 1 else ""
-    return [_number(statistics.fmean(known)), deviation]
+def _comparable(group: Sequence[CollectedRun], name: str) -> list[float]:
+    """A number of each run; none if one lacks it, or if these are losses of different steps or not finite."""
+    values = [run.numbers[name] for run in group if name in run.numbers]
+    has_one_step = name != "loss" or len({run.numbers.get("step") for run in group}) == 1
+    return values if len(values) == len(group) and has_one_step and all(map(math.isfinite, values)) else []
+
+
+def _mean_and_deviation(values: Sequence[float]) -> list[str]:
+    mean = _number(statistics.fmean(values)) if values else ""
+    return [mean, _number(statistics.stdev(values)) if len(values) > 1 else ""]

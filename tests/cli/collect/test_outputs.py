@@ -29,14 +29,14 @@ def test_a_row_per_setting(sweep: Path, tmp_path: Path) -> None:
 
 
 def test_metrics_of_evaluations_as_markdown(tmp_path: Path, write_run: Callable[..., Path]) -> None:
-    for name, top1 in (("one", 0.5), ("two|2", 0.75)):
+    for name, top1 in (("one", 0.5), (r"two|<b>&\2", 0.75)):
         evaluation = f"TASK: knn\nDATA.TEST: b.txt\nEVAL.CHECKPOINT: runs/{name[:3]}"
         write_run(name, evaluation, metrics={"knn_top1": top1})
     file = tmp_path / "runs.md"
-    collect([tmp_path / "one", tmp_path / "two|2"], markdown_file=file)
+    collect([tmp_path / "one", tmp_path / r"two|<b>&\2"], markdown_file=file)
     assert file.read_text().splitlines() == [
         "| run | EVAL.CHECKPOINT | knn_top1 |",
         "| --- | --- | --- |",
         f"| {tmp_path}/one | runs/one | 0.5 |",
-        f"| {tmp_path}/two\\|2 | runs/two | 0.75 |",
+        rf"| {tmp_path}/two\|&lt;b>&amp;\\2 | runs/two | 0.75 |",
     ]

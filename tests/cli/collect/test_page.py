@@ -1,5 +1,6 @@
 """The page that compares runs."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,11 @@ def test_tables_and_one_chart_of_all_losses(sweep: Path) -> None:
 
 def test_without_seeds_and_losses() -> None:
     """One method: its losses are one quantity."""
-    run = CollectedRun("a/b", {"METHOD.NAME": "sce"}, {"loss": 1.0}, log=[{"step": 0, "loss": 1.0}])
+    run = CollectedRun(
+        "a/b", {"METHOD.NAME": "sce"}, {"loss": 1.0}, log=[{"step": 0, "loss": 1.0}, {"step": 1, "loss": math.nan}]
+    )
     page = parse(comparison_page([run], made_on="2026-11-29"))
+    assert "nan" not in page.one("section", id="curves").text
     assert page.all("section", id="seeds") == []
     assert "compare shapes" not in page.text
     assert parse(comparison_page([replace(run, log=[])], made_on="")).all("section", id="curves") == []

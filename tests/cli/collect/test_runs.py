@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sce_video.cli.collect.runs import read_runs
 
 
@@ -33,3 +35,25 @@ def test_numbers_of_the_last_step(sweep: Path) -> None:
     (run,) = read_runs([sweep / "byol"])
     assert run.numbers == {"step": 1, "loss": 0.125}
     assert [line["loss"] for line in run.log] == [1.125, 0.125]
+
+
+def test_the_last_loss_may_not_be_finite(write_run: Callable[..., Path]) -> None:
+    folder = write_run("diverged", "RUN.SEED: 1", loss=2.5)
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "loss": NaN}\n{"step": 9, "loss": Infinity}\n')
+    (run,) = read_runs([folder])
+    assert run.numbers == {"step": 9, "loss": float("inf")}
+
+
+def test_configs_of_something_else_are_skipped(
+    tmp_path: Path, write_run: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also beside a checkpoint, whose path is then the setting."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").write_text("architectures: [ResNet]\n")
+    write_run("knn", f"TASK: knn\nDATA.TEST: b.txt\nEVAL.CHECKPOINT: {tmp_path}/other/weights.pt")
+    (run,) = read_runs([tmp_path])
+    assert run.settings["EVAL.CHECKPOINT"] == f"{tmp_path}/other/weights.pt"
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}/other/config.yaml is skipped: it is not the config of a run (")
+    assert "architectures" in message

@@ -1,5 +1,6 @@
 """Rows of runs, and mean and deviation over seeds against numbers calculated by hand."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,3 +63,16 @@ def test_chance_stands_beside_its_metric(make: Callable) -> None:
     assert header.index("knn_top1 chance") > header.index("knn_top1")
     assert header.index("knn_top1 chance") < header.index("knn_top5")
     assert "loss chance" not in header
+
+
+@pytest.mark.parametrize(
+    "others", [{"step": 8, "loss": 3.0}, {"step": 9, "loss": math.nan}, {"step": 9, "loss": math.inf}]
+)
+def test_losses_that_are_not_comparable_have_no_mean(others: dict[str, float]) -> None:
+    """Of another step, or diverged. Metrics are of the end of a run."""
+    numbers = [{"step": 9, "loss": 2.0, "top1": 0.5}, {**others, "top1": 1.0}]
+    runs = [CollectedRun("a", {"RUN.SEED": str(seed)}, each) for seed, each in enumerate(numbers)]
+    table = table_over_seeds(runs)
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert (row["loss"], row["loss std"], row["top1"]) == ("", "", "0.75")
+    assert [line[-2] for line in table_of(runs).rows] == ["2", f"{others['loss']:g}"]
