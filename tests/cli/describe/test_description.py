@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from sce_video.cli.describe.description import Description, TrainingCost, describe
+from sce_video.cli.describe.page import table_text
 from sce_video.config import load_config
 from sce_video.config.sections.task import TRAINING_TASKS
 from sce_video.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).resolve().parents[3] / "configs").glob("*.yaml"))
+DOCS = [line.split() for line in (CONFIGS[0].parents[1] / "docs" / "describe.md").read_text().splitlines()]
 # Steps of the others are like these or those of test_training_step.py; test_networks.py has all networks.
 ONE_OF_EACH = ("demo_ressl", "jhmdb_linear", "ucf101_retrieval")
 
@@ -32,6 +34,11 @@ def test_every_config_is_described(file: Path) -> None:
     if described.training:
         assert described.training.peak_gib > sum(described.parameters.values()) * 4 / 2**30
         assert described.fits(1000) == "yes"
+    assert table_text({file.stem: described}, 80.0).splitlines()[-1].split() in DOCS
+
+
+def test_the_docs_have_every_config() -> None:
+    assert {file.stem for file in CONFIGS} <= {line[0] for line in DOCS if line}
 
 
 def small(motion_videos: Path, *overrides: object) -> list[str]:
