@@ -142,6 +142,19 @@ def assert_all_optimized(optimizer: torch.optim.Optimizer, model: torch.nn.Modul
     ],
 )
 def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: Path) -> None:
+    take_one_step(file, {}, motion_videos, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, id=file.stem) for file in CONFIGS if file.name.startswith(RARELY_RUN)]
+)
+def test_config_does_one_shrunk_step_on_a_small_network(file: Path, motion_videos: Path, tmp_path: Path) -> None:
+    """Those that do not run per change on their own."""
+    is_of_images = load_config(file).MODEL.BACKBONE.startswith("resnet")
+    take_one_step(file, {"MODEL.BACKBONE": "resnet18" if is_of_images else "r2plus1d_mini"}, motion_videos, tmp_path)
+
+
+def take_one_step(file: Path, network: dict[str, str], motion_videos: Path, tmp_path: Path) -> None:
     cfg = load_config(file)
     shrunk = {
         "DATA.SOURCE": "class_folders",
@@ -164,6 +177,7 @@ def test_config_does_one_shrunk_step(file: Path, motion_videos: Path, tmp_path: 
         "EVAL.SIZE_PIXELS": 32,
         "RUN.DEVICE": "cpu",
         "RUN.OUTPUT_DIR": tmp_path,
+        **network,
     }
     if cfg.AUG.CROP == "short_side":
         shrunk["AUG.CROP_SHORT_SIDE_PIXELS"] = "32,40"
