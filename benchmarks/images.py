@@ -45,6 +45,7 @@ from sce_video.train.step import pretrain_step
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "cifar10_sce_r18.yaml"
 NUM_IMAGES, SEED = 10_240, 0
+BATCHES_AHEAD = 2  # of each loader process
 NEVER = 10**9
 EPOCHS = count()
 Step = Callable[[TrainBatch], object]
@@ -53,7 +54,7 @@ Step = Callable[[TrainBatch], object]
 def main() -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--cfg", type=Path, default=CONFIG, metavar="FILE", help="a config of images")
-    parser.add_argument("--batch", type=int, default=256, metavar="N", help="images per step (default 256)")
+    parser.add_argument("--batch", type=int, metavar="N", help="images per step (default 256; with --quick 16)")
     parser.add_argument("--precision", default="fp32", metavar="NAME", help="of the step: fp32 (default), bf16, fp16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu")
     run(parser.parse_args())
@@ -61,10 +62,11 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    device, num_videos = torch.device(arguments.device), arguments.batch
-    num_steps = 2 if arguments.quick or device.type == "cpu" else 50
+    device, num_videos = torch.device(arguments.device), arguments.batch or (16 if arguments.quick else 256)
+    num_batches = 8 if arguments.quick else 50
+    num_steps = 1 if device.type == "cpu" else num_batches
     cfg = load_config(arguments.cfg, ["RUN.DEVICE", arguments.device])
-    views, step = build_views(cfg), training_step(arguments, device)
+    views, step = build_views(cfg), training_step(arguments, num_videos, device)
     pixels = np.random.default_rng(SEED).integers(0, 256, (NUM_IMAGES, *image_size(views), 3), dtype=np.uint8)
     workers = [loader_with(pixels, views, num_videos, num, device=device) for num in (0, 1, 2)]
     on_device = device_loader(pixels, views, num_videos, device=device)
@@ -76,15 +78,15 @@ def run(arguments: argparse.Namespace) -> None:
         "on the device": batches_of(on_device),
     }
     timed: dict[str, Callable[[], float]] = {
-        name: partial(seconds_each, partial(next, stream), num_steps, device) for name, stream in streams.items()
+        name: partial(seconds_of_batches, stream, num_batches, device) for name, stream in streams.items()
     }
-    timed["random numbers"] = partial(seconds_each, partial(draw, views, num_videos), num_steps, device)
+    timed["random numbers"] = partial(seconds_each, partial(draw, views, num_videos), num_batches, device)
     timed["step, one batch"] = partial(seconds_each, partial(step, fixed), num_steps, device)
     stream = streams["on the device"]
     timed["step, on the device"] = partial(seconds_each, lambda: step(next(stream)), num_steps, device)
     for each in timed.values():
         each()  # start processes, choose kernels
-    seconds = alternate(timed, num_rounds=1 if arguments.quick else 5)
+    seconds = alternate(timed, num_rounds=1 if arguments.quick else 3 if device.type == "cpu" else 5)
     rows: list[Row] = [
         {
             "what": name,
@@ -112,7 +114,9 @@ def loader_with(
     listed = ListedVideos(paths, None, "made up", storage=ImageArray(Path(), pixels))
     dataset = TrainDataset(listed.opened_by(VideoOpener("pyav")), views=views, seed=SEED)
     pinned = device.type == "cuda"
-    workers = Workers(num_workers, num_items=NUM_IMAGES, timeout_seconds=60, name=str, tasks_ahead=2, pin_memory=pinned)
+    workers = Workers(
+        num_workers, num_items=NUM_IMAGES, timeout_seconds=60, name=str, tasks_ahead=BATCHES_AHEAD, pin_memory=pinned
+    )
     return TrainLoader(dataset, workers=workers, order=order_of(num_videos), accumulation_steps=1)
 
 
@@ -142,10 +146,10 @@ def draw(views: list[ViewSpec], num_videos: int) -> None:
             view.recipe.crop.draw_from(numbers, *image_size(views))
 
 
-def training_step(arguments: argparse.Namespace, device: torch.device) -> Step:
+def training_step(arguments: argparse.Namespace, num_videos: int, device: torch.device) -> Step:
     settings = {"RUN.DEVICE": arguments.device, "TRAIN.PRECISION": arguments.precision}
     words = [word for pair in settings.items() for word in pair]
-    cfg = load_config(arguments.cfg, [*words, "TRAIN.GLOBAL_BATCH_SIZE", str(arguments.batch)])
+    cfg = load_config(arguments.cfg, [*words, "TRAIN.GLOBAL_BATCH_SIZE", str(num_videos)])
     model = build_method(cfg, steps_per_epoch=1).to(device).train()
     return partial(
         take_step,
@@ -159,6 +163,13 @@ def training_step(arguments: argparse.Namespace, device: torch.device) -> Step:
 
 def take_step(batch: TrainBatch, *, rates: Rates, **others: Any) -> None:
     pretrain_step([batch], rates, **others)
+
+
+def seconds_of_batches(stream: Iterator[TrainBatch], num_batches: int, device: torch.device) -> float:
+    """Seconds per batch, after those that two loader processes have prepared while others were measured."""
+    for _ in range(2 * BATCHES_AHEAD):
+        next(stream)
+    return seconds_each(partial(next, stream), num_batches, device)
 
 
 def seconds_each(function: Callable[[], object], num_calls: int, device: torch.device) -> float:

@@ -21,7 +21,7 @@ def build_protocol(cfg: CfgNode) -> ViewProtocol:
         num_crops=cfg.EVAL.NUM_CROPS,
         size_pixels=cfg.EVAL.SIZE_PIXELS,
         clips=cfg.EVAL.CLIPS,
-        resize_pixels=cfg.EVAL.RESIZE_PIXELS or cfg.EVAL.SIZE_PIXELS,
+        resize_pixels=cfg.EVAL.RESIZE_PIXELS,
         antialiased_resize=cfg.AUG.ANTIALIASED_RESIZE,
         frame_stride=cfg.CLIP.FRAME_STRIDE if cfg.CLIP.FRAME_CHOICE == "strided" else 0,
     )

@@ -21,7 +21,7 @@ def test_only_evenly_spaced_clips_have_a_number() -> None:
 def test_frames_are_resized_to_the_crops_unless_configured() -> None:
     cfg = default_config()
     cfg.EVAL.SIZE_PIXELS = 224
-    assert (build_protocol(cfg).resize_pixels, build_protocol(cfg).antialiased_resize) == (224, False)
+    assert (build_protocol(cfg).resize_pixels, build_protocol(cfg).antialiased_resize) == (0, False)
     cfg.EVAL.RESIZE_PIXELS, cfg.AUG.ANTIALIASED_RESIZE = 256, True
     assert (build_protocol(cfg).resize_pixels, build_protocol(cfg).size_pixels) == (256, 224)
     assert build_protocol(cfg).antialiased_resize

@@ -10,7 +10,7 @@ from sce_video.models.timm_network import TIMM_PREFIX
 
 MODEL = Section()
 # slow_r50 is the paper's R3D-50, r3d18_sce its R3D-18; r2plus1d_mini is a small network for CPUs (the demo).
-# timm/NAME: any image network of timm, on every frame.
+# timm/NAME: an image network of timm, on every frame.
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES, prefix=TIMM_PREFIX)
 # First convolution 3x3 with stride 1, no max pooling: for images of 32 pixels (SCE's CIFAR recipe).
 MODEL.SMALL_INPUT_STEM = flag(False, when_takes("MODEL.BACKBONE", BACKBONES, "small_input_stem"))
