@@ -82,13 +82,15 @@ def scontrol(env: dict[str, str], *arguments: str) -> str:
     return subprocess.run(["scontrol", *arguments], env=env, capture_output=True, text=True, check=True).stdout
 
 
+FAILED_STATES = {"BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"}
+
+
 def has_ended(shown: str) -> bool:
+    """Slurm also shows passing states here, such as SIGNALING and STOPPED."""
     state = re.search(r"JobState=(\w+)", shown)
     assert state is not None, shown
-    if state[1] in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"):
-        return False
-    assert state[1] == "COMPLETED", shown
-    return True
+    assert state[1] not in FAILED_STATES, shown
+    return state[1] == "COMPLETED"
 
 
 def by_signal(env: dict[str, str], job: str) -> None:
