@@ -1,0 +1,55 @@
+"""A study with one pretraining: what is run, resumed and shown."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_mean_and_deviation_over_seeds(benchmark_module: Callable[[str], ModuleType]) -> None:
+    rows = [{"setting": "a", "step": 5, "seed": seed, "evaluation": "knn", "top1": seed / 10} for seed in (1, 2, 3)]
+    rows.append({"setting": "b", "step": 0, "seed": 1, "evaluation": "knn", "top1": 0.5})
+    shown = list(benchmark_module("study").over_seeds(rows, {"knn": "top1", "linear": "top1"}))
+    assert shown == [
+        {"setting": "a", "step": 5, "knn": "20.0 ± 10.0 (3)"},
+        {"setting": "b", "step": 0, "knn": "50.0 (1)"},
+    ]
+
+
+@pytest.mark.thorough
+def test_a_study_goes_on_where_it_was_stopped(motion_videos: Path, tmp_path: Path) -> None:
+    words = f"DATA.ROOT {motion_videos} CLIP.SIZE_PIXELS 32"
+    study = tmp_path / "study.yaml"
+    study.write_text(f"""
+pretrain: configs/demo_sce.yaml {words} TRAIN.NUM_EPOCHS 3 TRAIN.CHECKPOINT_EVERY_EPOCHS 2 TRAIN.NUM_CHECKPOINTS_KEPT 9
+evaluations: {{knn: configs/demo_knn.yaml {words.replace("CLIP", "EVAL")} EVAL.NUM_CLIPS 1}}
+metrics: {{knn: knn_top1}}
+settings:
+  random: {{}}
+  sce: {{pretrain: TRAIN.GLOBAL_BATCH_SIZE 8 OPTIM.WARMUP_EPOCHS 1}}
+""")
+    command = [sys.executable, "benchmarks/study.py", study, "--output", tmp_path / "runs", "--seeds", "4"]
+
+    def rows(*arguments: str) -> list[dict[str, object]]:
+        done = subprocess.run(
+            [*map(str, command), *arguments, "--json", str(tmp_path / "study.json")],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        found: list[dict[str, object]] = json.loads((tmp_path / "study.json").read_text())["rows"]
+        return found
+
+    assert rows("--minutes", "0") == []
+    assert [(row["setting"], row["step"]) for row in rows("--settings", "random")] == [("random", 0)]
+    logs = list((tmp_path / "runs").glob("random/4/knn_random/run.log"))
+    before = [log.read_text() for log in logs]
+    assert [(row["setting"], row["step"]) for row in rows()] == [("random", 0), ("sce", 6), ("sce", 9)]  # 24 videos
+    assert [log.read_text() for log in logs] == before != []
