@@ -12,6 +12,7 @@ from sce_video.models.backbones import backbone_function, make_backbone
 from sce_video.models.base import Backbone, NetworkInput
 from sce_video.models.classifier import Classifier
 from sce_video.models.recompute import recompute_activations
+from sce_video.models.representation import REPRESENTATIONS, RGB
 from sce_video.models.weights import CHECKPOINTS_DIR, BackboneWeights, load_backbone
 from sce_video.runtime.checkpoints import CheckpointFolder
 from sce_video.runtime.logging import LOGGER
@@ -35,6 +36,7 @@ def build_backbone(cfg: CfgNode, *, size_pixels: int) -> Backbone:
         mean=tuple(cfg.AUG.MEAN),
         std=tuple(cfg.AUG.STD),
         antialiased_resize=cfg.AUG.ANTIALIASED_RESIZE,
+        representation=cfg.MODEL.REPRESENTATION,
     )
     name = cfg.MODEL.BACKBONE
     return make_backbone(name, input=views, **settings_for(backbone_function(name), cfg.MODEL))
@@ -60,7 +62,7 @@ def build_pretrained_backbone(cfg: CfgNode) -> Backbone:
     if CheckpointFolder(own / CHECKPOINTS_DIR, num_kept=1).steps():
         load_backbone(backbone, own, name=cfg.MODEL.BACKBONE)
         return backbone
-    weights = _load_weights(cfg, backbone, key="MODEL.WEIGHTS", path=cfg.MODEL.WEIGHTS)
+    weights = _load_weights(cfg, backbone, key="MODEL.WEIGHTS", path=cfg.MODEL.WEIGHTS, converts_rgb=True)
     LOGGER.info(
         "pretraining starts from all %d tensors of %s; tensors of other parts in the file, left over: %d",
         *(len(backbone.state_dict()), _in_words(cfg, weights), weights.num_others),
@@ -68,13 +70,21 @@ def build_pretrained_backbone(cfg: CfgNode) -> Backbone:
     return backbone
 
 
-def _load_weights(cfg: CfgNode, backbone: Backbone, *, key: str, path: str) -> BackboneWeights:
-    """Load the weights of a file, inflated if MODEL.INFLATION says so."""
+def _load_weights(
+    cfg: CfgNode, backbone: Backbone, *, key: str, path: str, converts_rgb: bool = False
+) -> BackboneWeights:
+    """Load the weights of a file, inflated if MODEL.INFLATION says so; for `converts_rgb` see `load_backbone`."""
+    name, inflation = cfg.MODEL.BACKBONE, cfg.MODEL.INFLATION
     try:
-        weights = load_backbone(backbone, Path(path), name=cfg.MODEL.BACKBONE, inflation=cfg.MODEL.INFLATION)
+        weights = load_backbone(backbone, Path(path), name=name, inflation=inflation, converts_rgb=converts_rgb)
     except CheckpointError as error:
         raise CheckpointError(f"{key}: {error}") from error
     _warn_of_other_views(weights, backbone.input)
+    if weights.representation != cfg.MODEL.REPRESENTATION:
+        seen = REPRESENTATIONS[cfg.MODEL.REPRESENTATION].words
+        LOGGER.warning(
+            "%s was trained on %s; this run's network sees %s", weights.source, REPRESENTATIONS[RGB].words, seen
+        )
     return weights
 
 

@@ -14,12 +14,13 @@ from sce_video.config.remote import check_remote
 from sce_video.config.sections.bounds import LEAST_SIDE_PIXELS
 from sce_video.config.sections.data import SOURCES_WITH_SPLITS
 from sce_video.config.sections.task import MEASURING_TASKS, TRAINING_TASKS
-from sce_video.config.uses import get
+from sce_video.config.uses import get, why_unused
 from sce_video.config.values import masked_repr
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES
 from sce_video.errors import ConfigError
 from sce_video.methods.table import METHODS
+from sce_video.models.representation import RGB
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -31,6 +32,7 @@ def check_config(cfg: CfgNode) -> None:
     _check_training(cfg)
     _check_views(cfg)
     check_backbone_views(cfg)
+    _check_representation(cfg)
     _check_data(cfg)
     check_remote(cfg)
 
@@ -99,6 +101,22 @@ def _check_local_views(cfg: CfgNode) -> None:
     rise = all(least <= most for least, most in zip(areas[::2], areas[1::2], strict=True))
     _require(rise, cfg, "AUG.LOCAL_CROP_AREAS", "the first value of a pair must not exceed the second")
     _require(cfg.AUG.CROP == "area", cfg, "AUG.CROP", "local views need area")
+
+
+def _check_representation(cfg: CfgNode) -> None:
+    """Differences need two frames in every view, and frames that are not differences already."""
+    seen = cfg.MODEL.REPRESENTATION
+    if seen == RGB:
+        return
+    _require(cfg.CLIP.NUM_FRAMES > 1, cfg, "CLIP.NUM_FRAMES", f"MODEL.REPRESENTATION {seen} needs two frames or more")
+    _require(
+        cfg.CLIP.LOCAL_NUM_FRAMES != 1, cfg, "CLIP.LOCAL_NUM_FRAMES", f"MODEL.REPRESENTATION {seen} needs two or more"
+    )
+    fix = f"it must be 0 with MODEL.REPRESENTATION {seen}: "
+    _require(cfg.DATA.IMAGE_SHARE == 0, cfg, "DATA.IMAGE_SHARE", f"{fix}an image has no differences")
+    key = "AUG.TEMPORAL_DIFFERENCE_PROBABILITY"
+    is_off = get(cfg, key) == 0 or why_unused(cfg, key) != ""
+    _require(is_off, cfg, key, f"{fix}the network would see differences of differences")
 
 
 def _check_data(cfg: CfgNode) -> None:

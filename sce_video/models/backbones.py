@@ -9,6 +9,7 @@ from sce_video.models.image_resnet import resnet18, resnet34, resnet50
 from sce_video.models.mvit import MVIT_VIEWS, mvit_v1_b, mvit_v2_s
 from sce_video.models.r2plus1d_50 import r2plus1d_50
 from sce_video.models.r3d18_sce import r3d18_sce
+from sce_video.models.representation import REPRESENTATIONS, widen_stem
 from sce_video.models.s3d import s3d
 from sce_video.models.slow import slow_r50
 from sce_video.models.timm_network import TIMM_PREFIX, timm_network, timm_views
@@ -67,9 +68,11 @@ def make_backbone(name: str, *, input: NetworkInput, **settings: Any) -> Backbon
     Args:
         settings: keyword-only arguments of the backbone's function.
     Raises:
-        ValueError: `name` is unknown, or a parameter of the backbone is not in exactly one block.
+        ValueError: `name` is unknown, a parameter of the backbone is not in exactly one block, or a network without a
+            single first convolution is to see frames and differences.
         ConfigError: see `timm_network`.
     """
     backbone = backbone_function(name)(input, **settings)
+    widen_stem(backbone, num_channels=REPRESENTATIONS[input.representation].num_channels)
     require_whole_blocks(backbone)
     return backbone

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sce_video.models.representation import REPRESENTATIONS, RGB
+
 _SENTENCE = re.compile(r"(?P<num_frames>\d+) frames in (?P<seconds>\S+) s, mean (?P<mean>\[.*\]), std (?P<std>\[.*\])")
 
 
@@ -24,8 +26,9 @@ class NetworkInput:
         size_pixels: side of the square; None in files of earlier versions, which do not record it.
         mean, std: per channel, of values in [0, 1].
         antialiased_resize: frames are made smaller with antialiasing; in files of earlier versions they were not.
+        representation: what the network sees of the frames, one of REPRESENTATIONS; RGB in files of earlier versions.
     Raises:
-        ValueError: a value is not finite, or not positive where it must be.
+        ValueError: a value is not finite, or not positive where it must be, or the representation is unknown.
     """
 
     num_frames: int
@@ -34,11 +37,13 @@ class NetworkInput:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     antialiased_resize: bool = False
+    representation: str = RGB
 
     def __post_init__(self) -> None:
         size_pixels = 1 if self.size_pixels is None else self.size_pixels
         above_zero = (self.num_frames, self.seconds, size_pixels, *self.std)
-        if not all(0 < each < math.inf for each in above_zero) or not all(map(math.isfinite, self.mean)):
+        are_finite = all(0 < each < math.inf for each in above_zero) and all(map(math.isfinite, self.mean))
+        if not are_finite or self.representation not in REPRESENTATIONS:
             raise ValueError(f"{self} is not a valid network input")
 
     def __str__(self) -> str:
@@ -64,6 +69,7 @@ def recorded_input(text: str) -> NetworkInput:
             mean=tuple(map(float, parts["mean"])),
             std=tuple(map(float, parts["std"])),
             antialiased_resize=bool(parts.get("antialiased_resize", False)),
+            representation=str(parts.get("representation", RGB)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its record of the network input is {text[:100]!r}") from error
@@ -111,6 +117,8 @@ class AcceptedViews:
 class Backbone(nn.Module, ABC):
     """Base class of backbones: any network from views to features.
 
+    A call of it makes `input.representation` of the views before `forward`, so that callers always pass RGB.
+
     Args:
         feature_dim: D, the length of a feature.
         input: the expected views.
@@ -120,10 +128,12 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self.feature_dim = feature_dim
         self.input = input
+        if input.representation != RGB:
+            self.register_forward_pre_hook(_represented)
 
     @abstractmethod
     def forward(self, views: Tensor) -> Tensor:
-        """Features (B, D) of views, float (B, C, T, H, W)."""
+        """Features (B, D) of views, float (B, C, T, H, W), in the representation of the input."""
 
     @abstractmethod
     def blocks_in_order(self) -> list[nn.Module]:
@@ -144,6 +154,14 @@ class Backbone(nn.Module, ABC):
     def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a file of weights by the names that the network has now, if earlier versions had others."""
         return dict(tensors)
+
+
+def _represented(backbone: nn.Module, arguments: tuple[Tensor]) -> Tensor:
+    """The views as the network sees them."""
+    assert isinstance(backbone, Backbone)
+    (views,) = arguments
+    require_views(views)
+    return REPRESENTATIONS[backbone.input.representation].of(views)
 
 
 def require_whole_blocks(backbone: Backbone) -> None:

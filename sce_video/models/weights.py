@@ -13,6 +13,7 @@ from sce_video.errors import CheckpointError, reason_of
 from sce_video.models.base import Backbone, NetworkInput, recorded_input
 from sce_video.models.inflation import INFLATED, inflated
 from sce_video.models.norms import NormNumbers, norm_record, recorded_norm_numbers, set_norm_numbers
+from sce_video.models.representation import REPRESENTATIONS, RGB, with_blind_differences
 from sce_video.models.timm_network import TIMM_PREFIX
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint, require_finite
 from sce_video.runtime.files import atomic_path
@@ -33,6 +34,11 @@ class BackboneWeights(NamedTuple):
     source: Path
     num_others: int = 0  # tensors of the file that belong to other parts of the model
 
+    @property
+    def representation(self) -> str:
+        """What the network sees; RGB if it is not recorded."""
+        return RGB if self.input is None else self.input.representation
+
 
 def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int) -> None:
     """Write a backbone's weights, with its name, number of training steps, input and batch-norm numbers."""
@@ -48,28 +54,37 @@ def save_backbone(backbone: Backbone, path: Path | str, *, name: str, step: int)
         partial.write_bytes(save(state, metadata=about))
 
 
-def load_backbone(backbone: Backbone, path: Path | str, *, name: str, inflation: str = "none") -> BackboneWeights:
+def load_backbone(
+    backbone: Backbone, path: Path | str, *, name: str, inflation: str = "none", converts_rgb: bool = False
+) -> BackboneWeights:
     """Load weights into a backbone, with the batch-norm numbers that they were trained with.
 
-    Every tensor must be present and match in shape.
+    Every tensor must be present and match in shape, and the network must see what it saw in training.
 
     Args:
         path: a run's folder, a checkpoint (.pt) or a backbone (.safetensors).
         name: of the backbone; it must match the file's.
         inflation: "center" or "mean": the file has the image network that belongs to this backbone (inflation.py).
+        converts_rgb: weights of a network for RGB are taken for every representation; kernels of added channels are
+            zeros.
     Returns:
         The loaded weights.
     Raises:
-        CheckpointError: the file is missing, damaged or of another backbone, or tensors are missing or unknown.
+        CheckpointError: the file is missing, damaged, of another backbone or of another representation, or tensors
+            are missing or unknown.
     """
     path = Path(path)
     weights = _read(path)
     _require_backbone(weights, name, inflation)
+    _require_representation(weights, backbone.input.representation, converts_rgb=converts_rgb)
     expected = backbone.state_dict()
     if inflation == "none":
         state = backbone.current_names(weights.tensors)
     else:
         state = inflated(weights.tensors, expected, how=inflation)
+    if weights.representation == RGB:
+        num_channels = REPRESENTATIONS[backbone.input.representation].num_channels
+        state = with_blind_differences(state, backbone, num_channels=num_channels)
     unfit = [key for key, value in expected.items() if key not in state or not _fits(state[key], value)]
     unknown = [key for key in state if key not in expected]
     if unfit or unknown:
@@ -90,6 +105,15 @@ def _require_backbone(weights: BackboneWeights, name: str, inflation: str) -> No
         setting = f"MODEL.INFLATION {inflation} needs" if inflation != "none" else "MODEL.BACKBONE is"
         fix = "; MODEL.INFLATION center or mean inflates it" if found == INFLATED.get(name) else ""
         raise CheckpointError(f"{weights.source} has the backbone {found[:60]}, but {setting} {expected}{fix}")
+
+
+def _require_representation(weights: BackboneWeights, expected: str, *, converts_rgb: bool) -> None:
+    found = weights.representation
+    if found != expected and not (converts_rgb and found == RGB):
+        raise CheckpointError(
+            f"{weights.source} was trained on {REPRESENTATIONS[found].words}, but MODEL.REPRESENTATION is {expected}; "
+            f"set MODEL.REPRESENTATION {found}"
+        )
 
 
 def _fits(value: Tensor, expected: Tensor) -> bool:

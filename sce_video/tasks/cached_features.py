@@ -20,6 +20,7 @@ from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import POOLS, FeatureExtractor, FeatureRows
 from sce_video.evaluate.views import spatial_crops
+from sce_video.models.representation import RGB
 from sce_video.models.weights import weights_digest
 
 
@@ -116,6 +117,7 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "frames_fps": cfg.DATA.FRAMES_FPS,
         **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),
+        **({"representation": cfg.MODEL.REPRESENTATION} if cfg.MODEL.REPRESENTATION != RGB else {}),
     }
 
 

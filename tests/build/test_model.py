@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sce_video.build.model import build_backbone, build_classifier, build_evaluated_backbone
+from sce_video.build.model import build_backbone, build_classifier, build_evaluated_backbone, build_pretrained_backbone
 from sce_video.config.defaults import default_config
 from sce_video.errors import CheckpointError, ConfigError
 from sce_video.models.base import NetworkInput
@@ -117,6 +117,51 @@ def test_what_differs_from_training_is_named(
 ) -> None:
     *_, warnings = evaluated(pretrained, caplog, *overrides)
     assert warnings == [f"{pretrained} was trained with {before}; this run has {now}"]
+
+
+def test_weights_for_another_representation_are_refused(pretrained: Path, tmp_path: Path) -> None:
+    """Each way round, in every evaluation; also of a network of the same shapes."""
+    file = tmp_path / "difference.safetensors"
+    differences = build_backbone(config("MODEL.REPRESENTATION", "difference"), size_pixels=112)
+    save_backbone(differences, file, name="r2plus1d_mini", step=7)
+    cases = [
+        (file, "rgb", "differences of frames", "difference"),
+        (file, "absolute_difference", "differences of frames", "difference"),
+        (pretrained, "difference", "RGB frames", "rgb"),
+        (pretrained, "rgb_and_difference", "RGB frames", "rgb"),
+    ]
+    for weights, seen, trained, fix in cases:
+        cfg = config("TASK", "knn", "EVAL.CHECKPOINT", str(weights), "MODEL.REPRESENTATION", seen)
+        with pytest.raises(CheckpointError) as caught:
+            build_evaluated_backbone(cfg, size_pixels=112)
+        assert str(caught.value) == (
+            f"EVAL.CHECKPOINT: {weights} was trained on {trained}, but MODEL.REPRESENTATION is {seen}; "
+            f"set MODEL.REPRESENTATION {fix}"
+        )
+
+
+@pytest.mark.parametrize("seen", ["difference", "rgb_and_difference"])
+def test_pretraining_of_differences_can_start_from_rgb(
+    pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, seen: str
+) -> None:
+    cfg = config("MODEL.WEIGHTS", str(pretrained), "MODEL.REPRESENTATION", seen, "RUN.OUTPUT_DIR", str(tmp_path))
+    with caplog.at_level(logging.WARNING, logger=LOGGER.name):
+        started = build_pretrained_backbone(cfg)
+    assert f"{pretrained} was trained on RGB frames; this run's network sees" in caplog.text
+    saved, stem = load_file(pretrained), "stem.0.weight"
+    loaded = started.state_dict()
+    assert torch.equal(loaded[stem][:, :3], saved[stem])
+    assert not loaded[stem][:, 3:].any()  # added channels are not seen at first
+    assert all(torch.equal(loaded[name], saved[name]) for name in saved if name != stem)
+
+
+def test_pretraining_of_rgb_does_not_start_from_differences(tmp_path: Path) -> None:
+    file = tmp_path / "difference.safetensors"
+    differences = build_backbone(config("MODEL.REPRESENTATION", "difference"), size_pixels=112)
+    save_backbone(differences, file, name="r2plus1d_mini", step=7)
+    cfg = config("MODEL.WEIGHTS", str(file), "RUN.OUTPUT_DIR", str(tmp_path))
+    with pytest.raises(CheckpointError, match="^MODEL.WEIGHTS: .* was trained on differences of frames"):
+        build_pretrained_backbone(cfg)
 
 
 def test_files_of_before_the_record(pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

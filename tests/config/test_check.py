@@ -257,6 +257,26 @@ CONTRADICTIONS: list[tuple[str, list[str], list[str]]] = [
         ["DATA.IMAGE_ROOT is 's3://bucket/images'", "it must be a local path"],
     ),
     (
+        "differences of a single frame",
+        ["MODEL.REPRESENTATION", "difference", "CLIP.NUM_FRAMES", "1"],
+        ["CLIP.NUM_FRAMES is 1; MODEL.REPRESENTATION difference needs two frames or more"],
+    ),
+    (
+        "differences of a single frame of local views",
+        ["MODEL.REPRESENTATION", "difference", "CLIP.LOCAL_SIZES_PIXELS", "32", "CLIP.LOCAL_NUM_FRAMES", "1"],
+        ["CLIP.LOCAL_NUM_FRAMES is 1; MODEL.REPRESENTATION difference needs two or more"],
+    ),
+    (
+        "differences of images",
+        ["MODEL.REPRESENTATION", "rgb_and_difference", "DATA.IMAGE_SHARE", "0.5", "DATA.IMAGE_ROOT", "images"],
+        ["DATA.IMAGE_SHARE is 0.5; it must be 0 with MODEL.REPRESENTATION rgb_and_difference: an image has no diff"],
+    ),
+    (
+        "differences of differences",
+        ["MODEL.REPRESENTATION", "absolute_difference", "AUG.TEMPORAL_DIFFERENCE_PROBABILITY", "0.2"],
+        ["AUG.TEMPORAL_DIFFERENCE_PROBABILITY is 0.2; it must be 0 with MODEL.REPRESENTATION absolute_difference"],
+    ),
+    (
         "areas of local views without any",
         ["AUG.LOCAL_CROP_AREAS", "0.1,0.2"],
         ["AUG.LOCAL_CROP_AREAS is [0.1, 0.2]", "only CLIP.LOCAL_SIZES_PIXELS above 0 uses it"],
@@ -460,6 +480,7 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
         ["DATA.SOURCE", "folder", "DATA.TRAIN", ""],
         ["DATA.SOURCE", "folder", "DATA.ROOT", ""],
         ["TASK", "knn"],
+        ["TASK", "knn", "MODEL.REPRESENTATION", "difference"],
         ["TASK", "knn", "DATA.SOURCE", "class_folders", "DATA.TRAIN", "train", "DATA.TEST", "test"],
         # The official splits list training and test videos.
         ["TASK", "knn", "DATA.SOURCE", "ucf101", "DATA.SPLITS_DIR", "s"],

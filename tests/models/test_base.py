@@ -22,6 +22,8 @@ def test_a_record_round_trips() -> None:
     assert recorded_input(str(views)) == views
     resized = replace(views, antialiased_resize=True)
     assert recorded_input(str(resized)) == resized
+    signed = replace(views, representation="difference")
+    assert recorded_input(str(signed)) == signed
     unknown = NetworkInput(num_frames=1, seconds=2.56, size_pixels=None, mean=(0.5,), std=(0.5,))
     assert recorded_input(str(unknown)) == unknown
 
@@ -31,6 +33,13 @@ def test_the_sentence_of_earlier_versions() -> None:
     assert recorded_input("8 frames in 2.56 s, mean [0.45, 0.4, 0.35], std [0.225, 1e-05, 1.0]") == NetworkInput(
         num_frames=8, seconds=2.56, size_pixels=None, mean=(0.45, 0.4, 0.35), std=(0.225, 1e-05, 1.0)
     )
+
+
+def test_a_record_without_a_representation_is_of_rgb() -> None:
+    """As files of earlier versions have it."""
+    of_before = str(INPUT).replace(', "representation": "rgb"', "")
+    assert "representation" not in of_before
+    assert recorded_input(of_before) == INPUT
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,7 @@ def test_the_sentence_of_earlier_versions() -> None:
         str(INPUT).replace("32", "0"),
         str(INPUT).replace("0.5", "Infinity"),
         str(INPUT).replace("[", "").replace("]", ""),
+        str(INPUT).replace('"rgb"', '"flow"'),
     ],
 )
 def test_an_invalid_record_is_shown(text: str) -> None:

@@ -196,7 +196,7 @@ def test_the_file_can_be_read_by_safetensors_alone(tmp_path: Path) -> None:
         "backbone": NAME,
         "step": "7",
         "network_input": '{"num_frames": 8, "seconds": 0.5, "size_pixels": 32, "mean": [0.45, 0.45, 0.45], '
-        '"std": [0.225, 0.225, 0.225], "antialiased_resize": false}',
+        '"std": [0.225, 0.225, 0.225], "antialiased_resize": false, "representation": "rgb"}',
         "batch_norm": "eps 1e-05, momentum 0.1",
     }
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.safetensors"]

@@ -1,5 +1,6 @@
 """Pretraining from a config: how many steps, what a step changes, and which files remain at the end."""
 
+import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -52,6 +53,27 @@ def test_a_run_that_is_stopped_has_no_finished_backbone(config: Callable[..., Cf
     TASKS["pretrain"](config("pretrain", TRAIN__STOP_AT_STEP=1), CPU)()
     assert (tmp_path / "run" / "checkpoints" / "step_00000001.pt").is_file()
     assert not (tmp_path / "run" / "backbone.safetensors").exists()
+
+
+def test_a_network_of_differences_is_evaluated_on_differences(
+    config: Callable[..., CfgNode], motion_videos: Path, tmp_path: Path
+) -> None:
+    clips = {
+        **{"DATA__SOURCE": "class_folders", "DATA__ROOT": motion_videos, "DATA__TRAIN": "train"},
+        **{"CLIP__NUM_FRAMES": 2, "CLIP__SECONDS": 0.5, "MODEL__REPRESENTATION": "rgb_and_difference"},
+    }
+    TASKS["pretrain"](config("pretrain", **clips, TRAIN__NUM_EPOCHS=1, TRAIN__STOP_AT_STEP=1), CPU)()
+    evaluation = {
+        **clips,
+        "DATA__TEST": "test",
+        "EVAL__CHECKPOINT": tmp_path / "run",
+        "RUN__OUTPUT_DIR": tmp_path / "knn",
+    }
+    TASKS["knn"](config("knn", **evaluation), CPU)()
+    results = json.loads((tmp_path / "knn" / "results.json").read_text())
+    assert results["protocol"]["representation"] == "rgb_and_difference"
+    with pytest.raises(CheckpointError, match="was trained on RGB frames and their differences, but MODEL.REPR"):
+        TASKS["knn"](config("knn", **evaluation | {"MODEL__REPRESENTATION": "rgb"}), CPU)()
 
 
 @pytest.fixture

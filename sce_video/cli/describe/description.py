@@ -59,6 +59,7 @@ class TrainingCost:
 class Description:
     task: str
     backbone: str
+    representation: str
     method: str
     parameters: dict[str, int]
     views: Sequence[DescribedView]
@@ -86,6 +87,7 @@ def describe(cfg: CfgNode, *, num_gpus: int = 1) -> Description:
     return Description(
         task=cfg.TASK,
         backbone=cfg.MODEL.BACKBONE,
+        representation=cfg.MODEL.REPRESENTATION,
         method=cfg.METHOD.NAME if cfg.TASK == "pretrain" else "",
         parameters=num_parameters(model),
         views=[_described(cfg, model.get_submodule("backbone"), spec) for spec in specs],

@@ -9,6 +9,7 @@ from typing import Any
 from sce_video.cli.describe.description import Description, describe
 from sce_video.config import load_config
 from sce_video.errors import UserError
+from sce_video.models.representation import REPRESENTATIONS
 from sce_video.report.text_table import text_table
 from sce_video.runtime.files import write_json
 
@@ -49,6 +50,7 @@ def as_json(description: Description, gpu_gib: float | None) -> dict[str, Any]:
 def page_text(description: Description, gpu_gib: float | None) -> str:
     lines = [("task", " ".join(filter(None, (description.task, description.method))))]
     lines.append(("backbone", description.backbone))
+    lines.append(("network sees", REPRESENTATIONS[description.representation].words))
     lines += [(f"parameters, {name}", f"{number:,}") for name, number in description.parameters.items()]
     for number, view in enumerate(description.views, start=1):
         times = f"{view.num_views} x " if view.num_views > 1 else ""

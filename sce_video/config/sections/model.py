@@ -6,12 +6,16 @@ from sce_video.config.sections.task import FINETUNING, PRETRAINING
 from sce_video.config.settings import Section, choice, flag, number, path, when, when_takes
 from sce_video.models.backbones import BACKBONES
 from sce_video.models.inflation import INFLATED, INFLATIONS
+from sce_video.models.representation import REPRESENTATIONS, RGB
 from sce_video.models.timm_network import TIMM_PREFIX
 
 MODEL = Section()
 # slow_r50 is the paper's R3D-50, r3d18_sce its R3D-18; r2plus1d_mini is a small network for CPUs (the demo).
 # timm/NAME: an image network of timm, on every frame.
 MODEL.BACKBONE = choice("r2plus1d_18", *BACKBONES, prefix=TIMM_PREFIX)
+# What the network sees of a clip's frames: themselves, each one minus the next (also without sign), or both, as six
+# channels. Weight files record it, and evaluation must have the same.
+MODEL.REPRESENTATION = choice(RGB, *REPRESENTATIONS)
 # First convolution 3x3 with stride 1, no max pooling: for images of 32 pixels (SCE's CIFAR recipe).
 MODEL.SMALL_INPUT_STEM = flag(False, when_takes("MODEL.BACKBONE", BACKBONES, "small_input_stem"))
 # Weights that pretraining starts from, as EVAL.CHECKPOINT; "" is random initialisation.

@@ -7,9 +7,16 @@ from sce_video.cli.describe.page import as_json, page_text, table_text
 
 VIEW = DescribedView(8, 2.56, 224, gmacs=41.74, num_views=1)
 COST = TrainingCost("not known: no file", None, None, 32, peak_lr=4.8, sent_bytes={"gradients": 1000}, peak_gib=23.46)
-PRETRAINING = Description("pretrain", "slow_r50", "sce", {"backbone": 31_634_496}, [VIEW] * 2, 2, COST)
+PRETRAINING = Description("pretrain", "slow_r50", "rgb", "sce", {"backbone": 31_634_496}, [VIEW] * 2, 2, COST)
 EVALUATION = Description(
-    "knn", "slow_r50", "", {"backbone": 31_634_496}, [DescribedView(8, 2.56, 256, 54.52, 30)], 1, None
+    "knn",
+    "slow_r50",
+    "rgb_and_difference",
+    "",
+    {"backbone": 31_634_496},
+    [DescribedView(8, 2.56, 256, 54.52, 30)],
+    1,
+    None,
 )
 
 
@@ -17,6 +24,7 @@ def test_the_page() -> None:
     assert page_text(PRETRAINING, 80.0).splitlines() == [
         "task                            pretrain sce",
         "backbone                        slow_r50",
+        "network sees                    RGB frames",
         "parameters, backbone            31,634,496",
         "view 1                          8 frames over 2.56 s, 224 pixels, 41.7 GMACs",
         "view 2                          8 frames over 2.56 s, 224 pixels, 41.7 GMACs",
