@@ -8,6 +8,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from sce_video.arguments import keyword_names, settings_for
+from sce_video.augment.background_erasing import STILL_FRAMES, BackgroundErasing
 from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import CROPS, AreaCrop, RandomCrop
 from sce_video.augment.flip import Flip
@@ -29,7 +30,8 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
         for blur, solarize in zip(aug.BLUR_PROBABILITIES, aug.SOLARIZE_PROBABILITIES, strict=True)
     ]
     if aug.VIEW_1_IS_WEAK:
-        weak = replace(recipes[0], temporal_difference_probability=0.0, ops=(Flip(aug.FLIP_PROBABILITY),))
+        share = aug.WEAK_TEMPORAL_DIFFERENCE_PROBABILITY
+        weak = replace(recipes[0], temporal_difference_probability=share, ops=(Flip(aug.FLIP_PROBABILITY),))
         recipes = [weak] + recipes[1:] * (clip.NUM_GLOBAL_VIEWS - 1)
     of_clip = (clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS, aug.ANTIALIASED_RESIZE)
     global_views = [ViewSpec(recipe, *of_clip) for recipe in islice(cycle(recipes), clip.NUM_GLOBAL_VIEWS)]
@@ -37,11 +39,16 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
 
 
 def build_image_views(cfg: CfgNode) -> list[ViewSpec]:
-    """The views of an image in joint pretraining: as of a video, with one frame, which has no temporal difference."""
-    return [
-        replace(view, num_frames=1, recipe=replace(view.recipe, temporal_difference_probability=0.0))
-        for view in build_views(cfg)
-    ]
+    """The views of an image in joint pretraining: as of a video, with one frame.
+
+    It has no temporal difference, and no frame of another time or video is mixed into it.
+    """
+    return [replace(view, num_frames=1, recipe=_still(view.recipe)) for view in build_views(cfg)]
+
+
+def _still(recipe: ViewRecipe) -> ViewRecipe:
+    ops = tuple(op for op in recipe.ops if not isinstance(op, BackgroundErasing))
+    return replace(recipe, temporal_difference_probability=0.0, ops=ops)
 
 
 def _local_views(cfg: CfgNode) -> list[ViewSpec]:
@@ -74,12 +81,19 @@ def _recipe(cfg: CfgNode, crop: RandomCrop, ops: tuple[Op, ...]) -> ViewRecipe:
 def _strong_ops(cfg: CfgNode, *, blur: float, solarize: float) -> tuple[Op, ...]:
     strengths = tuple(cfg.AUG.COLOR_STRENGTH * share for share in cfg.AUG.JITTER_SHARES)
     return (
+        *_erasing(cfg),
         ColorJitter(cfg.AUG.JITTER_PROBABILITY, strengths),
         Grayscale(cfg.AUG.GRAYSCALE_PROBABILITY),
         GaussianBlur(blur, cfg.AUG.BLUR_KERNEL_PIXELS, tuple(cfg.AUG.BLUR_SIGMA_PIXELS)),
         Solarize(solarize),
         Flip(cfg.AUG.FLIP_PROBABILITY),
     )
+
+
+def _erasing(cfg: CfgNode) -> tuple[Op, ...]:
+    """Nothing without it, so that no number is drawn for it."""
+    still = STILL_FRAMES.get(cfg.AUG.BACKGROUND_ERASING)
+    return () if still is None else (BackgroundErasing(1.0, cfg.AUG.ERASING_MOST_WEIGHT, still),)
 
 
 def _crop(cfg: CfgNode) -> RandomCrop:

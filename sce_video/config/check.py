@@ -114,9 +114,9 @@ def _check_representation(cfg: CfgNode) -> None:
     )
     fix = f"it must be 0 with MODEL.REPRESENTATION {seen}: "
     _require(cfg.DATA.IMAGE_SHARE == 0, cfg, "DATA.IMAGE_SHARE", f"{fix}an image has no differences")
-    key = "AUG.TEMPORAL_DIFFERENCE_PROBABILITY"
-    is_off = get(cfg, key) == 0 or why_unused(cfg, key) != ""
-    _require(is_off, cfg, key, f"{fix}the network would see differences of differences")
+    for key in ("AUG.TEMPORAL_DIFFERENCE_PROBABILITY", "AUG.WEAK_TEMPORAL_DIFFERENCE_PROBABILITY"):
+        is_off = get(cfg, key) == 0 or why_unused(cfg, key) != ""
+        _require(is_off, cfg, key, f"{fix}the network would see differences of differences")
 
 
 def _check_data(cfg: CfgNode) -> None:

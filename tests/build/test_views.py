@@ -5,6 +5,7 @@ import torch
 from torch.utils.data import default_collate
 
 from sce_video.augment.apply import apply_view
+from sce_video.augment.background_erasing import BackgroundErasing
 from sce_video.augment.crop import AreaCrop
 from sce_video.augment.draw import draw_view
 from sce_video.augment.flip import Flip
@@ -74,6 +75,31 @@ def test_a_weak_view_is_a_cropped_and_perhaps_mirrored_clip(tmp_path: Path) -> N
     is_mirrored = [torch.allclose(view, clip.flip(-1), atol=1e-6) for view, clip in zip(views, plain, strict=True)]
     assert all(one != other for one, other in zip(is_same, is_mirrored, strict=True))
     assert 3 <= sum(is_mirrored) <= 13
+
+
+def test_a_weak_view_may_be_of_frame_differences_too(tmp_path: Path) -> None:
+    weak = ("AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,1", "AUG.TEMPORAL_DIFFERENCE_PROBABILITY", 0.5)
+    one, other = build_views(config(tmp_path, *weak, "AUG.WEAK_TEMPORAL_DIFFERENCE_PROBABILITY", 0.25))
+    assert [view.recipe.temporal_difference_probability for view in (one, other)] == [0.25, 0.5]
+
+
+def test_backgrounds_are_erased_first_in_all_strong_views(tmp_path: Path) -> None:
+    erasing = ("AUG.BACKGROUND_ERASING", "other", "AUG.ERASING_MOST_WEIGHT", 0.5)
+    views = ("AUG.BLUR_PROBABILITIES", "0,1", "CLIP.LOCAL_SIZES_PIXELS", 64)
+    for weak, erased in ((("AUG.VIEW_1_IS_WEAK", "true"), [False, True, True]), ((), [True, True, True])):
+        cfg = config(tmp_path, *views, *erasing, *weak)
+        plain = build_views(config(tmp_path, *views, *weak))
+        for view, without, is_erased in zip(build_views(cfg), plain, erased, strict=True):
+            first = (BackgroundErasing(1.0, 0.5, 1),) if is_erased else ()
+            assert view.recipe.ops == first + without.recipe.ops
+        assert [view.recipe.ops for view in build_image_views(cfg)] == [view.recipe.ops for view in plain]
+
+
+@pytest.mark.parametrize("other", [("CLIP.NUM_FRAMES", 1), ("MODEL.REPRESENTATION", "difference")])
+def test_backgrounds_of_what_has_none_are_not_erased(tmp_path: Path, other: tuple[str, object]) -> None:
+    still = ("AUG.TEMPORAL_DIFFERENCE_PROBABILITY", 0, *other)
+    with pytest.raises(ConfigError, match=r"^AUG.BACKGROUND_ERASING is 'own'; only .* uses it"):
+        config(tmp_path, *still, "AUG.BACKGROUND_ERASING", "own")
 
 
 def test_recipes_of_more_global_views_take_turns_and_only_the_first_is_weak(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_backbone_of_differences_cannot_tell_still_clips_apart() -> None:
     assert not torch.equal(*network(noise()))
 
 
-@pytest.mark.parametrize("name", ["r2plus1d_mini", "r3d18_sce", "resnet18", "x3d_m", "vit_s", "timm/test_resnet"])
+@pytest.mark.parametrize("name", ["r2plus1d_mini", "resnet18", "vit_s", "timm/test_resnet"])
 def test_a_stem_is_widened_by_its_own_kernels_in_another_order(name: str) -> None:
     narrow, wide = backbone("rgb", name=name), backbone("rgb_and_difference", name=name)
     different = [key for key, value in narrow.state_dict().items() if value.shape != wide.state_dict()[key].shape]
