@@ -24,6 +24,7 @@ from sce_video.runtime.environment import environment
 from sce_video.train.loop import ConfigRecord, Run, TakeStep
 from sce_video.train.plan import Schedules
 from sce_video.train.precision import Precision
+from sce_video.train.probes.base import Probes
 
 Module = TypeVar("Module", bound=nn.Module)
 # The rest of a task after everything is built and checked; nothing has been written before.
@@ -61,6 +62,7 @@ def assemble_run(
     precision: Precision,
     take_step: TakeStep,
     schedules: Schedules,
+    probes: Probes | None = None,
 ) -> Run:
     """A run on the videos of one list, or of two with the images of joint pretraining."""
     output_dir, backbone = Path(cfg.RUN.OUTPUT_DIR), backbone_of(model)
@@ -75,6 +77,7 @@ def assemble_run(
         failures=FailureLog(listed, max_failed_share=cfg.DATA.MAX_FAILED_SHARE, workers=loader.workers),
         name_video=listed.name,
         schedules=schedules,
+        probes=probes or Probes(),
         plan=build_plan(cfg, loader.steps_per_epoch),
         checkpoints=CheckpointFolder(output_dir / CHECKPOINTS_DIR, num_kept=cfg.TRAIN.NUM_CHECKPOINTS_KEPT),
         output_dir=output_dir,

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,54 @@ class Scheduled(Protocol):
     def at(self, step: int, *, num_steps: int) -> float:
         """Value at optimiser step `step`, from 0, of a run of `num_steps`."""
         ...
+
+
+class Compared(NamedTuple):
+    """Embeddings of one pair of views, as a forward pass has compared them; unit vectors without gradient.
+
+    `query` (B, D); `keys` (N, D), of the other view and, if the method gathers them, of the videos of all ranks; `own`:
+    int64 (B,), the row of `keys` that belongs to each query.
+    """
+
+    query: Tensor
+    keys: Tensor
+    own: Tensor
+
+
+@dataclass(frozen=True)
+class Relations:
+    """The two distributions whose cross-entropy is the loss of a pair of views, in float32.
+
+    Attributes:
+        logits: (B, M), -inf for what is not compared; the query's distribution is their softmax.
+        target: (B, M), rows sum to 1.
+        own_column: int64 (B,), the column of the query's own key; None if that is not among the M.
+        scale: the loss is the mean cross-entropy times this.
+    """
+
+    logits: Tensor
+    target: Tensor
+    own_column: Tensor | None
+    scale: float = 1.0
+
+    def loss(self) -> Tensor:
+        """Mean cross-entropy times the scale, a scalar."""
+        log_shares = F.log_softmax(self.logits, dim=1)
+        return -self.scale * torch.where(self.target > 0, self.target * log_shares, 0.0).sum(dim=1).mean()
+
+    def chance_loss(self) -> Tensor:
+        """The loss if all similarities are equal, whatever the target: the logarithm of how many there are."""
+        return self.scale * torch.isfinite(self.logits).sum(dim=1).float().log().mean()
+
+
+def rows_of(own: slice, keys: Tensor) -> Tensor:
+    """Numbers of the rows of a slice, int64, on the device of `keys`."""
+    return torch.arange(len(keys), device=keys.device)[own]
+
+
+def only_own(logits: Tensor, own_column: Tensor, *, scale: float = 1.0) -> Relations:
+    """Relations whose target is the query's own key alone: InfoNCE."""
+    return Relations(logits, torch.zeros_like(logits).scatter_(1, own_column[:, None], 1.0), own_column, scale)
 
 
 class Method(nn.Module, ABC):
@@ -35,7 +84,10 @@ class Method(nn.Module, ABC):
     NEEDS_PREDICTOR: ClassVar[bool] = False
     TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # after the global ones
     GATHERS_EMBEDDINGS: ClassVar[bool] = True  # of global views, over ranks
+    CHANCE_LOSS: ClassVar[float | None] = None  # of independent embeddings; None: as `relations` say
     backbone: nn.Module
+    # Of the last forward pass, for the probes of training; None if the method does not say.
+    compared: Compared | None = None
 
     def __init__(self, *, scheduled: Mapping[str, Scheduled], num_global_views: int = 2) -> None:
         super().__init__()
@@ -56,6 +108,10 @@ class Method(nn.Module, ABC):
                 takes them, which may have other sizes.
             at: values of `SCALARS` at this step.
         """
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations | None:
+        """The distributions of a loss that is a cross-entropy, for the probes of training; None for another loss."""
+        return None
 
     def require_views(self, views: Sequence[Tensor]) -> None:
         """Raise ValueError if the number of views is not one that the method takes."""

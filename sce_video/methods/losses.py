@@ -33,10 +33,15 @@ def sce_loss(
     _check_temperatures(temperature=temperature, target_temperature=target_temperature)
     _check_key_and_queue(query, key, queue)
     key, queue = key.detach(), queue.detach()
-    logits = _queue_similarities(query, key, queue) / temperature
-    relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)
-    target = F.pad((1 - coeff) * relations, (1, 0), value=coeff)  # (B, 1+K)
+    logits = queue_similarities(query, key, queue) / temperature
+    target = sce_target(key, queue, coeff=coeff, target_temperature=target_temperature)
     return _soft_cross_entropy(logits, target)
+
+
+def sce_target(key: Tensor, queue: Tensor, *, coeff: float, target_temperature: float) -> Tensor:
+    """The target of `sce_loss`: (B, 1+K), the own key in column 0."""
+    relations = queue_relations(key, queue, target_temperature=target_temperature)
+    return F.pad((1 - coeff) * relations, (1, 0), value=coeff)
 
 
 def sce_loss_in_batch(
@@ -70,12 +75,21 @@ def sce_loss_in_batch(
     if len(keys) + len(queue) < 2:
         raise ValueError(f"{len(keys)} key and {len(queue)} in the queue; a contrastive loss needs two")
     candidates = torch.cat([keys, queue]).detach()  # (N+K, D)
-    column = positive_index[:, None]
     logits = query @ candidates.T / temperature  # (B, N+K)
+    target = sce_target_in_batch(
+        candidates, positive_index=positive_index, coeff=coeff, target_temperature=target_temperature
+    )
+    return _soft_cross_entropy(logits, target)
+
+
+def sce_target_in_batch(
+    candidates: Tensor, *, positive_index: Tensor, coeff: float, target_temperature: float
+) -> Tensor:
+    """The target of `sce_loss_in_batch`: (B, N+K), for the keys and the queue (N+K, D)."""
+    column = positive_index[:, None]
     similarities = candidates[positive_index] @ candidates.T / target_temperature
     relations = F.softmax(similarities.scatter(1, column, float("-inf")), dim=1)
-    target = ((1 - coeff) * relations).scatter(1, column, coeff)
-    return _soft_cross_entropy(logits, target)
+    return ((1 - coeff) * relations).scatter(1, column, coeff)
 
 
 def info_nce(
@@ -119,7 +133,7 @@ def moco_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float) 
     """
     _check_temperatures(temperature=temperature)
     _check_key_and_queue(query, key, queue)
-    logits = _queue_similarities(query, key.detach(), queue.detach()) / temperature
+    logits = queue_similarities(query, key.detach(), queue.detach()) / temperature
     return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
 
 
@@ -134,11 +148,16 @@ def ressl_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float,
     _check_temperatures(temperature=temperature, target_temperature=target_temperature)
     _check_key_and_queue(query, key, queue)
     key, queue = key.detach(), queue.detach()
-    relations = F.softmax(key @ queue.T / target_temperature, dim=1)  # (B, K)
+    relations = queue_relations(key, queue, target_temperature=target_temperature)
     return _soft_cross_entropy(query @ queue.T / temperature, relations)
 
 
-def _queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
+def queue_relations(key: Tensor, queue: Tensor, *, target_temperature: float) -> Tensor:
+    """How similar each key is to those in the queue, as a distribution, (B, K)."""
+    return F.softmax(key @ queue.T / target_temperature, dim=1)
+
+
+def queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
     """(B, 1+K): of each query to its own key, in column 0, and to the queue."""
     positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
     return torch.cat([positive, query @ queue.T], dim=1)

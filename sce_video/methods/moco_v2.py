@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from sce_video.methods.losses import moco_loss
+from sce_video.methods.base import Compared, Relations, only_own
+from sce_video.methods.losses import moco_loss, queue_similarities
 from sce_video.methods.queue_method import QueueMethod
 
 
@@ -19,3 +21,8 @@ class MoCoV2(QueueMethod):
 
     def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
         return moco_loss(query, keys[own], self.queue.keys, temperature=at["temperature"])
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+        own = compared.keys[compared.own]
+        logits = queue_similarities(compared.query, own, self.queue.keys) / at["temperature"]
+        return only_own(logits, torch.zeros_like(compared.own))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
+from sce_video.methods.base import Compared, Relations, only_own
 from sce_video.methods.losses import info_nce
 from sce_video.methods.momentum import MomentumMethod
 
@@ -32,8 +33,13 @@ class MoCoV3(MomentumMethod):
         with torch.autocast(device.type, enabled=False):
             first = rank() * len(views[0])  # index of this rank's first key
             positives = torch.arange(first, first + len(views[0]), device=device)
+            self.compared = Compared(queries[-1].detach(), keys[0], positives)
             losses = [
                 info_nce(queries[asking], keys[of], positive_index=positives, temperature=temperature)
                 for asking, of in directions
             ]
         return 2 * temperature * reduce(torch.add, losses) / (len(directions) / 2)
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+        logits = compared.query @ compared.keys.T / at["temperature"]
+        return only_own(logits, compared.own, scale=4 * at["temperature"])  # two directions are summed

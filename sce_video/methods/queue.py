@@ -23,6 +23,12 @@ class KeyQueue(nn.Module):
         self.register_buffer("keys", F.normalize(torch.randn(length, dim), dim=1))
         self.register_buffer("position", torch.zeros((), dtype=torch.int64))
 
+    def newest(self, number: int) -> Tensor:
+        """The keys that were enqueued last, newest first, at most all; (number, D)."""
+        length = len(self.keys)
+        back = torch.arange(1, min(number, length) + 1, device=self.keys.device)
+        return self.keys[(self.position - back) % length] if length else self.keys
+
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
         """Replace the oldest keys by new ones (N, D); of more than K the last K are kept."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sce_video.engine.cluster.collectives import gathered_rows, rank
+from sce_video.methods.base import Compared, rows_of
 from sce_video.methods.momentum import MomentumMethod
 from sce_video.methods.queue import KeyQueue
 
@@ -69,6 +70,7 @@ class QueueMethod(MomentumMethod):
         keys = self._gathered_keys(views[: len(keyed)])
         self._waiting_keys.append(keys)
         own = slice(rank() * len(views[0]), (rank() + 1) * len(views[0]))  # this rank's rows
+        self.compared = Compared(queries[self.num_global_views - 1].detach(), keys[0], rows_of(own, keys[0]))
         with torch.autocast(views[0].device.type, enabled=False):  # similarities and softmax in float32
             losses = [
                 self.pair_loss(queries[view], keys[of], own=own, at=at) for of in keyed for view in asked if view != of
@@ -82,6 +84,11 @@ class QueueMethod(MomentumMethod):
         for keys in zip(*self._waiting_keys, strict=True):
             self.queue.enqueue(torch.cat(keys))
         self._waiting_keys.clear()
+
+    @property
+    def num_waiting_keys(self) -> int:
+        """How many keys `finish_step` will enqueue."""
+        return sum(len(keys) for part in self._waiting_keys for keys in part)
 
     def _gathered_keys(self, views: Sequence[Tensor]) -> list[Tensor]:
         """The keys of each view, of the videos of all ranks, (N, D)."""

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sce_video.methods.losses import ressl_loss
+from sce_video.methods.base import Compared, Relations
+from sce_video.methods.losses import queue_relations, ressl_loss
 from sce_video.methods.queue_method import QueueMethod
 
 
@@ -18,3 +19,8 @@ class ReSSL(QueueMethod):
     def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
         temperatures = {name: at[name] for name in ("temperature", "target_temperature")}
         return ressl_loss(query, keys[own], self.queue.keys, **temperatures)
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+        queue = self.queue.keys
+        target = queue_relations(compared.keys[compared.own], queue, target_temperature=at["target_temperature"])
+        return Relations(compared.query @ queue.T / at["temperature"], target, own_column=None)

@@ -6,7 +6,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sce_video.methods.losses import sce_loss, sce_loss_in_batch
+from sce_video.methods.base import Compared, Relations
+from sce_video.methods.losses import (
+    queue_similarities,
+    sce_loss,
+    sce_loss_in_batch,
+    sce_target,
+    sce_target_in_batch,
+)
 from sce_video.methods.queue_method import QueueMethod
 
 
@@ -31,3 +38,14 @@ class SCE(QueueMethod):
             positive_index = torch.arange(len(keys), device=keys.device)[own]
             return sce_loss_in_batch(query, keys, self.queue.keys, positive_index=positive_index, **scalars)
         return sce_loss(query, keys[own], self.queue.keys, **scalars)
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+        query, keys, queue = compared.query, compared.keys, self.queue.keys
+        scalars = {name: at[name] for name in ("coeff", "target_temperature")}
+        if self.in_batch_keys:
+            candidates = torch.cat([keys, queue])  # (N+K, D)
+            target = sce_target_in_batch(candidates, positive_index=compared.own, **scalars)
+            return Relations(query @ candidates.T / at["temperature"], target, compared.own)
+        own = keys[compared.own]
+        logits = queue_similarities(query, own, queue) / at["temperature"]
+        return Relations(logits, sce_target(own, queue, **scalars), torch.zeros_like(compared.own))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sce_video.engine.cluster.collectives import gathered_rows_with_gradient, rank
-from sce_video.methods.base import Method, Scheduled, unit
+from sce_video.methods.base import Compared, Method, Relations, Scheduled, only_own, unit
 from sce_video.methods.losses import info_nce
 
 
@@ -39,6 +39,14 @@ class SimCLR(Method):
         with torch.autocast(own.device.type, enabled=False):
             self_index = torch.arange(len(own), device=own.device) + rank() * len(own)
             other_view = self_index.roll(len(own) // 2)
+            query, queries_key = (rows.detach() for rows in (own[: len(own) // 2], other_view[: len(own) // 2]))
+            self.compared = Compared(query, gathered.detach(), queries_key)
             return info_nce(
                 own, gathered, positive_index=other_view, temperature=at["temperature"], excluded_index=self_index
             )
+
+    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+        num_videos = len(compared.query)
+        logits = compared.query @ compared.keys.T / at["temperature"]  # (B, ranks * 2B)
+        itself = torch.arange(num_videos, device=logits.device) + 2 * num_videos * rank()
+        return only_own(logits.scatter(1, itself[:, None], float("-inf")), compared.own)

@@ -12,6 +12,7 @@ from sce_video.build.data import build_image_manifest, build_joint_loader, build
 from sce_video.build.files import build_videos
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
+from sce_video.build.probes import build_probes
 from sce_video.build.training import Work, assemble_run, backbone_of, build_precision, to_device
 from sce_video.build.views import build_views
 from sce_video.engine.cluster.collectives import is_main_process
@@ -20,6 +21,7 @@ from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
+from sce_video.train.probes.base import Seen
 from sce_video.train.resume import resume
 from sce_video.train.step import pretrain_step, replica_of
 
@@ -58,6 +60,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
     model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
+    probes = build_probes(cfg)
 
     def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
         return pretrain_step(
@@ -67,6 +70,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
             optimizer=optimizer,
             precision=precision,
             make_views=partial(make_views, specs=views, device=device),
+            look=lambda method: probes.look(Seen(step, parts, rates, method)),
         )
 
     return assemble_run(
@@ -80,4 +84,5 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
         precision=precision,
         take_step=take_step,
         schedules=build_schedules(cfg, loader.steps_per_epoch, model),
+        probes=probes,
     )

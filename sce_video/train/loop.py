@@ -21,6 +21,7 @@ from sce_video.runtime.signals import StopSignals
 from sce_video.train.pending_losses import PendingLosses
 from sce_video.train.plan import Plan, Rates, Schedules
 from sce_video.train.precision import Precision
+from sce_video.train.probes.base import Probes
 
 
 class Loader(Protocol):
@@ -80,6 +81,7 @@ class Run:
     failures: Failures
     name_video: Callable[[int], object]
     schedules: Schedules
+    probes: Probes
     plan: Plan
     checkpoints: CheckpointFolder
     output_dir: Path
@@ -122,7 +124,7 @@ def train(run: Run, *, step: int) -> bool:
             if plan.should_log(step) or should_save:  # the only synchronisation with the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
                 failures = []
-                scalars = _scalars(pending.mean(), epoch, rates, meter, run)
+                scalars = _scalars(pending.mean(), epoch, rates, meter, run) | run.probes.read()
                 log.write(step - 1, scalars)
                 _show(bar, scalars)
                 meter.reset()
@@ -180,6 +182,7 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
         "optimizer": run.optimizer.state_dict(),
         "scaler": run.precision.scaler.state_dict(),
         "failures": run.failures.state_dict(),
+        "probes": run.probes.state_dict(),
         "steps_per_epoch": run.plan.steps_per_epoch,
         **run.record,
     }

@@ -55,6 +55,7 @@ def _load_state(run: Run, state: dict[str, Any]) -> None:
         _require_numbers(state["scaler"])
         run.precision.scaler.load_state_dict(state["scaler"])
         run.failures.load_state_dict(state["failures"])
+        run.probes.load_state_dict(state.get("probes", {}))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     except (torch.OutOfMemoryError, MemoryError):  # not the file's fault

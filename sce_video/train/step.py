@@ -33,12 +33,15 @@ def pretrain_step(
     optimizer: Optimizer,
     precision: Precision,
     make_views: MakeViews,
+    look: Callable[[Method], None] | None = None,
 ) -> Tensor:
     """Accumulate gradients over the parts of one batch, update the weights once, and call the method's `finish_step`.
 
     Args:
         parts: of this rank.
         replica: the method, wrapped by `replica_of`.
+        look: called before `finish_step`: queue and momentum encoder are those that the loss has seen, and the
+            gradients are still there.
     Returns:
         The loss on this rank's videos, a scalar still on the device.
     """
@@ -48,7 +51,11 @@ def pretrain_step(
         return loss
 
     loss = _update(parts, replica, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
-    method_of(replica).finish_step(at=rates.method)
+    method = method_of(replica)
+    if look is not None:
+        look(method)
+    method.compared = None
+    method.finish_step(at=rates.method)
     return loss
 
 

@@ -24,6 +24,7 @@ from sce_video.config.same_run import config_record
 from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFiniteLossError, StoppedError
 from sce_video.launch.local import run_task
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
+from sce_video.runtime.logging import logged_metrics
 from sce_video.runtime.seeds import seed_everything
 from sce_video.tasks.pretrain import build_pretrain_run
 from sce_video.train.loop import Run, train
@@ -106,6 +107,19 @@ def test_stopped_at_step_11_and_resumed(
     ours, theirs = (load_file(folder / "backbone.safetensors") for folder in (tmp_path, undisturbed))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_probes_change_no_number(undisturbed: Path, motion_videos: Path, tmp_path: Path) -> None:
+    """The same run without them has the same weights, queue and optimiser, to the bit; the log has what they saw."""
+    run_task(config(motion_videos, tmp_path, TRAIN__PROBE_EVERY_STEPS=0))
+    ours, theirs = final_state(tmp_path), final_state(undisturbed)
+    assert "probes" in theirs
+    assert_same_to_the_bit({**ours, "probes": None}, {**theirs, "probes": None})
+    assert losses(tmp_path) == losses(undisturbed)
+    first, second = (logged_metrics(folder / "metrics.jsonl")[0] for folder in (tmp_path, undisturbed))
+    measured = second.keys() - first.keys()
+    assert {"key_rank", "loss_mismatched", "gradient_norm", "queue_age_steps"} <= measured
+    assert second["loss_chance"] == pytest.approx(math.log(1 + 40))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """TRAIN: duration, batches, logging and checkpoints."""
 
 from sce_video.config.sections.bounds import MOST_EPOCHS, MOST_STEPS
-from sce_video.config.sections.task import FINETUNING, TRAINING
+from sce_video.config.sections.task import FINETUNING, PRETRAINING, TRAINING
 from sce_video.config.settings import Section, choice, flag, free, number, share, when
 from sce_video.train.precision import AUTOCAST_DTYPES
 
@@ -21,6 +21,9 @@ TRAIN.RECOMPUTES_ACTIVATIONS = free(flag(False, when("TASK", "pretrain", "finetu
 TRAIN.PRECISION = choice("fp16", *AUTOCAST_DTYPES)
 # Optimiser steps between log lines; only then does the loop wait for the device.
 TRAIN.LOG_EVERY_STEPS = free(number(10, least=1, most=MOST_STEPS))
+# Optimiser steps between measurements of whether the run learns (docs/learning.md), which change no number of it; 0:
+# none.
+TRAIN.PROBE_EVERY_STEPS = free(number(20, PRETRAINING, least=0, most=MOST_STEPS))
 # Steps and epochs between checkpoints; 0 is never. The last step is always saved.
 TRAIN.CHECKPOINT_EVERY_STEPS = free(number(0, least=0, most=MOST_STEPS))
 TRAIN.CHECKPOINT_EVERY_EPOCHS = free(number(1, least=0, most=MOST_EPOCHS))

@@ -1,0 +1,37 @@
+"""Norm of the gradient, and age of the queue."""
+
+import torch
+from torch import Tensor
+
+from sce_video.methods.queue_method import QueueMethod
+from sce_video.train.probes.base import Probe, Seen
+
+
+class Updates(Probe):
+    """`gradient_norm` of the whole batch, and `queue_age_steps`: how many steps ago the oldest key was enqueued.
+
+    Until the queue has been filled once, this is the number of steps done: older entries are random.
+
+    Args:
+        every_steps: steps between measurements.
+    """
+
+    def __init__(self, *, every_steps: int) -> None:
+        self._every_steps = every_steps
+        self._norm: Tensor | None = None
+        self._age: dict[str, float] = {}
+
+    @torch.no_grad()
+    def look(self, seen: Seen) -> None:
+        if seen.step % self._every_steps:
+            return
+        gradients = [each.grad for each in seen.method.parameters() if each.grad is not None]
+        self._norm = torch.stack(torch._foreach_norm(gradients)).float().norm() if gradients else None
+        if isinstance(seen.method, QueueMethod) and seen.method.num_waiting_keys:
+            full = len(seen.method.queue.keys) / seen.method.num_waiting_keys
+            self._age = {"queue_age_steps": min(seen.step, full)}
+
+    def read(self) -> dict[str, float]:
+        norm, self._norm = self._norm, None
+        age, self._age = self._age, {}
+        return {**({} if norm is None else {"gradient_norm": norm.item()}), **age}
