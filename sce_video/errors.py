@@ -1,5 +1,7 @@
 """Exceptions that all rooms share. The programs in `tools/` report a `UserError` in one line, with exit code 2."""
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """An error that the user can fix; the message is one line: what is wrong, with the value, and what to do."""
@@ -41,7 +43,15 @@ PEER_LOST_EXIT_CODE = 75
 
 
 class NonFiniteLossError(UserError):
-    """Training has diverged; the message has the step, the learning rate and the videos."""
+    """Training has diverged; the message has the step, the learning rate and the videos.
+
+    Args:
+        losses: (step, loss) of the steps that were not logged yet, up to the first whose loss is not finite.
+    """
+
+    def __init__(self, message: str, losses: Sequence[tuple[int, float]] = ()) -> None:
+        super().__init__(message)
+        self.losses = losses
 
 
 def reason_of(error: Exception) -> str:

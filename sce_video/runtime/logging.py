@@ -118,16 +118,20 @@ class MetricsLog:
     Args:
         folder: gets `metrics.jsonl` and `tensorboard/`.
         start_step: lines of an interrupted run at or past this step are dropped, since these steps are repeated.
+
+    Attributes:
+        kept: the lines before that step; none off the main process.
     """
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
+        self.kept: list[dict[str, float]] = []
         self._file = None
         self._has_failed = False
         if not is_main_process():
             return
         path = folder / METRICS_FILE
-        kept = [line for line in logged_metrics(path) if line["step"] < start_step]
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.kept = [line for line in logged_metrics(path) if line["step"] < start_step]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in self.kept))
         self._folder = folder
         self._file = path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import

@@ -22,6 +22,7 @@ from sce_video.train.pending_losses import PendingLosses
 from sce_video.train.plan import Plan, Rates, Schedules
 from sce_video.train.precision import Precision
 from sce_video.train.probes.base import Probes
+from sce_video.train.probes.watch import Watch
 
 
 class Loader(Protocol):
@@ -107,6 +108,7 @@ def train(run: Run, *, step: int) -> bool:
         MetricsLog(run.output_dir, start_step=step) as log,
         progress_bar(total=plan.num_steps, initial=step, description=run.task, unit="step", has_own_speed=True) as bar,
     ):
+        watch = Watch(log.kept, num_steps=plan.num_steps)
         batches = run.loader.batches_from(step, num_steps=plan.last_step)
         failures: list[Failure] = []
         for epoch, parts in meter.waiting_for(batches):
@@ -124,9 +126,10 @@ def train(run: Run, *, step: int) -> bool:
             if plan.should_log(step) or should_save:  # the only synchronisation with the device
                 run.failures.record(failure for of_rank in all_gathered(failures) for failure in of_rank)
                 failures = []
-                scalars = _scalars(pending.mean(), epoch, rates, meter, run) | run.probes.read()
+                scalars = _scalars(watch.mean_of(pending, log), epoch, rates, meter, run) | run.probes.read()
                 log.write(step - 1, scalars)
-                _show(bar, scalars)
+                watch.add(step - 1, scalars)
+                _show(bar, scalars, watch.alarm)
                 meter.reset()
             if should_save:
                 _require_finite(run.model, step, rates)
@@ -165,10 +168,10 @@ def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run:
     }
 
 
-def _show(bar: "tqdm[Any]", scalars: dict[str, float]) -> None:
-    bar.set_postfix_str(
-        f"loss {scalars['loss']:.3f}, {scalars['clips_per_second']:.1f} clips/s, wait {scalars['data_wait_share']:.0%}"
-    )
+def _show(bar: "tqdm[Any]", scalars: dict[str, float], alarm: str) -> None:
+    """Args: alarm: what is wrong with the run, or ""."""
+    speed = f"{scalars['clips_per_second']:.1f} clips/s, wait {scalars['data_wait_share']:.0%}"
+    bar.set_postfix_str(f"{alarm.upper()}{', ' if alarm else ''}loss {scalars['loss']:.3f}, {speed}")
 
 
 def _save(run: Run, step: int, *, is_last: bool) -> None:

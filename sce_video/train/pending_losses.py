@@ -41,12 +41,13 @@ class PendingLosses:
         """
         steps, self._steps = self._steps, []
         losses: list[float] = mean_over_ranks(torch.stack([step.loss for step in steps])).tolist()
-        for step, loss in zip(steps, losses, strict=True):
+        for index, (step, loss) in enumerate(zip(steps, losses, strict=True)):
             if not math.isfinite(loss):
                 videos = [video for of_rank in all_gathered(step.videos) for video in of_rank]
                 names = ", ".join(str(self._name_video(video)) for video in videos)
                 raise NonFiniteLossError(
                     f"the loss is {loss} at step {step.step} with learning rate {step.lr:.6g}; lower OPTIM.BASE_LR or "
-                    f"change TRAIN.PRECISION; the step's videos: {names}"
+                    f"change TRAIN.PRECISION; the step's videos: {names}",
+                    [(each.step, value) for each, value in zip(steps[: index + 1], losses, strict=False)],
                 )
         return sum(losses) / len(losses)

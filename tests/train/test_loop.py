@@ -305,6 +305,11 @@ def test_the_saved_config_gives_the_same_run(undisturbed: Path, tmp_path: Path) 
 def test_a_diverging_run_stops_and_keeps_its_last_good_checkpoint(motion_videos: Path, tmp_path: Path) -> None:
     with pytest.raises(NonFiniteLossError, match=r"step \d+ with learning rate .*train/"):
         run_task(config(motion_videos, tmp_path, OPTIM__NAME="sgd", OPTIM__BASE_LR=1e38, OPTIM__WARMUP_EPOCHS=0))
+    first, last = logged_metrics(tmp_path / "metrics.jsonl", keeps_non_finite=True)
+    assert math.isfinite(first["loss"])  # the mean of the steps before, of the same log line
+    assert not math.isfinite(last["loss"])
+    assert last["step"] == first["step"] + 1 < 3
+    assert "is it learning? diverged: the loss is " in (tmp_path / "run.log").read_text()
 
 
 def test_no_checkpoint_holds_weights_that_are_not_finite(motion_videos: Path, tmp_path: Path) -> None:

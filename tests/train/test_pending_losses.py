@@ -28,3 +28,5 @@ def test_the_first_bad_step_is_named_with_rate_and_videos(bad: float) -> None:
     with pytest.raises(NonFiniteLossError, match=r"step 8 .*rate 2;.*/videos/8.mp4, /videos/0.mp4") as caught:
         pending.mean()
     assert "\n" not in str(caught.value)
+    assert [step for step, _ in caught.value.losses] == [7, 8]
+    assert str([loss for _, loss in caught.value.losses]) == str([1.0, bad])

@@ -8,9 +8,9 @@ from sce_video.train.probes.base import Probe, Seen
 
 
 class Updates(Probe):
-    """`gradient_norm` of the whole batch, and `queue_age_steps`: how many steps ago the oldest key was enqueued.
+    """`gradient_norm` of the whole batch, and of the queue how old its oldest key is, and what share is still random.
 
-    Until the queue has been filled once, this is the number of steps done: older entries are random.
+    `queue_age_steps` counts the steps since that key was enqueued; it is constant once `queue_random_share` is 0.
 
     Args:
         every_steps: steps between measurements.
@@ -29,7 +29,10 @@ class Updates(Probe):
         self._norm = torch.stack(torch._foreach_norm(gradients)).float().norm() if gradients else None
         if isinstance(seen.method, QueueMethod) and seen.method.num_waiting_keys:
             full = len(seen.method.queue.keys) / seen.method.num_waiting_keys
-            self._age = {"queue_age_steps": min(seen.step, full)}
+            self._age = {
+                "queue_age_steps": min(seen.step, full),
+                "queue_random_share": max(0.0, 1 - seen.step / full),
+            }
 
     def read(self) -> dict[str, float]:
         norm, self._norm = self._norm, None
