@@ -38,7 +38,7 @@ class Verdict:
 
 
 def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
-    """The verdict on the lines logged so far; None without a probe's measurements.
+    """The verdict on the lines logged so far; None without measurements of probes.
 
     Nothing is judged while the queue holds random vectors and for some time after that, as long as an untrained network
     may need to find a direction. Then a collapse counts first, then where the loss is: above its chance level, at it,
@@ -48,12 +48,12 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
         lines: of `metrics.jsonl`, in order; some have the scalars of probes.
         num_steps: of the whole run; 0: it ended with the last line.
     """
+    step, loss = (int(lines[-1]["step"]), lines[-1]["loss"]) if lines else (0, 0.0)
+    if not math.isfinite(loss):
+        return Verdict("diverged", f"diverged: the loss is {loss} at step {step}. {_LOWER_LR}", step)
     chance = next((line["loss_chance"] for line in reversed(lines) if "loss_chance" in line), None)
     if chance is None:
         return None
-    step, loss = int(lines[-1]["step"]), lines[-1]["loss"]
-    if not math.isfinite(loss):
-        return Verdict("diverged", f"diverged: the loss is {loss} at step {step}. {_LOWER_LR}", step)
     filled = _full_since(lines)
     judged = [line for line in lines if filled is not None and line["step"] >= filled]
     ends = step + 1 >= num_steps
