@@ -17,6 +17,7 @@ from sce_video.build.optim import (
 from sce_video.config import load_config
 from sce_video.config.defaults import SETTINGS
 from sce_video.config.sections.task import TRAINING_TASKS
+from sce_video.config.uses import get
 from sce_video.launch.local import run_task
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
@@ -76,7 +77,7 @@ def test_there_are_the_promised_configs() -> None:
         *("cifar10_sce_r18", "cifar100_sce_r18", "stl10_sce_r18", "cifar10_knn", "cifar10_linear"),
         *("imagenet_sce_r50", "imagenet_sce_r50_multicrop", "imagenet100_sce_r50", "tiny_imagenet_sce_r18"),
         *("imagenet_linear", "imagenet_linear_moco", "tiny_imagenet_linear"),
-        *("demo_sce", "demo_knn", "folder_sce", "folder_knn", "folder_extract"),
+        *("demo_sce", "demo_knn", "own_videos", "folder_knn", "folder_extract"),
     }
     assert promised <= set(NAMES)
 
@@ -88,6 +89,17 @@ def test_config_opens_with_what_a_reader_needs(file: Path) -> None:
     for word in OPENING_WORDS:
         assert any(word in line for line in opening), f"{file.name} has no {word}"
     assert f"configs/{file.name}" in "\n".join(opening)
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=NAMES)
+def test_config_stays_in_the_repository(file: Path) -> None:
+    """Only J-HMDB's name the developers' copy of the data, and say how to get it."""
+    cfg, text = load_config(file), file.read_text()
+    paths = [str(get(cfg, key)) for key, setting in SETTINGS.items() if setting.is_path]
+    is_outside = any(path.startswith(("/", "~")) or ".." in Path(path).parts for path in paths)
+    assert is_outside == file.name.startswith("jhmdb_")
+    assert ("../" in text) == is_outside
+    assert ("To get the\n#           data: " in text and "http://jhmdb.is.tue.mpg.de" in text) == is_outside
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=NAMES)

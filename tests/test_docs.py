@@ -1,6 +1,7 @@
 """Examples in the docs, and the API pages of `make docs`."""
 
 import re
+import shlex
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from sce_video import methods
+from sce_video.config import load_config
 from sce_video.models.backbones import make_backbone
 from sce_video.models.weights import save_backbone
 from tests.models.inputs import INPUT
@@ -45,6 +47,20 @@ def test_the_zoos_weights_fit_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_p
     views = torch.rand(1, 3, 2, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(names["model"].eval()(views), backbone.eval()(views))
+
+
+COMMAND = re.compile(r"^(?:    )?python tools/run_net.py --cfg (.*?)(?:  +#.*)?$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", ["docs/own_data.md", "docs/evaluation.md", "README.md"])
+def test_commands_have_settings_that_their_config_takes(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    commands = COMMAND.findall((REPOSITORY / document).read_text().replace("\\\n", " "))
+    assert commands
+    for command in commands:
+        config, *overrides = shlex.split(command)
+        if config.startswith("configs/"):  # others are written by tools/init_config.py
+            load_config(config, overrides)
 
 
 # Of one room, since all take half a minute.

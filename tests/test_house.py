@@ -159,6 +159,7 @@ def test_what_takes_a_path_takes_a_text(room: str) -> None:
 # Each module has a test file of its name; these modules are covered by other tests instead.
 TESTED_BY = {
     "augment/recipes.py": "augment/test_draw.py",
+    "cli/init_config": "tools/test_init_config.py",
     "clips/decoders": "clips/decoders/test_frames_at.py",  # each decoder on each kind of file
     "clips/suffixes.py": "data/sources/test_tree.py",
     "config/defaults.py": "config/test_settings.py",

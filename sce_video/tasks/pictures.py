@@ -21,7 +21,6 @@ from sce_video.data.watched import WatchedVideos
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import UserError
 from sce_video.evaluate.views import ViewsDataset
-from sce_video.models.representation import REPRESENTATIONS, RGB
 from sce_video.report.classes import class_accuracies
 from sce_video.report.gallery import choose_queries, shown_paths
 from sce_video.report.reported import Pictures, Preview
@@ -34,8 +33,6 @@ _MAX_FRAMES = 8
 _NUM_PREVIEWED = 4
 _VIEW_PIXELS, _MAX_VIEW_FRAMES = 112, 16
 _CPU = torch.device("cpu")
-# Scale and level of zero with which differences become pictures.
-_LEVELS = {"difference": (0.5, 0.5), "absolute_difference": (1.0, 0.0)}
 
 
 def choose_queries_to_show(runs: Sequence[RunFiles]) -> list[list[Query]]:
@@ -118,34 +115,24 @@ def _previews(cfg: CfgNode) -> tuple[list[Preview], list[str]]:
     dataset = build_train_dataset(cfg, WatchedVideos(_videos(cfg, manifest), workers), views)
     num_previewed = min(_NUM_PREVIEWED, len(manifest))
     chosen = [i * len(manifest) // num_previewed for i in range(num_previewed)]
-    preview = partial(_preview, dataset, manifest, views, cfg.MODEL.REPRESENTATION)
+    preview = partial(_preview, dataset, manifest, views)
     made = list(workers.results(preview, chosen))
     return [each for each in made if isinstance(each, Preview)], [each for each in made if isinstance(each, str)]
 
 
-def _preview(
-    dataset: TrainDataset, manifest: ListedVideos, specs: Sequence[ViewSpec], representation: str, video: int
-) -> Preview | str:
+def _preview(dataset: TrainDataset, manifest: ListedVideos, specs: Sequence[ViewSpec], video: int) -> Preview | str:
     clips = dataset[VideoRequest(epoch=0, video=video)]
     if not clips.views:
         return f"No view of {manifest.shown_paths[video]}: {clips.failures[0].reason}"
     views = make_views(collate([clips]), specs=specs, device=_CPU)
     show = partial(make_strip, short_side_pixels=_VIEW_PIXELS, max_frames=_MAX_VIEW_FRAMES)
     strips = tuple(
-        show(as_pictures(view, spec.recipe, representation), seconds=spec.seconds)
-        for view, spec in zip(views, specs, strict=True)
+        show(denormalized(view[0], spec.recipe), seconds=spec.seconds) for view, spec in zip(views, specs, strict=True)
     )
     return Preview(manifest.shown_paths[clips.video], strips)
 
 
-def as_pictures(view: torch.Tensor, recipe: ViewRecipe, representation: str = RGB) -> torch.Tensor:
-    """A view as the network sees it, without normalisation: float (1, 3, T, H, W) -> uint8 (T, 3, H, W).
-
-    Differences are around gray, absolute ones from black on; of frames and differences only the frames are shown.
-    """
+def denormalized(view: torch.Tensor, recipe: ViewRecipe) -> torch.Tensor:
+    """Undo the normalisation of a view: float (C, T, H, W) -> uint8 (T, C, H, W)."""
     mean, std = (torch.tensor(values).view(-1, 1, 1, 1) for values in (recipe.mean, recipe.std))
-    seen = view * std + mean
-    if representation in _LEVELS:
-        scale, zero = _LEVELS[representation]
-        seen = scale * REPRESENTATIONS[representation].of(seen) + zero
-    return (seen[0] * 255).round().clamp(0, 255).to(torch.uint8).transpose(0, 1)
+    return ((view * std + mean) * 255).round().clamp(0, 255).to(torch.uint8).transpose(0, 1)

@@ -29,9 +29,15 @@ def read_class_folders(root: Location | str, folder: str, *, class_names: Sequen
 
 
 def read_image_folders(root: Location | str, folder: str, *, class_names: Sequence[str] | None = None) -> ListedVideos:
-    """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame."""
+    """As `read_class_folders` for still images (ImageNet's layout): each is a video of one frame.
+
+    Without labels if all are in `root/folder` itself.
+    """
     root = location(root)
-    return _labelled(root, folder, files_below(root / folder, IMAGE_SUFFIXES), class_names)
+    images = files_below(root / folder, IMAGE_SUFFIXES)
+    if images and not any("/" in image for image in images):
+        return _manifest(root, folder, images, labels=None)
+    return _labelled(root, folder, images, class_names)
 
 
 def read_chosen_classes(root: Location | str, folder: str, class_names: Sequence[str]) -> ListedVideos:

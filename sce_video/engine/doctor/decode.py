@@ -66,14 +66,14 @@ def measure_decoding(dataset: TrainDataset, *, workers: Workers, decoder: str, s
 
 def _decode(dataset: TrainDataset, request: VideoRequest) -> tuple[float, int, list[tuple[int, str]]]:
     """Seconds, number of clips, and (video, reason) of each failure."""
-    _silence_libraries()
+    silence_libraries()
     started = time.perf_counter()
     clips = dataset[request]
     return time.perf_counter() - started, len(clips.views), [(each.video, each.reason) for each in clips.failures]
 
 
 @cache  # once in each process
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """Hide FFmpeg's messages on broken files, which would clutter the page; Python's tracebacks are still shown."""
     sys.stderr = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

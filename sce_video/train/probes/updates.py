@@ -27,8 +27,10 @@ class Updates(Probe):
             return
         gradients = [each.grad for each in seen.method.parameters() if each.grad is not None]
         self._norm = torch.stack(torch._foreach_norm(gradients)).float().norm() if gradients else None
-        if isinstance(seen.method, QueueMethod) and seen.method.num_waiting_keys:
-            full = len(seen.method.queue.keys) / seen.method.num_waiting_keys
+        method = seen.method
+        # A queue of length 0: keys of the batch alone.
+        if isinstance(method, QueueMethod) and len(method.queue.keys) and method.num_waiting_keys:
+            full = len(method.queue.keys) / method.num_waiting_keys
             self._age = {
                 "queue_age_steps": min(seen.step, full),
                 "queue_random_share": max(0.0, 1 - seen.step / full),

@@ -69,6 +69,14 @@ def test_image_folders_are_those_of_torchvision(tmp_path: Path, write: Write) ->
     assert sorted(videos(read_image_folders(tmp_path, "train"))) == sorted(expected)
 
 
+def test_images_in_no_class_folder_have_no_labels(tmp_path: Path, write: Write) -> None:
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        write(f"pictures/{name}")
+    manifest = read_image_folders(tmp_path, "pictures")
+    assert list(manifest.paths) == ["pictures/a.JPG", "pictures/b.png"]
+    assert manifest.labels is None
+
+
 def test_frame_folders_in_classes(write: Write, tmp_path: Path) -> None:
     for name in (
         "walk/v2/img_00001.jpg",

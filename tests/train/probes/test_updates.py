@@ -36,6 +36,8 @@ def test_a_method_without_queue_has_no_age() -> None:
     take_steps(tiny_method("byol"), probe, [BATCH])
     assert list(probe.read()) == ["gradient_norm"]
     assert probe.read() == {}
+    take_steps(tiny_method("sce", queue_length=0, in_batch_keys=True), probe, [BATCH])
+    assert list(probe.read()) == ["gradient_norm"]
 
 
 def test_gradients_and_their_mode_are_left_alone() -> None:

@@ -1,0 +1,60 @@
+"""Durations and questions in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from sce_video.cli.init_config.facts import Machine
+from sce_video.cli.init_config.groups import Groups
+from sce_video.cli.init_config.timing import StepTime
+from sce_video.cli.init_config.words import duration, in_time, movement, what_is_not_known
+from tests.cli.init_config.test_facts import layout
+from tests.cli.init_config.test_settings import GESTURES
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (80, "80 s"), (120, "2 min"), (3000, "50 min"), (9000, "2.5 h"), (260_000, "3 days")],
+)
+def test_lengths_of_time(seconds: float, words: str) -> None:
+    assert in_time(seconds) == words
+
+
+def test_durations_say_how_they_were_measured() -> None:
+    quiet = duration(2000, StepTime(0.75, 4, "cpu", 1.0), Machine(2, None))
+    assert quiet == "about 25 min: 2,000 steps of 0.75 s (4 real steps on the CPU, 2 cores, loading included)."
+    assert "other programs kept the machine busy, load 9.0" in duration(
+        20, StepTime(1, 4, "cpu", 9.0), Machine(2, None)
+    )
+    assert duration(20, None, Machine(2, 24.0, is_here=False)).startswith("not known: no GPU of 24 GiB here.")
+
+
+def test_questions_quote_what_was_seen() -> None:
+    settings = {"CLIP.SECONDS": 1.1, "AUG.FLIP_PROBABILITY": 0.5}
+    questions = what_is_not_known(GESTURES, layout("a.mp4"), settings)
+    assert [question.partition("?")[0] for question in questions] == [
+        "Does a mirror image change the class (turn left, writing)",
+        "Does a clip of 1.1 s show what makes a class",
+        "Is the class a movement, rather than a scene or an object",
+        "What do the videos share besides the class: place, person, day, film",
+        "Which videos are for testing",
+    ]
+    assert "in 90% of the videos the camera stands still" in questions[2]
+    rooms = Groups("the folder", "room3", 12, 8.6, 51.2)
+    changed = replace(GESTURES, groups=rooms, sided_names=["turn_left"], still_share=0.1)
+    others = " ".join(what_is_not_known(changed, layout("a.mp4"), settings))
+    for words in (
+        "12 groups by the folder, such as room3",
+        "9 gray levels in a group, by 51",
+        "Names such as turn_left say so",
+    ):
+        assert words in others
+    assert "camera stands still" not in others
+    assert "For movements --motion (frame differences) is probably right" in questions[2]
+    settings |= {"MODEL.REPRESENTATION": "difference", "AUG.FLIP_PROBABILITY": 0.0}
+    mirrored, _, movement_only, *_ = what_is_not_known(GESTURES, layout("a.mp4"), settings)
+    assert mirrored.endswith("If not, AUG.FLIP_PROBABILITY 0.5.")
+    assert "sees only what moves" in movement_only
+    assert movement(GESTURES).startswith(
+        "frames 0.2 s apart differ by 3.0 gray levels of 255, those of two videos by 60"
+    )

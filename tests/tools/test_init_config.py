@@ -1,0 +1,107 @@
+"""The program as a user runs it, on small folders: the config that it writes trains."""
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sce_video.config import load_config
+from sce_video.launch.local import run_task
+
+Tool = Callable[..., int]
+
+
+def test_a_folder_of_videos(
+    tool: Tool, motion_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos, config = tmp_path / "my 'videos'", tmp_path / "mine.yaml"
+    shutil.copytree(motion_videos, videos)
+    (videos / "train" / "fall" / "broken.mp4").write_bytes(b"\x00" * 500)
+    (videos / "train" / "grow" / "empty.mp4").touch()
+    assert tool("init_config", videos, "--output", config) == 0
+    shown, text = capsys.readouterr(), config.read_text()
+    words, comment = " ".join(shown.out.split()), " ".join(line.strip("# ") for line in text.splitlines())
+    for fact in (
+        "26 videos, 26 of them looked at, read as DATA.SOURCE class_folders",
+        "length 4 s, at 16 frames a second",
+        "2 of the 26 cannot be decoded: - train/fall/broken.mp4: ",
+        "Does a mirror image change the class",
+        "of the videos the camera stands still",
+    ):
+        assert fact in words
+        assert fact in comment
+    assert "DATA.TRAIN train DATA.TEST test CLIP.SECONDS 2.0 CLIP.NUM_FRAMES 8 MODEL.BACKBONE r2plus1d_mini" in words
+    assert f"python tools/run_net.py --cfg {config}" in shown.out
+    assert f"python tools/run_net.py --cfg {config}" in text
+    (knn,) = (line for line in shown.out.splitlines() if "configs/folder_knn.yaml" in line)
+    _, _, _, file, *overrides = shlex.split(knn)
+    assert load_config(file, overrides).EVAL.CHECKPOINT == "runs/mine"
+    assert "real step" in comment
+    cfg = load_config(config)
+    assert (str(videos), "train", 0.12) == (cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.MAX_FAILED_SHARE)
+    run_task(load_config(config, shared=shrunk(tmp_path / "run")))
+    assert (tmp_path / "run" / "checkpoints" / "step_00000001.pt").is_file()
+
+
+def shrunk(output_dir: Path) -> list[str]:
+    settings = {"DATA.NUM_WORKERS": 0, "RUN.DEVICE": "cpu", "TRAIN.PRECISION": "fp32", "TRAIN.STOP_AT_STEP": 1}
+    settings |= {"RUN.OUTPUT_DIR": output_dir, "CLIP.SIZE_PIXELS": 32}
+    return [str(word) for pair in settings.items() for word in pair]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (36, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"picture{i}.png")
+    return folder
+
+
+def test_a_folder_of_images(tool: Tool, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("TASK: knn\n")
+    assert tool("init_config", images, "--output", config) == 2  # nothing is overwritten without a word
+    assert f"error: {config} exists; give another --output, or --overwrite to replace it" in capsys.readouterr().err
+    assert config.read_text() == "TASK: knn\n"
+    assert tool("init_config", images, "--output", config, "--overwrite") == 0
+    cfg = load_config(config)
+    assert (cfg.DATA.SOURCE, cfg.CLIP.NUM_FRAMES, cfg.MODEL.BACKBONE) == ("image_folders", 1, "resnet18")
+    assert (cfg.TRAIN.PRECISION, cfg.TRAIN.GLOBAL_BATCH_SIZE) == ("fp32", 4)
+    assert "real step" in config.read_text()  # it was trained for
+    assert tool("init_config", images, "--output", tmp_path / "other.yaml", "--motion") == 2
+    assert "has images, which do not move" in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+def test_a_gpu_elsewhere(tool: Tool, motion_videos: Path, tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    assert tool("init_config", motion_videos, "--output", config, "--gpu-gb", "24", "--motion") == 0
+    cfg = load_config(config)
+    assert (cfg.MODEL.BACKBONE, cfg.MODEL.REPRESENTATION, cfg.TRAIN.PRECISION) == ("r3d18_sce", "difference", "fp16")
+    assert "one GPU of 24 GiB" in config.read_text()
+    assert "Duration:  not known: no GPU of 24 GiB here." in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "has neither videos"),
+        (["a.mp4", "b.mp4"], "none of the 2 videos tried of "),
+    ],
+)
+def test_folders_that_cannot_be_used(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str], files: list[str], message: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_bytes(b"no video")
+    assert tool("init_config", tmp_path, "--output", tmp_path / "mine.yaml") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
+    assert not (tmp_path / "mine.yaml").exists()
