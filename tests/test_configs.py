@@ -74,6 +74,7 @@ def test_there_are_the_promised_configs() -> None:
         *("ucf101_retrieval", "hmdb51_retrieval", "ucf101_retrieval_small", "hmdb51_retrieval_small"),
         *("ucf101_finetune", "hmdb51_finetune", "ucf101_finetune_small", "hmdb51_finetune_small"),
         *("jhmdb_sce", "jhmdb_finetune", "jhmdb_knn", "jhmdb_retrieval", "jhmdb_linear", "jhmdb_linear_features"),
+        "jhmdb_floors",
         *("cifar10_sce_r18", "cifar100_sce_r18", "stl10_sce_r18", "cifar10_knn", "cifar10_linear"),
         *("imagenet_sce_r50", "imagenet_sce_r50_multicrop", "imagenet100_sce_r50", "tiny_imagenet_sce_r18"),
         *("imagenet_linear", "imagenet_linear_moco", "tiny_imagenet_linear"),

@@ -30,6 +30,8 @@ def check_config(cfg: CfgNode) -> None:
         cfg: each value is within its own bounds; unused settings have their defaults.
     """
     _check_training(cfg)
+    of_random = cfg.TASK != "floors" or cfg.EVAL.CHECKPOINT == ""
+    _require(of_random, cfg, "EVAL.CHECKPOINT", 'TASK floors is of random weights; set it to ""')
     _check_views(cfg)
     check_backbone_views(cfg)
     _check_representation(cfg)

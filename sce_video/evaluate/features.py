@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from sce_video.engine.pool.workers import Workers
 from sce_video.errors import CheckpointError, ManifestError
-from sce_video.evaluate.views import ResizedClips, ViewsDataset
+from sce_video.evaluate.views import ResizedClips
 from sce_video.runtime.logging import LOGGER
 
 # If all of the first videos fail, the path or the decoder is wrong, not the videos.
@@ -98,12 +99,13 @@ class FeatureExtractor:
     """Extracts features of all views of videos with a backbone in eval mode and float32.
 
     Args:
+        dataset: clips of each video, or why it cannot be decoded.
         make_views: uint8 clips of a video (clips, T, C, h, w), on the device -> float (views, C, T, S, S).
         pool: features of a video's views (views, D) -> its rows (rows, D).
     """
 
     backbone: nn.Module
-    dataset: ViewsDataset
+    dataset: Dataset[ResizedClips]
     make_views: Callable[[Tensor], Tensor]
     pool: Callable[[Tensor], Tensor]
     workers: Workers

@@ -1,6 +1,7 @@
 """Evaluation on several splits, each in its own folder, with mean and standard deviation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from math import hypot
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -11,8 +12,9 @@ from sce_video.config import changed_config
 from sce_video.engine.cluster.collectives import is_main_process, wait_for_all
 from sce_video.errors import ConfigError
 from sce_video.launch.pages import report_ended_splits
+from sce_video.report.floors import find_floors, in_words, mean_floors
 from sce_video.report.run_folder import read_results
-from sce_video.report.text_table import text_table
+from sce_video.report.text_table import floors_table, text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER, set_up_logging
@@ -58,11 +60,13 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
     chance = {
         name: [each[name] for each in levels] for name in first["metrics"] if all(name in each for each in levels)
     }
+    floors = mean_floors([find_floors(each, output_dir / f"split_{split}") for split, each in results.items()])
     path = output_dir / "results.json"
     write_json(
         path,
         {
             "task": cfg.TASK,
+            **({"floors": [floor._asdict() for floor in floors]} if floors else {}),
             "metrics": metrics,
             "metrics_std": deviations,
             "chance": {name: mean(each) for name, each in chance.items()},
@@ -80,3 +84,12 @@ def _write_mean(cfg: CfgNode, output_dir: Path, results: dict[int, dict[str, Any
         for name, each in values.items()
     ]
     LOGGER.info("%s\n\nwrote %s", text_table(header, rows), path)
+    if floors:
+        errors = {name: _error_of_mean(name, list(results.values())) for name in metrics}
+        words = in_words({**first, "metrics": metrics, "standard_errors": errors}, floors)
+        LOGGER.info("%s", "\n".join([floors_table(floors), *words]))
+
+
+def _error_of_mean(name: str, results: Sequence[Mapping[str, Any]]) -> float:
+    """Standard error of a metric's mean over splits, from the choice of their test videos."""
+    return hypot(*(result.get("standard_errors", {}).get(name, 0.0) for result in results)) / len(results)

@@ -132,6 +132,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "num_expected": lambda value: type(value) is int,
     "protocol": lambda value: isinstance(value, dict),
     "details": lambda value: isinstance(value, dict),
+    "lists": lambda value: isinstance(value, dict) and _are_texts(value),
     "environment": lambda value: isinstance(value, dict) and _are_texts(value),
     "failures": lambda value: isinstance(value, list) and _are_texts(value),
     "weights": lambda value: isinstance(value, str),

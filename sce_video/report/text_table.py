@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from sce_video.report.floors import Floor
+
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Table with aligned columns, the first to the left, the others to the right."""
@@ -23,3 +25,10 @@ def metrics_table(
     columns = (metrics, standard_errors, chance)
     rows = [[name, *(f"{100 * each[name]:.2f}" if name in each else "-" for each in columns)] for name in metrics]
     return text_table(["metric", "%", "±", "chance"], rows)
+
+
+def floors_table(floors: Sequence[Floor]) -> str:
+    """One line per floor, the highest first, in percent."""
+    ordered = sorted(floors, key=lambda floor: -floor.top1)
+    rows = [[floor.title, f"{100 * floor.top1:.2f}", f"{100 * floor.standard_error:.2f}"] for floor in ordered]
+    return text_table(["floor", "%", "±"], rows)

@@ -22,7 +22,7 @@ from sce_video.evaluate.records import NEIGHBORS_FILE, PREDICTIONS_FILE, write_n
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.cached_features import describe_views, features_of, features_root
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
-from sce_video.tasks.results import write_evaluation_results
+from sce_video.tasks.results import lists_record, write_evaluation_results
 
 # (test features, training features) -> metrics
 Measure = Callable[[FeatureSet, FeatureSet], Measured]
@@ -81,6 +81,7 @@ def _evaluate(
         details=measured.details,
         class_names=train_manifest.class_names,
         features=features_digest(test.features),
+        lists=lists_record(train_manifest, test_manifest),
     )
 
 

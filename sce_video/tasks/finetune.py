@@ -27,7 +27,7 @@ from sce_video.models.classifier import Classifier
 from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.cached_features import describe_views, features_of
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
-from sce_video.tasks.results import write_evaluation_results
+from sce_video.tasks.results import lists_record, write_evaluation_results
 from sce_video.train.loop import ConfigRecord, Run, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
@@ -86,6 +86,7 @@ def _train_and_test(
                 protocol=protocol,
                 weights=weights,
                 class_names=train_manifest.class_names,
+                lists=lists_record(train_manifest, test_manifest),
             )
 
     return work
@@ -102,6 +103,7 @@ def _test(
     protocol: dict[str, Any],
     weights: str,
     class_names: Mapping[int, str] | None,
+    lists: Mapping[str, str],
 ) -> None:
     probabilities = nn.Sequential(classifier, nn.Softmax(dim=1))
     num_classes = classifier.linear.out_features
@@ -117,6 +119,7 @@ def _test(
         predicted=test.features.argmax(dim=1),
         weights=weights,
         class_names=class_names,
+        lists=lists,
         num_failed_in_training=len(run.failures),
     )
 

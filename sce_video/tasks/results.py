@@ -1,18 +1,26 @@
 """Output of every evaluation: `results.json` and a table on the terminal."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
+from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.features import FeatureSet
-from sce_video.report.text_table import metrics_table
+from sce_video.report.floors import SUFFIX, comparable_metrics, find_floors, in_words, is_stale
+from sce_video.report.text_table import floors_table, metrics_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
+
+_NO_FLOORS = (
+    "no floors %s: the same command with TASK floors and another RUN.OUTPUT_DIR beside this one measures what a crude "
+    "classifier reaches here"
+)
 
 
 def write_evaluation_results(
@@ -40,7 +48,7 @@ def write_evaluation_results(
         counts |= {"num_bank": bank.num_evaluated, "num_bank_expected": bank.num_expected}
         text, failures = text + " against {num_bank} of {num_bank_expected} training videos", bank.failures + failures
     references = _references(metrics, test, predicted, bank)
-    results = {
+    results: dict[str, Any] = {
         "task": cfg.TASK,
         "metrics": metrics,
         **references,
@@ -50,6 +58,8 @@ def write_evaluation_results(
         **more,
     }
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
+    floors = find_floors(results, path.parent)
+    results |= {"floors": [floor._asdict() for floor in floors]} if floors else {}
     write_json(path, {**results, "environment": environment()})
     LOGGER.info(
         "%s\n±: standard error of %d test videos; chance: without looking at a video\n%s; wrote %s",
@@ -58,6 +68,18 @@ def write_evaluation_results(
         text.format(**counts),
         path,
     )
+    if floors:
+        LOGGER.info("%s", "\n".join([floors_table(floors), *in_words(results, floors)]))
+    elif comparable_metrics(results):
+        LOGGER.info(_NO_FLOORS, "of these lists are known, only of others" if is_stale(results) else "are known")
+
+
+def lists_record(train: ListedVideos, test: ListedVideos) -> dict[str, str]:
+    """Identity of a pair of labelled lists, whatever their root, and the file beside the test list for its floors."""
+    digests = (train.digest(), train.labels_digest(), test.digest(), test.labels_digest())
+    origin = Path(test.origin)
+    beside = str(origin.with_name(origin.name + SUFFIX).absolute()) if origin.exists() else ""
+    return {"digest": sha256("".join(digests).encode()).hexdigest(), "floors_file": beside}
 
 
 def _references(

@@ -14,6 +14,7 @@ from sce_video.config.same_run import config_record
 from sce_video.evaluate.table import EVALUATIONS
 from sce_video.tasks.extract import extract_task
 from sce_video.tasks.finetune import finetune_task, linear_task
+from sce_video.tasks.floors import floors_task
 from sce_video.tasks.on_features import on_features_task
 from sce_video.tasks.pretrain import pretrain_task
 from sce_video.train.loop import ConfigRecord
@@ -32,4 +33,5 @@ TASKS: dict[str, Task] = {
     "linear": _training(linear_task),
     **dict.fromkeys(EVALUATIONS, on_features_task),
     "extract": extract_task,
+    "floors": floors_task,
 }

@@ -70,6 +70,7 @@ RUNS = {
     "knn, other switches": "TASK knn EVAL.CLIPS full_coverage CLIP.FRAME_CHOICE strided EVAL.LABEL_SHARE 0.7",
     "retrieval": "TASK retrieval EVAL.RETRIEVAL_LEVEL clip",
     "extract": "TASK extract",
+    "floors": "TASK floors",
     "extract of a folder": "TASK extract DATA.SOURCE folder",
 }
 

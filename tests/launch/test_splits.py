@@ -11,6 +11,7 @@ from sce_video.config import load_config
 from sce_video.errors import ConfigError
 from sce_video.launch.local import run_task
 from sce_video.launch.splits import _write_mean
+from sce_video.report.floors import Floor, add_floors
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 
@@ -111,6 +112,23 @@ def test_one_split_and_several_do_not_share_a_folder(lists: Path, tmp_path: Path
 def test_splits_that_are_not_there(lists: Path, tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(lists, tmp_path, **changes)
+
+
+def test_floors_of_the_splits_have_their_mean(lists: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By hand: 0.2 and 0.3 are 0.25 ± sqrt(0.03^2 + 0.04^2) / 2 = 0.025; of the metric 0.6 ± 0.05 / sqrt(2)."""
+    of_splits = {}
+    for split, top1, error in ((1, 0.2, 0.03), (2, 0.3, 0.04)):
+        file = tmp_path / f"split_{split}" / "floors.json"
+        file.parent.mkdir()
+        file.write_text(add_floors(file, str(split), [Floor("ridge", top1, error)]))
+        metrics = {"metrics": {"knn_top1": 0.6}, "standard_errors": {"knn_top1": 0.05}, "lists": {"digest": str(split)}}
+        of_splits[split] = {**metrics, "num_evaluated": 4, "num_expected": 4, "protocol": {}}
+    with caplog.at_level("INFO", logger="sce_video"):
+        _write_mean(config(lists, tmp_path), tmp_path, of_splits)
+    (floor,) = results(tmp_path)["floors"]
+    assert (floor["title"], floor["top1"]) == ("ridge", pytest.approx(0.25))
+    assert floor["standard_error"] == pytest.approx(0.025)
+    assert "kNN 60.0 ± 3.5 % beats every floor; the highest is the ridge, 25.0 ± 2.5 %." in caplog.text
 
 
 def test_splits_of_an_older_version_have_no_chance_level(lists: Path, tmp_path: Path) -> None:

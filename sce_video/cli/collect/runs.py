@@ -11,6 +11,7 @@ from sce_video.config import saved_config
 from sce_video.config.uses import get, used_keys
 from sce_video.errors import ConfigError, UserError
 from sce_video.plain_text import escaped
+from sce_video.report.floors import Floor, comparable_metrics, find_floors, highest
 from sce_video.report.run_folder import RESULTS_FILE, read_results
 from sce_video.runtime.logging import LOGGER, METRICS_FILE, logged_metrics
 
@@ -27,7 +28,8 @@ class CollectedRun:
     """A run's folder as given, what it was made with, and its numbers by name.
 
     `settings`: the keys that it uses; those of the run whose weights it starts from have `pretraining ` before them.
-    `numbers`: of the last logged step and of `results.json`; `chance`: the levels of some; `log`: all logged steps.
+    `numbers`: of the last logged step and of `results.json`; `chance`: the levels of some; `floors`: the
+    highest floor of some (docs/evaluation.md); `log`: all logged steps.
     A loss may be NaN or infinite.
     """
 
@@ -36,6 +38,7 @@ class CollectedRun:
     numbers: dict[str, float]
     chance: dict[str, float] = field(default_factory=dict)
     log: Sequence[dict[str, float]] = ()
+    floors: dict[str, Floor] = field(default_factory=dict)
 
 
 def read_runs(folders: Sequence[Path]) -> list[CollectedRun]:
@@ -67,7 +70,10 @@ def _read(folder: Path, cfg: CfgNode, config_of: ReadConfig) -> CollectedRun:
     *_, last = [{}, *log]
     numbers: dict[str, float] = {name: last[name] for name in ("step", "loss") if name in last}
     numbers |= results.get("metrics", {})
-    return CollectedRun(escaped(str(folder)), dict(_settings(cfg, config_of)), numbers, results.get("chance", {}), log)
+    found = find_floors(results, folder)
+    floors = dict.fromkeys(comparable_metrics(results), highest(found)) if found else {}
+    settings = dict(_settings(cfg, config_of))
+    return CollectedRun(escaped(str(folder)), settings, numbers, results.get("chance", {}), log, floors)
 
 
 def _settings(cfg: CfgNode, config_of: ReadConfig) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sce_video.cli.collect.runs import PRETRAINING, CollectedRun
@@ -24,12 +24,13 @@ class Table(NamedTuple):
 
 def table_of(runs: Sequence[CollectedRun]) -> Table:
     """One row per run; a setting that its task does not use, and a number that it does not have, is empty."""
-    keys, names, chance = differing_keys(runs), _number_names(runs), _chance(runs)
+    keys, names = differing_keys(runs), _number_names(runs)
     rows = [[run.name, *_values(run, keys)] for run in runs]
     for row, run in zip(rows, runs, strict=True):
         for name in names:
-            row += [_number(run.numbers.get(name)), *([_number(run.chance.get(name))] if name in chance else [])]
-    header = [column for name in names for column in (name, *([_chance_of(name)] if name in chance else []))]
+            row.append(_number(run.numbers.get(name)))
+            row += [_number(value(run)) for value in _references(runs, name).values()]
+    header = [column for name in names for column in (name, *_references(runs, name))]
     return Table(["run", *keys, *header], rows, num_text_columns=1 + len(keys))
 
 
@@ -41,17 +42,16 @@ def table_over_seeds(runs: Sequence[CollectedRun]) -> Table:
     have not logged the same last step.
     """
     keys = [key for key in differing_keys(runs) if key not in _SEEDS]
-    names, chance = _number_names(runs), _chance(runs)
-    rows = []
+    names, rows = _number_names(runs), []
     for group in by_setting(runs):
         row = [*_values(group[0], keys), _num_seeds(group)]
         for name in names:
             row += _mean_and_deviation(_comparable(group, name))
-            row += [_number(group[0].chance.get(name))] if name in chance else []
+            row += [_number(value(group[0])) for value in _references(runs, name).values()]
         rows.append(row)
     header = ["seeds"]
     for name in names:
-        header += [name, f"{name} std", *([_chance_of(name)] if name in chance else [])]
+        header += [name, f"{name} std", *_references(runs, name)]
     return Table([*keys, *header], rows, num_text_columns=len(keys))
 
 
@@ -93,13 +93,15 @@ def _number_names(runs: Sequence[CollectedRun]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.numbers))
 
 
-def _chance(runs: Sequence[CollectedRun]) -> set[str]:
-    """Numbers whose chance level some run knows."""
-    return {name for run in runs for name in run.chance if name in run.numbers}
-
-
-def _chance_of(name: str) -> str:
-    return f"{name} chance"
+def _references(runs: Sequence[CollectedRun], name: str) -> dict[str, Callable[[CollectedRun], float | None]]:
+    """Columns beside a number and what a run has there: chance level, highest floor and its error, if known."""
+    columns: dict[str, Callable[[CollectedRun], float | None]] = {}
+    if any(name in run.chance and name in run.numbers for run in runs):
+        columns[f"{name} chance"] = lambda run: run.chance.get(name)
+    if any(name in run.floors for run in runs):
+        columns[f"{name} floor"] = lambda run: run.floors[name].top1 if name in run.floors else None
+        columns[f"{name} floor ±"] = lambda run: run.floors[name].standard_error if name in run.floors else None
+    return columns
 
 
 def _num_seeds(group: Sequence[CollectedRun]) -> str:

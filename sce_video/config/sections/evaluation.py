@@ -10,8 +10,8 @@ from sce_video.evaluate.views import CLIPS
 
 
 def tasks_with(name: str) -> When:
-    """The condition that TASK is an evaluation with an argument of this name."""
-    return when_takes("TASK", EVALUATIONS, name)
+    """The condition that TASK is an evaluation with an argument of this name; that of the floors is a kNN."""
+    return when_takes("TASK", {**EVALUATIONS, "floors": EVALUATIONS["knn"]}, name)
 
 
 # When finetuning or linear is resumed, only the settings on which its training depends are fixed.
@@ -35,7 +35,7 @@ EVAL.RESIZE_PIXELS = number(0, least=0, most=MOST_PIXELS)
 EVAL.LOCAL_BATCH_SIZE = number(4, least=1, most=2**16)
 # Share of the training videos of each class that is used (few-shot: 0.01, 0.1), drawn with RUN.SEED.
 EVAL.LABEL_SHARE = fixed(number(1.0, above=0, most=1))
-# Cache folder for the features of knn, retrieval, linear_features and extract; "" is features/ in OUTPUT_DIR.
+# Cache folder for the features of knn, retrieval, linear_features, extract and floors; "" is features/ in OUTPUT_DIR.
 EVAL.FEATURES_DIR = path("", ON_FEATURES)
 # Weighted kNN: numbers of neighbours and temperatures of their votes (Wu et al., arXiv:1805.01978: 200, 0.07). The
 # first of each give the metrics; results.json has all pairs.

@@ -18,6 +18,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         loss: float | None = None,
         metrics: Mapping[str, float] | None = None,
         chance: Mapping[str, float] | None = None,
+        **more: object,
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
@@ -33,6 +34,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
                 "num_evaluated": 4,
                 "num_expected": 4,
                 "protocol": {},
+                **more,
             }
             (folder / "results.json").write_text(json.dumps(results))
         return folder

@@ -8,6 +8,7 @@ import pytest
 
 from sce_video.cli.collect.runs import CollectedRun, read_runs
 from sce_video.cli.collect.tables import table_of, table_over_seeds
+from sce_video.report.floors import Floor, add_floors
 
 
 def test_settings_that_differ_and_numbers(sweep: Path) -> None:
@@ -54,6 +55,25 @@ def test_seeds_of_evaluations_are_those_of_their_pretrainings(tmp_path: Path, wr
 def test_a_seed_that_was_run_twice_is_not_two_seeds() -> None:
     runs = [CollectedRun(name, {"RUN.SEED": "1"}, {"loss": 1.0}) for name in "ab"]
     assert table_over_seeds(runs).rows == [["1 in 2 runs", "1", "0"]]
+
+
+@pytest.mark.parametrize("make", [table_of, table_over_seeds])
+def test_the_highest_floor_stands_beside_its_metric(
+    make: Callable, tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    lists = {"lists": {"digest": "a", "floors_file": ""}}
+    write_run("floors", "TASK: knn\nDATA.TEST: b.txt", metrics={"ridge": 0.25})
+    floors = [Floor("ridge", 0.25, 0.0625), Floor("middle frame", 0.125, 0.03125)]
+    (tmp_path / "floors" / "floors.json").write_text(add_floors(tmp_path / "none.json", "a", floors))
+    write_run("knn", "TASK: knn\nDATA.TEST: b.txt", metrics={"knn_top1": 0.5, "knn_top5": 0.75}, **lists)
+    table = make(read_runs([tmp_path / "knn"]))
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert {name: row[name] for name in row if name.startswith("knn") and "std" not in name} == {
+        "knn_top1": "0.5",
+        "knn_top1 floor": "0.25",
+        "knn_top1 floor ±": "0.0625",
+        "knn_top5": "0.75",
+    }
 
 
 @pytest.mark.parametrize("make", [table_of, table_over_seeds])

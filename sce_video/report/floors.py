@@ -1,0 +1,145 @@
+"""Floors of a list, kept in files beside it and in the folder of their run: finding them, and comparing in words."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sce_video.errors import reason_of
+from sce_video.runtime.logging import LOGGER
+
+FLOORS_FILE = "floors.json"
+# A list's file or folder, with this after its name, holds its floors.
+SUFFIX = f".{FLOORS_FILE}"
+_TITLES = {"knn": "kNN", "retrieval_r1": "R@1 (1-NN)"}
+_TOP1 = re.compile(r"(.+)_top1|retrieval_r1")
+# A difference of fewer standard errors may be the choice of test videos.
+_CLEAR = 2.0
+
+
+class Floor(NamedTuple):
+    """Top-1 accuracy of a crude classifier, and its standard error, both in [0, 1]."""
+
+    title: str
+    top1: float
+    standard_error: float
+
+    @property
+    def in_percent(self) -> str:
+        return f"{100 * self.top1:.1f} ± {100 * self.standard_error:.1f}"
+
+    def __str__(self) -> str:
+        return f"{self.title}, {self.in_percent} %"
+
+
+def read_floors(file: Path | str) -> dict[str, list[Floor]]:
+    """Digest of a pair of lists -> its floors; {} without a file, and with a warning if it is damaged."""
+    file = Path(file)
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {str(digest): list(map(_floor, record["floors"])) for digest, record in content.items()}
+    except Exception as error:  # a damaged file may raise anything
+        LOGGER.warning("%s holds no floors (%s); delete it, and rerun TASK floors", file, reason_of(error))
+        return {}
+
+
+def _floor(row: Mapping[str, Any]) -> Floor:
+    floor = Floor(str(row["title"]), float(row["top1"]), float(row["standard_error"]))
+    if not all(0 <= share <= 1 for share in floor[1:]):
+        raise ValueError(f"{floor.title} is {floor.top1} ± {floor.standard_error}")
+    return floor
+
+
+def add_floors(file: Path | str, digest: str, floors: Sequence[Floor]) -> str:
+    """The text of a file of floors with these added: those of other lists, and with other titles, stay."""
+    known = read_floors(file)
+    titles = {floor.title for floor in floors}
+    known[digest] = [*floors, *(floor for floor in known.get(digest, []) if floor.title not in titles)]
+    content = {each: {"floors": [floor._asdict() for floor in rows]} for each, rows in known.items()}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def find_floors(results: Mapping[str, Any], folder: Path | str) -> list[Floor]:
+    """Floors of the lists of an evaluation: those beside the test list, in its folder, or in folders beside it.
+
+    Args:
+        results: of `results.json`; `lists` has the digest and the file beside the test list.
+        folder: of the evaluation.
+    """
+    digest = results.get("lists", {}).get("digest")
+    for file in _files(results, Path(folder)) if digest else ():
+        if floors := read_floors(file).get(digest):
+            return floors
+    return []
+
+
+def mean_floors(of_splits: Sequence[Sequence[Floor]]) -> list[Floor]:
+    """Mean over splits of the floors that all of them have."""
+    titles = [{floor.title: floor for floor in floors} for floors in of_splits]
+    groups = [[floors[title] for floors in titles] for title in titles[0] if all(title in each for each in titles)]
+    return [
+        Floor(
+            group[0].title,
+            math.fsum(floor.top1 for floor in group) / len(group),
+            math.hypot(*(floor.standard_error for floor in group)) / len(group),
+        )
+        for group in groups
+    ]
+
+
+def is_stale(results: Mapping[str, Any]) -> bool:
+    """Whether the file beside the test list has floors, but not of these lists."""
+    lists = results.get("lists", {})
+    known = read_floors(lists["floors_file"]) if lists.get("floors_file") else {}
+    return bool(known) and lists["digest"] not in known
+
+
+def _files(results: Mapping[str, Any], folder: Path) -> Iterator[Path]:
+    if beside := results["lists"].get("floors_file"):
+        yield Path(beside)
+    yield folder / FLOORS_FILE
+    folder = folder.absolute()
+    yield from sorted(folder.parent.glob(f"*/{FLOORS_FILE}"))
+    if folder.name.startswith("split_"):
+        yield from sorted(folder.parent.parent.glob(f"*/split_*/{FLOORS_FILE}"))
+
+
+def comparable_metrics(results: Mapping[str, Any]) -> list[str]:
+    """Names of the metrics that are a top-1 accuracy over videos, as floors are; R@1 is that of 1-NN."""
+    if results.get("protocol", {}).get("retrieval_level") == "clip":
+        return []
+    return [name for name in results.get("metrics", {}) if _TOP1.fullmatch(name)]
+
+
+def highest(floors: Sequence[Floor]) -> Floor:
+    return max(floors, key=lambda floor: floor.top1)
+
+
+def in_words(results: Mapping[str, Any], floors: Sequence[Floor]) -> list[str]:
+    """A sentence for each comparable metric: which floors it does not beat, or that it beats all."""
+    errors = results.get("standard_errors", {})
+    return [
+        _sentence(name, results["metrics"][name], errors.get(name, 0.0), floors) for name in comparable_metrics(results)
+    ]
+
+
+def _sentence(name: str, value: float, error: float, floors: Sequence[Floor]) -> str:
+    method = name.removesuffix("_top1")
+    title = _TITLES.get(method, method.replace("_", " "))
+    ours = f"{title} {100 * value:.1f} ± {100 * error:.1f} %"
+    missed = sorted((floor for floor in floors if value <= floor.top1), key=lambda floor: -floor.top1)
+    if missed:
+        others = "".join(f", nor {floor}" for floor in missed[1:])
+        return f"{ours} does not beat the {missed[0]}{others}: these features say less of the class than that."
+    best = highest(floors)
+    deviation = math.hypot(error, best.standard_error)
+    if value - best.top1 < _CLEAR * deviation:
+        return (
+            f"{ours} is above the highest floor ({best}), but by less than {_CLEAR:g} standard errors of the "
+            f"difference ({100 * _CLEAR * deviation:.1f}): it may be the choice of test videos."
+        )
+    return f"{ours} beats every floor; the highest is the {best}."

@@ -1,0 +1,79 @@
+"""The floors of a few pictures: measured, written, found by the next evaluation, and told in words."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from fvcore.common.config import CfgNode
+
+from sce_video.errors import ConfigError
+from sce_video.report.page import report_page
+from sce_video.tasks.describe import build_reported_runs
+from sce_video.tasks.floors import floors_task
+from sce_video.tasks.on_features import on_features_task
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def lists(pictures: Path, tmp_path: Path) -> dict[str, object]:
+    """Copies of the two lists, beside which the test may write."""
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.txt").write_text((pictures / f"{name}.txt").read_text())
+    return {f"DATA__{name.upper()}": tmp_path / f"{name}.txt" for name in ("train", "test")}
+
+
+def results_of(run: Path) -> dict:
+    return json.loads((run / "results.json").read_text())
+
+
+def test_an_evaluation_shows_the_floors_of_its_lists(
+    config: Callable[..., CfgNode], lists: dict[str, object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three of four pictures are copies: 0.75 ± sqrt(0.75 0.25 / 4) for their pixels; the network sees them as well."""
+    floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **lists), CPU)()
+    metrics = results_of(tmp_path / "floors")["metrics"]
+    assert metrics.keys() == {"majority_class", "middle_frame", "ridge", "random_initialisation"}  # no differences
+    assert (metrics["middle_frame"], metrics["majority_class"]) == (0.75, 0.5)
+    cfg = config("retrieval", EVAL__RETRIEVAL_RANKS=1, **lists)
+    with caplog.at_level("INFO", logger="sce_video"):
+        on_features_task(cfg, CPU)()
+    results = results_of(tmp_path / "run")
+    rows = {row["title"]: (row["top1"], row["standard_error"]) for row in results["floors"]}
+    assert rows["middle frame"] == pytest.approx((0.75, (0.75 * 0.25 / 4) ** 0.5))
+    assert "random r2plus1d_mini" in rows
+    words = "R@1 (1-NN) 75.0 ± 21.7 % does not beat the"
+    assert words in caplog.text
+    (tmp_path / "run" / "config.yaml").write_text("")
+    page = report_page(build_reported_runs([cfg], names=[""]), title="pictures", made_on="today")
+    assert words in page
+    assert "Floors, top-1 in percent" in page
+
+
+def test_floors_of_changed_lists_are_not_shown(
+    config: Callable[..., CfgNode], lists: dict[str, object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **lists), CPU)()
+    (tmp_path / "test.txt").write_text("test0.png 0\ntest1.png 1\n")
+    with caplog.at_level("INFO", logger="sce_video"):
+        on_features_task(config("knn", **lists), CPU)()
+    assert "floors" not in results_of(tmp_path / "run")
+    assert "no floors of these lists are known, only of others" in caplog.text
+
+
+def test_a_list_in_a_folder_that_cannot_be_written_has_floors_in_the_run(
+    config: Callable[..., CfgNode], lists: dict[str, object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "test.txt.floors.json").mkdir()  # root may write into any folder, but over none
+    with caplog.at_level("INFO", logger="sce_video"):
+        floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **lists), CPU)()
+        on_features_task(config("knn", **lists), CPU)()
+    assert "test.txt.floors.json cannot be written" in caplog.text
+    assert results_of(tmp_path / "run")["floors"]
+
+
+def test_trained_weights_are_no_floor(config: Callable[..., CfgNode]) -> None:
+    with pytest.raises(ConfigError, match="TASK floors is of random weights"):
+        config("floors", EVAL__CHECKPOINT="runs/a")
