@@ -7,6 +7,7 @@ from typing import Any
 from sce_video.report.charts import Point, line_chart
 from sce_video.report.class_section import class_section
 from sce_video.report.classes import class_names
+from sce_video.report.learning_section import learning_section
 from sce_video.report.markup import Markup, element, html, joined, note, section
 from sce_video.report.origin_section import origin_section, weights_of
 from sce_video.report.picture_sections import gallery_section, map_section, views_section
@@ -24,6 +25,7 @@ _CURVES = {
 }
 _TITLES = {
     "results": "Results",
+    "learning": "Is it learning?",
     "curves": "Curves",
     "classes": "Classes",
     "gallery": "Nearest videos",
@@ -47,6 +49,7 @@ def report_page(
     names = {**class_names(_labeled_paths(runs)), **_known_names(runs)}
     sections = {
         "results": results_section(runs, summary or {}),
+        "learning": learning_section(runs),
         "curves": curves_section(runs),
         "classes": class_section(runs, names),
         "gallery": gallery_section(runs, names, sheet),

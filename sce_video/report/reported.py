@@ -9,6 +9,13 @@ from sce_video.report.run_folder import Query, RunFiles
 from sce_video.report.strips import Strip
 
 
+class Learning(NamedTuple):
+    """What the curves of a pretraining run mean: "kind: sentence"."""
+
+    sentence: str
+    is_alarm: bool
+
+
 class Preview(NamedTuple):
     """Views of a training video."""
 
@@ -43,3 +50,4 @@ class ReportedRun:
     environment: Mapping[str, str]
     pictures: Pictures
     feature_map: FeatureMap | None
+    learning: Learning | None = None

@@ -16,12 +16,13 @@ from sce_video.evaluate.features import features_digest
 from sce_video.evaluate.table import EVALUATIONS
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.report.feature_map import FeatureMap, make_feature_map
-from sce_video.report.reported import ReportedRun
+from sce_video.report.reported import Learning, ReportedRun
 from sce_video.report.run_folder import Query, RunFiles, read_run
 from sce_video.runtime.checkpoints import CheckpointFolder
-from sce_video.runtime.logging import LOGGER
+from sce_video.runtime.logging import LOGGER, METRICS_FILE, logged_metrics
 from sce_video.tasks.cached_features import features_folder
 from sce_video.tasks.pictures import build_pictures, choose_queries_to_show
+from sce_video.train.probes.verdict import verdict
 from sce_video.urls import masked
 
 
@@ -46,7 +47,20 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
         environment=_environment(files),
         pictures=build_pictures(cfg, queries),
         feature_map=_feature_map(cfg, files),
+        learning=_learning(cfg) if cfg.TASK == "pretrain" else None,
     )
+
+
+def _learning(cfg: CfgNode) -> Learning | None:
+    """The verdict on a pretraining run, finished or not."""
+    lines = logged_metrics(Path(cfg.RUN.OUTPUT_DIR) / METRICS_FILE, keeps_non_finite=True)
+    latest = next((line for line in reversed(lines) if "epoch" in line), None)
+    if latest is None:
+        return None
+    # At the end of a run exactly its number of steps, before about that.
+    num_steps = cfg.TRAIN.NUM_EPOCHS * (latest["step"] + 1) / (latest["epoch"] + 1)
+    found = verdict(lines, num_steps=round(num_steps))
+    return None if found is None else Learning(found.sentence, found.is_alarm)
 
 
 def describe_runs(runs: Sequence[CfgNode]) -> str:

@@ -60,7 +60,8 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
     model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
-    probes = build_probes(cfg)
+    lists = [manifest] if images is None else [manifest, images]
+    probes = build_probes(cfg, model, lists, device)
 
     def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
         return pretrain_step(
@@ -75,7 +76,7 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
 
     return assemble_run(
         cfg,
-        [manifest] if images is None else [manifest, images],
+        lists,
         opener,
         loader,
         config,

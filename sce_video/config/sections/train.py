@@ -2,7 +2,7 @@
 
 from sce_video.config.sections.bounds import MOST_EPOCHS, MOST_STEPS
 from sce_video.config.sections.task import FINETUNING, PRETRAINING, TRAINING
-from sce_video.config.settings import Section, choice, flag, free, number, share, when
+from sce_video.config.settings import Section, choice, flag, free, number, share, when, when_above_zero
 from sce_video.train.precision import AUTOCAST_DTYPES
 
 TRAIN = Section(TRAINING)
@@ -24,6 +24,11 @@ TRAIN.LOG_EVERY_STEPS = free(number(10, least=1, most=MOST_STEPS))
 # Optimiser steps between measurements of whether the run learns (docs/learning.md), which change no number of it; 0:
 # none.
 TRAIN.PROBE_EVERY_STEPS = free(number(20, PRETRAINING, least=0, most=MOST_STEPS))
+# Labelled training videos, the newest, among which an online kNN finds the neighbours of the batch's features; an
+# online linear classifier learns of all. 0: the measurements use no labels.
+TRAIN.PROBE_LABELLED_VIDEOS = free(
+    number(1024, PRETRAINING, when_above_zero("TRAIN.PROBE_EVERY_STEPS"), least=0, most=2**20)
+)
 # Steps and epochs between checkpoints; 0 is never. The last step is always saved.
 TRAIN.CHECKPOINT_EVERY_STEPS = free(number(0, least=0, most=MOST_STEPS))
 TRAIN.CHECKPOINT_EVERY_EPOCHS = free(number(1, least=0, most=MOST_EPOCHS))

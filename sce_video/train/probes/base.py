@@ -59,8 +59,9 @@ class Probes:
     def __init__(self, probes: Mapping[str, Probe] | None = None) -> None:
         self._probes = dict(probes or {})
 
-    def __len__(self) -> int:
-        return len(self._probes)
+    @property
+    def names(self) -> list[str]:
+        return list(self._probes)
 
     def look(self, seen: Seen) -> None:
         for probe in self._probes.values():

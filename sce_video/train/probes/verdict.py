@@ -148,6 +148,13 @@ def _directions(judged: Sequence[Line]) -> str:
     last = next((line for line in reversed(judged) if "key_rank" in line), None)
     if last is None:
         return ""
+    labelled = next((line for line in reversed(judged) if "online_knn" in line), None)
+    if labelled is not None:
+        shares = f"online kNN {labelled['online_knn']:.0%}, linear {labelled['online_linear']:.0%}"
+        return (
+            f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions; {shares} (chance "
+            f"{labelled['online_chance']:.0%})."
+        )
     return (
         f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions. What the features see of a "
         "video, this does not say."
