@@ -19,6 +19,7 @@ _CHARTS: dict[str, tuple[str, dict[str, str | tuple[str, Callable[[Line], float]
         {
             "keys": ("key_std", lambda line: line["key_std"] * math.sqrt(line["embedding_dim"])),
             "spread evenly": ("key_std", lambda line: 1.0),
+            "collapsed": ("key_std", lambda line: 0.1),
         },
     ),
     "Share on the own key": ("", {"query": "query_on_positive", "target": "target_on_positive"}),

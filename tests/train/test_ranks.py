@@ -17,11 +17,17 @@ from sce_video.build.training import to_device
 from sce_video.methods.sce import SCE
 from sce_video.train.plan import Rates
 from sce_video.train.precision import Precision
+from sce_video.train.probes.base import Probes, Seen
+from sce_video.train.probes.embeddings import Embeddings
+from sce_video.train.probes.labelled import Labelled
+from sce_video.train.probes.updates import Updates
 from sce_video.train.step import Supervision, finetune_step, pretrain_step, replica_of
 from tests.methods.still import still
 
 CPU = torch.device("cpu")
 GLOBAL_BATCH, NUM_STEPS, NUM_CLASSES = 8, 3, 5
+# Measurements that do not depend on the number of ranks.
+OF_ALL_RANKS = ("gradient_norm", "key_rank", "key_std", "queue_age_steps", "queue_random_share", "loss_chance")
 RATES = Rates(lr=0.2, method={"coeff": 0.4, "temperature": 0.2, "target_temperature": 0.1, "ema_momentum": 0.9})
 
 
@@ -84,21 +90,32 @@ def pretrain(
     if before is not None:
         model.load_state_dict(before["state"])
         optimizer.load_state_dict(deepcopy(before["optimizer"]))  # what processes are given they share
-    losses, gradients = [], []
+    probes = Probes(
+        {
+            "updates": Updates(every_steps=1),
+            "embeddings": Embeddings(every_steps=1),
+            "labelled": Labelled([0, 1] * 50, model.backbone, feature_dim=6, num_videos=40, device=device),
+        }
+    )
+    losses, gradients, measured = [], [], []
     for step in range(*steps):
+        parts = parts_of(step, num_parts=num_parts, rank=rank, num_ranks=num_ranks)
         loss = pretrain_step(
-            parts_of(step, num_parts=num_parts, rank=rank, num_ranks=num_ranks),
+            parts,
             RATES,
+            look=lambda seen, step=step, parts=parts: probes.look(Seen(step, parts, RATES, seen)),
             replica=replica,
             optimizer=optimizer,
             precision=Precision("fp32", device),
             make_views=partial(make_views, device=device, num_views=num_views),
         )
         losses.append(loss)
+        measured.append(probes.read())
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     result = {
         "losses": torch.stack(losses),
         "gradients": gradients,
+        "measured": measured,
         "state": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
@@ -179,6 +196,12 @@ def test_loss_gradients_weights_and_queue_are_those_of_one_process(tmp_path: Pat
             for ours, expected in zip(each.get("gradients", []), alone.get("gradients", []), strict=True):
                 for gradient, other in zip(ours, expected, strict=True):
                     exact(gradient, other)
+            for ours, expected in zip(each.get("measured", []), alone.get("measured", []), strict=True):
+                assert {key: ours[key] for key in OF_ALL_RANKS} == pytest.approx(
+                    {key: expected[key] for key in OF_ALL_RANKS}, rel=1e-5
+                )
+        linear = [[step.get("online_linear") for step in each.get("measured", [])] for each in ranks]
+        assert all(each == linear[0] for each in linear)
         first = ranks[0]["state"]
         assert all(torch.equal(each["state"][key], first[key]) for each in ranks for key in first)  # to the bit
     assert alone["losses"].unique().numel() == NUM_STEPS

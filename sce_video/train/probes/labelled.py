@@ -70,7 +70,7 @@ class Labelled(Probe):
         backbone.register_forward_hook(self._keep)
 
     def _keep(self, backbone: nn.Module, _: Any, features: Tensor) -> None:
-        if backbone.training and torch.is_grad_enabled():  # not those of another probe
+        if torch.is_grad_enabled():  # not those of another probe
             self._outputs.append(features.detach())
 
     def look(self, seen: Seen) -> None:

@@ -69,11 +69,15 @@ _MORE_SPREAD = (
     "norm (MODEL.PROJECTOR_ENDS_WITH_NORM), whichever the method has."
 )
 _SHARPER_TARGET = "The target is nearly uniform: lower METHOD.TARGET_TEMPERATURE or raise METHOD.COEFF."
-_MORE_TIME = "It is falling: train for longer before judging the features."
 _EASIER = (
-    "Raise OPTIM.BASE_LR or train for longer; if that does not help, make the views more alike (AUG.CROP_AREA, "
+    "Train for longer or with another OPTIM.BASE_LR; if that does not help, make the views more alike (AUG.CROP_AREA, "
     "AUG.COLOR_STRENGTH)."
 )
+_WHEN_ABOVE = {
+    "diverging": _LOWER_LR,
+    "not learning": _EASIER,
+    "not learned yet": "It is falling: train for longer before judging the features.",
+}
 
 
 def _full_since(lines: Sequence[Line]) -> int | None:
@@ -113,13 +117,15 @@ def _spread(line: Line) -> float:
 
 def _of_loss(judged: Sequence[Line], chance: float, *, ends: bool) -> Verdict:
     recent = max(_LEAST_RECENT, round(_RECENT_SHARE * len(judged)))
-    first, now = (mean(line["loss"] for line in part) for part in (judged[:_LEAST_RECENT], judged[-recent:]))
+    early = max(1, min(_LEAST_RECENT, len(judged) // 3))
+    first, now = (mean(line["loss"] for line in part) for part in (judged[:early], judged[-recent:]))
     has_fallen = now < first - _FALLEN * chance
     beside = f"the loss is {now:.2f}, its chance level {chance:.2f}"
     if now > chance * (1 + _MARGIN):
         if has_fallen and not ends:
             return Verdict("too early", f"too early to say: {beside}; it is falling, from {first:.2f}.")
-        return _above(judged, beside, chance, has_fallen=has_fallen)
+        trend = "not learned yet" if has_fallen else "diverging" if now > first + _FALLEN * chance else "not learning"
+        return _above(judged, beside, chance, trend=trend)
     if now > chance * (1 - _MARGIN):
         sentence = f"at chance: {beside}: the queries do not know their videos. {_advice(judged, chance, _EASIER)}"
         return Verdict("at chance", sentence, int(judged[0]["step"]))
@@ -129,12 +135,11 @@ def _of_loss(judged: Sequence[Line], chance: float, *, ends: bool) -> Verdict:
     return Verdict("standing still", f"{sentence} {_directions(judged)}")
 
 
-def _above(judged: Sequence[Line], beside: str, chance: float, *, has_fallen: bool) -> Verdict:
+def _above(judged: Sequence[Line], beside: str, chance: float, *, trend: str) -> Verdict:
     streak = list(takewhile(lambda line: line["loss"] > chance, reversed(judged)))
     since = int(streak[-1]["step"]) if streak else int(judged[-1]["step"])
     num_steps = int(judged[-1]["step"]) - since + 1
-    trend = "not learned yet" if has_fallen else "diverging"
-    advice = _MORE_TIME if has_fallen else _advice(judged, chance, _LOWER_LR)
+    advice = _advice(judged, chance, _WHEN_ABOVE[trend])
     sentence = f"above chance for {num_steps} steps, {trend}: {beside}: worse than similarities that are all equal."
     return Verdict("above chance", f"{sentence} {advice}", since)
 

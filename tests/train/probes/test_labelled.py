@@ -97,9 +97,6 @@ def test_what_other_probes_compute_is_not_taken_for_the_step() -> None:
     view = random_views(4)
     with torch.no_grad():
         backbone(random_views(9, seed=5))
-    backbone.eval()
-    backbone(random_views(9, seed=6))
-    backbone.train()
     probe.look(seen_after(backbone, [[0, 1, 2, 3]], [view]))
     torch.testing.assert_close(probe.state_dict()["neighbors"][0][:4], F.normalize(backbone(view).detach()))
 

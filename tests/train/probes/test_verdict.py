@@ -77,8 +77,14 @@ def test_at_chance_and_a_target_without_information() -> None:
     assert at_chance is not None
     assert uniform is not None
     assert at_chance.kind == uniform.kind == "at chance"
-    assert "Raise OPTIM.BASE_LR" in at_chance.sentence
+    assert "Train for longer or with another OPTIM.BASE_LR" in at_chance.sentence
     assert "lower METHOD.TARGET_TEMPERATURE" in uniform.sentence
+
+
+def test_above_chance_and_level_is_not_called_diverging() -> None:
+    found = verdict(lines([6.5, 6.6, 6.5, 6.4, 6.5, 6.6, 6.5, 6.4]))
+    assert found is not None
+    assert found.sentence.startswith("above chance for 71 steps, not learning: the loss is 6.50")
 
 
 def test_above_chance_and_falling_is_too_early_until_the_end() -> None:
