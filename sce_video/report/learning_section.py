@@ -17,7 +17,7 @@ _CHARTS: dict[str, tuple[str, dict[str, str | tuple[str, Callable[[Line], float]
     "Spread of the keys": (
         "",
         {
-            "keys": ("key_std", lambda line: line["key_std"] * math.sqrt(line["embedding_dim"])),
+            "keys": ("key_std", lambda line: line["key_std"] * math.sqrt(max(0, line.get("embedding_dim", 0)))),
             "spread evenly": ("key_std", lambda line: 1.0),
             "collapsed": ("key_std", lambda line: 0.1),
         },

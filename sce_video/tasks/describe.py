@@ -54,7 +54,7 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
 def _learning(cfg: CfgNode) -> Learning | None:
     """The verdict on a pretraining run, finished or not."""
     lines = logged_metrics(Path(cfg.RUN.OUTPUT_DIR) / METRICS_FILE, keeps_non_finite=True)
-    latest = next((line for line in reversed(lines) if "epoch" in line), None)
+    latest = next((line for line in reversed(lines) if 0 <= line.get("epoch", -1) < cfg.TRAIN.NUM_EPOCHS), None)
     if latest is None:
         return None
     # At the end of a run exactly its number of steps, before about that.

@@ -33,6 +33,13 @@ def test_a_benchmark_can_be_imported(benchmark_module: Callable[[str], ModuleTyp
     assert benchmark_module(program).__doc__
 
 
+@pytest.mark.thorough
+def test_probes(tmp_path: Path) -> None:
+    ratios, rows = results_of("probes", "--quick", "--videos", "4", json_file=tmp_path / "probes.json")
+    (share,) = [row["share of a step, %"] for row in rows]
+    assert ratios == {"demo_sce_with_vs_without_probes": pytest.approx(1 / (1 + share / 100))}
+
+
 @pytest.fixture
 def one_video(motion_videos: Path) -> Path:
     return next(iter(sorted(motion_videos.glob("test/*"))))

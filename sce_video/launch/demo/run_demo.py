@@ -19,6 +19,7 @@ from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json, write_text
 from sce_video.runtime.logging import LOGGER, read_metrics, set_up_logging
+from sce_video.train.probes.verdict import verdict
 
 _MARK = "made_by_demo.txt"
 # Task -> metric in the table.
@@ -79,7 +80,7 @@ def run_demo(
     set_up_logging(output_dir)
     metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
     _show(output_dir, metrics, seed=seed, wall_seconds=time.monotonic() - started)
-    write_report([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1])], output_dir / REPORT_FILE)
+    write_report([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1], pretrain)], output_dir / REPORT_FILE)
 
 
 def _empty(output_dir: Path) -> None:
@@ -115,6 +116,9 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
         [title, *(f"{100 * metrics[name][metric]:.1f}" for metric in _METRICS.values())]
         for name, title in (("random", "random initialisation"), ("sce", "SCE"))
     ]
+    learned = verdict(lines)
+    if learned is not None:
+        LOGGER.info("\nIs it learning? %s", learned.sentence)
     LOGGER.info("\n%s", text_table(["held-out videos, 8 motions", "kNN top-1 %", "retrieval R@1 %"], rows))
     LOGGER.info(
         "%.0f s in all, %.0f clips/s, data wait %.0f %%; wrote %s; curves are in %s",

@@ -48,6 +48,7 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
         lines: of `metrics.jsonl`, in order; some have the scalars of probes.
         num_steps: of the whole run; 0: it ended with the last line.
     """
+    lines = [line for line in lines if "loss" in line]  # what others have written may lack it
     step, loss = (int(lines[-1]["step"]), lines[-1]["loss"]) if lines else (0, 0.0)
     if not math.isfinite(loss):
         return Verdict("diverged", f"diverged: the loss is {loss} at step {step}. {_LOWER_LR}", step)
@@ -94,7 +95,7 @@ def _too_early(filled: int | None, loss: float, chance: float) -> Verdict:
 
 
 def _collapse(judged: Sequence[Line]) -> Verdict | None:
-    measured = [line for line in judged if "key_std" in line]
+    measured = [line for line in judged if {"key_std", "key_rank", "embedding_dim"} <= line.keys()]
     streak = list(takewhile(_is_collapsed, reversed(measured)))
     if not streak:
         return None
@@ -150,17 +151,15 @@ def _advice(judged: Sequence[Line], chance: float, otherwise: str) -> str:
 
 
 def _directions(judged: Sequence[Line]) -> str:
-    last = next((line for line in reversed(judged) if "key_rank" in line), None)
+    last = next((line for line in reversed(judged) if {"key_rank", "embedding_dim"} <= line.keys()), None)
     if last is None:
         return ""
-    labelled = next((line for line in reversed(judged) if "online_knn" in line), None)
-    if labelled is not None:
-        shares = f"online kNN {labelled['online_knn']:.0%}, linear {labelled['online_linear']:.0%}"
-        return (
-            f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions; {shares} (chance "
-            f"{labelled['online_chance']:.0%})."
-        )
-    return (
-        f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions. What the features see of a "
-        "video, this does not say."
+    used = f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions"
+    labelled = [line for line in judged if {"online_knn", "online_linear", "online_chance"} <= line.keys()]
+    if not labelled:
+        return f"{used}. What the features see of a video, this does not say."
+    knn, linear, chance = (
+        mean(line[name] for line in labelled[-_LEAST_RECENT:])
+        for name in ("online_knn", "online_linear", "online_chance")
     )
+    return f"{used}; online kNN {knn:.0%}, linear {linear:.0%} (the largest class is {chance:.0%})."

@@ -125,6 +125,25 @@ def test_below_chance_but_no_lower_than_before() -> None:
     assert not found.is_alarm
 
 
+def test_labels_are_part_of_the_sentence() -> None:
+    """The mean of the last three lines."""
+    falling = lines([5.5 - 0.1 * i for i in range(20)])
+    labelled = [
+        {**line, "online_knn": 0.01 * i, "online_linear": 0.02 * i, "online_chance": 0.125}
+        for i, line in enumerate(falling)
+    ]
+    found = verdict(labelled)
+    assert found is not None
+    assert found.sentence.endswith("directions; online kNN 18%, linear 36% (the largest class is 12%).")
+
+
+def test_lines_of_others_may_lack_anything() -> None:
+    whole = [*lines([5.55] * 20), {"step": 300}]
+    for name in ("loss", "key_std", "key_rank", "embedding_dim", "target_entropy"):
+        found = verdict([{key: value for key, value in line.items() if key != name} for line in whole])
+        assert name == "loss" or (found is not None and found.kind == "at chance")
+
+
 def test_without_measurements_there_is_no_verdict() -> None:
     assert verdict([{"step": 9, "loss": 4.0}]) is None
     assert verdict([]) is None
