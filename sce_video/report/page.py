@@ -110,7 +110,7 @@ def _labeled_paths(runs: Sequence[ReportedRun]) -> list[tuple[str, int]]:
 
 def _comparability_warning(runs: Sequence[ReportedRun]) -> Markup:
     """A warning if the runs were not tested on the same videos."""
-    tested = {frozenset((answer.path, answer.label) for answer in run.files.answers) for run in runs}
+    tested = {frozenset((answer.path, answer.label) for answer in run.files.answers) for run in runs} - {frozenset()}
     if len(tested) < 2:
         return Markup()
     return note("These runs were not tested on the same videos: their numbers are not directly comparable.")

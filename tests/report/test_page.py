@@ -226,6 +226,10 @@ def test_runs_on_different_videos_have_a_warning(tmp_path: Path) -> None:
     write_results(other, "finetune", {"finetune_top1": 0.5})
     write_predictions(other, [("run/5.mp4", 1, 1)])
     assert "not tested on the same videos" in parse(page_of(run, reported(other, name="b", task="finetune"))).text
+    trained = tmp_path / "c"
+    trained.mkdir()
+    write_metrics_log(trained)  # and tested nothing
+    assert "not tested on the same videos" not in parse(page_of(run, reported(trained, name="c", task="pretrain"))).text
 
 
 def test_mean_and_deviation_over_splits(tmp_path: Path) -> None:
