@@ -1,5 +1,6 @@
 """How settings are declared: default, allowed values, and the conditions under which a setting is used."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -111,6 +112,21 @@ def flag(default: bool, *conditions: When) -> Setting:
 
 def text(default: str) -> Setting:
     return Setting(default, refused_text)
+
+
+def pattern(default: str, *conditions: When) -> Setting:
+    """A regular expression with one group; "" is none."""
+
+    def refusal(value: str) -> str:
+        if refused := refused_text(value):
+            return refused
+        try:
+            has_one = not value or re.compile(value).groups == 1
+        except (re.error, OverflowError, RecursionError) as error:
+            return f"it must be a regular expression ({error})"
+        return "" if has_one else "it must have one group in parentheses, like session_([0-9]+)"
+
+    return Setting(default, refusal, conditions)
 
 
 def path(default: str, *conditions: When) -> Setting:

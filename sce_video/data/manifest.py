@@ -65,6 +65,7 @@ class Manifest:
 
     `labels` is parallel to `paths` or None; -1 is no label. `origin` is the file or folder that was read, for messages.
     `lines` are the line numbers of the paths, if these are from one file. `class_names` are the known ones, by label.
+    `groups` are what videos have in common besides the class (session, film, uploader), "" for none.
 
     Raises:
         ManifestError: no videos, a label below -1 or of a million or more, a control character in a path or class.
@@ -76,6 +77,7 @@ class Manifest:
     lines: Sequence[int] | None = None
     class_names: Mapping[int, str] | None = None
     label_kind: LabelKind = "stated"
+    groups: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not self.paths:
@@ -110,6 +112,7 @@ class Manifest:
             labels=None if self.labels is None else [self.labels[video] for video in videos],
             origin=origin,
             lines=None if self.lines is None else array("q", (self.lines[video] for video in videos)),
+            groups=None if self.groups is None else PackedTexts(self.groups[video] for video in videos),
         )
 
     def balanced_part(self: AnyManifest, *, share: float, seed: int) -> AnyManifest:

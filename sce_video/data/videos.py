@@ -63,6 +63,7 @@ def videos_from_paths(
     lines: Sequence[int] | None = None,
     class_names: Mapping[int, str] | None = None,
     label_kind: LabelKind = "stated",
+    groups: Sequence[str] | None = None,
 ) -> ListedVideos:
     """List of videos with a file each: `paths` are relative to `root`, or URLs; for the rest see `Manifest`."""
     packed = PackedTexts(paths)
@@ -73,6 +74,7 @@ def videos_from_paths(
         lines=packed_lines(lines),
         class_names=class_names,
         label_kind=label_kind,
+        groups=None if groups is None else PackedTexts(groups),
         storage=_storage_of_files(location(root), packed),
     )
 

@@ -46,6 +46,7 @@ def stored_features(
     local_batch_size: int,
     about: Mapping[str, Any],
     description: str,
+    videos_per_part: int = 0,
 ) -> FeatureRows:
     """Features of the videos 0 .. `num_videos` - 1, extracting only what is not in the folder.
 
@@ -57,15 +58,20 @@ def stored_features(
         local_batch_size: videos in one batch.
         about: everything that the features depend on; saved as JSON.
         description: for the progress bar.
+        videos_per_part: in a file, the work of one rank; 0: 1,024.
     Raises:
         CheckpointError: a part cannot be read or has unexpected content; or see `FeatureExtractor.extract`.
         ManifestError: see there.
     """
     folder = Path(folder)
-    about = {**about, "videos_per_part": _PART_VIDEOS}
+    videos_per_part = videos_per_part or _PART_VIDEOS
+    about = {**about, "videos_per_part": videos_per_part}
     digest = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    starts = range(0, num_videos, _PART_VIDEOS)
-    ranges = {_part_file(folder, start): range(start, min(start + _PART_VIDEOS, num_videos)) for start in starts}
+    starts = range(0, num_videos, videos_per_part)
+    ranges = {
+        folder / f"part_{part:06d}.npz": range(start, min(start + videos_per_part, num_videos))
+        for part, start in enumerate(starts)
+    }
     parts = {file: _Expected(videos, num_features, digest) for file, videos in ranges.items()}
     if is_main_process():
         _clear_stale(folder, about)
@@ -173,10 +179,6 @@ def _merged(known: FeatureRows, retried: FeatureRows) -> FeatureRows:
 
 def _batches(videos: Sequence[int], local_batch_size: int) -> list[Sequence[int]]:
     return [videos[i : i + local_batch_size] for i in range(0, len(videos), local_batch_size)]
-
-
-def _part_file(folder: Path, start: int) -> Path:
-    return folder / f"part_{start // _PART_VIDEOS:06d}.npz"
 
 
 def _clear_stale(folder: Path, about: Mapping[str, Any]) -> None:

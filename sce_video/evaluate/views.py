@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sce_video.clips.decoders import DecodeError, VideoDecoder, Videos
+from sce_video.clips.decoders import DecodeError, VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.frames import ClipSpan, frame_indices, frame_times, strided_positions, uniform_positions
 from sce_video.clips.samplers import evenly_spaced_spans, full_coverage_spans, half_overlapping_spans
 from sce_video.clips.sizes import size_at_short_side
@@ -79,28 +79,36 @@ class ViewsDataset(Dataset[ResizedClips]):
             return torch.cat([self._clips_of(opened, group) for group in groups])
 
     def _clips_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
-        """Clips decoded in one pass over the file, (clips, T, C, h, w)."""
-        protocol, about = self._protocol, opened.metadata
-        stride = protocol.frame_stride
-        positions = partial(strided_positions, frame_stride=stride) if stride else uniform_positions
-        indices = [
-            index
-            for span in spans
-            for index in frame_indices(
-                span,
-                fps=about.fps,
-                num_video_frames=about.num_frames,
-                num_frames=protocol.num_frames,
-                positions=positions,
-            )
-        ]
-        frames = opened.frames_at(frame_times(indices, fps=about.fps))
-        resized = resize_short_side(
-            frames,
-            size_pixels=protocol.resize_pixels or protocol.size_pixels,
-            antialiased=protocol.antialiased_resize,
-        )
-        return resized.unflatten(0, (len(spans), protocol.num_frames))
+        indices = [clip_indices(span, opened.metadata, self._protocol) for span in spans]
+        return decoded_clips(opened, indices, self._protocol)
+
+
+def clip_indices(span: ClipSpan, about: VideoMetadata, protocol: ViewProtocol) -> list[int]:
+    """Indices of the frames of a clip."""
+    stride = protocol.frame_stride
+    return frame_indices(
+        span,
+        fps=about.fps,
+        num_video_frames=about.num_frames,
+        num_frames=protocol.num_frames,
+        positions=partial(strided_positions, frame_stride=stride) if stride else uniform_positions,
+    )
+
+
+def decoded_clips(opened: VideoDecoder, clips: Sequence[Sequence[int]], protocol: ViewProtocol) -> Tensor:
+    """Clips, decoded in one pass over the file and resized, uint8 (clips, T, C, h, w).
+
+    Args:
+        clips: indices of the frames of each.
+    """
+    indices = [index for clip in clips for index in clip]
+    frames = opened.frames_at(frame_times(indices, fps=opened.metadata.fps))
+    resized = resize_short_side(
+        frames,
+        size_pixels=protocol.resize_pixels or protocol.size_pixels,
+        antialiased=protocol.antialiased_resize,
+    )
+    return resized.unflatten(0, (len(clips), protocol.num_frames))
 
 
 def resize_short_side(frames: Tensor, *, size_pixels: int, antialiased: bool = False) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 from sce_video.report.charts import Point, line_chart
 from sce_video.report.class_section import class_section
 from sce_video.report.classes import class_names
+from sce_video.report.examination_section import examination_section
 from sce_video.report.learning_section import learning_section
 from sce_video.report.markup import Markup, element, html, joined, note, section
 from sce_video.report.origin_section import origin_section, weights_of
@@ -26,6 +27,7 @@ _CURVES = {
 _TITLES = {
     "results": "Results",
     "learning": "Is it learning?",
+    "examination": "What the features see",
     "curves": "Curves",
     "classes": "Classes",
     "gallery": "Nearest videos",
@@ -50,6 +52,7 @@ def report_page(
     sections = {
         "results": results_section(runs, summary or {}),
         "learning": learning_section(runs),
+        "examination": examination_section(runs),
         "curves": curves_section(runs),
         "classes": class_section(runs, names),
         "gallery": gallery_section(runs, names, sheet),

@@ -28,7 +28,7 @@ def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> 
     Args:
         summary: `results.json` of several splits, or empty.
     """
-    measured = [run for run in runs if run.files.results]
+    measured = [run for run in runs if run.files.results and "examination" not in run.files.results]
     if not measured:
         return Markup()
     return section(
@@ -36,7 +36,7 @@ def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> 
         "Results",
         _metrics(measured, summary),
         _floors(measured),
-        _failures(measured),
+        failures(measured),
         _published(measured, summary),
     )
 
@@ -118,7 +118,7 @@ def _counts(results: Mapping[str, Any]) -> str:
     return f"{results['num_evaluated']} of {results['num_expected']}"
 
 
-def _failures(runs: Sequence[ReportedRun]) -> Markup:
+def failures(runs: Sequence[ReportedRun]) -> Markup:
     """Videos that are missing from the numbers."""
     parts = []
     for run in runs:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sce_video.errors import UserError, reason_of
+from sce_video.report.examination_record import is_examination
 from sce_video.runtime.logging import logged_metrics
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
@@ -136,6 +137,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "environment": lambda value: isinstance(value, dict) and _are_texts(value),
     "failures": lambda value: isinstance(value, list) and _are_texts(value),
     "weights": lambda value: isinstance(value, str),
+    "examination": is_examination,
 }
 
 

@@ -12,6 +12,7 @@ from fvcore.common.config import CfgNode
 from sce_video.build.training import Work
 from sce_video.config.same_run import config_record
 from sce_video.evaluate.table import EVALUATIONS
+from sce_video.tasks.examine import examine_task
 from sce_video.tasks.extract import extract_task
 from sce_video.tasks.finetune import finetune_task, linear_task
 from sce_video.tasks.floors import floors_task
@@ -34,4 +35,5 @@ TASKS: dict[str, Task] = {
     **dict.fromkeys(EVALUATIONS, on_features_task),
     "extract": extract_task,
     "floors": floors_task,
+    "examine": examine_task,
 }

@@ -72,6 +72,7 @@ RUNS = {
     "extract": "TASK extract",
     "floors": "TASK floors",
     "extract of a folder": "TASK extract DATA.SOURCE folder",
+    "examine": "TASK examine EVAL.NUM_EXAMINED 4",
 }
 
 

@@ -28,6 +28,8 @@ NEEDED = {
     "EVAL.LINEAR_WEIGHT_DECAYS": ["TASK", "linear_features", *MEASURES[2:]],
     "EVAL.LINEAR_HELD_OUT_SHARE": ["TASK", "linear_features", *MEASURES[2:]],
     "EVAL.RETRIEVAL_RANKS": ["TASK", "retrieval", *MEASURES[2:]],
+    "EVAL.NUM_EXAMINED": ["TASK", "examine"],
+    "EVAL.GROUP_PATTERN": ["TASK", "examine"],
     "MODEL.WEIGHTS": ["TASK", "pretrain"],
     "AUG.ERASING_MOST_WEIGHT": ["AUG.BACKGROUND_ERASING", "own"],
     "AUG.WEAK_TEMPORAL_DIFFERENCE_PROBABILITY": ["AUG.VIEW_1_IS_WEAK", "true", "AUG.BLUR_PROBABILITIES", "0,0"],
@@ -52,8 +54,9 @@ NEEDED = {
 FREE_TEXTS = {
     *("DATA.ROOT", "DATA.TRAIN", "DATA.TEST", "DATA.SPLITS_DIR", "EVAL.CHECKPOINT", "EVAL.FEATURES_DIR"),
     *("RUN.OUTPUT_DIR", "DATA.CACHE_DIR", "DATA.FRAMES_PATTERN", "MODEL.WEIGHTS"),
-    *("DATA.IMAGE_ROOT", "DATA.IMAGE_TRAIN"),
+    *("DATA.IMAGE_ROOT", "DATA.IMAGE_TRAIN", "EVAL.GROUP_PATTERN"),
 }
+PATTERNS = {"EVAL.GROUP_PATTERN": "non(sense)"}
 
 
 def all_keys() -> dict[str, Any]:
@@ -151,6 +154,7 @@ BOUNDS = [
     ("EVAL.LINEAR_WEIGHT_DECAYS", ["-1", "0", "1,0"], ["1e-9", "0.1,1"]),
     ("EVAL.LINEAR_HELD_OUT_SHARE", ["0", "1", "-0.1"], ["0.5"]),
     ("EVAL.RETRIEVAL_RANKS", ["1,0"], ["1"]),
+    ("EVAL.NUM_EXAMINED", ["1", "10001"], ["2", "10000"]),
     ("DATA.SPLIT", ["0", "4"], ["1", "2", "3"]),
     ("DATA.IMAGE_SHARE", ["-0.01", "1"], ["0.01", "0.99"]),
     ("CLIP.NUM_GLOBAL_VIEWS", ["0", "1", "101"], ["2", "100"]),
@@ -187,7 +191,7 @@ def test_every_number_is_bounded_on_both_sides(config_file: Write, key: str, sig
 def test_a_text_is_a_path_or_one_of_a_few(config_file: Write, key: str) -> None:
     if key in FREE_TEXTS:
         needed = needed_by(key) or ["TASK", "extract"]
-        load_config(config_file(BASE), [*needed, key, "nonsense"])
+        load_config(config_file(BASE), [*needed, key, PATTERNS.get(key, "nonsense")])
         for harm in ("a\nb", "a\x00", "\x1b[2J", "a\x7f", "a\u2028b", "a" * 5000):
             message = refusal(config_file(BASE), *needed, key, harm)
             assert message.startswith(f"{key} is ")
@@ -501,3 +505,18 @@ def test_keys_that_contradict_each_other(config_file: Write, overrides: list[str
 )
 def test_keys_that_only_seem_to_contradict_each_other(config_file: Write, overrides: list[str]) -> None:
     load_config(config_file(BASE), measured(overrides))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fix"),
+    [
+        ("session", "it must have one group in parentheses"),
+        ("(a)(b)", "it must have one group"),
+        ("(a", "it must be a regular expression (missing ), unterminated subpattern at position 0)"),
+        ("(" * 5000, ""),
+    ],
+)
+def test_a_pattern_has_one_group(config_file: Write, pattern: str, fix: str) -> None:
+    message = refusal(config_file(BASE), "TASK", "examine", "EVAL.GROUP_PATTERN", pattern)
+    assert message.startswith("EVAL.GROUP_PATTERN is ")
+    assert fix in message

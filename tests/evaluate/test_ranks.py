@@ -14,6 +14,7 @@ import torch.multiprocessing as multiprocessing
 from sce_video.config import load_config
 from sce_video.evaluate import feature_files, neighbors
 from sce_video.launch.local import run_task
+from sce_video.tasks import examine
 
 pytestmark = pytest.mark.rounding
 
@@ -22,13 +23,14 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_knn.yaml"
 PART_VIDEOS, BANK_PER_CHUNK = 5, 7
 
 
-TASKS = ("knn", "retrieval", "linear_features", "extract")
+TASKS = ("knn", "retrieval", "linear_features", "extract", "examine")
 
 
 def evaluate(rank: int, num_ranks: int, videos: str, folder: str) -> None:
     """Every task, one after the other in one group."""
     torch.set_num_threads(1)
     feature_files._PART_VIDEOS, neighbors._BANK_PER_CHUNK = PART_VIDEOS, BANK_PER_CHUNK
+    examine._VIDEOS_PER_PART = PART_VIDEOS
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=num_ranks)
     try:
         for task in TASKS:
@@ -98,3 +100,13 @@ def test_every_video_is_extracted_once_on_any_number_of_ranks(on_ranks: list[Pat
     assert len(found[0]) == 23
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
+
+
+def test_an_examination_does_not_depend_on_the_number_of_ranks(on_ranks: list[Path]) -> None:
+    found = []
+    for folder in on_ranks:
+        results = json.loads((folder / "examine" / "results.json").read_text())
+        assert results["num_evaluated"] == 23
+        assert len(list((folder / "examine" / "features" / "examined").glob("part_*.npz"))) == 5
+        found.append((results["metrics"], results["examination"]))
+    assert found[0] == found[1] == found[2]

@@ -11,8 +11,22 @@ from sce_video.errors import ManifestError
 
 PARTS = ("a", "b c", "d, e", "f;g", "7", "v_x_g01", "é", "img.jpg", "300 3", "#h", "x.mp4 y", "take 2.5", "-1", "walk")
 ENDINGS = (".mp4", ".AVI", ".webm", "", "", ".jpg", ".mp4.mp4")
-COLUMNS = ("", "", "", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames")
-HEADERS = ("path label", "path,label", "path\tlabel", "video;frames;label", "label,path", "path,x", "vid,cls", "# note")
+COLUMNS = (
+    *("", "", "", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
+    *("path,group", "path,label,group"),
+)
+HEADERS = (
+    "path label",
+    "path,label",
+    "path\tlabel",
+    "video;frames;label",
+    "label,path",
+    "path,x",
+    "path,group",
+    "path\tlabel\tgroup",
+    "vid,cls",
+    "# note",
+)
 SPICE = (
     *'0123456789,; \t"#\\/.-\r\n\0\x1b\x85\u2028é³\ufeff\udce9',
     *("..", "9" * 5000, "1e9", '""', "://"),

@@ -317,3 +317,47 @@ def test_metrics_of_several_tasks_are_named_by_task(tmp_path: Path) -> None:
         runs.append(reported(tmp_path / name, name=name, task=task))
     rows = rows_of(table(parse(page_of(*runs)), "Metrics"))
     assert [row[0] for row in rows[:2]] == ["linear features mean over classes", "retrieval R@5"]
+
+
+def examined_run(folder: Path, *, name: str = "", frozen: float = 0.97, **more) -> ReportedRun:
+    folder.mkdir(exist_ok=True)
+    quantiles = [frozen - 0.2, frozen - 0.1, frozen, frozen + 0.01, frozen + 0.02]
+    bar = {"title": f"frozen {NASTY}", "mean": frozen, "error": 0.01, "cosine": 0.5, "num_videos": 100}
+    share = {"title": "same group", "share": 0.61, "error": 0.04, "chance": 0.06, "num_videos": 170}
+    examination = {"words": [f"They see {NASTY}."], "bars": [{**bar, "quantiles": quantiles}], "shares": [share]}
+    examination |= more
+    write_results(folder, "examine", {"examine_frozen": frozen}, details={}, examination=examination)
+    return reported(folder, name=name, task="examine")
+
+
+def test_an_examination_has_words_bars_and_tables(tmp_path: Path) -> None:
+    read = parse(page_of(examined_run(tmp_path / "a")))
+    shown = read.one("section", id="examination")
+    assert [item.text for item in shown.one("div", class_="verdict").all("li")] == [f"They see {NASTY}."]
+    assert f"frozen {NASTY}: 0.97." in shown.one("figure", class_="bars").one("svg").one("title").text
+    assert rows_of(table(read, "Similarities")) == [
+        [f"frozen {NASTY}", "0.97 ± 0.01", "0.50000", "100"],
+        ["videos examined", "7 of 8", "", ""],
+    ]
+    assert rows_of(table(read, "Nearest neighbours")) == [["same group", "61.0 ± 4.0", "6.0"]]
+    assert "1 video left out" in shown.text
+    assert "results" not in sections_of(read)  # these have no published numbers
+
+
+def test_several_examinations_side_by_side(tmp_path: Path) -> None:
+    runs = [
+        examined_run(tmp_path / "a", name="random"),
+        examined_run(tmp_path / "b", name="sce", frozen=-0.25, shares=[]),
+        examined_run(tmp_path / "c", name="collapsed", bars=[], shares=[]),
+        retrieval_run(tmp_path / "d", name="r"),
+    ]
+    read = parse(page_of(*runs))
+    shown = read.one("section", id="examination")
+    assert [figure.one("figcaption").text for figure in shown.all("figure", class_="bars")] == ["random", "sce"]
+    assert rows_of(table(read, "Similarities"))[0][1:] == [
+        *("0.97 ± 0.01", "0.50000", "100"),
+        *("-0.25 ± 0.01", "0.50000", "100"),
+        *("-", "-", "-"),
+    ]
+    assert rows_of(table(read, "Nearest neighbours")) == [["same group", "61.0 ± 4.0", "6.0", "-", "-", "-", "-"]]
+    assert "results" in sections_of(read)

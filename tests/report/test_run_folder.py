@@ -79,6 +79,12 @@ DAMAGE = {
     "an error that is none": ("results.json", results_with(standard_errors={"a": "b"}), r"\(standard_errors is "),
     "a class without a number": ("results.json", results_with(class_names={"a": "b"}), r"\(class_names is "),
     "no failures": ("results.json", results_with(failures=7), r"\(failures is 7\)"),
+    "an examination of texts": (
+        "results.json",
+        results_with(examination={"words": [], "bars": [{"title": "x", "mean": "high"}], "shares": []}),
+        r"\(examination is ",
+    ),
+    "an examination without words": ("results.json", results_with(examination={}), r"\(examination is \{\}\)"),
     "an environment of numbers": ("results.json", results_with(environment={"torch": 2}), r"\(environment is "),
     "no finite similarity": (
         "neighbors.csv",

@@ -2,7 +2,7 @@
 
 from sce_video.clips.decoders import DECODERS
 from sce_video.config.sections.bounds import DAY_SECONDS, MOST_PIXELS
-from sce_video.config.sections.task import AFTER_PRETRAINING, PRETRAINING, TRAINING
+from sce_video.config.sections.task import ON_ALL_VIEWS, PRETRAINING, TRAINING
 from sce_video.config.settings import (
     Section,
     When,
@@ -18,6 +18,7 @@ from sce_video.config.settings import (
     when,
     when_above_zero,
 )
+from sce_video.data.sources.list_columns import COLUMNS
 from sce_video.data.sources.lists import SPLIT_MARK
 from sce_video.data.sources.table import SOURCES, sources_where
 
@@ -49,14 +50,10 @@ DATA.ROOT = free(path_or_url(""))
 # like train-{000000..000999}.tar ("shards"), train, unlabeled or train+unlabeled ("stl10", TRAIN only). List files may
 # be URLs. Pretraining uses TRAIN only.
 DATA.TRAIN = path_or_url("", when("DATA.SOURCE", *sources_where(lambda source: source.train != "")))
-DATA.TEST = free(path_or_url("", _TWO_LISTS, AFTER_PRETRAINING))
+DATA.TEST = free(path_or_url("", _TWO_LISTS, ON_ALL_VIEWS))
 # Columns of a list (source "list") whose lines are ambiguous: "path,num_frames,label", "path,label,num_frames",
-# "path,num_frames" (no labels), "path,label", "path".
-DATA.LIST_COLUMNS = choice(
-    "",
-    *("", "path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
-    conditions=[when("DATA.SOURCE", "list")],
-)
+# "path,num_frames" (no labels), "path,label", "path"; "path,group" and "path,label,group" for EVAL.GROUP_PATTERN "".
+DATA.LIST_COLUMNS = choice("", "", *COLUMNS, conditions=[when("DATA.SOURCE", "list")])
 # Folder of the official files (sources "kinetics200", "ucf101", "hmdb51", "ssv2", "diving48", "moments"), and the split
 # to use ("ucf101" and "hmdb51"; "list" if TRAIN or TEST contains {split}).
 DATA.SPLITS_DIR = path("", when("DATA.SOURCE", *sources_where(lambda source: source.has_official_files)))

@@ -5,7 +5,12 @@ from typing import NamedTuple
 from sce_video.data.sources.list_lines import has_suffix, label_number
 from sce_video.errors import ManifestError
 
-PATH, LABEL, NUM_FRAMES = "path", "label", "num_frames"
+PATH, LABEL, NUM_FRAMES, GROUP = "path", "label", "num_frames", "group"
+# Values of DATA.LIST_COLUMNS, besides "" for those that the lines have.
+COLUMNS = (
+    *("path", "path,label", "path,num_frames", "path,num_frames,label", "path,label,num_frames"),
+    *("path,group", "path,label,group"),
+)
 
 # Words of headers, in lower case and with _ for blanks; a header of one word is one of _PATH_WORDS.
 _PATH_WORDS = {"path", "paths", "file", "filename", "file_name", "filepath", "file_path", "video_path", "video_name"}
@@ -20,24 +25,20 @@ _KINETICS_WORDS = {"youtube_id", "time_start", "time_end"}
 
 
 class Header(NamedTuple):
-    """Header of a table: its delimiter (tab, `,` or `;`), and the columns of path and label (None: no labels)."""
+    """Header of a table: its delimiter (tab, `,` or `;`), and the columns of path, label and group (None: none)."""
 
     delimiter: str
     num_columns: int
     path: int
     label: int | None
+    group: int | None
 
 
 def configured_columns(key: str) -> tuple[str, ...]:
     """DATA.LIST_COLUMNS, such as `path,num_frames,label`, as a tuple; raises ManifestError for unknown columns."""
     columns = tuple(word.strip() for word in key.split(",")) if key.strip() else ()
-    if columns and (
-        columns[0] != PATH or not {PATH, LABEL, NUM_FRAMES} >= set(columns) or len(set(columns)) < len(columns)
-    ):
-        raise ManifestError(
-            f"DATA.LIST_COLUMNS is {key!r}; it must be one of "
-            "path  path,label  path,num_frames  path,num_frames,label  path,label,num_frames"
-        )
+    if columns and ",".join(columns) not in COLUMNS:
+        raise ManifestError(f"DATA.LIST_COLUMNS is {key!r}; it must be one of {'  '.join(COLUMNS)}")
     return columns
 
 
@@ -68,18 +69,20 @@ def _table_header(fields: list[str], delimiter: str, file: object) -> Header | N
         index for index, word in enumerate(words) if word in _ID_WORDS
     ]
     labels = [index for index, word in enumerate(words) if word in _LABEL_WORDS]
-    is_known = bool(labels) or any(word in _FRAMES_WORDS | _PATH_WORDS for word in words)
+    is_known = bool(labels) or any(word in _FRAMES_WORDS | _PATH_WORDS | {GROUP} for word in words)
     if not paths or not is_known or any(has_suffix(field) or label_number(field) is not None for field in words):
         return None
     for indices, name in ((paths, PATH), (labels, LABEL)):
         if len(indices) > 1:
             both = f"{words[indices[0]]!r} and {words[indices[1]]!r}"
             raise ManifestError(f"{file}: the columns {both} of its header may both be the {name}; keep one of them")
-    return Header(delimiter, len(fields), paths[0], labels[0] if labels else None)
+    group = words.index(GROUP) if GROUP in words else None
+    return Header(delimiter, len(fields), paths[0], labels[0] if labels else None, group)
 
 
 def _meaning(word: str) -> str:
-    return LABEL if word in _LABEL_WORDS else NUM_FRAMES if word in _FRAMES_WORDS else ""
+    known = {**dict.fromkeys(_LABEL_WORDS, LABEL), **dict.fromkeys(_FRAMES_WORDS, NUM_FRAMES), GROUP: GROUP}
+    return known.get(word, "")
 
 
 def _word(field: str) -> str:

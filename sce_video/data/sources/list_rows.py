@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from sce_video.data.manifest import quoted
-from sce_video.data.sources.list_columns import LABEL, NUM_FRAMES, PATH, Header, find_header
+from sce_video.data.sources.list_columns import GROUP, LABEL, NUM_FRAMES, PATH, Header, find_header
 from sce_video.data.sources.list_lines import Line, label_number, parse_line, split_from_right, split_rest
 from sce_video.data.sources.text import stripped_lines
 from sce_video.data.sources.tree import VIDEO_SUFFIXES
@@ -23,7 +23,7 @@ _MOST_DIGITS = 10
 
 @dataclass
 class Rows:
-    """Parallel lists of paths, labels as written (None: no label) and line numbers.
+    """Parallel lists of paths, labels as written (None: no label), line numbers, and groups if the list has any.
 
     `unsplit` are the rows of which `paths` has the whole line: what in it is the label depends on the other lines.
     """
@@ -32,6 +32,7 @@ class Rows:
     paths: list[str] = field(default_factory=list)
     labels: list[int | str | None] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
+    groups: list[str] = field(default_factory=list)
     unsplit: list[int] = field(default_factory=list)
     comments: list[int] = field(default_factory=list)
 
@@ -104,16 +105,23 @@ def _read_table(rows: Rows, lines: Iterable[tuple[int, str]], header: Header) ->
             )
         label = "" if header.label is None else fields[header.label].strip()
         rows.add(number, fields[header.path].strip(), _number_or_text(label))
+        if header.group is not None:
+            rows.groups.append(fields[header.group].strip())
 
 
 def _read_prepared(rows: Rows, text: str) -> None:
-    for number, row in enumerate(text.split("\n")[1:], start=2):
+    header, *lines = text.split("\n")
+    names = header.rstrip("\r").split("\t")
+    group = names.index(GROUP) if GROUP in names else None
+    for number, row in enumerate(lines, start=2):
         if not row.strip():
             continue
         path, label, *_ = [*row.split("\t", 2), ""]
         if not path or "\t" not in row:
             raise ManifestError(f"{rows.file}, line {number}: {quoted(row)}; `path<tab>label` was expected")
         rows.add(number, path, _number_or_text(label.strip()))
+        if group is not None:
+            rows.groups.append("".join(row.split("\t")[group : group + 1]).strip())
 
 
 def _split_by_columns(rows: Rows, columns: tuple[str, ...]) -> None:
@@ -133,6 +141,8 @@ def _split_by_columns(rows: Rows, columns: tuple[str, ...]) -> None:
                 f"columns are {','.join(columns)}",
             )
         rows.paths[row], rows.labels[row] = path, _number_or_text(values.get(LABEL, ""))
+        if GROUP in columns:
+            rows.groups.append(values[GROUP].strip('"'))
 
 
 def _split_alike(rows: Rows) -> None:

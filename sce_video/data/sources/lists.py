@@ -52,6 +52,7 @@ def read_list(
         lines=rows.lines,
         class_names=labels.names,
         label_kind="guessed" if is_guessed and labels.kind == "stated" else labels.kind,
+        groups=rows.groups or None,
     )
 
 

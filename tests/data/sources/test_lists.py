@@ -172,6 +172,27 @@ def test_configured_columns(
 
 
 @pytest.mark.parametrize(
+    ("columns", "text", "labels"),
+    [
+        ("", "path,label,group\na.mp4,1,night\nb.mp4,0,\n", [1, 0]),
+        ("", "video;group;label\na;night;1\nb;;0\n", [1, 0]),
+        ("", "group,video\nnight,a\n,b\n", None),
+        ("", "path\tlabel\tfps\tgroup\na.mp4\t1\t25\tnight\n\nb.mp4\t0\t25\n", [1, 0]),
+        ("", 'path group\nfolder 7 night\nb ""\n', None),
+        ("path,label,group", 'a.mp4 1 night\nb.mp4,0,""\n', [1, 0]),
+    ],
+)
+def test_groups(write: Write, tmp_path: Path, columns: str, text: str, labels: list[int] | None) -> None:
+    manifest = read_list(write("list.txt", text), tmp_path, columns=columns)
+    assert list(manifest.groups or []) == ["night", ""]
+    assert listed(manifest.labels) == labels
+    assert list(manifest.part([1], origin="part").groups or []) == [""]
+    assert read_list(write("list.txt", "a.mp4 1\n"), tmp_path).groups is None
+    by_columns = read_list(write("list.txt", "a.mp4 7\nfolder 8,9\n"), tmp_path, columns="path,group")
+    assert list(zip(by_columns.paths, by_columns.groups or [], strict=True)) == [("a.mp4", "7"), ("folder 8", "9")]
+
+
+@pytest.mark.parametrize(
     ("columns", "text", "message"),
     [
         ("label,path", "a.mp4 3\n", "DATA.LIST_COLUMNS is 'label,path'; it must be one of path "),

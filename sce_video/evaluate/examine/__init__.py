@@ -1,0 +1,1 @@
+"""What the features of a backbone see: similarity to changed clips, and what nearest neighbours have in common."""

@@ -1,0 +1,115 @@
+"""Examination of networks whose answers are known, on clips of noise."""
+
+import json
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sce_video.augment.apply import plain_view
+from sce_video.errors import ManifestError
+from sce_video.evaluate.examine.changes import WithThumbnails, changed_clips
+from sce_video.evaluate.examine.examination import Examination, examine
+from sce_video.evaluate.features import FeatureRows, concatenated
+from tests.evaluate.examine.backbones import Constant, LastMinusFirst, Luma, MeanFrame, Profile
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def noise(video: int, *, num_frames: int = 6, is_static: bool = False) -> Tensor:
+    """Two clips of a video: uint8 (T, 3, 16, 16)."""
+    generator = torch.Generator().manual_seed(video)
+    clips = torch.randint(256, (2, num_frames, 3, 16, 16), dtype=torch.uint8, generator=generator)
+    return clips[:, :1].expand_as(clips) if is_static else clips
+
+
+def examined(backbone: nn.Module, videos: list[Tensor], **more) -> Examination:
+    """Of each video the second clip is "another clip"."""
+    rows = []
+    for video, (clip, other) in enumerate(videos):
+        views = plain_view(changed_clips(torch.stack([clip, clip, other])), mean=HALF, std=HALF)
+        features = WithThumbnails(backbone)(views)
+        rows.append(FeatureRows(features, torch.full((len(features),), video), []))
+    groups, labels = more.pop("groups", None), more.pop("labels", None)
+    return examine(concatenated(rows), num_frames=len(videos[0][0]), groups=groups, labels=labels)
+
+
+MOVING = [noise(video) for video in range(8)]
+STATIC = [noise(video, is_static=True) for video in range(8)]
+
+
+def test_a_network_that_averages_frames_does_not_see_their_order() -> None:
+    bars = examined(MeanFrame(), MOVING).similarities.bars
+    assert bars["shuffled"].mean == pytest.approx(1)
+    assert bars["reversed"].mean == pytest.approx(1)
+    assert bars["frozen"].mean < 0.7  # one of six frames of noise
+    assert bars["other_clip"].mean == pytest.approx(0, abs=0.1)
+
+
+def test_of_a_video_without_movement_nothing_can_be_changed_in_time() -> None:
+    bars = examined(MeanFrame(), STATIC).similarities.bars
+    for name in ("frozen", "shuffled", "reversed"):
+        assert bars[name].mean == pytest.approx(1)
+    assert bars["mirrored"].mean < 0.2
+
+
+def test_a_network_of_differences_sees_the_direction_of_time() -> None:
+    found = examined(LastMinusFirst(), MOVING)
+    assert found.similarities.bars["reversed"].cosine == pytest.approx(-1)
+    assert found.similarities.bars["frozen"].cosine == pytest.approx(0.5)  # half of the distance to a zero vector
+    assert "the direction of time is seen" in "\n".join(found.words)
+
+
+def test_networks_that_do_not_see_colour_or_sides() -> None:
+    of_luma, of_profile = examined(Luma(), MOVING).similarities.bars, examined(Profile(), MOVING).similarities.bars
+    assert of_luma["gray"].mean == pytest.approx(1, abs=1e-4)  # gray levels are rounded
+    assert of_luma["mirrored"].mean == pytest.approx(0, abs=0.1)
+    assert of_profile["mirrored"].mean == pytest.approx(1)
+    assert of_profile["gray"].mean < 0.9
+
+
+def test_a_collapsed_network_has_no_bars_and_is_at_chance() -> None:
+    found = examined(Constant(), MOVING, groups=list("aabbccdd"))
+    assert found.similarities.bars == {}
+    assert found.shares["same_group"].share == pytest.approx(1 / 7)
+    assert set(found.metrics()) == {"examine_same_group"}
+
+
+def test_clips_of_one_frame_have_no_rows_of_movement() -> None:
+    found = examined(MeanFrame(), [noise(video, num_frames=1) for video in range(4)])
+    assert set(found.similarities.bars) == {"mirrored", "gray", "cropped", "other_clip", "other_videos"}
+    assert found.words[0].startswith("Clips have one frame")
+
+
+def test_neighbours_by_group_and_class_of_the_videos_that_could_be_decoded() -> None:
+    """Videos 0 and 1, and 3 and 4, share a background; 2 could not be decoded."""
+    backgrounds = [noise(90, is_static=True)] * 2 + [noise(91, is_static=True)] * 2
+    clips = [(3 * (back // 4) + noise(video) // 4) for video, back in enumerate(backgrounds)]
+    rows = []
+    for video, (clip, _) in zip((0, 1, 3, 4), clips, strict=True):
+        features = WithThumbnails(MeanFrame())(
+            plain_view(changed_clips(clip.expand(2, -1, -1, -1, -1)), mean=HALF, std=HALF)
+        )
+        rows.append(FeatureRows(features, torch.full((len(features),), video), []))
+    found = examine(concatenated(rows), num_frames=6, groups=["a", "a", "unused", "b", "b"], labels=[0, 1, 7, 0, 1])
+    assert (found.shares["same_group"].share, found.shares["same_class"].share) == (1, 0)
+    assert found.shares["same_group"].chance == pytest.approx(1 / 3)
+    assert "other_clip" not in found.similarities.bars
+    assert found.num_duplicates == 0
+
+
+def test_copies_do_not_count() -> None:
+    found = examined(MeanFrame(), [*MOVING[:3], MOVING[0]], groups=list("abca"))
+    assert found.num_duplicates == 2
+    assert "same_group" not in found.shares
+    with pytest.raises(ManifestError, match="at least two videos"):
+        examined(MeanFrame(), [MOVING[0], MOVING[0]])
+
+
+def test_the_record_is_json_with_a_title_for_each_number() -> None:
+    found = examined(MeanFrame(), MOVING, groups=list("aabbccdd"), labels=[0, 1] * 4)
+    record = json.loads(json.dumps(found.record()))
+    assert [bar["name"] for bar in record["bars"]] == list(found.similarities.bars)
+    assert all(each["title"] for each in record["bars"] + record["shares"])
+    assert found.metrics().keys() == found.standard_errors().keys()
+    assert found.chance().keys() < found.metrics().keys()

@@ -1,0 +1,95 @@
+"""Sentences on numbers made by hand."""
+
+import pytest
+
+from sce_video.evaluate.examine.neighbors import Share
+from sce_video.evaluate.examine.similarity import Bar, Similarities
+from sce_video.evaluate.examine.words import in_words, movement_in_words
+
+
+def similarities_of(cosine_of_others: float = 0.3, **means: float) -> Similarities:
+    usual = {
+        "frozen": 0.7,
+        "shuffled": 0.7,
+        "reversed": 0.7,
+        "other_speed": 0.7,
+        "mirrored": 0.7,
+        "gray": 0.7,
+        "cropped": 0.7,
+        "other_clip": 0.7,
+        "other_videos": 0.0,
+    }
+    bars = {name: Bar(mean, mean, 0.01, (mean,) * 5, 100) for name, mean in {**usual, **means}.items() if mean > -9}
+    return Similarities(bars, cosine_of_others)
+
+
+def said(found: Similarities, **shares: Share) -> str:
+    return "\n".join(in_words(found, shares))
+
+
+@pytest.mark.parametrize(
+    ("means", "sentence"),
+    [
+        ({"frozen": 0.97}, "A frozen clip is as near as the moving one (0.97 from 0, another video, to 1, the same): "),
+        ({"frozen": 0.97}, "these features see what is there, not what happens"),
+        ({"frozen": 0.6}, "A frozen clip is near the moving one (0.60"),
+        ({"frozen": 0.2}, "these features see what happens"),
+        ({"frozen": 0.6, "reversed": 0.95}, "A clip played backwards is as near as the clip itself (0.95)"),
+        ({"frozen": 0.6, "reversed": 0.95, "shuffled": 0.93}, "(0.93, 0.95): the order of frames is not seen"),
+        (
+            {"frozen": 0.3, "reversed": 0.1},
+            "A clip played backwards is far from it (0.10): the direction of time is seen.",
+        ),
+        ({"frozen": 0.6, "reversed": 0.6}, "the direction of time is seen a little"),
+        ({"other_clip": 0.95}, "see what lasts through a video"),
+        ({"other_clip": 0.1}, "hardly nearer than other videos (0.10)"),
+        ({"other_clip": -10}, "No video is long enough for two clips."),
+        (
+            {"mirrored": 0.99},
+            "left and right are not told apart. If they differ in your classes, pretrain with AUG.FLIP",
+        ),
+        ({"gray": 0.3}, "these features see colour"),
+        ({"cropped": 0.3}, "see where things are"),
+        ({"cosine_of_others": 0.9987}, "a cosine of 0.99870: the scale magnifies"),
+        ({"frozen": -10}, "Clips have one frame: nothing can be said of movement."),
+    ],
+)
+def test_similarities_in_words(means: dict[str, float], sentence: str) -> None:
+    assert sentence in said(similarities_of(**means))
+    assert sentence not in said(similarities_of(frozen=0.55, reversed=0.4, other_clip=0.5, cosine_of_others=0.2))
+
+
+def test_what_is_not_seen_of_movement_is_said_once() -> None:
+    words = said(similarities_of(frozen=0.97, reversed=0.99, shuffled=0.99))
+    assert "backwards" not in words
+    assert "Shuffled" not in words
+
+
+def test_a_collapsed_network_has_nothing_else_to_say() -> None:
+    (only,) = in_words(Similarities({}, 1.0), {"same_group": Share(0.5, 0.1, 0.05, 100)})
+    assert "the network has collapsed" in only
+
+
+def test_groups_in_words() -> None:
+    room = said(similarities_of(), same_group=Share(0.61, 0.06, 0.04, 170))
+    assert (
+        "61 % of the nearest neighbours are of the same group (by chance 6 %): these features see what a group" in room
+    )
+    chance = said(similarities_of(), same_group=Share(0.08, 0.06, 0.02, 170))
+    assert "8 % of the nearest neighbours are of the same group, no more than by chance (6 %)." in chance
+
+
+def test_classes_in_words() -> None:
+    seen, unseen = Share(0.42, 0.05, 0.03, 200), Share(0.07, 0.05, 0.02, 200)
+    assert "42 % of the nearest neighbours are of the same class (by chance 5 %).\n" in said(
+        similarities_of(gray=0.1), same_class=seen
+    )
+    words = said(similarities_of(), same_class=seen, same_class_of_other_groups=unseen)
+    assert "in other groups 7 % (by chance 5 %): beyond the group there is no clear sign of the class." in words
+    words = said(similarities_of(), same_class=seen, same_class_of_other_groups=seen)
+    assert "; of those in other groups 42 % (by chance 5 %).\n" in words
+
+
+def test_movement_in_a_few_words() -> None:
+    assert movement_in_words(0.95) == "these features see what is there, not what happens"
+    assert len({movement_in_words(value) for value in (0.95, 0.7, 0.2)}) == 3
