@@ -9,7 +9,8 @@ from sce_video.cli.init_config.facts import Facts, Machine
 _MOST_QUEUE_STEPS = 64  # as in the paper: 65,536 keys, 2 x 512 of them new in each step
 # Optimiser steps of a whole run: several times the demo's, or some nights of a GPU.
 _STEPS_ON_CPU, _STEPS_ON_GPU = 2000, 20_000
-_EPOCHS_ON_CPU, _EPOCHS_ON_GPU = (10, 200), (20, 400)
+_EPOCHS_ON_CPU, _EPOCHS_ON_GPU = (2, 400), (20, 400)
+_FEWEST_EPOCHS_WITH_WARMUP = 5
 _MOST_CPU_BATCH, _MOST_GPU_BATCH = 32, 256
 _ADAMW_PEAK = 0.002
 
@@ -36,7 +37,9 @@ def choose_epochs(steps_per_epoch: int, machine: Machine) -> Choice:
         (_STEPS_ON_CPU, _EPOCHS_ON_CPU) if machine.gpu_gib is None else (_STEPS_ON_GPU, _EPOCHS_ON_GPU)
     )
     epochs = min(max(round(wanted / steps_per_epoch), least), most)
-    return Choice("TRAIN.NUM_EPOCHS", epochs, f"{epochs * steps_per_epoch:,} steps in all; a few hundred teach little")
+    num_steps = epochs * steps_per_epoch
+    why = f"{num_steps:,} steps in all; about {wanted:,} are wanted, in {least} to {most} epochs"
+    return Choice("TRAIN.NUM_EPOCHS", epochs, why)
 
 
 def choose_method(facts: Facts, batch: int, num_steps: int) -> list[Choice]:
@@ -51,10 +54,11 @@ def _queue(facts: Facts, batch: int) -> list[Choice]:
         chance = f"the others of the batch instead; the loss of chance is log({batch}) = {math.log(batch):.2f}"
         return [Choice("METHOD.QUEUE_LENGTH", 0, why), Choice("METHOD.IN_BATCH_KEYS", True, chance)]
     num_steps, num_epochs = length // keys_per_step, length / (2 * facts.num_usable)
-    why = (
-        f"keys of the last {num_steps} steps, at most {num_epochs:.2g} epochs old: in a longer queue a {facts.noun} "
-        f"meets its own old keys. The loss of chance is log(1 + {length}) = {math.log(1 + length):.2f}"
-    )
+    limit = f"in a longer queue a {facts.noun} meets its own old keys"
+    if num_steps == _MOST_QUEUE_STEPS:
+        limit = "as many steps as in the paper"
+    chance = f"the loss of chance is log(1 + {length}) = {math.log(1 + length):.2f}"
+    why = f"keys of the last {num_steps} steps, at most {num_epochs:.2g} epochs old: {limit}; {chance}"
     return [Choice("METHOD.QUEUE_LENGTH", length, why)]
 
 
@@ -66,13 +70,13 @@ def _ema_momentum(num_steps: int) -> Choice:
 
 
 def choose_optimiser(batch: int, epochs: int) -> list[Choice]:
-    warmup = max(1, round(epochs / 20)) if epochs > 1 else 0
+    warmup = max(1, round(epochs / 20)) if epochs >= _FEWEST_EPOCHS_WITH_WARMUP else 0
     peak = min(0.016 * batch / 256, _ADAMW_PEAK)
     base = float(f"{peak * 256 / batch:.3g}")
     return [
         Choice("OPTIM.NAME", "adamw", "LARS, the paper's, is for large batches"),
         Choice("OPTIM.BASE_LR", base, f"times {batch} / 256: {base * batch / 256:.3g}. Halve it if the loss jumps"),
-        Choice("OPTIM.WARMUP_EPOCHS", warmup, "a twentieth of the epochs"),
+        Choice("OPTIM.WARMUP_EPOCHS", warmup, "a twentieth of the epochs" if warmup else "one of so few would be long"),
         Choice("OPTIM.WEIGHT_DECAY", 1e-4),
     ]
 

@@ -5,23 +5,26 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from sce_video.cli.init_config.groups import file_prefix, find_groups
+from sce_video.cli.init_config.groups import DIVISIONS, find_groups, group_of
 from sce_video.cli.init_config.look import Sample, Seen
 
 
 @pytest.mark.parametrize(
-    ("path", "prefix"),
+    ("path", "name", "whole"),
     [
-        ("a/s1_p2_t03.mp4", "a/s1_p2"),
-        ("v_ApplyEyeMakeup_g01_c02.avi", "v_ApplyEyeMakeup_g01"),
-        ("session-3 take 12.mp4", "session-3 take"),
-        ("walk/0001.mp4", ""),
-        ("IMG_1234.MOV", "IMG"),
-        ("noon.mp4", ""),
+        ("a/s1_p2_t03.mp4", "s1_p2", "a/s1_p2"),
+        ("v_ApplyEyeMakeup_g01_c02.avi", "v_ApplyEyeMakeup_g01", "v_ApplyEyeMakeup_g01"),
+        ("session-3 take 12.mp4", "session-3 take", "session-3 take"),
+        ("walk/0001.mp4", "", "walk/"),
+        ("walk/IMG_1234.MOV", "IMG", "walk/IMG"),
+        ("run/clip7", "", "run/"),  # a folder of frames
+        ("noon.mp4", "", ""),
+        ("a/noon.mp4", "", ""),
     ],
 )
-def test_the_name_without_its_last_number(path: str, prefix: str) -> None:
-    assert file_prefix(path) == prefix
+def test_names_and_paths_without_the_last_number(path: str, name: str, whole: str) -> None:
+    assert group_of(path, DIVISIONS["the beginning of the file name"]) == name
+    assert group_of(path, DIVISIONS["the beginning of the path"]) == whole
 
 
 def sample_with_levels(levels: Sequence[float]) -> Sample:
@@ -36,7 +39,7 @@ PATHS = [f"nod/room{room}_{take}.mp4" for room in range(4) for take in range(5)]
 def test_rooms_by_file_names() -> None:
     groups = find_groups(PATHS, sample_with_levels([50 * room + 2 * take for room in range(4) for take in range(5)]))
     assert groups is not None
-    assert (groups.words, groups.num_groups, groups.example) == ("the beginning of the file name", 4, "nod/room0")
+    assert (groups.words, groups.num_groups, groups.example) == ("the beginning of the file name", 4, "room0")
     assert groups.within < 9 < 40 < groups.between
     assert groups.look_alike
 
@@ -44,6 +47,18 @@ def test_rooms_by_file_names() -> None:
 def test_names_whose_groups_do_not_look_alike_are_no_sessions() -> None:
     assert find_groups(PATHS, sample_with_levels([50 * take + room for room in range(4) for take in range(5)])) is None
     assert find_groups(["a.mp4", "b.mp4"], sample_with_levels([1.0, 2.0])) is None
+
+
+def test_a_room_with_two_classes_is_one_group() -> None:
+    paths = [f"{name}/room{room}_{take}.mp4" for name in ("nod", "wave") for room in range(4) for take in range(5)]
+    levels = [50 * room + 2 * take for _ in range(2) for room in range(4) for take in range(5)]
+    groups = find_groups(paths, sample_with_levels(levels))
+    assert groups is not None
+    assert (groups.num_groups, groups.example) == (4, "room0")
+    # Other rooms under the same names in the second folder.
+    apart = find_groups(paths, sample_with_levels([*levels[:20], *(240 - level for level in levels[20:])]))
+    assert apart is not None
+    assert (apart.num_groups, apart.example) == (8, "nod/room0")
 
 
 def test_folders_of_days() -> None:

@@ -40,7 +40,7 @@ def test_questions_quote_what_was_seen() -> None:
         "Which videos are for testing",
     ]
     assert "in 90% of the videos the camera stands still" in questions[2]
-    rooms = Groups("the folder", "room3", 12, 8.6, 51.2)
+    rooms = Groups("the folder", "^(.*)/", "room3", 12, 8.6, 51.2)
     changed = replace(GESTURES, groups=rooms, sided_names=["turn_left"], still_share=0.1)
     others = " ".join(what_is_not_known(changed, layout("a.mp4"), settings))
     for words in (
