@@ -25,9 +25,10 @@ from sce_video.errors import CheckpointError, ConfigError, ManifestError, NonFin
 from sce_video.launch.local import run_task
 from sce_video.runtime.checkpoints import CheckpointFolder, load_checkpoint
 from sce_video.runtime.logging import logged_metrics
+from sce_video.runtime.progress import progress_bar
 from sce_video.runtime.seeds import seed_everything
 from sce_video.tasks.pretrain import build_pretrain_run
-from sce_video.train.loop import Run, train
+from sce_video.train.loop import Run, _show, train
 from sce_video.train.plan import Rates
 from sce_video.train.resume import resume
 
@@ -120,6 +121,15 @@ def test_probes_change_no_number(undisturbed: Path, motion_videos: Path, tmp_pat
     measured = second.keys() - first.keys()
     assert {"key_rank", "loss_mismatched", "gradient_norm", "queue_age_steps"} <= measured
     assert second["loss_chance"] == pytest.approx(math.log(1 + 40))
+
+
+def test_the_bar_shows_an_alarm_first() -> None:
+    scalars = {"loss": 7.5, "clips_per_second": 46.78, "data_wait_share": 0.25}
+    with progress_bar(total=2, description="pretrain", unit="step") as bar:
+        _show(bar, scalars, "")
+        assert bar.postfix == "loss 7.500, 46.8 clips/s, wait 25%"
+        _show(bar, scalars, "above chance")
+        assert bar.postfix == "ABOVE CHANCE, loss 7.500, 46.8 clips/s, wait 25%"
 
 
 @pytest.fixture
