@@ -34,12 +34,15 @@ def test_a_folder_of_videos(
     ):
         assert fact in words
         assert fact in comment
-    assert "DATA.TRAIN train DATA.TEST test CLIP.SECONDS 2.0 CLIP.NUM_FRAMES 8 MODEL.BACKBONE r2plus1d_mini" in words
-    assert f"python tools/run_net.py --cfg {config}" in shown.out
-    assert f"python tools/run_net.py --cfg {config}" in text
-    (knn,) = (line for line in shown.out.splitlines() if "configs/folder_knn.yaml" in line)
-    _, _, _, file, *overrides = shlex.split(knn)
-    assert load_config(file, overrides).EVAL.CHECKPOINT == "runs/mine"
+    run = f"python tools/run_net.py --cfg {config}"
+    assert run in shown.out
+    assert run in text
+    for name in ("examine", "knn", "extract"):  # on the same videos and views
+        (command,) = (line for line in shown.out.splitlines() if f"configs/folder_{name}.yaml" in line)
+        _, _, _, file, *overrides = shlex.split(command)
+        evaluation = load_config(file, overrides)
+        assert ("runs/mine", str(videos)) == (evaluation.EVAL.CHECKPOINT, evaluation.DATA.ROOT)
+        assert (2.0, "test" if name == "knn" else "") == (evaluation.CLIP.SECONDS, evaluation.DATA.TEST)
     assert "real step" in comment
     cfg = load_config(config)
     assert (str(videos), "train", 0.12) == (cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.MAX_FAILED_SHARE)

@@ -11,8 +11,11 @@ from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.timing import StepTime
 
 _RUN = "python tools/run_net.py --cfg"
-# Settings of a run that its evaluation needs too, where they are not the defaults.
-_OF_EVALUATION = ("MODEL.BACKBONE", "MODEL.REPRESENTATION", "MODEL.SMALL_INPUT_STEM", "AUG.ANTIALIASED_RESIZE")
+# Settings of a run that its evaluations need too.
+_OF_EVALUATION = (
+    *("DATA.SOURCE", "DATA.ROOT", "DATA.TRAIN", "CLIP.SECONDS", "CLIP.NUM_FRAMES"),
+    *("MODEL.BACKBONE", "MODEL.REPRESENTATION", "MODEL.SMALL_INPUT_STEM", "AUG.ANTIALIASED_RESIZE"),
+)
 _FAILURES_NAMED, _CLASSES_NAMED = 5, 4
 _FAILURE_WIDTH = 98
 _MOSTLY_STILL = 0.5
@@ -33,7 +36,7 @@ def what_was_seen(facts: Facts, layout: Layout) -> list[str]:
     if facts.class_names:
         named = ", ".join(facts.class_names[:_CLASSES_NAMED]) + ", ..." * (len(facts.class_names) > _CLASSES_NAMED)
         es = "es" * (len(facts.class_names) > 1)
-        lines.append(f"{len(facts.class_names)} class{es} by folder or label: {named} (pretraining does not use them)")
+        lines.append(f"{len(facts.class_names)} class{es} by folder or label: {named} (used to measure, not to train)")
     if facts.failures:
         lines += _failures(facts, tried)
     return [*lines, *layout.notes]
@@ -128,21 +131,23 @@ def in_time(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def commands(layout: Layout, settings: Mapping[str, Any], config: Path) -> dict[str, str]:
-    """Title -> command: pretraining; then kNN, if there are test videos, or else features, of the same views."""
+def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: Path) -> dict[str, str]:
+    """Title -> command of each step: pretraining, then evaluations of the same views."""
     found = {"Pretrain:": f"{_RUN} {shlex.quote(str(config))}"}
-    wanted = {"EVAL.CHECKPOINT": settings["RUN.OUTPUT_DIR"]}
-    wanted |= {key: settings[key] for key in ("DATA.SOURCE", "DATA.ROOT", "DATA.TRAIN") if key in settings}
+    if not facts.is_image:
+        groups = {"EVAL.GROUP_PATTERN": facts.groups.pattern} if facts.groups else {}
+        found["What do the features see (docs/examine.md)?"] = _evaluation("examine", settings, groups)
     if layout.test:
-        wanted["DATA.TEST"] = layout.test
-    wanted |= {key: settings[key] for key in ("CLIP.SECONDS", "CLIP.NUM_FRAMES")}
-    wanted |= {key: value for key, value in settings.items() if key in _OF_EVALUATION}
-    wanted["EVAL.SIZE_PIXELS"] = settings["CLIP.SIZE_PIXELS"]
-    name, title = ("knn", "kNN") if layout.test else ("extract", "Features for other programs")
-    wanted["RUN.OUTPUT_DIR"] = f"{settings['RUN.OUTPUT_DIR']}_{name}"
-    words = " ".join(map(shlex.quote, overrides_of(wanted)))
-    found[f"{title} of the same views:"] = f"{_RUN} configs/folder_{name}.yaml {words}"
+        found["kNN:"] = _evaluation("knn", settings, {"DATA.TEST": layout.test})
+    found["Features for other programs:"] = _evaluation("extract", settings, {})
     return found
+
+
+def _evaluation(name: str, settings: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+    wanted = {"EVAL.CHECKPOINT": settings["RUN.OUTPUT_DIR"], "RUN.OUTPUT_DIR": f"{settings['RUN.OUTPUT_DIR']}_{name}"}
+    wanted |= {key: settings[key] for key in _OF_EVALUATION if key in settings}
+    wanted |= {"EVAL.SIZE_PIXELS": settings["CLIP.SIZE_PIXELS"], **more}
+    return f"{_RUN} configs/folder_{name}.yaml {' '.join(map(shlex.quote, overrides_of(wanted)))}"
 
 
 def _spread(spread: Spread) -> str:

@@ -113,7 +113,7 @@ def _text(
     opening = opening_text(
         title,
         {
-            "Command": [commands(layout, settings, output)["Pretrain:"]],
+            "Command": [commands(facts, layout, settings, output)["Pretrain:"]],
             "Data": what_was_seen(facts, layout),
             "Hardware": [f"{hardware}."],
             "Duration": [duration(_num_steps(choices, facts), timed, machine)],
@@ -131,7 +131,7 @@ def _print(facts: Facts, layout: Layout, choices: Sequence[Choice], output: Path
     lines += [f"Wrote {output}. Duration: {takes}"]
     for line in lines:
         print("\n".join(_wrapped(line)))
-    for title, command in commands(layout, settings, output).items():
+    for title, command in commands(facts, layout, settings, output).items():
         print(f"{title}\n    {escaped(masked(command))}")
 
 
