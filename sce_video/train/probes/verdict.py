@@ -59,7 +59,7 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
     judged = [line for line in lines if filled is not None and line["step"] >= filled]
     ends = step + 1 >= num_steps
     patience = min(_MOST_PATIENCE, (num_steps or step + 1) // 3)
-    if filled is None or (step + 1 - filled < patience and not ends):
+    if filled is None or len(judged) < _LEAST_RECENT or (step + 1 - filled < patience and not ends):
         return _too_early(filled, loss, chance)
     return _collapse(judged) or _of_loss(judged, chance, ends=ends)
 

@@ -71,6 +71,14 @@ def test_nothing_is_judged_while_the_queue_is_random() -> None:
     assert found.sentence == "too early to say: the queue is full since step 39; loss 4.00, chance level 5.55."
 
 
+def test_a_run_that_ended_before_it_could_be_judged() -> None:
+    """The queue was full for two of its lines."""
+    shares = zip(lines([7.3, 6.8, 6.9]), [0.4, 0.0, 0.0], strict=True)
+    found = verdict([{**line, "queue_random_share": share} for line, share in shares])
+    assert found is not None
+    assert found.sentence == "too early to say: the queue is full since step 19; loss 6.90, chance level 5.55."
+
+
 def test_at_chance_and_a_target_without_information() -> None:
     at_chance = verdict(lines([5.55] * 20))
     uniform = verdict(lines([5.55] * 20, target_entropy=5.5))
