@@ -38,11 +38,13 @@ def test_a_folder_of_videos(
     assert run in shown.out
     assert run in text
     for name in ("examine", "knn", "extract"):  # on the same videos and views
-        (command,) = (line for line in shown.out.splitlines() if f"configs/folder_{name}.yaml" in line)
+        command = next(line for line in reversed(shown.out.splitlines()) if f"configs/folder_{name}.yaml" in line)
         _, _, _, file, *overrides = shlex.split(command)
         evaluation = load_config(file, overrides)
         assert ("runs/mine", str(videos)) == (evaluation.EVAL.CHECKPOINT, evaluation.DATA.ROOT)
         assert (2.0, "test" if name == "knn" else "") == (evaluation.CLIP.SECONDS, evaluation.DATA.TEST)
+    assert "configs/folder_knn.yaml EVAL.CHECKPOINT '' RUN.OUTPUT_DIR runs/mine_floors" in shown.out
+    assert "TASK floors" in shown.out
     assert "real step" in comment
     cfg = load_config(config)
     assert (str(videos), "train", 0.12) == (cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.MAX_FAILED_SHARE)

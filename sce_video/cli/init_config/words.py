@@ -138,7 +138,12 @@ def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: 
         groups = {"EVAL.GROUP_PATTERN": facts.groups.pattern} if facts.groups else {}
         found["What do the features see (docs/examine.md)?"] = _evaluation("examine", settings, groups)
     if layout.test:
-        found["kNN:"] = _evaluation("knn", settings, {"DATA.TEST": layout.test})
+        of_test = {"DATA.TEST": layout.test}
+        floors = {"TASK": "floors", "EVAL.CHECKPOINT": "", "RUN.OUTPUT_DIR": f"{settings['RUN.OUTPUT_DIR']}_floors"}
+        found["The floors, which a number has to beat (docs/evaluation.md):"] = _evaluation(
+            "knn", settings, {**of_test, **floors}
+        )
+        found["kNN:"] = _evaluation("knn", settings, of_test)
     found["Features for other programs:"] = _evaluation("extract", settings, {})
     return found
 
