@@ -3,8 +3,9 @@
     python benchmarks/probes.py [CONFIG ...] [--videos 32] [--device cpu] [--rounds 5] [--quick] [--json FILE]
 
 Timed are a step without probes, what the probes do in a step in which they measure, in another one, and when a line is
-logged, with the verdict after 500 lines; together over the steps between two measurements. CPU time of one thread, or
-wall time of a GPU. The ratios are the speed of a run with probes to one without; at least 0.97 is wanted.
+logged, with the verdict after 500 lines; and the examination of up to 32 clips in every fifth of the steps in which
+others measure. Together they are over the steps between two measurements. CPU time of one thread, or wall time of a
+GPU. The ratios are the speed of a run with probes to one without; at least 0.97 is wanted.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import torch
 from fvcore.common.config import CfgNode
 from harness import Row, new_parser, publish, use_cores
 
-from sce_video.augment.batch import TrainBatch
+from sce_video.augment.batch import ClipBatch, TrainBatch
+from sce_video.augment.draw import ViewParameters
 from sce_video.build.method import build_method
+from sce_video.build.movement import PERIODS, build_movement
 from sce_video.build.optim import build_optimizer, build_schedules
 from sce_video.build.probes import build_probes
 from sce_video.config import load_config
@@ -60,7 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
         every, lines = cfg.TRAIN.PROBE_EVERY_STEPS, cfg.TRAIN.PROBE_EVERY_STEPS / cfg.TRAIN.LOG_EVERY_STEPS
         probes = (
-            seconds["measuring"] + (every - 1) * seconds["otherwise"] + lines * seconds["reading"] + seconds["verdict"]
+            seconds["measuring"]
+            + (every - 1) * seconds["otherwise"]
+            + lines * seconds["reading"]
+            + seconds["verdict"]
+            + seconds["movement"] / PERIODS
         )
         share = probes / (every * seconds["step"])
         milliseconds = {f"{what}, ms": 1000 * each for what, each in seconds.items()}
@@ -74,7 +81,8 @@ def measure(cfg: CfgNode, device: torch.device, *, num_videos: int, num_rounds: 
     method = build_method(cfg, steps_per_epoch=100).to(device).train()
     labels = [video % NUM_CLASSES for video in range(NUM_LABELLED)]
     listed = videos_from_paths("/videos", map(str, range(NUM_LABELLED)), labels, "random views")
-    probes = build_probes(cfg, method, [listed], device)
+    movement, batch = build_movement(cfg, device, num_steps=1), random_batch(cfg, num_videos)
+    probes = build_probes(cfg, method, [listed], device, num_steps=1)
     take_step = stepper(cfg, method, device, num_videos=num_videos)
     every, rates = cfg.TRAIN.PROBE_EVERY_STEPS, build_schedules(cfg, 100, method).at(0)
     line = {
@@ -86,7 +94,8 @@ def measure(cfg: CfgNode, device: torch.device, *, num_videos: int, num_rounds: 
         "target_entropy": 1.0,
     }
     lines = [{"step": 10 * number, **line} for number in range(NUM_LINES)]
-    taken: dict[str, list[float]] = {name: [] for name in ("step", "measuring", "otherwise", "reading", "verdict")}
+    kinds = ("step", "measuring", "otherwise", "reading", "verdict", "movement")
+    taken: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(num_rounds + 1):
         for kind, step in (("measuring", 100 * every), ("otherwise", 100 * every + 1)):
             part = TrainBatch([(number * num_videos + each) % NUM_LABELLED for each in range(num_videos)], [], [])
@@ -101,8 +110,18 @@ def measure(cfg: CfgNode, device: torch.device, *, num_videos: int, num_rounds: 
                 taken["step"].append(whole - looked[0])
                 taken[kind] += looked
                 taken["reading"] += [read] if kind == "measuring" else []
+        if movement is not None:
+            taken["movement"].append(seconds_of(partial(movement.look, Seen(0, [batch], rates, method)), device))
         taken["verdict"].append(seconds_of(lambda: verdict(lines, num_steps=20 * NUM_LINES), device))
-    return {name: median(values) for name, values in taken.items()}
+    return {name: median(values) if values else 0.0 for name, values in taken.items()}
+
+
+def random_batch(cfg: CfgNode, num_videos: int) -> TrainBatch:
+    """Clips of two views, which the examination looks at."""
+    shape = (num_videos, cfg.CLIP.NUM_FRAMES, 3, cfg.CLIP.SIZE_PIXELS, cfg.CLIP.SIZE_PIXELS)
+    clips = torch.randint(256, shape, dtype=torch.uint8)
+    nothing = ViewParameters(*(torch.empty(0) for _ in ViewParameters._fields))
+    return TrainBatch(list(range(num_videos)), [ClipBatch(clips, clips[:0], nothing)] * 2, [])
 
 
 def stepper(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from fvcore.common.config import CfgNode
 
+from sce_video.build.movement import build_movement
 from sce_video.data.videos import ListedVideos
 from sce_video.methods.base import Method
 from sce_video.models.base import Backbone
@@ -17,11 +18,19 @@ from sce_video.train.probes.updates import Updates
 _MOST_CLASSES = 2000
 
 
-def build_probes(cfg: CfgNode, method: Method, lists: Sequence[ListedVideos], device: torch.device) -> Probes:
+def build_probes(
+    cfg: CfgNode,
+    method: Method,
+    lists: Sequence[ListedVideos],
+    device: torch.device,
+    *,
+    num_steps: int,
+) -> Probes:
     """All probes, by the name under which checkpoints keep their state; none if TRAIN.PROBE_EVERY_STEPS is 0.
 
     Args:
         lists: the videos, and the images of joint pretraining.
+        num_steps: of the whole run.
     """
     every_steps = cfg.TRAIN.PROBE_EVERY_STEPS
     if every_steps == 0:
@@ -30,6 +39,7 @@ def build_probes(cfg: CfgNode, method: Method, lists: Sequence[ListedVideos], de
         "updates": Updates(every_steps=every_steps),
         "embeddings": Embeddings(every_steps=every_steps),
         "labelled": _labelled(cfg, method, lists, device),
+        "movement": build_movement(cfg, device, num_steps=num_steps),
     }
     return Probes({name: probe for name, probe in probes.items() if probe is not None})
 

@@ -24,6 +24,10 @@ _CHARTS: dict[str, tuple[str, dict[str, str | tuple[str, Callable[[Line], float]
     ),
     "Share on the own key": ("", {"query": "query_on_positive", "target": "target_on_positive"}),
     "Accuracy while training": ("", {"kNN": "online_knn", "linear": "online_linear", "largest class": "online_chance"}),
+    "What the features see (0: other videos, 1: the clip)": (
+        "",
+        {"frozen": "frozen_similarity", "reversed": "reversed_similarity", "another clip": "other_clip_similarity"},
+    ),
     "Entropy of the target": ("nats", {"entropy": "target_entropy"}),
     "Norm of the gradient": ("", {"norm": "gradient_norm"}),
     "Age of the oldest key": ("steps", {"age": "queue_age_steps"}),

@@ -61,7 +61,8 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
     replica = replica_of(model, device)
     optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
     lists = [manifest] if images is None else [manifest, images]
-    probes = build_probes(cfg, model, lists, device)
+    num_steps = cfg.TRAIN.NUM_EPOCHS * loader.steps_per_epoch
+    probes = build_probes(cfg, model, lists, device, num_steps=num_steps)
 
     def take_step(parts: Sequence[TrainBatch], rates: Rates, *, step: int) -> torch.Tensor:
         return pretrain_step(

@@ -119,7 +119,7 @@ def test_probes_change_no_number(undisturbed: Path, motion_videos: Path, tmp_pat
     assert losses(tmp_path) == losses(undisturbed)
     first, second = (logged_metrics(folder / "metrics.jsonl")[0] for folder in (tmp_path, undisturbed))
     measured = second.keys() - first.keys()
-    assert {"key_rank", "loss_mismatched", "gradient_norm", "queue_age_steps"} <= measured
+    assert {"key_rank", "loss_mismatched", "gradient_norm", "queue_age_steps", "frozen_similarity"} <= measured
     assert second["loss_chance"] == pytest.approx(math.log(1 + 40))
 
 

@@ -157,9 +157,17 @@ def _directions(judged: Sequence[Line]) -> str:
     used = f"The keys use {last['key_rank']:.1f} of {last['embedding_dim']:.0f} directions"
     labelled = [line for line in judged if {"online_knn", "online_linear", "online_chance"} <= line.keys()]
     if not labelled:
-        return f"{used}. What the features see of a video, this does not say."
+        return f"{used}. {_movement(judged)}"
     knn, linear, chance = (
         mean(line[name] for line in labelled[-_LEAST_RECENT:])
         for name in ("online_knn", "online_linear", "online_chance")
     )
-    return f"{used}; online kNN {knn:.0%}, linear {linear:.0%} (the largest class is {chance:.0%})."
+    said = f"{used}; online kNN {knn:.0%}, linear {linear:.0%} (the largest class is {chance:.0%})."
+    return f"{said} {_movement(judged)}" if any("frozen_similarity" in line for line in judged) else said
+
+
+def _movement(judged: Sequence[Line]) -> str:
+    frozen = [line["frozen_similarity"] for line in judged if "frozen_similarity" in line]
+    if not frozen:
+        return "What the features see of a video, this does not say."
+    return f"To its features a frozen clip is at {frozen[-1]:.2f} between another video (0) and the moving clip (1)."
