@@ -1,17 +1,21 @@
 #!/usr/bin/env python
-"""Pretrain on synthetic videos and evaluate the features: python tools/demo.py [KEY VALUE ...]"""
+"""Pretrain on synthetic videos and evaluate the features: python tools/demo.py [KEY VALUE ...]
+
+With --hard the class is the movement of an object in front of a still, photographic background that other videos of its
+session share: a trap, since contrasting videos needs no movement (docs/evaluation.md).
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 import sce_video.quiet_start  # noqa: F401
-from sce_video.launch.demo.run_demo import run_demo
+from sce_video.launch.demo.run_demo import DEMO_VIDEOS, run_demo
 from sce_video.launch.program import exit_code_of, local_path, number_from
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cfg", type=local_path, default=Path("configs/demo_sce.yaml"), help="%(default)s")
     parser.add_argument(
         "--evaluation-cfg",
@@ -20,8 +24,11 @@ def main() -> int:
         help="kNN, retrieval; %(default)s",
     )
     parser.add_argument(
-        "--output", type=local_path, default=Path("runs/demo"), help="output folder; an earlier demo there is deleted"
+        "--output",
+        type=local_path,
+        help="output folder; an earlier demo there is deleted (default: runs/demo, or runs/demo_hard)",
     )
+    parser.add_argument("--hard", action="store_true", help="videos with the trap, and their floors")
     parser.add_argument("--train", type=number_from(1), default=60, metavar="N", help="training videos per motion")
     parser.add_argument("--test", type=number_from(1), default=20, metavar="N", help="held-out videos per motion")
     parser.add_argument("--seed", type=int, default=0, help="of videos, initial weights and training")
@@ -31,11 +38,12 @@ def main() -> int:
         lambda: run_demo(
             arguments.cfg,
             arguments.evaluation_cfg,
-            arguments.output,
+            arguments.output or Path("runs/demo_hard" if arguments.hard else "runs/demo"),
             num_train_videos_per_class=arguments.train,
             num_test_videos_per_class=arguments.test,
             seed=arguments.seed,
             overrides=arguments.overrides,
+            videos=DEMO_VIDEOS["rooms" if arguments.hard else "motions"],
         )
     )
 

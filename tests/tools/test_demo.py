@@ -37,6 +37,17 @@ def test_the_demo_writes_table_results_and_pages(tmp_path: Path) -> None:
     assert "Is it learning? " in outcome.stderr
 
 
+@pytest.mark.thorough
+def test_the_hard_demo_shows_the_floors_of_its_videos(tmp_path: Path) -> None:
+    size = ["--hard", "--train", "4", "--test", "1"]
+    outcome = demo("--output", str(tmp_path), *size, "TRAIN.NUM_EPOCHS", "2", "DATA.NUM_WORKERS", "0")
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(list((tmp_path / "videos" / "train").rglob("session_*.mp4"))) == 32
+    assert "signed differences" in outcome.stderr
+    assert "Floors, top-1 in percent" in (tmp_path / "report.html").read_text()
+    assert "FLIP_PROBABILITY: 0.0" in (tmp_path / "pretrain" / "config.yaml").read_text()
+
+
 def test_an_error_is_one_line(tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool("demo", "--output", tmp_path / "out", "TRAIN.EPOCHS", "2") == 2
     assert capsys.readouterr().err.strip() == (

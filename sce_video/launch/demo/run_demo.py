@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fvcore.common.config import CfgNode
 
@@ -11,6 +12,7 @@ from sce_video.config import load_config
 from sce_video.config.uses import why_unused
 from sce_video.errors import ConfigError
 from sce_video.launch.demo.motion import write_motion_dataset
+from sce_video.launch.demo.rooms import write_rooms_dataset
 from sce_video.launch.local import run_task
 from sce_video.launch.pages import write_report
 from sce_video.models.weights import BACKBONE_FILE
@@ -26,6 +28,21 @@ _MARK = "made_by_demo.txt"
 _METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
 
 
+class DemoVideos(NamedTuple):
+    """A data set of the demo: its generator, the settings that it needs, and tasks before all others."""
+
+    write: Callable[..., list[Path]]
+    settings: tuple[str, ...] = ()
+    first_tasks: tuple[str, ...] = ()
+
+
+DEMO_VIDEOS = {
+    "motions": DemoVideos(write_motion_dataset),
+    # Left and right are classes.
+    "rooms": DemoVideos(write_rooms_dataset, ("AUG.FLIP_PROBABILITY", "0.0"), ("floors",)),
+}
+
+
 def run_demo(
     config_file: Path,
     evaluation_file: Path,
@@ -35,8 +52,9 @@ def run_demo(
     num_test_videos_per_class: int,
     seed: int,
     overrides: Sequence[str],
+    videos: DemoVideos,
 ) -> None:
-    """Write a motion data set, pretrain on it without labels, and compare with random initialisation.
+    """Write a data set, pretrain on it without labels, and compare with random initialisation.
 
     Leaves `results.json`, `report.html` and every run's own files in `output_dir`, which is emptied first if an earlier
     demo wrote it.
@@ -45,6 +63,7 @@ def run_demo(
         evaluation_file: config of the kNN and the retrieval.
         seed: of the videos, the initial weights and the training.
         overrides: KEY VALUE ... for all configs; each takes the keys that it uses.
+        videos: which data set, of `DEMO_VIDEOS`.
     Raises:
         ConfigError: an override is invalid or unused, or the folder holds files that no demo wrote.
     """
@@ -53,13 +72,15 @@ def run_demo(
 
     def config(file: Path, folder: str, *more: str) -> CfgNode:
         folders = ["DATA.ROOT", str(output_dir / "videos"), "RUN.OUTPUT_DIR", str(output_dir / folder)]
-        return load_config(file, [*folders, "RUN.SEED", str(seed), *more], shared=overrides)
+        own = [*folders, "RUN.SEED", str(seed), *more]
+        return load_config(file, own, shared=[*videos.settings, *overrides])
 
     def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
         shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]
         return [config(evaluation_file, f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
 
     random, sce = evaluations("random", ""), evaluations("sce", str(weights))
+    first = [config(evaluation_file, task, "TASK", task) for task in videos.first_tasks]
     pretrain = config(config_file, "pretrain")
     for key in overrides[::2]:
         if all(why_unused(cfg, key) for cfg in (*random, pretrain)):
@@ -69,13 +90,13 @@ def run_demo(
     _empty(output_dir)
     set_up_logging(output_dir)
     LOGGER.info("writing videos to %s", output_dir / "videos")
-    write_motion_dataset(
+    videos.write(
         output_dir / "videos",
         num_train_videos_per_class=num_train_videos_per_class,
         num_test_videos_per_class=num_test_videos_per_class,
         seed=seed,
     )
-    for cfg in (*random, pretrain, *sce):
+    for cfg in (*first, *random, pretrain, *sce):
         run_task(cfg)
     set_up_logging(output_dir)
     metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
