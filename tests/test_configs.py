@@ -78,6 +78,7 @@ def test_there_are_the_promised_configs() -> None:
         *("cifar10_sce_r18", "cifar100_sce_r18", "stl10_sce_r18", "cifar10_knn", "cifar10_linear"),
         *("imagenet_sce_r50", "imagenet_sce_r50_multicrop", "imagenet100_sce_r50", "tiny_imagenet_sce_r18"),
         *("imagenet_linear", "imagenet_linear_moco", "tiny_imagenet_linear"),
+        *("demo_motion", "own_motion"),
         *("demo_sce", "demo_knn", "own_videos", "folder_knn", "folder_extract", "folder_examine"),
     }
     assert promised <= set(NAMES)
