@@ -1,5 +1,6 @@
 """The program as a user runs it, on small folders: the config that it writes trains."""
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -110,3 +111,35 @@ def test_folders_that_cannot_be_used(
     assert error.startswith("error: ")
     assert message in error
     assert not (tmp_path / "mine.yaml").exists()
+
+
+@pytest.mark.thorough
+def test_the_commands_of_the_page(
+    tool: Tool, motion_videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that docs/own_data.md begins with, in order, on a small folder and for a few steps."""
+    shutil.copytree(motion_videos, tmp_path / "mine")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "own_data.md").read_text()
+    commands = [line.strip() for line in page.split("\n\n")[1].splitlines()]
+    assert len(commands) == 5
+    for command in commands:
+        for name in ("/data/mine", "mine_sce.yaml", "runs/"):
+            command = command.replace(f" {name}", f" {tmp_path}/{name.removeprefix('/data/')}")
+        _, program, *arguments = shlex.split(command, comments=True)
+        changed = {"DATA.NUM_WORKERS": 0, "RUN.DEVICE": "cpu"}
+        if program == "tools/init_config.py":
+            arguments += ["--output", str(tmp_path / "mine_sce.yaml")]
+            changed = {}
+        elif "mine_sce.yaml" in arguments[1]:
+            changed |= {
+                "TRAIN.NUM_EPOCHS": 1,
+                "OPTIM.WARMUP_EPOCHS": 0,
+                "RUN.OUTPUT_DIR": tmp_path / "runs" / "mine_sce",
+            }
+        elif "RUN.OUTPUT_DIR" not in arguments:
+            changed |= {"RUN.OUTPUT_DIR": tmp_path / "runs" / Path(arguments[1]).stem}
+        overrides = [str(word) for pair in changed.items() for word in pair]
+        assert tool(Path(program).stem, *arguments, *overrides) == 0, command
+    results = json.loads((tmp_path / "runs" / "folder_knn" / "results.json").read_text())
+    assert results["floors"]
+    assert "floor" in capsys.readouterr().err
