@@ -122,6 +122,8 @@ def _values(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
+# Of the lists of an evaluation; an extraction records others.
+_FOR_FLOORS = {"digest", "floors_file"}
 # Checks of the values that are present.
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "metrics": _are_numbers,
@@ -133,7 +135,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "num_expected": lambda value: type(value) is int,
     "protocol": lambda value: isinstance(value, dict),
     "details": lambda value: isinstance(value, dict),
-    "lists": lambda value: isinstance(value, dict) and _are_texts(value),
+    "lists": lambda value: isinstance(value, dict) and (_are_texts(value) or not _FOR_FLOORS & value.keys()),
     "environment": lambda value: isinstance(value, dict) and _are_texts(value),
     "failures": lambda value: isinstance(value, list) and _are_texts(value),
     "weights": lambda value: isinstance(value, str),

@@ -203,7 +203,7 @@ def test_missing_and_broken_videos_are_replaced_by_the_reason(
 def test_a_training_run_shows_curves_and_views(videos: Path, tmp_path: Path) -> None:
     run_net(videos, tmp_path / "sce")
     page = read_page(tmp_path / "sce" / "report.html")
-    assert [section.attributes["id"] for section in page.all("section")] == ["curves", "views", "origin"]
+    assert [section.attributes["id"] for section in page.all("section")] == ["learning", "curves", "views", "origin"]
     assert len(pictures_of(page)[0]) == 4 * 2  # two views of four videos
     assert shlex.join(sys.argv) in page.one("section", id="origin").one("pre", class_="wrapped").text
     run_net(videos, tmp_path / "finetune", TASK="finetune", EVAL__CHECKPOINT=str(tmp_path / "sce"))
