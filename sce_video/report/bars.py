@@ -18,14 +18,14 @@ class Bar(NamedTuple):
     quantiles: tuple[float, float, float, float, float]
 
 
-def bar_chart(title: str, bars: Sequence[Bar], *, axis: str) -> Markup:
+def bar_chart(title: str, bars: Sequence[Bar], *, axis: str, lowest: float) -> Markup:
     """A figure with a row for each bar from 0; a thin line is the middle 80 %, a thick one the middle half.
 
     Args:
         axis: what the numbers mean, below them.
+        lowest: number on the axis, shared by charts that are compared.
     """
-    lowest = min(0.0, *(bar.quantiles[0] for bar in bars))
-    values = ticks(lowest, max(1.0, *(bar.quantiles[-1] for bar in bars)))
+    values = ticks(min(lowest, 0.0), max(1.0, *(bar.quantiles[-1] for bar in bars)))
     low, high = values[0], values[-1]
 
     def x(value: float) -> float:

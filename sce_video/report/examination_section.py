@@ -21,8 +21,9 @@ def examination_section(runs: Sequence[ReportedRun]) -> Markup:
     if not examined:
         return Markup()
     found = [run.files.results["examination"] for run in examined]
+    lowest = min((bar.quantiles[0] for each in found for bar in _bars(each)), default=0.0)
     charts = [
-        bar_chart(run.name or "Similarity to the clip", _bars(each), axis=_AXIS)
+        bar_chart(run.name or "Similarity to the clip", _bars(each), axis=_AXIS, lowest=lowest)
         for run, each in zip(examined, found, strict=True)
         if each["bars"]
     ]

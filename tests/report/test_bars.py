@@ -12,7 +12,7 @@ def ends_of(node: Node, first: str, last: str) -> list[float]:
 
 def test_bars_are_as_long_as_their_values() -> None:
     bars = [Bar("half", 0.5, (0.25, 0.4, 0.5, 0.6, 0.75)), Bar("below", -0.5, (-1.0, -0.7, -0.5, -0.3, 0.0))]
-    chart = parse(bar_chart("Title", bars, axis="what it means"))
+    chart = parse(bar_chart("Title", bars, axis="what it means", lowest=-1.0))
     half, below = (ends_of(bar, "x", "width") for bar in chart.all("rect"))
     assert half[1] == pytest.approx(below[1])
     assert below[0] + below[1] == pytest.approx(half[0])  # both end at zero
