@@ -32,7 +32,7 @@ def choose(facts: Facts, machine: Machine, *, most_videos: MostVideos, sees_move
         most_videos: called only if there is a GPU.
         sees_movement: the network sees frame differences; not for images.
     """
-    clip, network = choose_clip(facts, machine), choose_network(facts, machine)
+    clip, network = choose_clip(facts, machine, sees_movement=sees_movement), choose_network(facts, machine)
     if sees_movement:
         network.insert(1, SEES_MOVEMENT)
     batch = choose_batch(facts, machine, lambda: most_videos(settings_of([*clip, *network])))

@@ -32,26 +32,34 @@ def choose_loading(facts: Facts, machine: Machine) -> list[Choice]:
     return chosen
 
 
-def choose_clip(facts: Facts, machine: Machine) -> list[Choice]:
+def choose_clip(facts: Facts, machine: Machine, *, sees_movement: bool) -> list[Choice]:
     if facts.is_image:
         one = Choice("CLIP.NUM_FRAMES", 1, "an image is a video of one frame")
         return [Choice("CLIP.SECONDS", _IMAGE_SECONDS), one, _size(facts, machine)]
-    median, fps = facts.seconds.median, facts.fps.median
-    fewest = min(8 / fps, 0.9 * median)  # so that eight frames differ, also in short videos
-    seconds = max(min(float(f"{max(median / 2, fewest):.2g}"), _MOST_SECONDS), 0.001)
-    inside = max(seconds * fps, 1)
+    seconds, why = _seconds(facts, sees_movement)
+    inside = max(seconds * facts.fps.median, 1)
     num_frames = min(16 if machine.gpu_gib else 8, power_of_two(inside))
-    why = "as in the paper" if seconds == _MOST_SECONDS else "half of that" if fewest <= median / 2 else "most of that"
-    lasting = f"{facts.seconds.least:.3g} to {facts.seconds.most:.3g} s, median {median:.3g}"
+    spread = f"evenly spread over the about {inside:.0f} in a clip (at {facts.fps.median:.3g} a second)"
+    lasting = f"{facts.seconds.least:.3g} to {facts.seconds.most:.3g} s, median {facts.seconds.median:.3g}"
     return [
-        Choice("CLIP.SECONDS", seconds, f"your videos last {lasting}; {why}, so that two clips of a video differ"),
-        Choice(
-            "CLIP.NUM_FRAMES",
-            num_frames,
-            f"evenly spread over the about {inside:.0f} in a clip (at {fps:.3g} a second)",
-        ),
+        Choice("CLIP.SECONDS", seconds, f"your videos last {lasting}; {why}"),
+        Choice("CLIP.NUM_FRAMES", num_frames, spread),
         _size(facts, machine),
     ]
+
+
+def _seconds(facts: Facts, sees_movement: bool) -> tuple[float, str]:
+    """Length of a clip, and why."""
+    median = facts.seconds.median
+    wanted, why = median / 2, "half of that, so that two clips of a video differ"
+    if sees_movement:
+        wanted, why = 0.8 * median, "most of that, so that both clips of a video show its movement"
+    fewest = min(8 / facts.fps.median, 0.9 * median)
+    if fewest > wanted:
+        wanted, why = fewest, "most of that, so that eight frames of a clip differ"
+    if wanted >= _MOST_SECONDS:
+        return _MOST_SECONDS, "as in the paper"
+    return max(float(f"{wanted:.2g}"), 0.001), why
 
 
 def _size(facts: Facts, machine: Machine) -> Choice:
@@ -106,7 +114,7 @@ def choose_augmentation(facts: Facts, num_steps: int, *, sees_movement: bool) ->
         why = f"mild: the paper's recipe is too strong for {num_steps:,} steps of small batches"
         chosen += [
             Choice("AUG.CROP_AREA", [0.5, 1.0], why),
-            Choice("AUG.COLOR_STRENGTH", 0.25),
+            *_colors(sees_movement),
             Choice("AUG.TEMPORAL_DIFFERENCE_PROBABILITY", 0.0),
             Choice("AUG.BLUR_PROBABILITIES", [0.0, 0.0]),
             Choice("AUG.SOLARIZE_PROBABILITIES", [0.0, 0.0]),
@@ -117,6 +125,13 @@ def choose_augmentation(facts: Facts, num_steps: int, *, sees_movement: bool) ->
     if facts.is_image:
         chosen.append(Choice("AUG.ANTIALIASED_RESIZE", True, "as in the paper, for images"))
     return [*chosen, _flip(facts, sees_movement)]
+
+
+def _colors(sees_movement: bool) -> list[Choice]:
+    if not sees_movement:
+        return [Choice("AUG.COLOR_STRENGTH", 0.25)]
+    why = "colour and contrast of what moves must not tell the videos apart"
+    return [Choice("AUG.COLOR_STRENGTH", 0.5, why), Choice("AUG.GRAYSCALE_PROBABILITY", 0.5)]
 
 
 def _flip(facts: Facts, sees_movement: bool) -> Choice:
