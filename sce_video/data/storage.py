@@ -67,6 +67,11 @@ class Storage(ABC):
         files = {number: self.file(path) for number, path in paths.items()}
         return [(number, *_size_and_time(file)) for number, file in files.items() if file is not None]
 
+    def identity(self, paths: Mapping[int, str]) -> Sequence[object]:
+        """Facts that tell these videos (by index) from others of the same paths, and are those of every copy: sizes."""
+        files = {number: self.file(path) for number, path in paths.items()}
+        return [(number, _size_in_copies(file)) for number, file in files.items() if file is not None]
+
     @abstractmethod
     def opened_by(self, opener: VideoOpener, files: GetFiles) -> OpenPath: ...
 
@@ -108,6 +113,9 @@ class ImageArray(Storage):
     def content(self, paths: Mapping[int, str]) -> Sequence[object]:
         return [] if self.origin is None else [_size_and_time(str(self.origin))]
 
+    def identity(self, paths: Mapping[int, str]) -> Sequence[object]:
+        return [] if self.origin is None else [_size_in_copies(str(self.origin))]
+
     def opened_by(self, opener: VideoOpener, files: GetFiles) -> OpenPath:
         return partial(self._open, short_side_pixels=opener.short_side_pixels)
 
@@ -126,3 +134,17 @@ def _size_and_time(path: str) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return status.st_size, status.st_mtime_ns
+
+
+def _size_in_copies(path: str) -> tuple[int, int]:
+    """1 and the size of a file; of a folder, the number of its frames and the size of the middle one; (0, 0): missing.
+
+    The size of a folder itself depends on the file system.
+    """
+    try:
+        if not os.path.isdir(path):
+            return 1, os.stat(path).st_size
+        frames = sorted(name for name in os.listdir(path) if not name.startswith("."))
+        return len(frames), os.stat(os.path.join(path, frames[len(frames) // 2])).st_size if frames else 0
+    except OSError:
+        return 0, 0

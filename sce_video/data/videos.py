@@ -30,13 +30,23 @@ class ListedVideos(Manifest):
 
     def content_digest(self) -> str:
         """Digest that changes with the files: of the sizes and times of a few of them, or of the versions of shards."""
-        sample = range(0, len(self), max(1, len(self) // _NUM_STAMPED))
-        facts = self.storage.content({video: self.paths[video] for video in sample})
-        return hashlib.sha256(repr(facts).encode()).hexdigest()
+        return _digest(self.storage.content(self._sample()))
+
+    def identity_digest(self) -> str:
+        """Digest that a copy of the files has too, and other files of the same names do not: of the sizes of a few."""
+        return _digest(self.storage.identity(self._sample()))
+
+    def _sample(self) -> dict[int, str]:
+        """The paths of a few videos by index."""
+        return {video: self.paths[video] for video in range(0, len(self), max(1, len(self) // _NUM_STAMPED))}
 
     def opened_by(self, opener: VideoOpener, files: GetFiles = no_files) -> "StoredVideos":
         """These videos as `Videos`; `files` makes the cache, and is called only if videos must be fetched."""
         return StoredVideos(self, self.storage.opened_by(opener, files))
+
+
+def _digest(facts: Sequence[object]) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,11 @@ def mean_floors(of_splits: Sequence[Sequence[Floor]]) -> list[Floor]:
     ]
 
 
-def is_stale(results: Mapping[str, Any]) -> bool:
-    """Whether the file beside the test list has floors, but not of these lists."""
-    lists = results.get("lists", {})
-    known = read_floors(lists["floors_file"]) if lists.get("floors_file") else {}
-    return bool(known) and lists["digest"] not in known
+def is_stale(results: Mapping[str, Any], folder: Path | str) -> bool:
+    """Whether there are floors where `find_floors` looks, but none of these lists and videos."""
+    digest = results.get("lists", {}).get("digest")
+    known = [read_floors(file) for file in _files(results, Path(folder))] if digest else []
+    return any(known) and not any(digest in each for each in known)
 
 
 def _files(results: Mapping[str, Any], folder: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ _NO_FLOORS = (
     "no floors %s: the same command with TASK floors and another RUN.OUTPUT_DIR beside this one measures what a crude "
     "classifier reaches here"
 )
+_OTHERS = "of these videos and labels are known, only of others (of another list, or before files were replaced)"
 
 
 def write_evaluation_results(
@@ -71,12 +72,12 @@ def write_evaluation_results(
     if floors:
         LOGGER.info("%s", "\n".join([floors_table(floors), *in_words(results, floors)]))
     elif comparable_metrics(results):
-        LOGGER.info(_NO_FLOORS, "of these lists are known, only of others" if is_stale(results) else "are known")
+        LOGGER.info(_NO_FLOORS, _OTHERS if is_stale(results, path.parent) else "are known")
 
 
 def lists_record(train: ListedVideos, test: ListedVideos) -> dict[str, str]:
-    """Identity of a pair of labelled lists, whatever their root, and the file beside the test list for its floors."""
-    digests = (train.digest(), train.labels_digest(), test.digest(), test.labels_digest())
+    """Identity of two labelled lists and their videos, of which copies have the same, and a file for the floors."""
+    digests = [each for part in (train, test) for each in (part.digest(), part.labels_digest(), part.identity_digest())]
     origin = Path(test.origin)
     beside = str(origin.with_name(origin.name + SUFFIX).absolute()) if origin.exists() else ""
     return {"digest": sha256("".join(digests).encode()).hexdigest(), "floors_file": beside}

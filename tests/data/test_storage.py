@@ -50,6 +50,26 @@ def test_the_content_of_files_is_their_sizes_and_times(tmp_path: Path) -> None:
     assert ImageArray(tmp_path, np.zeros((1, 2, 2, 3), np.uint8)).content({0: "cifar10/train/000000"}) == []
 
 
+def test_copies_have_the_identity_of_the_original_and_other_files_have_not(tmp_path: Path) -> None:
+    def digest(root: Path | str, *paths: str) -> str:
+        return videos_from_paths(root, paths, None, "list").identity_digest()
+
+    a, b, c = (tmp_path / name for name in "abc")
+    paths = ("x.mp4", "frames", "missing.mp4")
+    for root, sizes, time in ((a, (5, 6, 7), 1), (b, (5, 6, 7), 2), (c, (5, 6, 7, 8), 1)):
+        (root / "frames").mkdir(parents=True)
+        for number, size in enumerate(sizes):
+            (root / "frames" / f"{number}.jpg").write_bytes(b"1" * size)
+        (root / "x.mp4").write_bytes(b"12345")
+        os.utime(root / "x.mp4", (time, time))
+    (b / "frames" / ".hidden").touch()
+    assert digest(a, *paths) == digest(b, *paths) != digest(c, *paths)
+    assert digest(a, "x.mp4") == digest(c, "x.mp4") == digest(a, "x.mp4", "https://host/b.mp4")
+    (b / "x.mp4").write_bytes(b"123456")
+    assert digest(a, "x.mp4") != digest(b, "x.mp4")
+    assert digest("s3://bucket/a", "x.mp4") == digest("s3://bucket/a", "x.mp4") != digest("s3://bucket/b", "x.mp4")
+
+
 @pytest.mark.parametrize(
     ("root", "paths", "kind"),
     [

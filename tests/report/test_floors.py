@@ -84,10 +84,18 @@ def test_those_of_a_split_are_beside_it_or_in_the_split_of_another_run(tmp_path:
 
 def test_floors_of_lists_that_have_changed_are_stale(tmp_path: Path) -> None:
     file = tmp_path / "test.txt.floors.json"
-    assert not is_stale({"lists": {"digest": "a", "floors_file": str(file)}})
+    a, b = ({"lists": {"digest": digest, "floors_file": str(file)}} for digest in "ab")
+    run = tmp_path / "runs" / "knn"
+    assert not is_stale(a, run)
     file.write_text(add_floors(file, "a", [MAP]))
-    assert not is_stale({"lists": {"digest": "a", "floors_file": str(file)}})
-    assert is_stale({"lists": {"digest": "b", "floors_file": str(file)}})
+    assert not is_stale(a, run)
+    assert is_stale(b, run)
+    beside_run = tmp_path / "runs" / "floors" / "floors.json"
+    beside_run.parent.mkdir(parents=True)
+    beside_run.write_text(add_floors(beside_run, "b", [MAP]))
+    assert not is_stale(b, run)
+    assert is_stale({"lists": {"digest": "c", "floors_file": ""}}, run)
+    assert not is_stale({}, run)
 
 
 def test_mean_over_splits() -> None:

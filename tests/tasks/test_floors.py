@@ -1,12 +1,14 @@
 """The floors of a few pictures: measured, written, found by the next evaluation, and told in words."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from fvcore.common.config import CfgNode
+from PIL import Image
 
 from sce_video.errors import ConfigError
 from sce_video.report.page import report_page
@@ -60,7 +62,27 @@ def test_floors_of_changed_lists_are_not_shown(
     with caplog.at_level("INFO", logger="sce_video"):
         on_features_task(config("knn", **lists), CPU)()
     assert "floors" not in results_of(tmp_path / "run")
-    assert "no floors of these lists are known, only of others" in caplog.text
+    assert "no floors of these videos and labels are known, only of others" in caplog.text
+
+
+def test_floors_of_a_copy_are_shown_and_those_of_other_videos_of_the_same_names_are_not(
+    config: Callable[..., CfgNode],
+    lists: dict[str, object],
+    pictures: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **lists), CPU)()
+    (tmp_path / "test.txt.floors.json").unlink()  # those of the run, in a folder beside, are left
+    root = tmp_path / "videos"
+    shutil.copytree(pictures, root, copy_function=shutil.copyfile)
+    on_features_task(config("knn", DATA__ROOT=root, **lists), CPU)()
+    assert results_of(tmp_path / "run")["floors"]
+    Image.new("RGB", (32, 32)).save(root / "train0.png")
+    with caplog.at_level("INFO", logger="sce_video"):
+        on_features_task(config("knn", DATA__ROOT=root, **lists), CPU)()
+    assert "floors" not in results_of(tmp_path / "run")
+    assert "no floors of these videos and labels are known, only of others" in caplog.text
 
 
 def test_a_list_in_a_folder_that_cannot_be_written_has_floors_in_the_run(

@@ -63,8 +63,12 @@ def test_a_file_with_other_images_has_another_digest(tmp_path: Path) -> None:
     file = written(tmp_path, three_images())
     first = read_jpeg_npz(file).content_digest()
     assert read_jpeg_npz(file).content_digest() == first
+    identity = read_jpeg_npz(file).identity_digest()
     os.utime(file, ns=(0, 0))
     assert read_jpeg_npz(file).content_digest() != first
+    assert read_jpeg_npz(file).identity_digest() == identity
+    file.write_bytes(file.read_bytes() + b"0")
+    assert read_jpeg_npz(file).identity_digest() != identity
 
 
 def changed(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Shards as a manifest, and what a remote root does to the other sources."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -68,6 +69,16 @@ def test_content_digest_changes_with_a_rewritten_shard(shards: Path, tmp_path: P
     after = read_shards("train-000.tar", shards, index_folder=tmp_path / "index")
     assert before.content_digest() != after.content_digest()
     assert before.content_digest() == before.content_digest()
+
+
+def test_a_copied_shard_has_the_same_videos(shards: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "train-000.tar"
+    copy.parent.mkdir()
+    copy.write_bytes((shards / copy.name).read_bytes())
+    os.utime(copy, (1, 1))
+    both = [read_shards(copy.name, folder, index_folder=tmp_path / "index") for folder in (shards, copy.parent)]
+    assert len({each.content_digest() for each in both}) == 2
+    assert len({each.identity_digest() for each in both}) == 1
 
 
 def test_refusals(shards: Path, tmp_path: Path) -> None:
