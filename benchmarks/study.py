@@ -37,7 +37,7 @@ class Study:
 
     Attributes:
         pretrain: config and overrides of all pretrainings.
-        evaluations: config and overrides of each evaluation, by its name.
+        evaluations: config and overrides of each evaluation, by its name; {features} is a folder for a network's.
         metrics: the metric of each evaluation that stands in the table.
         settings: by name; what each adds to the overrides of `pretrain` (None: there is none, the weights are random)
             and of `evaluate`, and the names of its `evaluations` if not all.
@@ -81,12 +81,9 @@ class Runner:
             for evaluation in setting.get("evaluations", self._study.evaluations):
                 target = folder / f"{evaluation}_{when}"
                 words = [*self._study.evaluations[evaluation], *(setting.get("evaluate") or "").split()]
+                words = [word.replace("{features}", f"{folder}/features_{when}") for word in words]
                 if not (target / RESULTS_FILE).exists():
-                    self._run(
-                        [*words, "EVAL.CHECKPOINT", path, "EVAL.FEATURES_DIR", f"{folder}/features_{when}"],
-                        target,
-                        seed,
-                    )
+                    self._run([*words, "EVAL.CHECKPOINT", path], target, seed)
 
     def _run(self, words: list[str], folder: Path, seed: int) -> None:
         """Raises `TimeoutError` if the run was stopped at the end of the time, `RuntimeError` if it failed."""

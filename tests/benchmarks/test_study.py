@@ -25,10 +25,12 @@ def test_mean_and_deviation_over_seeds(benchmark_module: Callable[[str], ModuleT
 @pytest.mark.thorough
 def test_a_study_goes_on_where_it_was_stopped(motion_videos: Path, tmp_path: Path) -> None:
     words = f"DATA.ROOT {motion_videos} CLIP.SIZE_PIXELS 32"
+    evaluated = f"{words.replace('CLIP', 'EVAL')} EVAL.NUM_CLIPS 1 EVAL.FEATURES_DIR {{features}}"
     study = tmp_path / "study.yaml"
     study.write_text(f"""
 pretrain: configs/demo_sce.yaml {words} TRAIN.NUM_EPOCHS 3 TRAIN.CHECKPOINT_EVERY_EPOCHS 2 TRAIN.NUM_CHECKPOINTS_KEPT 9
-evaluations: {{knn: configs/demo_knn.yaml {words.replace("CLIP", "EVAL")} EVAL.NUM_CLIPS 1}}
+evaluations:
+  knn: configs/demo_knn.yaml {evaluated}
 metrics: {{knn: knn_top1}}
 settings:
   random: {{}}
