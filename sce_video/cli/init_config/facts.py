@@ -48,7 +48,7 @@ class Facts:
         num_videos: listed; of `num_seen` and the failures something is known.
         failures: "path: reason", of the videos that cannot be decoded.
         size: the commonest height and width.
-        movement, between: mean difference of frames a fifth of a second apart in a video, and of frames of two videos.
+        movement, between: mean difference of frames a fifth of a second apart in a video, of frames of any two videos.
         still_share: share of the videos whose camera stands still.
         sided_names: names of classes that a mirror image would exchange.
     """
@@ -135,7 +135,6 @@ def _is_still(seen: Seen) -> bool:
 
 
 def _between(seen: Sequence[Seen]) -> float:
-    """Of the middle frames of videos far apart in the list."""
-    middles = [each.maps[len(each.maps) // 2] for each in seen]
-    half = len(middles) // 2
-    return mean(mean_difference(one, middles[(i + half) % len(middles)]) for i, one in enumerate(middles))
+    """Mean over all pairs of the difference of middle frames: neighbours in a list may be of one session."""
+    middles = torch.stack([each.maps[len(each.maps) // 2].flatten() for each in seen])
+    return float(torch.pdist(middles, p=1).mean()) / middles.shape[1] if len(seen) > 1 else 0.0

@@ -21,6 +21,7 @@ _FAILURE_WIDTH = 98
 _MOSTLY_STILL = 0.5
 _BUSY = 1.2  # load per core
 _FEW_VIDEOS, _LONG_SECONDS = 500, 30.0
+_FEW_OF_A_CLASS, _FEW_NEIGHBORS = 20, 5  # 20 is kNN's default number of neighbours
 
 
 def what_was_seen(facts: Facts, layout: Layout) -> list[str]:
@@ -51,7 +52,7 @@ def _failures(facts: Facts, tried: int) -> list[str]:
 
 def movement(facts: Facts) -> str:
     return (
-        f"frames 0.2 s apart differ by {facts.movement:.1f} gray levels of 255, those of two videos by "
+        f"frames 0.2 s apart differ by {facts.movement:.1f} gray levels of 255, those of any two videos by "
         f"{facts.between:.0f}; in {facts.still_share:.0%} of the videos the camera stands still"
     )
 
@@ -138,7 +139,7 @@ def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: 
         groups = {"EVAL.GROUP_PATTERN": facts.groups.pattern} if facts.groups else {}
         found["What do the features see (docs/examine.md)?"] = _evaluation("examine", settings, groups)
     if layout.test:
-        of_test = {"DATA.TEST": layout.test}
+        of_test = {"DATA.TEST": layout.test, **_neighbors(facts)}
         floors = {"TASK": "floors", "EVAL.CHECKPOINT": "", "RUN.OUTPUT_DIR": f"{settings['RUN.OUTPUT_DIR']}_floors"}
         found["The floors, which a number has to beat (docs/evaluation.md):"] = _evaluation(
             "knn", settings, {**of_test, **floors}
@@ -146,6 +147,12 @@ def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: 
         found["kNN:"] = _evaluation("knn", settings, of_test)
     found["Features for other programs:"] = _evaluation("extract", settings, {})
     return found
+
+
+def _neighbors(facts: Facts) -> dict[str, int]:
+    """Setting of kNN for few training videos of a class, as in docs/own_data.md; {} for its default."""
+    is_few = facts.num_usable < _FEW_OF_A_CLASS * len(facts.class_names)
+    return {"EVAL.KNN_NUM_NEIGHBORS": _FEW_NEIGHBORS} if is_few else {}
 
 
 def _evaluation(name: str, settings: Mapping[str, Any], more: Mapping[str, Any]) -> str:

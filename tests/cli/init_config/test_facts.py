@@ -41,6 +41,13 @@ def test_movement_stillness_and_spreads() -> None:
     assert facts.groups is None
 
 
+def test_videos_of_a_session_at_equal_distances_in_the_list() -> None:
+    """Two sessions by turns, as in folders of classes: four of the six pairs are of two sessions, 100 apart."""
+    videos = [seen([level], moving_rows=24) for level in (0.0, 100.0, 0.0, 100.0)]
+    facts = facts_of(layout("a.mp4", "b.mp4", "c.mp4", "d.mp4"), Sample(dict(enumerate(videos)), {}))
+    assert facts.between == pytest.approx(4 / 6 * 100)
+
+
 def test_classes_that_a_mirror_exchanges() -> None:
     named = layout("a.mp4", "b.mp4", "c.mp4", labels=[0, 1, 2], names={0: "turn_left", 1: "Turn Right", 2: "wave"})
     facts = facts_of(named, Sample({0: seen([0.0], moving_rows=1)}, {}))

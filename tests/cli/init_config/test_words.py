@@ -56,5 +56,5 @@ def test_questions_quote_what_was_seen() -> None:
     assert mirrored.endswith("If not, AUG.FLIP_PROBABILITY 0.5.")
     assert "sees only what moves" in movement_only
     assert movement(GESTURES).startswith(
-        "frames 0.2 s apart differ by 3.0 gray levels of 255, those of two videos by 60"
+        "frames 0.2 s apart differ by 3.0 gray levels of 255, those of any two videos by 60"
     )
