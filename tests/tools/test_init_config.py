@@ -46,6 +46,8 @@ def test_a_folder_of_videos(
         assert (2.0, "test" if name == "knn" else "") == (evaluation.CLIP.SECONDS, evaluation.DATA.TEST)
     assert "configs/folder_knn.yaml EVAL.CHECKPOINT '' RUN.OUTPUT_DIR runs/mine_floors" in shown.out
     assert "TASK floors" in shown.out
+    assert "DATA.TEST test EVAL.KNN_NUM_NEIGHBORS 5" in shown.out
+    assert "A short try: TRAIN.NUM_EPOCHS 3 OPTIM.WARMUP_EPOCHS 1 RUN.OUTPUT_DIR runs/mine_try" in comment
     assert "real step" in comment
     cfg = load_config(config)
     assert (str(videos), "train", 0.12) == (cfg.DATA.ROOT, cfg.DATA.TRAIN, cfg.DATA.MAX_FAILED_SHARE)

@@ -21,6 +21,7 @@ _FAILURE_WIDTH = 98
 _MOSTLY_STILL = 0.5
 _BUSY = 1.2  # load per core
 _FEW_VIDEOS, _LONG_SECONDS = 500, 30.0
+_FEW_EPOCHS = 3
 _FEW_OF_A_CLASS, _FEW_NEIGHBORS = 20, 5  # 20 is kNN's default number of neighbours
 
 
@@ -147,6 +148,25 @@ def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: 
         found["kNN:"] = _evaluation("knn", settings, of_test)
     found["Features for other programs:"] = _evaluation("extract", settings, {})
     return found
+
+
+def missing_commands(layout: Layout) -> list[str]:
+    """Why commands of a number are missing, if the folder has classes."""
+    if layout.test or not layout.class_names:
+        return []
+    return [
+        "The floors and kNN: set test videos apart first (docs/own_data.md); with folders train/CLASS and test/CLASS, "
+        "this prints their commands."
+    ]
+
+
+def short_try(settings: Mapping[str, Any]) -> list[str]:
+    """Overrides for a run of a few epochs, which needs a shorter warm-up and, as another run, another folder."""
+    if settings["TRAIN.NUM_EPOCHS"] <= _FEW_EPOCHS:
+        return []
+    warmup = min(settings["OPTIM.WARMUP_EPOCHS"], 1)
+    folder = shlex.quote(f"{settings['RUN.OUTPUT_DIR']}_try")
+    return [f"A short try: TRAIN.NUM_EPOCHS {_FEW_EPOCHS} OPTIM.WARMUP_EPOCHS {warmup} RUN.OUTPUT_DIR {folder}"]
 
 
 def _neighbors(facts: Facts) -> dict[str, int]:

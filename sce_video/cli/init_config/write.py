@@ -19,7 +19,9 @@ from sce_video.cli.init_config.timing import StepTime, time_steps
 from sce_video.cli.init_config.words import (
     commands,
     duration,
+    missing_commands,
     numbered,
+    short_try,
     what_is_not_known,
     what_was_seen,
 )
@@ -116,7 +118,7 @@ def _text(
             "Command": [commands(facts, layout, settings, output)["Pretrain:"]],
             "Data": what_was_seen(facts, layout),
             "Hardware": [f"{hardware}."],
-            "Duration": [duration(_num_steps(choices, facts), timed, machine)],
+            "Duration": [duration(_num_steps(choices, facts), timed, machine), *short_try(settings)],
             "Result": ["none yet. docs/own_data.md is the way from here to a number."],
             "NOT KNOWN": numbered(what_is_not_known(facts, layout, settings)),
         },
@@ -133,6 +135,8 @@ def _print(facts: Facts, layout: Layout, choices: Sequence[Choice], output: Path
         print("\n".join(_wrapped(line)))
     for title, command in commands(facts, layout, settings, output).items():
         print(f"{title}\n    {escaped(masked(command))}")
+    for line in missing_commands(layout):
+        print("\n".join(_wrapped(line)))
 
 
 def _wrapped(line: str) -> list[str]:

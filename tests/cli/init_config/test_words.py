@@ -1,15 +1,26 @@
 """Durations and questions in words."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sce_video.cli.init_config.facts import Machine
 from sce_video.cli.init_config.groups import Groups
+from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.timing import StepTime
-from sce_video.cli.init_config.words import duration, in_time, movement, what_is_not_known
+from sce_video.cli.init_config.words import (
+    commands,
+    duration,
+    in_time,
+    missing_commands,
+    movement,
+    short_try,
+    what_is_not_known,
+)
+from sce_video.config import load_config
 from tests.cli.init_config.test_facts import layout
-from tests.cli.init_config.test_settings import GESTURES
+from tests.cli.init_config.test_settings import GESTURES, chosen
 
 
 @pytest.mark.parametrize(
@@ -58,3 +69,30 @@ def test_questions_quote_what_was_seen() -> None:
     assert movement(GESTURES).startswith(
         "frames 0.2 s apart differ by 3.0 gray levels of 255, those of any two videos by 60"
     )
+
+
+@pytest.mark.parametrize(("num_videos", "is_few"), [(39, True), (40, False)])
+def test_few_videos_of_a_class_have_fewer_neighbours(num_videos: int, is_few: bool) -> None:
+    """Of two classes; kNN's default is 20 neighbours."""
+    facts, split = replace(GESTURES, num_videos=num_videos), replace(layout("a.mp4"), test="test")
+    settings = {"RUN.OUTPUT_DIR": "runs/mine", "CLIP.SIZE_PIXELS": 64}
+    found = commands(facts, split, settings, Path("mine.yaml")).values()
+    of_knn = ["EVAL.KNN_NUM_NEIGHBORS 5" in command for command in found if "folder_knn.yaml" in command]
+    assert of_knn == [is_few, is_few]  # the floors' random network is measured in the same way
+
+
+def test_a_folder_of_classes_without_test_videos_is_told_what_is_missing() -> None:
+    classes = layout("nod/a.mp4", "wave/b.mp4", labels=[0, 1])
+    (line,) = missing_commands(classes)
+    assert "set test videos apart first" in line
+    assert missing_commands(replace(classes, test="test")) == missing_commands(layout("a.mp4")) == []
+
+
+@pytest.mark.parametrize("num_videos", [170, 50_000])
+def test_a_short_try_runs(num_videos: int) -> None:
+    settings = {**chosen(replace(GESTURES, num_videos=num_videos)), "RUN.OUTPUT_DIR": "runs/mine"}
+    (line,) = short_try(settings) or [""]
+    assert bool(line) == (settings["TRAIN.NUM_EPOCHS"] > 3)
+    cfg = load_config(None, [*overrides_of({**settings, "DATA.SOURCE": "folder", "DATA.ROOT": "."}), *line.split()[3:]])
+    assert cfg.TRAIN.NUM_EPOCHS <= 3
+    assert (cfg.RUN.OUTPUT_DIR == "runs/mine_try") == bool(line)
