@@ -13,6 +13,8 @@ from sce_video.runtime.logging import LOGGER
 FLOORS_FILE = "floors.json"
 # A list's file or folder, with this after its name, holds its floors.
 SUFFIX = f".{FLOORS_FILE}"
+# The title of a floor of a random network starts with this.
+RANDOM = "random "
 _TITLES = {"knn": "kNN", "retrieval_r1": "R@1 (1-NN)"}
 _TOP1 = re.compile(r"(.+)_top1|retrieval_r1")
 # A difference of fewer standard errors may be the choice of test videos.
@@ -64,17 +66,20 @@ def add_floors(file: Path | str, digest: str, floors: Sequence[Floor]) -> str:
 
 
 def find_floors(results: Mapping[str, Any], folder: Path | str) -> list[Floor]:
-    """Floors of the lists of an evaluation: those beside the test list, in its folder, or in folders beside it.
+    """Floors of an evaluation: those beside its test list, then in its folder, then in folders beside it.
 
     Args:
-        results: of `results.json`; `lists` has the digest and the file beside the test list.
+        results: of `results.json`; `lists` has the digest and the file beside the test list, `random_floor` the title
+            of the one random network that is a floor: other networks and views are no comparison.
         folder: of the evaluation.
     """
     digest = results.get("lists", {}).get("digest")
+    found: dict[str, Floor] = {}
     for file in _files(results, Path(folder)) if digest else ():
-        if floors := read_floors(file).get(digest):
-            return floors
-    return []
+        for floor in read_floors(file).get(digest, []):
+            if floor.title == results.get("random_floor") or not floor.title.startswith(RANDOM):
+                found.setdefault(floor.title, floor)
+    return list(found.values())
 
 
 def mean_floors(of_splits: Sequence[Sequence[Floor]]) -> list[Floor]:

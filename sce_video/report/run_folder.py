@@ -139,6 +139,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "environment": lambda value: isinstance(value, dict) and _are_texts(value),
     "failures": lambda value: isinstance(value, list) and _are_texts(value),
     "weights": lambda value: isinstance(value, str),
+    "random_floor": lambda value: isinstance(value, str),
     "examination": is_examination,
 }
 

@@ -34,7 +34,7 @@ from sce_video.runtime.logging import LOGGER
 from sce_video.tasks.cached_features import describe_views, features_folder, features_of, features_root
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 from sce_video.tasks.evaluation import Measure
-from sce_video.tasks.results import lists_record, write_evaluation_results
+from sce_video.tasks.results import lists_record, random_floor, write_evaluation_results
 
 # Short side of the frames that floors see, pixels; they are small anyway.
 _SHORT_SIDE_PIXELS = 48
@@ -60,7 +60,7 @@ def floors_task(cfg: CfgNode, device: torch.device) -> Work:
         accuracies = floor_accuracies(small_test, small_train, device=device)
         accuracies["random_initialisation"] = measured.metrics["knn_top1"]
         if is_main_process():
-            titles = {"random_initialisation": f"random {cfg.MODEL.BACKBONE}"}
+            titles = {"random_initialisation": random_floor(cfg)}
             _write_floors(cfg, train, test, accuracies, titles=titles, num_videos=small_test.num_evaluated)
         assert measured.scores is not None
         write_evaluation_results(

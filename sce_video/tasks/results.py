@@ -7,11 +7,12 @@ from typing import Any
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
+from sce_video.build.evaluation import build_protocol
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.features import FeatureSet
-from sce_video.report.floors import SUFFIX, comparable_metrics, find_floors, in_words, is_stale
+from sce_video.report.floors import RANDOM, SUFFIX, comparable_metrics, find_floors, in_words, is_stale
 from sce_video.report.text_table import floors_table, metrics_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
@@ -56,6 +57,7 @@ def write_evaluation_results(
         **counts,
         "failures": failures,
         "protocol": protocol,
+        "random_floor": random_floor(cfg),
         **more,
     }
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
@@ -73,6 +75,15 @@ def write_evaluation_results(
         LOGGER.info("%s", "\n".join([floors_table(floors), *in_words(results, floors)]))
     elif comparable_metrics(results):
         LOGGER.info(_NO_FLOORS, _OTHERS if is_stale(results, path.parent) else "are known")
+
+
+def random_floor(cfg: CfgNode) -> str:
+    """Title of the floor of this network with random weights, its representation, and these views."""
+    views = build_protocol(cfg)
+    clips = views.num_clips or views.clips.replace("_", "-")
+    frames = "1 frame" if views.num_frames == 1 else f"{views.num_frames} frames in {views.clip_seconds:g} s"
+    seen = f"{clips} x {views.num_crops} views of {frames}, {views.size_pixels} pixels"
+    return f"{RANDOM}{cfg.MODEL.BACKBONE} ({cfg.MODEL.REPRESENTATION}, {seen})"
 
 
 def lists_record(train: ListedVideos, test: ListedVideos) -> dict[str, str]:

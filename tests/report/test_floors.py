@@ -67,11 +67,27 @@ def test_they_are_found_beside_the_list_then_in_and_beside_the_run(tmp_path: Pat
     results = {"lists": {"digest": "a", "floors_file": str(beside)}}
     run = tmp_path / "runs" / "knn"
     assert find_floors(results, run) == []
-    for file, floor in (("runs/floors/floors.json", MAP), ("runs/knn/floors.json", FRAME), (beside, RIDGE)):
+    versions = [Floor("ridge", top1, 0.02) for top1 in (0.1, 0.2, 0.3)]
+    files = ("runs/floors/floors.json", "runs/knn/floors.json", beside)
+    for file, floor in zip(files, versions, strict=True):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(add_floors(tmp_path / file, "a", [floor]))
         assert find_floors(results, run) == [floor]
     assert find_floors({"metrics": {}}, run) == []
+
+
+def test_the_random_network_is_the_one_of_the_same_views(tmp_path: Path) -> None:
+    """Whichever was measured last, and in whichever folder."""
+    small, large = (Floor(f"random s3d (rgb, {pixels} pixels)", 0.1, 0.01) for pixels in (32, 64))
+    for name, floor in (("floors_a", small), ("floors_b", large)):
+        file = tmp_path / name / "floors.json"
+        file.parent.mkdir()
+        file.write_text(add_floors(file, "a", [MAP, floor]))
+    results = {"lists": {"digest": "a"}}
+    for floor in (small, large):
+        assert find_floors({**results, "random_floor": floor.title}, tmp_path / "knn") == [MAP, floor]
+    assert find_floors({**results, "random_floor": "random s3d (difference, 32 pixels)"}, tmp_path / "knn") == [MAP]
+    assert find_floors(results, tmp_path / "knn") == [MAP]
 
 
 def test_those_of_a_split_are_beside_it_or_in_the_split_of_another_run(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from fvcore.common.config import CfgNode
 from PIL import Image
 
 from sce_video.errors import ConfigError
+from sce_video.report.floors import read_floors
 from sce_video.report.page import report_page
 from sce_video.tasks.describe import build_reported_runs
 from sce_video.tasks.floors import floors_task
@@ -45,7 +46,7 @@ def test_an_evaluation_shows_the_floors_of_its_lists(
     results = results_of(tmp_path / "run")
     rows = {row["title"]: (row["top1"], row["standard_error"]) for row in results["floors"]}
     assert rows["middle frame"] == pytest.approx((0.75, (0.75 * 0.25 / 4) ** 0.5))
-    assert "random r2plus1d_mini" in rows
+    assert "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels)" in rows
     words = "R@1 (1-NN) 75.0 ± 21.7 % does not beat the"
     assert words in caplog.text
     (tmp_path / "run" / "config.yaml").write_text("")
@@ -83,6 +84,21 @@ def test_floors_of_a_copy_are_shown_and_those_of_other_videos_of_the_same_names_
         on_features_task(config("knn", DATA__ROOT=root, **lists), CPU)()
     assert "floors" not in results_of(tmp_path / "run")
     assert "no floors of these videos and labels are known, only of others" in caplog.text
+
+
+def test_the_random_network_of_other_views_is_kept_and_not_shown(
+    config: Callable[..., CfgNode], lists: dict[str, object], tmp_path: Path
+) -> None:
+    for name, pixels in (("a", 32), ("b", 40)):
+        floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / name, EVAL__SIZE_PIXELS=pixels, **lists), CPU)()
+    (known,) = read_floors(tmp_path / "test.txt.floors.json").values()
+    assert sum(floor.title.startswith("random") for floor in known) == 2
+    on_features_task(config("knn", EVAL__SIZE_PIXELS=32, **lists), CPU)()
+    titles = [floor["title"] for floor in results_of(tmp_path / "run")["floors"]]
+    assert [title for title in titles if title.startswith("random")] == [
+        "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels)"
+    ]
+    assert len(titles) == len(known) - 1
 
 
 def test_a_list_in_a_folder_that_cannot_be_written_has_floors_in_the_run(
