@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--hard", action="store_true", help="videos with the trap, and their floors")
     parser.add_argument("--train", type=number_from(1), default=60, metavar="N", help="training videos per motion")
     parser.add_argument("--test", type=number_from(1), default=20, metavar="N", help="held-out videos per motion")
-    parser.add_argument("--seed", type=int, default=0, help="of videos, initial weights and training")
+    parser.add_argument("--seed", type=number_from(0), default=0, metavar="N", help="of videos, weights and training")
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="for example TRAIN.NUM_EPOCHS 10")
     arguments = parser.parse_args()
     return exit_code_of(

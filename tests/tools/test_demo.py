@@ -55,6 +55,16 @@ def test_an_error_is_one_line(tool: Callable[..., int], tmp_path: Path, capsys: 
     )
 
 
+def test_a_negative_seed_is_refused(
+    tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        tool("demo", "--output", tmp_path / "out", "--seed", "-1")
+    assert stopped.value.code == 2
+    assert "argument --seed: '-1' is not a whole number of at least 0" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_an_earlier_demo_is_deleted(
     tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
