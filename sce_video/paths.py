@@ -8,6 +8,11 @@ from sce_video.errors import ConfigError
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
 
 
+def names_variable(text: str) -> bool:
+    """Whether `$NAME` or `${NAME}` is in a path."""
+    return bool(_VARIABLE.search(text))
+
+
 def expanded(text: str) -> str:
     """A path with a leading `~`, `$NAME` and `${NAME}` expanded; a URL is returned unchanged.
 
@@ -27,6 +32,6 @@ def expanded(text: str) -> str:
     path = os.path.expanduser(_VARIABLE.sub(value_of, text))
     if path.startswith("~"):
         raise ConfigError(f"this user has no home folder; write the path out, or ./{path} for a file of this name")
-    if _VARIABLE.search(path):
+    if names_variable(path):
         raise ConfigError("the variable's value contains another variable; write the path out")
     return path

@@ -86,6 +86,23 @@ def test_a_folder_of_images(tool: Tool, images: Path, tmp_path: Path, capsys: py
     assert "has images, which do not move" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("gpu", [[], ["--gpu-gb", "24"]])
+def test_a_path_that_the_config_would_read_as_another(
+    tool: Tool,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gpu: list[str],
+) -> None:
+    """On the command line too, `$HOME` is a variable, but not below a link."""
+    (tmp_path / "linked").symlink_to(images.rename(tmp_path / "a$HOME"))
+    assert tool("init_config", tmp_path / "linked", "--output", tmp_path / "mine.yaml", *gpu) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error == f"error: {tmp_path}/a$HOME has a $ in its name, which configs take for a variable; rename it"
+    assert not (tmp_path / "mine.yaml").exists()
+
+
 @pytest.mark.thorough
 def test_a_gpu_elsewhere(tool: Tool, motion_videos: Path, tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"

@@ -27,6 +27,7 @@ from sce_video.cli.init_config.words import (
 )
 from sce_video.config import load_config
 from sce_video.errors import UserError
+from sce_video.paths import names_variable
 from sce_video.plain_text import escaped, masked
 from sce_video.runtime.files import write_text
 
@@ -56,6 +57,7 @@ def write_config(
     if output.exists() and not overwrites:
         raise UserError(f"{output} exists; give another --output, or --overwrite to replace it")
     layout = find_layout(path, list_root=list_root)
+    _refuse_variables(layout)
     facts, machine = facts_of(layout, look_at(layout.listed)), this_machine(gpu_gib)
     if facts.num_usable < 2:
         raise UserError(f"{path} has {facts.num_usable} video that can be decoded; pretraining needs at least 2")
@@ -63,11 +65,21 @@ def write_config(
         raise UserError(f"{path} has images, which do not move; leave out --motion")
     memory = partial(most_videos, gpu_gib=machine.gpu_gib or 0.0)
     choices = _with_places(choose(facts, machine, most_videos=memory, sees_movement=sees_movement), layout, output)
-    timed = _time(choices, layout, machine)
+    timed = _time(choices, machine)
     text = _text(choices, layout, facts, machine, timed, output)
     write_text(output, text)
     load_config(output)
     _print(facts, layout, choices, output, duration(_num_steps(choices, facts), timed, machine))
+
+
+def _refuse_variables(layout: Layout) -> None:
+    """
+    Raises:
+        UserError: a path of the config would be read back as another one.
+    """
+    for path in (str(layout.root), layout.train):
+        if names_variable(path):
+            raise UserError(f"{path} has a $ in its name, which configs take for a variable; rename it")
 
 
 def _with_places(choices: Sequence[Choice], layout: Layout, output: Path) -> list[Choice]:
@@ -78,17 +90,11 @@ def _with_places(choices: Sequence[Choice], layout: Layout, output: Path) -> lis
     return [*listing, *choices, folder]
 
 
-def _time(choices: Sequence[Choice], layout: Layout, machine: Machine) -> StepTime | None:
+def _time(choices: Sequence[Choice], machine: Machine) -> StepTime | None:
     """Of a few real steps; None if the GPU of the run is not here."""
-    settings = settings_of(choices)
+    cfg = load_config(None, overrides_of(settings_of(choices)))
     if machine.gpu_gib is not None and not machine.is_here:
-        load_config(None, overrides_of(settings))
         return None
-    cfg = load_config(None, overrides_of(settings))
-    if str(layout.root) != cfg.DATA.ROOT:
-        raise UserError(
-            f"{layout.root} has a $ in its name, which configs take for a variable; rename or link the folder"
-        )
     print("taking a few steps, for the time that they need", file=sys.stderr)
     return time_steps(cfg)
 
