@@ -12,6 +12,7 @@ _STEPS_ON_CPU, _STEPS_ON_GPU = 2000, 20_000
 _EPOCHS_ON_CPU, _EPOCHS_ON_GPU = (2, 400), (20, 400)
 _FEWEST_EPOCHS_WITH_WARMUP = 5
 _MOST_CPU_BATCH, _MOST_GPU_BATCH = 32, 256
+_LEAST_BATCH, _LEAST_USEFUL_BATCH = 2, 8
 _ADAMW_PEAK = 0.002
 
 
@@ -20,16 +21,35 @@ def choose_batch(facts: Facts, machine: Machine, most_videos: Callable[[], int])
     Args:
         most_videos: that fit the GPU's memory; called only if there is one.
     """
-    most, why = _MOST_CPU_BATCH, "more are slow on a CPU"
+    most, why, warning = _MOST_CPU_BATCH, "more are slow on a CPU", ""
     if machine.gpu_gib is not None:
-        most, why = min(power_of_two(most_videos()), _MOST_GPU_BATCH), "a larger one gains little here"
-        if most < _MOST_GPU_BATCH:
-            why = f"the most that {machine.gpu_gib:.3g} GiB hold, as estimated by tools/describe.py"
+        most, why, warning = _batch_of_memory(machine.gpu_gib, most_videos(), facts.noun)
     half = power_of_two(facts.num_usable / 2)
-    batch = max(2, min(most, half))
-    per_epoch = facts.num_videos // batch
-    why = why if batch == most else f"at most half of the {facts.noun}s, so that batches differ"
-    return Choice("TRAIN.GLOBAL_BATCH_SIZE", batch, f"{per_epoch:,} step{'s' * (per_epoch != 1)} an epoch; {why}")
+    if half < _LEAST_BATCH:
+        most, why = _LEAST_BATCH, "the least there is"
+    elif half < most:
+        most, why = half, f"at most half of the {facts.noun}s, so that batches differ"
+    per_epoch = facts.num_videos // most
+    reason = f"{per_epoch:,} step{'s' * (per_epoch != 1)} an epoch; {why}"
+    return Choice("TRAIN.GLOBAL_BATCH_SIZE", most, reason, warning)
+
+
+def _batch_of_memory(gpu_gib: float, num_fitting: int, noun: str) -> tuple[int, str, str]:
+    """The largest batch, why, and a warning if it is too small to learn from."""
+    if num_fitting >= _MOST_GPU_BATCH:
+        return _MOST_GPU_BATCH, "a larger one gains little here", ""
+    estimate = f"{gpu_gib:.3g} GiB hold, as estimated by tools/describe.py"
+    batch = max(power_of_two(num_fitting), _LEAST_BATCH)
+    why = f"the most that {estimate}" if batch <= num_fitting else f"the least there is, though more than {estimate}"
+    if num_fitting >= _LEAST_USEFUL_BATCH:
+        return batch, why, ""
+    held = f"{num_fitting} {noun}{'s' * (num_fitting != 1)}"
+    warning = (
+        f"{gpu_gib:.3g} GiB hold {held} of a training step, as estimated by tools/describe.py; fewer than "
+        f"{_LEAST_USEFUL_BATCH} teach little, as the {noun}s of a batch are contrasted. Take a larger GPU, a smaller "
+        "MODEL.BACKBONE or a lower CLIP.SIZE_PIXELS."
+    )
+    return batch, why, warning
 
 
 def choose_epochs(steps_per_epoch: int, machine: Machine) -> Choice:

@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from sce_video.cli.init_config.choice import Choice, settings_of
+from sce_video.cli.init_config.choice import Choice, settings_of, warnings_of
 from sce_video.cli.init_config.document import opening_text, settings_text
 from sce_video.cli.init_config.facts import Facts, Machine, facts_of, this_machine
 from sce_video.cli.init_config.layout import Layout, find_layout
@@ -123,7 +123,7 @@ def _text(
         {
             "Command": [commands(facts, layout, settings, output)["Pretrain:"]],
             "Data": what_was_seen(facts, layout),
-            "Hardware": [f"{hardware}."],
+            "Hardware": [f"{hardware}.", *warnings_of(choices)],
             "Duration": [duration(_num_steps(choices, facts), timed, machine), *short_try(settings)],
             "Result": ["none yet. docs/own_data.md is the way from here to a number."],
             "NOT KNOWN": numbered(what_is_not_known(facts, layout, settings)),
@@ -136,7 +136,7 @@ def _print(facts: Facts, layout: Layout, choices: Sequence[Choice], output: Path
     settings = settings_of(choices)
     lines = [f"What was seen in {layout.root}:", *what_was_seen(facts, layout), ""]
     lines += ["What is not known; please decide:", *numbered(what_is_not_known(facts, layout, settings)), ""]
-    lines += [f"Wrote {output}. Duration: {takes}"]
+    lines += [*warnings_of(choices), f"Wrote {output}. Duration: {takes}"]
     for line in lines:
         print("\n".join(_wrapped(line)))
     for title, command in commands(facts, layout, settings, output).items():

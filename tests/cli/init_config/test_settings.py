@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sce_video.cli.init_config.choice import power_of_two, settings_of
+from sce_video.cli.init_config.choice import power_of_two, settings_of, warnings_of
 from sce_video.cli.init_config.facts import Facts, Machine, Spread
 from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.settings import choose
@@ -145,6 +145,32 @@ def test_the_reasons_quote_what_was_measured() -> None:
         each.key: each.reason for each in choose(replace(GESTURES, num_videos=20), TWO_CORES, most_videos=lambda _: 0)
     }
     assert "log(8) = 2.08" in few["METHOD.IN_BATCH_KEYS"]
+
+
+FORTY = replace(GESTURES, num_videos=40, num_seen=40)
+ONE_GIB = Machine(2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fit", "batch", "why"),
+    [
+        (FORTY, 0, 2, "the least there is, though more than 1 GiB hold"),
+        (FORTY, 1, 2, "the least there is, though more than 1 GiB hold"),
+        (FORTY, 7, 4, "the most that 1 GiB hold"),
+        (FORTY, 8, 8, "the most that 1 GiB hold"),
+        (FORTY, 300, 16, "at most half of the videos, so that batches differ"),
+        (replace(GESTURES, num_videos=1000), 300, 256, "a larger one gains little here"),
+        (replace(GESTURES, num_videos=3, num_seen=3), 300, 2, "the least there is"),
+    ],
+)
+def test_what_limits_the_batch(facts: Facts, fit: int, batch: int, why: str) -> None:
+    choices = choose(facts, ONE_GIB, most_videos=lambda _: fit)
+    (found,) = [each for each in choices if each.key == "TRAIN.GLOBAL_BATCH_SIZE"]
+    assert found.value == batch
+    assert found.reason.split("; ")[1].removesuffix(", as estimated by tools/describe.py") == why
+    # A batch of few videos is warned of only if it is the memory that limits it.
+    warnings = [f"WARNING: 1 GiB hold {fit} video{'s' * (fit != 1)} of a training step"] if fit < 8 else []
+    assert [warning.partition(",")[0] for warning in warnings_of(choices)] == warnings
 
 
 @pytest.mark.parametrize(("most", "power"), [(0.5, 1), (1, 1), (2, 2), (3.99, 2), (4, 4), (65_537, 65_536)])
