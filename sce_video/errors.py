@@ -29,8 +29,7 @@ class StoppedError(BaseException):
     """
 
     def __init__(self, signal_number: int, *, step: int | None = None) -> None:
-        after = "; what was finished is kept" if step is None else f" after {step} steps"
-        super().__init__(f"stopped by signal {signal_number}{after}; rerun to resume")
+        super().__init__(f"stopped by signal {signal_number}" + ("" if step is None else f" after {step} steps"))
         self.signal_number = signal_number
         self.step = step
 

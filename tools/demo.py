@@ -44,7 +44,8 @@ def main() -> int:
             seed=arguments.seed,
             overrides=arguments.overrides,
             videos=DEMO_VIDEOS["rooms" if arguments.hard else "motions"],
-        )
+        ),
+        when_stopped="the demo starts again when rerun",
     )
 
 

@@ -21,11 +21,16 @@ from sce_video.runtime.terminal import make_terminal_best_effort
 from sce_video.urls import is_url, masked
 
 
-def exit_code_of(action: Callable[[], int | None]) -> int:
+def exit_code_of(
+    action: Callable[[], int | None], *, when_stopped: str = "what was finished is kept; rerun to resume"
+) -> int:
     """Run `action` and return its exit code, by default 0.
 
     128 + a signal that stopped it, PEER_LOST_EXIT_CODE, 2 for an error that the user can fix, after one line, or 1 for
     a bug, with its traceback in the run's log too.
+
+    Args:
+        when_stopped: what the message of a stop says of the next start.
     """
     make_terminal_best_effort()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `quiet_start`
@@ -35,7 +40,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
             return action() or 0
     except StoppedError as stop:
         if is_main_process():  # all ranks stop
-            print_message(str(stop))
+            print_message(f"{stop}; {when_stopped}")
         return 128 + stop.signal_number
     except PeerLostError as error:
         print_message(f"error: {error}")
@@ -48,7 +53,7 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
         path = error.filename2 or error.filename  # the second of a renaming is the one that the user named
         return _failed(f"{path}: {error.strerror}; fix this or choose another path" if path else str(error))
     except KeyboardInterrupt:
-        print_message("stopped; what was finished is kept; rerun to resume")
+        print_message(f"stopped; {when_stopped}")
         return 130
     except Exception as error:  # top level: log every error
         if not LOGGER.handlers:

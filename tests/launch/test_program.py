@@ -9,6 +9,7 @@ from fvcore.common.config import CfgNode
 
 from sce_video.build.training import Work
 from sce_video.config import load_config
+from sce_video.errors import StoppedError
 from sce_video.launch.local import run_task
 from sce_video.launch.program import exit_code_of, number_from, positive_number
 from sce_video.tasks.table import TASKS
@@ -64,6 +65,26 @@ def test_a_path_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.C
     assert exit_code_of(write) == 2
     path = tmp_path / "file" / "folder"
     assert capsys.readouterr().err == f"error: {path}: Not a directory; fix this or choose another path\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "words"),
+    [
+        (StoppedError(15, step=40), 143, "stopped by signal 15 after 40 steps"),
+        (StoppedError(12), 140, "stopped by signal 12"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_a_stop_is_one_line_with_what_the_next_start_does(
+    stop: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def action() -> None:
+        raise stop
+
+    assert exit_code_of(action) == code
+    assert capsys.readouterr().err == f"{words}; what was finished is kept; rerun to resume\n"
+    assert exit_code_of(action, when_stopped="it starts again") == code
+    assert capsys.readouterr().err == f"{words}; it starts again\n"
 
 
 def test_numbers_of_the_command_line() -> None:

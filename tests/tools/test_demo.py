@@ -1,6 +1,7 @@
 """The demo program with all its steps, but so small that its numbers mean nothing."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,17 @@ def test_the_hard_demo_shows_the_floors_of_its_videos(tmp_path: Path) -> None:
     assert "signed differences" in outcome.stderr
     assert "Floors, top-1 in percent" in (tmp_path / "report.html").read_text()
     assert "FLIP_PROBABILITY: 0.0" in (tmp_path / "pretrain" / "config.yaml").read_text()
+
+
+@pytest.mark.thorough
+def test_an_interrupted_demo_does_not_promise_to_resume(tmp_path: Path) -> None:
+    command = [sys.executable, "tools/demo.py", "--output", str(tmp_path / "out"), "--train", "400"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "writing videos to" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().splitlines()[-1].endswith("stopped; the demo starts again when rerun")
+    assert process.returncode == 130
 
 
 def test_an_error_is_one_line(tool: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
