@@ -50,17 +50,32 @@ def chance_of_recall(labels: Tensor, bank_labels: Tensor, *, k: int) -> float:
 def standard_errors(
     metrics: Mapping[str, float], *, num_videos: int, right: Tensor, labels: Tensor
 ) -> dict[str, float]:
-    """Standard error of each metric, in [0, 1], from the choice of test videos: sqrt(p (1 - p) / n).
+    """Standard error of each metric, in [0, 1], from the choice of test videos: see `error_of_share`.
 
-    For the mean over C classes with n_c videos and accuracies p_c it is sqrt(sum of p_c (1 - p_c) / n_c) / C.
+    For the mean over C classes with n_c videos and accuracies p_c it is sqrt(sum of p_c (1 - p_c) / n_c) / C; if none
+    or all are right, that of the share.
 
     Args:
         num_videos: n; clips of one video are not independent.
         right: bool (n,), whether the top-1 prediction of each test row is correct; labels: int64 (n,).
     """
-    of_shares = {name: sqrt(value * (1 - value) / num_videos) for name, value in metrics.items()}
-    of_means = {name: _of_mean_class(right, labels) for name in metrics if name.endswith("_mean_class")}
+    of_shares = {name: error_of_share(value, num_videos=num_videos) for name, value in metrics.items()}
+    of_means = {
+        name: _of_mean_class(right, labels)
+        for name, value in metrics.items()
+        if name.endswith("_mean_class") and 0 < value < 1
+    }
     return {**of_shares, **of_means}
+
+
+def error_of_share(share: float, *, num_videos: int) -> float:
+    """Standard error of a share p of n videos: sqrt(p (1 - p) / n), which says nothing if p is 0 or 1.
+
+    There p is replaced by (k + 2) / (n + 4), where k videos are right, and n by n + 4 (Agresti and Coull, 1998).
+    """
+    if not 0 < share < 1:
+        share, num_videos = (share * num_videos + 2) / (num_videos + 4), num_videos + 4
+    return sqrt(share * (1 - share) / num_videos)
 
 
 def _of_mean_class(right: Tensor, labels: Tensor) -> float:

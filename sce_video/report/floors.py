@@ -125,7 +125,7 @@ def highest(floors: Sequence[Floor]) -> Floor:
 
 
 def in_words(results: Mapping[str, Any], floors: Sequence[Floor]) -> list[str]:
-    """A sentence for each comparable metric: which floors it does not beat, or that it beats all."""
+    """A sentence for each comparable metric: which floors it does not beat or equals, or that it beats all."""
     errors = results.get("standard_errors", {})
     return [
         _sentence(name, results["metrics"][name], errors.get(name, 0.0), floors) for name in comparable_metrics(results)
@@ -138,8 +138,8 @@ def _sentence(name: str, value: float, error: float, floors: Sequence[Floor]) ->
     ours = f"{title} {100 * value:.1f} ± {100 * error:.1f} %"
     missed = sorted((floor for floor in floors if value <= floor.top1), key=lambda floor: -floor.top1)
     if missed:
-        others = "".join(f", nor {floor}" for floor in missed[1:])
-        return f"{ours} does not beat the {missed[0]}{others}: these features say less of the class than that."
+        named = ", nor ".join(f"{floor}{' (equal)' if floor.top1 == value else ''}" for floor in missed)
+        return f"{ours} does not beat the {named}: these features say no more of the class than that."
     best = highest(floors)
     deviation = math.hypot(error, best.standard_error)
     if value - best.top1 < _CLEAR * deviation:

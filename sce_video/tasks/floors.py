@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from math import sqrt
 from pathlib import Path
 
 import torch
@@ -22,6 +21,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.errors import reason_of
+from sce_video.evaluate.chance import error_of_share
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows, FeatureSet, labeled
 from sce_video.evaluate.floor_features import ROW_LENGTH, FloorDataset
@@ -129,7 +129,7 @@ def _write_floors(
 ) -> None:
     """Write the floors to the output folder and beside the test list; that this cannot be written is no error."""
     floors = [
-        Floor(titles.get(name, name.replace("_", " ")), value, sqrt(value * (1 - value) / num_videos))
+        Floor(titles.get(name, name.replace("_", " ")), value, error_of_share(value, num_videos=num_videos))
         for name, value in accuracies.items()
     ]
     lists = lists_record(train, test)

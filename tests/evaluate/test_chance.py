@@ -5,7 +5,7 @@ from statistics import mean, pstdev
 import pytest
 import torch
 
-from sce_video.evaluate.chance import chance_levels, chance_of_recall, standard_errors
+from sce_video.evaluate.chance import chance_levels, chance_of_recall, error_of_share, standard_errors
 from sce_video.evaluate.metrics import mean_class_accuracy, recall_at
 
 
@@ -69,5 +69,18 @@ def test_the_error_is_the_deviation_over_many_test_sets() -> None:
 def test_errors_by_hand() -> None:
     right, labels = torch.tensor([True, False, True, True]), torch.tensor([0, 0, 1, 1])
     metrics = {"x_top1": 0.75, "x_top5": 1.0, "x_mean_class": 0.75}
-    expected = {"x_top1": sqrt(0.75 * 0.25 / 4), "x_top5": 0.0, "x_mean_class": sqrt(0.25 / 2) / 2}
+    # Of 4 of 4: 6 of 8.
+    expected = {"x_top1": sqrt(0.75 * 0.25 / 4), "x_top5": sqrt(0.75 * 0.25 / 8), "x_mean_class": sqrt(0.25 / 2) / 2}
     assert standard_errors(metrics, num_videos=4, right=right, labels=labels) == pytest.approx(expected)
+    for value in (0.0, 1.0):
+        metrics = {"x_top1": value, "x_mean_class": value}
+        found = standard_errors(metrics, num_videos=4, right=torch.full((4,), bool(value)), labels=labels)
+        assert list(found.values()) == pytest.approx([sqrt(0.75 * 0.25 / 8)] * 2)
+
+
+@pytest.mark.parametrize("num_videos", [10, 50, 300])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_two_errors_at_none_and_all_are_about_the_exact_bound(share: float, num_videos: int) -> None:
+    """Clopper and Pearson: of n videos none is right with probability 0.025 if the accuracy is 1 - 0.025^(1/n)."""
+    exact = 1 - 0.025 ** (1 / num_videos)
+    assert 0.6 * exact < 2 * error_of_share(share, num_videos=num_videos) < exact

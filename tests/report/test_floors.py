@@ -27,9 +27,16 @@ def sentence(name: str, value: float, error: float = 0.02) -> str:
 
 def test_a_number_below_floors_names_them_highest_first() -> None:
     assert sentence("knn_top1", 0.152).startswith(
-        "kNN 15.2 ± 2.0 % does not beat the ridge, 24.5 ± 2.4 %, nor absolute differences, 15.2 ± 2.1 %:"
+        "kNN 15.2 ± 2.0 % does not beat the ridge, 24.5 ± 2.4 %, nor absolute differences, 15.2 ± 2.1 % (equal):"
     )
     assert "middle frame" not in sentence("knn_top1", 0.152)
+
+
+def test_a_number_that_equals_the_highest_floor_says_no_less() -> None:
+    assert sentence("knn_top1", 0.245) == (
+        "kNN 24.5 ± 2.0 % does not beat the ridge, 24.5 ± 2.4 % (equal): these features say no more of the class "
+        "than that."
+    )
 
 
 def test_a_number_just_above_may_be_the_choice_of_videos() -> None:
