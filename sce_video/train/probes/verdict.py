@@ -1,20 +1,19 @@
 """What the curves of a pretraining run mean: a verdict and a sentence."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from statistics import mean
 
-Line = Mapping[str, float]  # of metrics.jsonl
+from sce_video.train.probes.collapse import alike_keys, collapse
+from sce_video.train.probes.trend import LEAST_RECENT, Line, Trend, trend_of
 
 # Steps after the queue is full before anything is judged: a third of the run, at most this many.
 _MOST_PATIENCE = 500
-_RECENT_SHARE, _LEAST_RECENT = 0.2, 3  # of the logged lines, averaged
+_LEAST_CLIMB = 5  # lines, for an alarm before that
 _MARGIN = 0.01  # of the chance level, around it
-_FALLEN = 0.03  # of the chance level: less may be noise
-# Spread of the keys, as a share of that of uniform vectors, and their rank, below which they are one point or one line.
-_COLLAPSED_SPREAD, _COLLAPSED_RANK = 0.1, 1.5
+_KNOWS = 0.05  # of online kNN above the share of the largest class
 _UNIFORM_TARGET = 0.95  # share of the largest entropy
 
 ALARMS = ("diverged", "collapsed", "above chance", "at chance")
@@ -40,9 +39,9 @@ class Verdict:
 def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
     """The verdict on the lines logged so far; None without measurements of probes.
 
-    Nothing is judged while the queue holds random vectors and for some time after that, as long as an untrained network
-    may need to find a direction. Then a collapse counts first, then where the loss is: above its chance level, at it,
-    or below and lower than it was.
+    Nothing is judged while the queue holds random vectors. For some time after that, as long as an untrained network
+    may need to find a direction, only a loss that climbs far above its chance level is. Then a collapse counts first,
+    then where the loss is: above its chance level, at it, or below and lower than it was.
 
     Args:
         lines: of `metrics.jsonl`, in order; some have the scalars of probes.
@@ -56,29 +55,28 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
     if chance is None:
         return None
     filled = _full_since(lines)
-    judged = [line for line in lines if filled is not None and line["step"] >= filled]
-    ends = step + 1 >= num_steps
-    patience = min(_MOST_PATIENCE, (num_steps or step + 1) // 3)
-    if filled is None or len(judged) < _LEAST_RECENT or (step + 1 - filled < patience and not ends):
+    # The loss of the line in which the queue became full is a mean with steps before that.
+    judged = [line for line in lines if filled is not None and (line["step"] > filled or not filled)]
+    if filled is None or len(judged) < LEAST_RECENT:
         return _too_early(filled, loss, chance)
-    return _collapse(judged) or _of_loss(judged, chance, ends=ends)
+    trend, last_step = trend_of(judged, scale=chance), max(step, num_steps - 1)
+    patience = min(_MOST_PATIENCE, (last_step + 1) // 3)
+    if step + 1 - filled >= patience or step == last_step:
+        found = collapse(judged)
+        if found is not None:
+            return Verdict("collapsed", found[1], found[0])
+        return _of_loss(judged, trend, chance, last_step=last_step, labels_say=_labels_say(lines))
+    if len(judged) >= _LEAST_CLIMB and trend.has_climbed and trend.now > chance * (1 + _MARGIN):
+        return _above(judged, trend, chance, last_step=last_step)
+    return _too_early(filled, loss, chance)
 
 
 _LOWER_LR = "Lower OPTIM.BASE_LR, or warm up for longer (OPTIM.WARMUP_EPOCHS)."
-_MORE_SPREAD = (
-    "Lower OPTIM.BASE_LR, raise METHOD.EMA_MOMENTUM, lower METHOD.TARGET_TEMPERATURE, or let the projector end with a "
-    "norm (MODEL.PROJECTOR_ENDS_WITH_NORM), whichever the method has."
-)
 _SHARPER_TARGET = "The target is nearly uniform: lower METHOD.TARGET_TEMPERATURE or raise METHOD.COEFF."
 _EASIER = (
     "Train for longer or with another OPTIM.BASE_LR; if that does not help, make the views more alike (AUG.CROP_AREA, "
     "AUG.COLOR_STRENGTH)."
 )
-_WHEN_ABOVE = {
-    "diverging": _LOWER_LR,
-    "not learning": _EASIER,
-    "not learned yet": "It is falling: train for longer before judging the features.",
-}
 
 
 def _full_since(lines: Sequence[Line]) -> int | None:
@@ -94,60 +92,69 @@ def _too_early(filled: int | None, loss: float, chance: float) -> Verdict:
     return Verdict("too early", f"too early to say: {why}; loss {loss:.2f}, chance level {chance:.2f}.")
 
 
-def _collapse(judged: Sequence[Line]) -> Verdict | None:
-    measured = [line for line in judged if {"key_std", "key_rank", "embedding_dim"} <= line.keys()]
-    streak = list(takewhile(_is_collapsed, reversed(measured)))
-    if not streak:
-        return None
-    last, since = streak[0], int(streak[-1]["step"])
-    sentence = (
-        f"collapsed since step {since}: the keys of all videos are nearly the same or on one line (spread "
-        f"{_spread(last):.1%} of that of uniform vectors, effective rank {last['key_rank']:.1f} of "
-        f"{last['embedding_dim']:.0f}). {_MORE_SPREAD}"
-    )
-    return Verdict("collapsed", sentence, since)
-
-
-def _is_collapsed(line: Line) -> bool:
-    return line["embedding_dim"] > 1 and (_spread(line) < _COLLAPSED_SPREAD or line["key_rank"] < _COLLAPSED_RANK)
-
-
-def _spread(line: Line) -> float:
-    return line["key_std"] * math.sqrt(line["embedding_dim"])
-
-
-def _of_loss(judged: Sequence[Line], chance: float, *, ends: bool) -> Verdict:
-    recent = max(_LEAST_RECENT, round(_RECENT_SHARE * len(judged)))
-    early = max(1, min(_LEAST_RECENT, len(judged) // 3))
-    first, now = (mean(line["loss"] for line in part) for part in (judged[:early], judged[-recent:]))
-    has_fallen = now < first - _FALLEN * chance
-    beside = f"the loss is {now:.2f}, its chance level {chance:.2f}"
-    if now > chance * (1 + _MARGIN):
-        if has_fallen and not ends:
-            return Verdict("too early", f"too early to say: {beside}; it is falling, from {first:.2f}.")
-        trend = "not learned yet" if has_fallen else "diverging" if now > first + _FALLEN * chance else "not learning"
-        return _above(judged, beside, chance, trend=trend)
-    if now > chance * (1 - _MARGIN):
+def _of_loss(judged: Sequence[Line], trend: Trend, chance: float, *, last_step: int, labels_say: str) -> Verdict:
+    beside = _beside(trend, chance)
+    if trend.now > chance * (1 + _MARGIN):
+        may_get_there = trend.at(last_step) < chance and judged[-1]["step"] < last_step
+        if trend.has_fallen and not trend.rises and may_get_there:
+            return Verdict("too early", f"too early to say: {beside}; it is falling, from {trend.first:.2f}.")
+        return _above(judged, trend, chance, last_step=last_step)
+    if trend.now > chance * (1 - _MARGIN):
         sentence = f"at chance: {beside}: the queries do not know their videos. {_advice(judged, chance, _EASIER)}"
         return Verdict("at chance", sentence, int(judged[0]["step"]))
-    if has_fallen:
-        return Verdict("learning", f"learning its own task: {beside}, from {first:.2f}. {_directions(judged)}")
-    sentence = f"standing still: {beside}, but it was {first:.2f} before: an untrained network gets this too."
-    return Verdict("standing still", f"{sentence} {_directions(judged)}")
+    if trend.has_fallen:
+        return Verdict("learning", f"learning its own task: {beside}, from {trend.first:.2f}. {_directions(judged)}")
+    why = labels_say or ": an untrained network gets this too."
+    sentence = f"standing still: {beside}, but it was {trend.first:.2f} before{why} {_directions(judged)}"
+    return Verdict("standing still", sentence)
 
 
-def _above(judged: Sequence[Line], beside: str, chance: float, *, trend: str) -> Verdict:
+def _labels_say(lines: Sequence[Line]) -> str:
+    """What is to be added if the online kNN says that the features become better all the same, else ""."""
+    labelled = [line for line in lines if {"online_knn", "online_chance"} <= line.keys()]
+    if len(labelled) <= LEAST_RECENT:
+        return ""
+    first = labelled[0]["online_knn"]
+    knn, chance = (mean(line[name] for line in labelled[-LEAST_RECENT:]) for name in ("online_knn", "online_chance"))
+    if knn < chance + _KNOWS or knn <= first:
+        return ""
+    return f"; yet online kNN rose from {first:.0%} to {knn:.0%}: the features do become better."
+
+
+def _beside(trend: Trend, chance: float) -> str:
+    return f"the loss is {trend.now:.2f}, its chance level {chance:.2f}"
+
+
+def _above(judged: Sequence[Line], trend: Trend, chance: float, *, last_step: int) -> Verdict:
     streak = list(takewhile(lambda line: line["loss"] > chance, reversed(judged)))
     since = int(streak[-1]["step"]) if streak else int(judged[-1]["step"])
     num_steps = int(judged[-1]["step"]) - since + 1
-    advice = _advice(judged, chance, _WHEN_ABOVE[trend])
-    sentence = f"above chance for {num_steps} steps, {trend}: {beside}: worse than similarities that are all equal."
-    return Verdict("above chance", f"{sentence} {advice}", since)
+    word, advice = _movement_above(trend, last_step=last_step, ends=judged[-1]["step"] >= last_step)
+    sentence = (
+        f"above chance for {num_steps} steps, {word}: {_beside(trend, chance)}: worse than similarities that are all "
+        f"equal. {_advice(judged, chance, advice)}"
+    )
+    return Verdict("above chance", sentence, since)
+
+
+def _movement_above(trend: Trend, *, last_step: int, ends: bool) -> tuple[str, str]:
+    """What a loss above chance does, and what to do."""
+    if trend.rises:
+        return "diverging", _LOWER_LR
+    if ends and (trend.falls or trend.has_fallen):
+        return "not learned yet", "It is falling: train for longer before judging the features."
+    if trend.has_fallen:
+        return "falling slowly", f"At this rate it is {trend.at(last_step):.2f} in the last step. {_EASIER}"
+    if trend.falls:
+        again = "train for longer; if it rises again, lower OPTIM.BASE_LR."
+        return "falling", f"But it is not lower than at first, {trend.first:.2f}: {again}"
+    return "not learning", f"It was {trend.first:.2f} at first. {_LOWER_LR}" if trend.has_climbed else _EASIER
 
 
 def _advice(judged: Sequence[Line], chance: float, otherwise: str) -> str:
     entropy = next((line["target_entropy"] for line in reversed(judged) if "target_entropy" in line), 0.0)
-    return _SHARPER_TARGET if entropy > _UNIFORM_TARGET * chance else otherwise
+    is_uniform = entropy > _UNIFORM_TARGET * chance
+    return alike_keys(judged) or (_SHARPER_TARGET if is_uniform else otherwise)
 
 
 def _directions(judged: Sequence[Line]) -> str:
@@ -159,7 +166,7 @@ def _directions(judged: Sequence[Line]) -> str:
     if not labelled:
         return f"{used}. {_movement(judged)}"
     knn, linear, chance = (
-        mean(line[name] for line in labelled[-_LEAST_RECENT:])
+        mean(line[name] for line in labelled[-LEAST_RECENT:])
         for name in ("online_knn", "online_linear", "online_chance")
     )
     said = f"{used}; online kNN {knn:.0%}, linear {linear:.0%} (the largest class is {chance:.0%})."

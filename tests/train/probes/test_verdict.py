@@ -32,8 +32,8 @@ def test_the_run_that_was_seen() -> None:
     assert found.is_alarm
     assert found.since == 9
     assert found.sentence.startswith(
-        "above chance for 21 steps, diverging: the loss is 7.53, its chance level 5.55: worse than similarities that "
-        "are all equal. Lower OPTIM.BASE_LR"
+        "above chance for 21 steps, not learning: the loss is 7.53, its chance level 5.55: worse than similarities "
+        "that are all equal. Train for longer or with another OPTIM.BASE_LR"
     )
 
 
@@ -95,13 +95,62 @@ def test_above_chance_and_level_is_not_called_diverging() -> None:
     assert found.sentence.startswith("above chance for 71 steps, not learning: the loss is 6.50")
 
 
-def test_above_chance_and_falling_is_too_early_until_the_end() -> None:
+def test_above_chance_and_falling_is_too_early_if_it_can_get_there() -> None:
+    """0.02 per step, from 7.00 at step 59 on: chance, 5.55, in step 132."""
     falling = lines([8.0, 7.8, 7.6, 7.4, 7.2, 7.0, 6.8])
-    assert kind_of(falling, num_steps=100) == "too early"
+    assert kind_of(falling, num_steps=134) == "too early"
+    slow = verdict(falling, num_steps=131)
+    assert slow is not None
+    assert slow.sentence.startswith("above chance for 61 steps, falling slowly: the loss is 7.00")
+    assert "At this rate it is 5.58 in the last step." in slow.sentence
     ended = verdict(falling)
     assert ended is not None
     assert ended.sentence.startswith("above chance for 61 steps, not learned yet: the loss is 7.00")
     assert "train for longer" in ended.sentence
+
+
+def test_a_loss_that_falls_slowly_far_above_chance_is_an_alarm_long_before_the_end() -> None:
+    logged = lines([11.0 - 2 * i / 49 for i in range(50)], every=20)
+    kinds = [kind_of(logged[: end + 1], num_steps=1000) for end in range(50)]
+    assert kinds == ["too early"] * 16 + ["above chance"] * 34
+
+
+def test_a_loss_that_climbs_is_an_alarm_at_once_and_stays_one_when_it_falls_a_little() -> None:
+    """From 6.6 to 8.8 and back to 7.2; a run of 1,000 steps is otherwise judged from step 333 on."""
+    logged = lines([6.6 + 2.2 * i / 9 for i in range(10)] + [8.8 - 0.16 * i for i in range(1, 11)], every=20)
+    found = [verdict(logged[: end + 1], num_steps=1000) for end in range(20)]
+    assert [each is not None and each.is_alarm for each in found] == [False] * 5 + [True] * 15
+    trends = [each.sentence.split(": ")[0].split(", ")[1] for each in found[5:] if each is not None]
+    assert trends == ["diverging"] * 5 + ["not learning"] * 4 + ["falling"] * 6
+
+
+def test_a_noisy_rise_at_the_begin_is_no_alarm() -> None:
+    """Lines of one step each of a small batch, as they were seen."""
+    seen = [5.0, 5.9, 6.7, 5.7, 5.9, 8.3, 7.7, 5.6, 7.2, 7.4]
+    assert {kind_of(lines(seen[:end], every=1), num_steps=60) for end in range(1, 11)} == {"too early"}
+
+
+def test_a_loss_that_falls_is_not_diverging_because_it_was_lower_at_first() -> None:
+    found = verdict(lines([6.3, 6.2, 6.3, 8.4, 8.3, 8.1, 7.9, 7.7, 7.5, 7.3, 7.2, 7.1]), num_steps=300)
+    assert found is not None
+    assert found.sentence.startswith("above chance for 111 steps, not learning: the loss is 7.20")
+
+
+def test_a_loss_that_fell_and_rises_now_is_diverging() -> None:
+    found = verdict(lines([9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 6.0, 6.0, 6.5, 7.0, 7.5]), num_steps=300)
+    assert found is not None
+    assert "diverging: the loss is 7.00" in found.sentence
+
+
+def test_keys_that_are_alike_are_said_with_both_similarities() -> None:
+    """As without EMA: the spread is 42 % of that of uniform vectors, too much for a collapse."""
+    alike = {"positive_similarity": 0.85, "negative_similarity": 0.84, "key_std": 0.42 * 0.125, "target_entropy": 5.5}
+    for loss, kind in [(5.55, "at chance"), (6.5, "above chance")]:
+        found = verdict(lines([loss] * 20, **alike))
+        assert found is not None
+        assert found.kind == kind
+        assert "similarity to its own key is 0.85, to those of other videos 0.84." in found.sentence
+        assert "raise METHOD.EMA_MOMENTUM" in found.sentence
 
 
 @pytest.mark.parametrize("how", [{"key_std": 0.012}, {"key_rank": 1.4}])
@@ -131,6 +180,20 @@ def test_below_chance_but_no_lower_than_before() -> None:
     assert found is not None
     assert found.kind == "standing still"
     assert not found.is_alarm
+    assert "an untrained network gets this too" in found.sentence
+
+
+@pytest.mark.parametrize(("last", "rose"), [(0.28, True), (0.16, False), (0.25, False)])
+def test_below_chance_and_no_lower_but_the_labels_say_more(last: float, rose: bool) -> None:
+    """Of a run on frame differences; 16 % is hardly more than the largest class, 25 % no more than at first."""
+    labels = {"online_linear": 0.2, "online_chance": 0.125}
+    first = 0.25 if last >= 0.25 else 0.1
+    logged = [{**line, **labels, "online_knn": first} for line in lines([5.18] * 10)]
+    found = verdict(logged[:-3] + [{**line, "online_knn": last} for line in logged[-3:]])
+    assert found is not None
+    assert found.kind == "standing still"
+    assert ("; yet online kNN rose from 25% to 28%: the features do become better." in found.sentence) == rose
+    assert ("an untrained network gets this too" in found.sentence) != rose
 
 
 def test_labels_are_part_of_the_sentence() -> None:
