@@ -41,18 +41,19 @@ def frames_and_differences(views: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Representation:
-    """What is made of views of RGB frames, in words for the user, and its channels."""
+    """What is made of views of RGB frames, in words for the user, its channels, and whether still pictures are seen."""
 
     words: str
     of: Callable[[Tensor], Tensor]
     num_channels: int = _RGB_CHANNELS
+    sees_pictures: bool = True
 
 
 # By MODEL.REPRESENTATION.
 REPRESENTATIONS = {
     RGB: Representation("RGB frames", lambda views: views),
-    "difference": Representation("differences of frames", differences),
-    "absolute_difference": Representation("absolute differences of frames", absolute_differences),
+    "difference": Representation("differences of frames", differences, sees_pictures=False),
+    "absolute_difference": Representation("absolute differences of frames", absolute_differences, sees_pictures=False),
     "rgb_and_difference": Representation("RGB frames and their differences", frames_and_differences, 2 * _RGB_CHANNELS),
 }
 

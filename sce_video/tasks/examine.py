@@ -20,13 +20,15 @@ from sce_video.data.manifest import NO_LABEL
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.errors import ManifestError
-from sce_video.evaluate.examine.changes import NUM_THUMBNAIL_VALUES, WithThumbnails, changed_clips
+from sce_video.evaluate.examine.changes import changed_clips
 from sce_video.evaluate.examine.choice import choose_videos, groups_by_pattern
 from sce_video.evaluate.examine.examination import Examination, examine
+from sce_video.evaluate.examine.thumbnails import NUM_THUMBNAIL_VALUES, WithThumbnails
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import FeatureExtractor, FeatureRows
 from sce_video.evaluate.views import spatial_crops
 from sce_video.models.base import Backbone
+from sce_video.models.representation import REPRESENTATIONS
 from sce_video.models.weights import weights_digest
 from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
@@ -55,7 +57,13 @@ def examine_task(cfg: CfgNode, device: torch.device) -> Work:
         rows = _rows_of(cfg, backbone.to(device), device, opener, examined)
         labels = examined.labels if examined.labels is not None and NO_LABEL not in examined.labels else None
         of_chosen = None if groups is None else [groups[video] for video in chosen]
-        found = examine(rows, num_frames=cfg.CLIP.NUM_FRAMES, groups=of_chosen, labels=labels)
+        found = examine(
+            rows,
+            num_frames=cfg.CLIP.NUM_FRAMES,
+            sees_pictures=REPRESENTATIONS[backbone.input.representation].sees_pictures,
+            groups=of_chosen,
+            labels=labels,
+        )
         if is_main_process():
             _write(cfg, found, rows, opener, examined, weights=weights)
 

@@ -84,6 +84,20 @@ def test_pictures_have_no_rows_of_movement(config: Callable[..., CfgNode]) -> No
     assert "Clips have one frame: nothing can be said of movement." in results["examination"]["words"]
 
 
+def test_pictures_shown_as_clips_do_not_move(config: Callable[..., CfgNode]) -> None:
+    examination = results_of(config("examine", EVAL__NUM_EXAMINED=3, CLIP__NUM_FRAMES=4))["examination"]
+    assert {bar["name"] for bar in examination["bars"]} == {"mirrored", "gray", "cropped", "other_videos"}
+    assert "None of the 3 videos moves visibly: nothing can be said of movement." in examination["words"]
+
+
+def test_a_network_of_differences_is_not_asked_about_frozen_clips(videos: Callable[..., CfgNode]) -> None:
+    cfg = videos(EVAL__GROUP_PATTERN="(mp4)", MODEL__REPRESENTATION="difference")
+    examination = results_of(cfg)["examination"]
+    assert "frozen" not in {bar["name"] for bar in examination["bars"]}
+    assert "A frozen clip is blank for a network that sees differences" in examination["words"][0]
+    assert "All videos are in one group (EVAL.GROUP_PATTERN or the column group)" in examination["words"][1]
+
+
 def test_a_broken_video_is_left_out_and_named(config: Callable[..., CfgNode], pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     lines = [f"{pictures}/train{number}.png" for number in range(3)]

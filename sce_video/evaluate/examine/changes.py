@@ -5,13 +5,11 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sce_video.augment.grayscale import grayscale
 
 _CROPPED_SHARE = 0.75  # of the side
-_THUMBNAIL = (8, 8, 8)  # frames, rows and columns
-NUM_THUMBNAIL_VALUES = 8 * 8 * 8
 
 # uint8 (T, C, S, S) -> the same shape.
 Change = Callable[[Tensor], Tensor]
@@ -61,6 +59,8 @@ OF_MOVEMENT: dict[str, Change] = {"frozen": frozen, "shuffled": shuffled, "rever
 OF_APPEARANCE: dict[str, Change] = {"mirrored": mirrored, "gray": gray, "cropped": cropped}
 # These are other frames of the video.
 OTHER_SPEED, OTHER_CLIP = "other_speed", "other_clip"
+# Of a video that does not move these say nothing.
+MOVEMENT_ROWS = (*OF_MOVEMENT, OTHER_SPEED)
 
 
 def row_names(num_frames: int) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def row_names(num_frames: int) -> tuple[str, ...]:
 
     The last row, another clip, is missing for videos that are too short for it.
     """
-    moving = (*OF_MOVEMENT, OTHER_SPEED) if num_frames > 1 else ()
+    moving = MOVEMENT_ROWS if num_frames > 1 else ()
     return "clip", *moving, *OF_APPEARANCE, OTHER_CLIP
 
 
@@ -83,16 +83,3 @@ def changed_clips(clips: Tensor) -> Tensor:
     clip, at_other_speed, *other = clips
     moving = [*(change(clip) for change in OF_MOVEMENT.values()), at_other_speed] if len(clip) > 1 else []
     return torch.stack([clip, *moving, *(change(clip) for change in OF_APPEARANCE.values()), *other])
-
-
-class WithThumbnails(nn.Module):
-    """A backbone whose features end with the view's gray thumbnail of 8 frames, 8 x 8, to recognise near-duplicates."""
-
-    def __init__(self, backbone: nn.Module) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, views: Tensor) -> Tensor:
-        """(B, C, T, H, W) -> (B, D + 512)"""
-        thumbnails = F.adaptive_avg_pool3d(views.mean(dim=1, keepdim=True), _THUMBNAIL).flatten(1)
-        return torch.cat([self.backbone(views).float(), thumbnails], dim=1)

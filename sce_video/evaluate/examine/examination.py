@@ -9,24 +9,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sce_video.errors import ManifestError
-from sce_video.evaluate.examine.changes import NUM_THUMBNAIL_VALUES, row_names
+from sce_video.evaluate.examine.changes import row_names
+from sce_video.evaluate.examine.movement_words import Examined
 from sce_video.evaluate.examine.neighbors import Share, near_duplicates, shares
-from sce_video.evaluate.examine.similarity import Rows, Similarities, half_squared_distances, similarities
+from sce_video.evaluate.examine.similarity import (
+    CLIP,
+    Rows,
+    Similarities,
+    half_squared_distances,
+    similarities,
+    with_direction,
+)
+from sce_video.evaluate.examine.thumbnails import NUM_THUMBNAIL_VALUES, are_still
+from sce_video.evaluate.examine.visible import visible_pairs, visible_rows
 from sce_video.evaluate.examine.words import TITLES, in_words
 from sce_video.evaluate.features import FeatureRows
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What features see; `num_duplicates` counts videos that show the same as another one."""
+    """What features see, and of which videos; `num_duplicates` counts videos that show the same as another one."""
 
     similarities: Similarities
     shares: dict[str, Share]
     num_duplicates: int
+    about: Examined
 
     @property
     def words(self) -> list[str]:
-        return in_words(self.similarities, self.shares)
+        return in_words(self.similarities, self.shares, self.about)
 
     def metrics(self) -> dict[str, float]:
         """Similarities on the scale from other videos (0) to the same feature (1), and shares."""
@@ -50,42 +61,53 @@ class Examination:
             "shares": [{"name": name, "title": TITLES[name], **share._asdict()} for name, share in self.shares.items()],
             "cosine_of_other_videos": self.similarities.cosine_of_others,
             "num_near_duplicates": self.num_duplicates,
+            "num_still_videos": self.about.num_still,
+            "num_zero_features": dict(self.similarities.zeros),
         }
 
 
 def examine(
-    rows: FeatureRows, *, num_frames: int, groups: Sequence[str] | None, labels: Sequence[int] | None
+    rows: FeatureRows,
+    *,
+    num_frames: int,
+    sees_pictures: bool,
+    groups: Sequence[str] | None,
+    labels: Sequence[int] | None,
 ) -> Examination:
     """Examine the features of `WithThumbnails`.
 
     Args:
         rows: of each video in the order of `row_names`.
         num_frames: of a clip.
+        sees_pictures: the network sees frames, not only their differences.
         groups, labels: of every video of the list, also of those that could not be decoded.
     Raises:
-        ManifestError: there are no two different videos.
+        ManifestError: there are no two different videos that the network can see.
     """
     by_name = _by_name(rows, row_names(num_frames))
     features, thumbnails = by_name["clip"].features.split(
         [rows.features.shape[1] - NUM_THUMBNAIL_VALUES, NUM_THUMBNAIL_VALUES], dim=1
     )
-    duplicates = near_duplicates(thumbnails)
-    if duplicates.all():
-        raise ManifestError("TASK examine needs at least two videos that do not show the same")
+    duplicates, still = near_duplicates(thumbnails), are_still(thumbnails)
+    is_other = visible_pairs(~duplicates, still, sees_pictures=sees_pictures)
+    if not is_other.any():
+        moving = "" if sees_pictures else " and move visibly, as the network sees differences of frames"
+        raise ManifestError(f"TASK examine needs at least two videos that do not show the same{moving}")
     changed = {
-        name: Rows(row.features[:, :-NUM_THUMBNAIL_VALUES], row.videos)
-        for name, row in by_name.items()
-        if name != "clip"
+        name: Rows(row.features[:, :-NUM_THUMBNAIL_VALUES], row.videos) for name, row in by_name.items() if name != CLIP
     }
-    found = similarities(features, changed, is_other=~duplicates)
+    found = similarities(features, visible_rows(changed, still, sees_pictures=sees_pictures), is_other=is_other)
     videos = rows.videos.unique().tolist()
+    of_videos = None if groups is None else [groups[video] for video in videos]
     in_common = shares(
         half_squared_distances(F.normalize(features.double(), dim=1)),
-        is_other=~duplicates,
-        groups=None if groups is None else [groups[video] for video in videos],
+        is_other=with_direction(features, is_other),
+        groups=of_videos,
         labels=None if labels is None else [labels[video] for video in videos],
     )
-    return Examination(found, in_common, int((duplicates.sum(dim=1) > 1).sum()))
+    num_groups = None if of_videos is None else len({group for group in of_videos if group})
+    about = Examined(num_frames, len(videos), int(still.sum()), sees_pictures, num_groups)
+    return Examination(found, in_common, int((duplicates.sum(dim=1) > 1).sum()), about)
 
 
 def _by_name(rows: FeatureRows, names: Sequence[str]) -> dict[str, Rows]:

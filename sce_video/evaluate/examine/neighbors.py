@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sce_video.evaluate.examine.thumbnails import NUM_THUMBNAIL_FRAMES, VISIBLE_CHANGE
+
 SAME_GROUP, SAME_CLASS, SAME_CLASS_OTHER_GROUP = "same_group", "same_class", "same_class_of_other_groups"
-# Near-duplicates: correlation of thumbnails, and of how they change in time where they change visibly (in units of the
-# normalised views, of which a gray level is about 0.02).
+# Near-duplicates: correlation of thumbnails, and of how they change in time where they change visibly.
 _SAME_PICTURE, _SAME_MOVEMENT, _SAME_STILL = 0.98, 0.9, 0.999
-_VISIBLE_CHANGE = 0.05
 _TIE = 1e-12
 
 
@@ -83,11 +83,11 @@ def near_duplicates(thumbnails: Tensor) -> Tensor:
     Args:
         thumbnails: of the clips, with their frames first, float (n, T * rest).
     """
-    frames = thumbnails.double().unflatten(1, (8, -1))
+    frames = thumbnails.double().unflatten(1, (NUM_THUMBNAIL_FRAMES, -1))
     changes = (frames - frames.mean(dim=1, keepdim=True)).flatten(1)
     pictures = frames.flatten(1)
     alike, move_alike = _correlations(pictures - pictures.mean(dim=1, keepdim=True)), _correlations(changes)
-    still = changes.square().mean(dim=1).sqrt() < _VISIBLE_CHANGE
+    still = changes.square().mean(dim=1).sqrt() < VISIBLE_CHANGE
     both_still = still & still[:, None]
     moving = (alike > _SAME_PICTURE) & (move_alike > _SAME_MOVEMENT) & ~(still | still[:, None])
     return moving | ((alike > _SAME_STILL) & both_still) | torch.eye(len(thumbnails), dtype=torch.bool)

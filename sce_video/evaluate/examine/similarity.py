@@ -1,6 +1,7 @@
 """Similarity of a clip's feature to those of its changed versions, on a scale from other videos (0) to the same (1)."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-OTHER_VIDEOS = "other_videos"
+CLIP, OTHER_VIDEOS = "clip", "other_videos"
 # Mean of 1 - cosine between videos; below it differences are those of rounding, in float32.
 _LEAST_DIFFERENCE = 1e-10
+_LEAST_NORM = 1e-12  # below it `F.normalize` makes no unit vector
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -29,10 +31,14 @@ class Bar(NamedTuple):
 
 
 class Similarities(NamedTuple):
-    """By row, and between other videos; without bars if the features have collapsed: the scale is meaningless."""
+    """By row, and between other videos; without bars if the features have collapsed: the scale is meaningless.
+
+    `zeros`: how many features of a row are zeros, and of `CLIP`; these have no direction and are left out.
+    """
 
     bars: dict[str, Bar]
     cosine_of_others: float
+    zeros: Mapping[str, int] = MappingProxyType({})
 
 
 class Rows(NamedTuple):
@@ -58,24 +64,41 @@ def similarities(clips: Tensor, rows: Mapping[str, Rows], *, is_other: Tensor) -
     """
     if not is_other.any():
         raise ValueError("there are no two different videos to compare")
+    is_zero = _are_zeros(clips)
+    all_zeros = {name: _are_zeros(row.features) for name, row in rows.items()}
+    counted = {CLIP: is_zero & is_other.any(dim=1), **all_zeros}
+    zeros = {name: int(found.sum()) for name, found in counted.items() if found.any()}
     units = F.normalize(clips.double(), dim=1)
+    is_other = with_direction(clips, is_other)
     between = half_squared_distances(units)[is_other]
-    unit = between.mean().item()
+    unit = between.mean().item() if len(between) else 0.0
     if unit < _LEAST_DIFFERENCE:
-        return Similarities({}, 1 - unit)
+        return Similarities({}, 1 - unit, zeros)
     bars = {}
     for name, row in rows.items():
-        if len(row.videos):
-            apart = (units[row.videos] - F.normalize(row.features.double(), dim=1)).square().sum(dim=1) / 2
-            bars[name] = _bar(apart, unit=unit, num_videos=len(row.videos))
+        features, videos = (each[~(all_zeros[name] | is_zero[row.videos])] for each in row)
+        if len(videos):
+            apart = (units[videos] - F.normalize(features.double(), dim=1)).square().sum(dim=1) / 2
+            bars[name] = _bar(apart, unit=unit, num_videos=len(videos))
     others = _bar(between, unit=unit, num_videos=int(is_other.any(dim=1).sum()))
     bars[OTHER_VIDEOS] = others._replace(mean=0.0, error=0.0)  # by definition of the scale
-    return Similarities(bars, 1 - unit)
+    return Similarities(bars, 1 - unit, zeros)
+
+
+def with_direction(features: Tensor, pairs: Tensor) -> Tensor:
+    """Pairs, bool (n, n), without those of features that are zeros."""
+    is_zero = _are_zeros(features)
+    return pairs & ~(is_zero | is_zero[:, None])
 
 
 def half_squared_distances(units: Tensor) -> Tensor:
     """1 - cosine of all pairs, (n, n); unlike 1 minus the product it is exact for nearly equal vectors."""
     return torch.cdist(units, units, compute_mode="donot_use_mm_for_euclid_dist").square() / 2
+
+
+def _are_zeros(features: Tensor) -> Tensor:
+    """bool (n,) of (n, D)"""
+    return features.double().norm(dim=1) < _LEAST_NORM
 
 
 def _bar(apart: Tensor, *, unit: float, num_videos: int) -> Bar:

@@ -1,12 +1,23 @@
 """What the numbers of an examination mean, in sentences."""
 
+import math
 from collections.abc import Mapping
 
 from sce_video.evaluate.examine.changes import OTHER_CLIP, OTHER_SPEED
+from sce_video.evaluate.examine.movement_words import (
+    AS_NEAR,
+    LEAST_VIDEOS,
+    NEAR,
+    Examined,
+    movement_sentence,
+    order_sentence,
+    still_sentence,
+)
 from sce_video.evaluate.examine.neighbors import SAME_CLASS, SAME_CLASS_OTHER_GROUP, SAME_GROUP, Share
-from sce_video.evaluate.examine.similarity import OTHER_VIDEOS, Bar, Similarities
+from sce_video.evaluate.examine.similarity import CLIP, OTHER_VIDEOS, Bar, Similarities
 
 TITLES = {
+    CLIP: "the clip itself",
     "frozen": "frozen: its middle frame repeated",
     "shuffled": "shuffled: its frames in another order",
     "reversed": "reversed in time",
@@ -20,79 +31,39 @@ TITLES = {
     SAME_CLASS: "nearest neighbour of the same class",
     SAME_CLASS_OTHER_GROUP: "nearest one of other groups of the same class",
 }
-# On the scale from other videos (0) to the same feature (1).
-_AS_NEAR, _NEAR, _HARDLY_NEAR = 0.9, 0.5, 0.2
+_HARDLY_NEAR = 0.2  # on the scale from other videos (0) to the same feature (1)
 _NEARLY_ALL_ALIKE = 0.99  # cosine of other videos
 _ERRORS = 2  # by which a share must exceed chance
 
 
-def in_words(found: Similarities, shares: Mapping[str, Share]) -> list[str]:
+def in_words(found: Similarities, shares: Mapping[str, Share], about: Examined) -> list[str]:
     """What these features see and what they do not, the most important first."""
+    zeros = _zeros(found.zeros)
     if not found.bars:
         return [
-            "All videos have the same feature, up to rounding: the network has collapsed, and no similarity means "
-            "anything. Look at the curves of its training."
+            zeros
+            or "All videos have the same feature, up to rounding: the network has collapsed, and no similarity "
+            "means anything. Look at the curves of its training."
         ]
     said = [
-        _movement(found.bars),
-        _group(shares),
+        movement_sentence(found.bars, about),
+        _group(shares, about.num_groups),
         _classes(shares),
-        _order_in_time(found.bars),
-        _other_clip(found.bars),
+        order_sentence(found.bars),
+        still_sentence(about),
+        zeros,
+        _other_clip(found),
         *_appearance(found.bars),
         _anisotropy(found.cosine_of_others),
     ]
     return [sentence for sentence in said if sentence]
 
 
-def movement_in_words(frozen: float) -> str:
-    """What the similarity to a frozen clip means, in a few words."""
-    if frozen >= _AS_NEAR:
-        return "these features see what is there, not what happens"
-    if frozen >= _NEAR:
-        return "these features see mostly what is there, and some of what happens"
-    return "these features see what happens"
-
-
-def _movement(bars: Mapping[str, Bar]) -> str:
-    if "frozen" not in bars:
-        return "Clips have one frame: nothing can be said of movement."
-    frozen = bars["frozen"].mean
-    said = movement_in_words(frozen)
-    if frozen >= _AS_NEAR:
-        return (
-            f"A frozen clip is as near as the moving one ({frozen:.2f} from 0, another video, to 1, the same): {said}. "
-            "If your classes are movements, see docs/examine.md for what helps."
-        )
-    if frozen >= _NEAR:
-        return f"A frozen clip is near the moving one ({frozen:.2f} from 0, another video, to 1, the same): {said}."
-    return f"A frozen clip is far from the moving one ({frozen:.2f} from 0, another video, to 1, the same): {said}."
-
-
-def _order_in_time(bars: Mapping[str, Bar]) -> str:
-    if "frozen" not in bars or bars["frozen"].mean >= _AS_NEAR:
-        return ""  # nothing of the movement is seen
-    shuffled, backwards = bars["shuffled"].mean, bars["reversed"].mean
-    if min(shuffled, backwards) >= _AS_NEAR:
-        return (
-            f"Shuffled and reversed clips are as near as the clip itself ({shuffled:.2f}, {backwards:.2f}): the order "
-            "of frames is not seen."
-        )
-    if backwards >= _AS_NEAR:
-        return (
-            f"A clip played backwards is as near as the clip itself ({backwards:.2f}): opening and closing look the "
-            "same to these features."
-        )
-    if backwards >= _NEAR:
-        return f"A clip played backwards is still near it ({backwards:.2f}): the direction of time is seen a little."
-    return f"A clip played backwards is far from it ({backwards:.2f}): the direction of time is seen."
-
-
-def _other_clip(bars: Mapping[str, Bar]) -> str:
-    if OTHER_CLIP not in bars:
-        return "No video is long enough for two clips."
-    other = bars[OTHER_CLIP].mean
-    if other >= _AS_NEAR:
+def _other_clip(found: Similarities) -> str:
+    if OTHER_CLIP not in found.bars:
+        return "" if OTHER_CLIP in found.zeros else "No video is long enough for two clips."
+    other = found.bars[OTHER_CLIP].mean
+    if other >= AS_NEAR:
         return (
             f"Another clip of the video is as near as the clip itself ({other:.2f}): these features see what lasts "
             "through a video."
@@ -106,19 +77,21 @@ def _other_clip(bars: Mapping[str, Bar]) -> str:
 
 
 def _appearance(bars: Mapping[str, Bar]) -> list[str]:
-    mirrored, gray, cropped = (bars[name].mean for name in ("mirrored", "gray", "cropped"))
+    mirrored, gray, cropped = (
+        bars[name].mean if name in bars else math.nan for name in ("mirrored", "gray", "cropped")
+    )
     return [
         f"A mirrored clip is the same to these features ({mirrored:.2f}): left and right are not told apart. If they "
         "differ in your classes, pretrain with AUG.FLIP_PROBABILITY 0."
-        if mirrored >= _AS_NEAR
+        if mirrored >= AS_NEAR
         else "",
         f"Without colour a clip is a different one ({gray:.2f}): these features see colour. Pretrain with a higher "
         "AUG.COLOR_STRENGTH or AUG.GRAYSCALE_PROBABILITY if it does not matter in your classes."
-        if gray < _NEAR
+        if gray < NEAR
         else "",
         f"Cropped elsewhere a clip is a different one ({cropped:.2f}): these features see where things are and how "
         "large. Pretrain with a wider AUG.CROP_AREA if it does not matter in your classes."
-        if cropped < _NEAR
+        if cropped < NEAR
         else "",
     ]
 
@@ -132,10 +105,26 @@ def _anisotropy(cosine_of_others: float) -> str:
     )
 
 
-def _group(shares: Mapping[str, Share]) -> str:
-    if SAME_GROUP not in shares:
+def _zeros(zeros: Mapping[str, int]) -> str:
+    if not zeros:
         return ""
+    counts = ", ".join(f"{num} ({TITLES[name]})" for name, num in zeros.items())
+    return f"Features that are zeros have no direction and are left out: {counts}."
+
+
+def _group(shares: Mapping[str, Share], num_groups: int | None) -> str:
+    if num_groups is None:
+        return ""
+    if num_groups == 1:
+        return "All videos are in one group (EVAL.GROUP_PATTERN or the column group): nothing can be said of groups."
+    if SAME_GROUP not in shares:
+        return "No group has two videos to compare: nothing can be said of groups."
     share = shares[SAME_GROUP]
+    if share.num_videos < LEAST_VIDEOS:
+        return (
+            f"{_percent(share)} of the nearest neighbours are of the same group{_chance(share)}, of {_only(share)}: "
+            "too few to say."
+        )
     if not _is_above_chance(share):
         return (
             f"{_percent(share)} of the nearest neighbours are of the same group, no more than by chance "
@@ -153,15 +142,24 @@ def _classes(shares: Mapping[str, Share]) -> str:
     share, others = shares[SAME_CLASS], shares.get(SAME_CLASS_OTHER_GROUP)
     said = f"{_percent(share)} of the nearest neighbours are of the same class{_chance(share)}"
     if others is None:
-        return f"{said}."
+        few = f", of {_only(share)}: too few to say" if share.num_videos < LEAST_VIDEOS else ""
+        return f"{said}{few}."
     said += f"; of those in other groups {_percent(others)}{_chance(others)}"
+    if min(share.num_videos, others.num_videos) < LEAST_VIDEOS:
+        return f"{said}, of {_only(min(share, others, key=lambda each: each.num_videos))}: too few to say."
     if _is_above_chance(share) and not _is_above_chance(others):
         return f"{said}: beyond the group there is no clear sign of the class."
     return f"{said}."
 
 
 def _is_above_chance(share: Share) -> bool:
-    return share.share - share.chance > _ERRORS * share.error
+    """By the standard error that it would have by chance, which is not 0 when all neighbours match."""
+    error = (share.chance * (1 - share.chance) / share.num_videos) ** 0.5
+    return share.share - share.chance > _ERRORS * error
+
+
+def _only(share: Share) -> str:
+    return f"only {share.num_videos} videos"
 
 
 def _percent(share: Share) -> str:

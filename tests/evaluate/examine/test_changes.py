@@ -4,11 +4,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sce_video.evaluate.examine.changes import (
-    NUM_THUMBNAIL_VALUES,
-    WithThumbnails,
     changed_clips,
     cropped,
     frozen,
@@ -72,10 +70,3 @@ def test_rows_are_in_the_order_of_their_names() -> None:
 def test_a_single_frame_has_no_movement() -> None:
     assert row_names(1) == ("clip", "mirrored", "gray", "cropped", "other_clip")
     assert len(changed_clips(torch.stack([clip_of(1), clip_of(1)]))) == 4
-
-
-def test_thumbnails_follow_the_features() -> None:
-    views = torch.arange(8.0)[None, None, :, None, None].expand(1, 3, 8, 16, 16)
-    found = WithThumbnails(nn.Flatten())(views)
-    assert found.shape == (1, 3 * 8 * 16 * 16 + NUM_THUMBNAIL_VALUES)
-    assert found[0, -NUM_THUMBNAIL_VALUES:].unflatten(0, (8, 64)).mean(dim=1).tolist() == list(range(8))

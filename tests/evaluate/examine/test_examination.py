@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from sce_video.augment.apply import plain_view
 from sce_video.errors import ManifestError
-from sce_video.evaluate.examine.changes import WithThumbnails, changed_clips
+from sce_video.evaluate.examine.changes import changed_clips
 from sce_video.evaluate.examine.examination import Examination, examine
+from sce_video.evaluate.examine.thumbnails import WithThumbnails
 from sce_video.evaluate.features import FeatureRows, concatenated
 from tests.evaluate.examine.backbones import Constant, LastMinusFirst, Luma, MeanFrame, Profile
 
@@ -30,8 +31,8 @@ def examined(backbone: nn.Module, videos: list[Tensor], **more) -> Examination:
         views = plain_view(changed_clips(torch.stack([clip, clip, other])), mean=HALF, std=HALF)
         features = WithThumbnails(backbone)(views)
         rows.append(FeatureRows(features, torch.full((len(features),), video), []))
-    groups, labels = more.pop("groups", None), more.pop("labels", None)
-    return examine(concatenated(rows), num_frames=len(videos[0][0]), groups=groups, labels=labels)
+    about = {"sees_pictures": True, "groups": None, "labels": None, **more}
+    return examine(concatenated(rows), num_frames=len(videos[0][0]), **about)
 
 
 MOVING = [noise(video) for video in range(8)]
@@ -46,18 +47,53 @@ def test_a_network_that_averages_frames_does_not_see_their_order() -> None:
     assert bars["other_clip"].mean == pytest.approx(0, abs=0.1)
 
 
-def test_of_a_video_without_movement_nothing_can_be_changed_in_time() -> None:
-    bars = examined(MeanFrame(), STATIC).similarities.bars
-    for name in ("frozen", "shuffled", "reversed"):
-        assert bars[name].mean == pytest.approx(1)
-    assert bars["mirrored"].mean < 0.2
+def test_videos_that_do_not_move_are_left_out_of_the_rows_of_movement() -> None:
+    found = examined(MeanFrame(), [*MOVING, *STATIC])
+    num_videos = {name: bar.num_videos for name, bar in found.similarities.bars.items()}
+    assert num_videos == {
+        **dict.fromkeys(("frozen", "shuffled", "reversed", "other_speed"), 8),
+        **dict.fromkeys(("mirrored", "gray", "cropped", "other_clip", "other_videos"), 16),
+    }
+    assert "8 of 16 videos do not move visibly and are left out of what is said of movement." in found.words
+    alone = examined(MeanFrame(), MOVING).similarities.bars["frozen"]
+    assert found.similarities.bars["frozen"].cosine == pytest.approx(alone.cosine)
+    assert found.record()["num_still_videos"] == 8
+
+
+def test_of_videos_without_movement_nothing_is_said_of_it() -> None:
+    found = examined(MeanFrame(), STATIC)
+    assert set(found.similarities.bars) == {"mirrored", "gray", "cropped", "other_clip", "other_videos"}
+    assert found.words[0] == "None of the 8 videos moves visibly: nothing can be said of movement."
+    assert "frozen" not in "".join(found.words)
+    assert found.similarities.bars["mirrored"].mean < 0.2
+
+
+MORE = [noise(video) for video in range(12)]
 
 
 def test_a_network_of_differences_sees_the_direction_of_time() -> None:
-    found = examined(LastMinusFirst(), MOVING)
+    """And is not asked about frozen clips, of which it sees nothing."""
+    found = examined(LastMinusFirst(), [*MORE, *STATIC[:2]], sees_pictures=False)
     assert found.similarities.bars["reversed"].cosine == pytest.approx(-1)
-    assert found.similarities.bars["frozen"].cosine == pytest.approx(0.5)  # half of the distance to a zero vector
-    assert "the direction of time is seen" in "\n".join(found.words)
+    assert {bar.num_videos for bar in found.similarities.bars.values()} == {12}
+    assert "frozen" not in found.similarities.bars
+    words = "\n".join(found.words)
+    assert "A frozen clip is blank for a network that sees differences of frames: it is left out.\n" in words
+    assert "the direction of time is seen." in words
+    assert "see what happens" not in words
+    assert "2 of 14 videos do not move visibly and are left out of all rows: the network sees differences" in words
+    with pytest.raises(ManifestError, match="and move visibly, as the network sees differences of frames"):
+        examined(LastMinusFirst(), STATIC, sees_pictures=False)
+
+
+def test_features_of_zeros_are_named() -> None:
+    """Of a network that is not known to see differences only."""
+    found = examined(LastMinusFirst(), [*MORE, STATIC[0]])
+    assert "frozen" not in found.similarities.bars
+    assert found.similarities.zeros["frozen"] == 12
+    (zeros,) = [words for words in found.words if "zeros" in words]
+    assert zeros.startswith("Features that are zeros have no direction and are left out: 1 (the clip itself), 12 (fro")
+    assert examined(LastMinusFirst(), STATIC).words[0].startswith("Features that are zeros")
 
 
 def test_networks_that_do_not_see_colour_or_sides() -> None:
@@ -91,7 +127,13 @@ def test_neighbours_by_group_and_class_of_the_videos_that_could_be_decoded() -> 
             plain_view(changed_clips(clip.expand(2, -1, -1, -1, -1)), mean=HALF, std=HALF)
         )
         rows.append(FeatureRows(features, torch.full((len(features),), video), []))
-    found = examine(concatenated(rows), num_frames=6, groups=["a", "a", "unused", "b", "b"], labels=[0, 1, 7, 0, 1])
+    found = examine(
+        concatenated(rows),
+        num_frames=6,
+        sees_pictures=True,
+        groups=["a", "a", "unused", "b", "b"],
+        labels=[0, 1, 7, 0, 1],
+    )
     assert (found.shares["same_group"].share, found.shares["same_class"].share) == (1, 0)
     assert found.shares["same_group"].chance == pytest.approx(1 / 3)
     assert "other_clip" not in found.similarities.bars
@@ -104,6 +146,18 @@ def test_copies_do_not_count() -> None:
     assert "same_group" not in found.shares
     with pytest.raises(ManifestError, match="at least two videos"):
         examined(MeanFrame(), [MOVING[0], MOVING[0]])
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        (["a"] * 8, "All videos are in one group (EVAL.GROUP_PATTERN or the column group): nothing can be said"),
+        (list("abcdefgh"), "No group has two videos to compare: nothing can be said of groups."),
+    ],
+)
+def test_groups_that_say_nothing_are_named(groups: list[str], sentence: str) -> None:
+    assert sentence in "\n".join(examined(MeanFrame(), MOVING, groups=groups).words)
+    assert "group" not in "\n".join(examined(MeanFrame(), MOVING).words)
 
 
 def test_the_record_is_json_with_a_title_for_each_number() -> None:

@@ -73,6 +73,19 @@ def test_equal_features_have_no_scale(feature: list[float]) -> None:
     assert (found.bars, found.cosine_of_others) == ({}, 1)
 
 
+def test_zeros_have_no_direction_and_are_counted() -> None:
+    """Videos at 0 and 90 degrees and one of zeros, which is in no pair; a changed clip of zeros is in no mean."""
+    clips = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    changed = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    found = similarities(clips, {"x": rows_of(changed), "dead": rows_of(0 * changed)}, is_other=all_other(3))
+    assert found.cosine_of_others == pytest.approx(0)
+    assert (found.bars["x"].cosine, found.bars["x"].num_videos) == (pytest.approx(1), 1)
+    assert set(found.bars) == {"x", OTHER_VIDEOS}
+    assert found.bars[OTHER_VIDEOS].num_videos == 2
+    assert found.zeros == {"clip": 1, "x": 1, "dead": 3}
+    assert similarities(0 * clips, {}, is_other=all_other(3)).zeros == {"clip": 3}
+
+
 def test_one_video_is_refused() -> None:
     with pytest.raises(ValueError, match="no two different videos"):
         similarities(torch.ones(1, 2), {}, is_other=all_other(1))

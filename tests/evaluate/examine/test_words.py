@@ -2,12 +2,15 @@
 
 import pytest
 
+from sce_video.evaluate.examine.movement_words import Examined
 from sce_video.evaluate.examine.neighbors import Share
 from sce_video.evaluate.examine.similarity import Bar, Similarities
-from sce_video.evaluate.examine.words import in_words, movement_in_words
+from sce_video.evaluate.examine.words import in_words
+
+ABOUT = Examined(num_frames=8, num_videos=100, num_still=0, sees_pictures=True, num_groups=9)
 
 
-def similarities_of(cosine_of_others: float = 0.3, **means: float) -> Similarities:
+def similarities_of(cosine_of_others: float = 0.3, *, num_videos: int = 100, **means: float) -> Similarities:
     usual = {
         "frozen": 0.7,
         "shuffled": 0.7,
@@ -19,12 +22,14 @@ def similarities_of(cosine_of_others: float = 0.3, **means: float) -> Similariti
         "other_clip": 0.7,
         "other_videos": 0.0,
     }
-    bars = {name: Bar(mean, mean, 0.01, (mean,) * 5, 100) for name, mean in {**usual, **means}.items() if mean > -9}
+    bars = {
+        name: Bar(mean, mean, 0.01, (mean,) * 5, num_videos) for name, mean in {**usual, **means}.items() if mean > -9
+    }
     return Similarities(bars, cosine_of_others)
 
 
-def said(found: Similarities, **shares: Share) -> str:
-    return "\n".join(in_words(found, shares))
+def said(found: Similarities, about: Examined = ABOUT, **shares: Share) -> str:
+    return "\n".join(in_words(found, shares, about))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,6 @@ def said(found: Similarities, **shares: Share) -> str:
         ({"gray": 0.3}, "these features see colour"),
         ({"cropped": 0.3}, "see where things are"),
         ({"cosine_of_others": 0.9987}, "a cosine of 0.99870: the scale magnifies"),
-        ({"frozen": -10}, "Clips have one frame: nothing can be said of movement."),
     ],
 )
 def test_similarities_in_words(means: dict[str, float], sentence: str) -> None:
@@ -66,7 +70,7 @@ def test_what_is_not_seen_of_movement_is_said_once() -> None:
 
 
 def test_a_collapsed_network_has_nothing_else_to_say() -> None:
-    (only,) = in_words(Similarities({}, 1.0), {"same_group": Share(0.5, 0.1, 0.05, 100)})
+    (only,) = in_words(Similarities({}, 1.0), {"same_group": Share(0.5, 0.1, 0.05, 100)}, ABOUT)
     assert "the network has collapsed" in only
 
 
@@ -90,6 +94,14 @@ def test_classes_in_words() -> None:
     assert "; of those in other groups 42 % (by chance 5 %).\n" in words
 
 
-def test_movement_in_a_few_words() -> None:
-    assert movement_in_words(0.95) == "these features see what is there, not what happens"
-    assert len({movement_in_words(value) for value in (0.95, 0.7, 0.2)}) == 3
+def test_shares_of_few_videos_are_no_evidence() -> None:
+    """Three of three right with a standard error of 0; ten of ten by a chance of 3/4 happen in one case of 18."""
+    words = said(similarities_of(), same_group=Share(1.0, 0.5, 0.0, 3))
+    assert "100 % of the nearest neighbours are of the same group (by chance 50 %), of only 3 videos: too few" in words
+    words = said(similarities_of(), same_group=Share(1.0, 0.75, 0.0, 10))
+    assert "no more than by chance (75 %)" in words
+    assert "what a group has in common" in said(similarities_of(), same_group=Share(1.0, 0.2, 0.0, 10))
+    few, many = Share(1.0, 0.5, 0.0, 3), Share(0.9, 0.2, 0.05, 40)
+    assert "(by chance 50 %), of only 3 videos: too few to say." in said(similarities_of(), same_class=few)
+    words = said(similarities_of(), same_class=many, same_class_of_other_groups=few)
+    assert "in other groups 100 % (by chance 50 %), of only 3 videos: too few to say." in words
