@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from sce_video.report.floors import Floor, find_floors, in_words
+from sce_video.report.floor_metrics import WHAT_FLOORS_ARE, in_order
+from sce_video.report.floors_section import compared_floors, measured_floors
 from sce_video.report.markup import Markup, data_table, details, element, joined, note, percent, section
 from sce_video.report.published import PROTOCOLS, Published, dataset_of, is_comparable, published_for
 from sce_video.report.reported import ReportedRun
@@ -13,10 +14,6 @@ _SUFFIXES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean over classes"
 _EXPLANATION = (
     "±: standard error from the choice of test videos; chance: the value reached without looking at a video "
     "(docs/evaluation.md)."
-)
-_ABOUT_FLOORS = (
-    "Floors: what classifiers reach that see one small frame, a coarse map of the frame differences, that map and the "
-    "colours, or a network with random weights (docs/evaluation.md)."
 )
 _HEADER = ["method", "from", "%", "frames", "backbone", "pretraining", "source", "evidence"]
 _CERTAINTY = {"stated": "own docs", "secondary": "secondary source"}
@@ -35,7 +32,8 @@ def results_section(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> 
         "results",
         "Results",
         _metrics(measured, summary),
-        _floors(measured),
+        measured_floors(measured),
+        compared_floors(measured),
         failures(measured),
         _published(measured, summary),
     )
@@ -57,14 +55,15 @@ def _task_of(name: str) -> str:
 
 
 def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
-    names = list(dict.fromkeys(name for run in runs for name in run.files.results["metrics"]))
+    names = in_order([run.files.results["metrics"] for run in runs])
     chance = {name: level for run in runs for name, level in run.files.results.get("chance", {}).items()}
     header = ["metric", *(run.name or "this run, %" for run in runs), *(["mean ± std"] if summary else [])]
     header += ["chance"] if chance else []
     tasks = {run.task for run in runs}
     rows: list[list[object]] = []
     for name in names:
-        title = metric_name(name) if len(tasks) == 1 else f"{_task_of(name)} {metric_name(name)}"
+        task = "" if len(tasks) == 1 or name in WHAT_FLOORS_ARE else f"{_task_of(name)} "
+        title = f"{task}{metric_name(name)}"
         rows.append([title, *(_with_error(run, name) for run in runs)])
         if summary:
             rows[-1].append(_mean(summary, name))
@@ -80,28 +79,6 @@ def _metrics(runs: Sequence[ReportedRun], summary: Mapping[str, Any]) -> Markup:
     metrics = data_table("Metrics, in percent", header, rows)
     has_errors = any("standard_errors" in run.files.results for run in runs)
     return joined([metrics, note(_EXPLANATION)]) if has_errors else metrics
-
-
-def _floors(runs: Sequence[ReportedRun]) -> Markup:
-    """What crude classifiers reach on the same lists, and in words which runs do not beat them."""
-    of_runs = [find_floors(run.files.results, run.files.folder) for run in runs]
-    by_title: dict[str, dict[int, Floor]] = {}
-    for index, floors in enumerate(of_runs):
-        for floor in floors:
-            by_title.setdefault(floor.title, {})[index] = floor
-    if not by_title:
-        return Markup()
-    rows = [
-        [title, *(found[index].in_percent if index in found else "-" for index in range(len(runs)))]
-        for title, found in sorted(by_title.items(), key=lambda item: -max(floor.top1 for floor in item[1].values()))
-    ]
-    words = [
-        element("p", f"{run.name}: " if run.name else "", sentence, class_="verdict")
-        for run, floors in zip(runs, of_runs, strict=True)
-        for sentence in (in_words(run.files.results, floors) if floors else ())
-    ]
-    table = data_table("Floors, top-1 in percent", ["floor", *(run.name or "these lists" for run in runs)], rows)
-    return joined([table, note(_ABOUT_FLOORS), *words])
 
 
 def _with_error(run: ReportedRun, name: str) -> str:

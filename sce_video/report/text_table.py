@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from sce_video.report.floor_metrics import floor_title, in_order
 from sce_video.report.floors import Floor
 
 
@@ -23,7 +24,10 @@ def metrics_table(
 ) -> str:
     """One line per metric, with its standard error and chance level, in percent."""
     columns = (metrics, standard_errors, chance)
-    rows = [[name, *(f"{100 * each[name]:.2f}" if name in each else "-" for each in columns)] for name in metrics]
+    rows = [
+        [floor_title(name), *(f"{100 * each[name]:.2f}" if name in each else "-" for each in columns)]
+        for name in in_order([metrics])
+    ]
     return text_table(["metric", "%", "±", "chance"], rows)
 
 
