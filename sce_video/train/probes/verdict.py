@@ -89,6 +89,7 @@ def _full_since(lines: Sequence[Line]) -> int | None:
 
 def _too_early(filled: int | None, loss: float, chance: float) -> Verdict:
     why = "the queue still holds random vectors" if filled is None else f"the queue is full since step {filled}"
+    why = "few steps are done" if filled == 0 else why
     return Verdict("too early", f"too early to say: {why}; loss {loss:.2f}, chance level {chance:.2f}.")
 
 

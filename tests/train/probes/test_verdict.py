@@ -79,6 +79,12 @@ def test_a_run_that_ended_before_it_could_be_judged() -> None:
     assert found.sentence == "too early to say: the queue is full since step 19; loss 6.90, chance level 5.55."
 
 
+def test_too_early_without_a_queue() -> None:
+    found = verdict(lines([3.0, 3.2]), num_steps=1000)
+    assert found is not None
+    assert found.sentence == "too early to say: few steps are done; loss 3.20, chance level 5.55."
+
+
 def test_at_chance_and_a_target_without_information() -> None:
     at_chance = verdict(lines([5.55] * 20))
     uniform = verdict(lines([5.55] * 20, target_entropy=5.5))
