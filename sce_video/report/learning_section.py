@@ -33,8 +33,8 @@ _CHARTS: dict[str, tuple[str, dict[str, str | tuple[str, Callable[[Line], float]
     "Age of the oldest key": ("steps", {"age": "queue_age_steps"}),
 }
 _EXPLANATION = (
-    "Measured while the run trained, on the batches of its steps (docs/learning.md). With a queue the loss rises at first, "
-    "while random vectors give way to keys."
+    "Measured while the run trained, on the batches of its steps (docs/learning.md). With a queue the loss rises at "
+    "first, while random vectors give way to keys."
 )
 
 
