@@ -1,5 +1,6 @@
 """How a folder is laid out: as videos, still images or folders of frames, with or without folders of classes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,7 @@ _TRAIN_NAMES, _TEST_NAMES = ("train", "training"), ("test", "testing", "val", "v
 # A few pictures beside videos are thumbnails; a few videos beside very many pictures are strays.
 _IMAGES_PER_STRAY_VIDEO = 20
 _NUM_FOLDERS_TRIED = 6
+_NUM_NAMED = 6
 # Successive frames of a video differ less than pictures of different folders.
 _MOST_OF_FRAMES = 0.5
 
@@ -80,22 +82,30 @@ def _of_folder(top: Path) -> Layout:
         )
     are_images = len(images) > _IMAGES_PER_STRAY_VIDEO * len(videos)
     files, others = (images, videos) if are_images else (videos, images)
-    train, test = _parts(files)
+    train, test, notes = _parts(files)
     inside = [folder for folder in folders if f"{folder.path}/".startswith(f"{train}/")] if train else folders
     below = [file.removeprefix(f"{train}/") for file in files if not train or file.startswith(f"{train}/")]
-    notes = [f"{len(others):,} {'videos' if are_images else 'images'} beside them are not used"] if others else []
+    if others:
+        notes.append(f"{len(others):,} {'videos' if are_images else 'images'} beside them are not used")
     source = _source(top, below, inside, are_images=are_images)
     listed = _READERS[source](top, train)
     return Layout(source, top, train, test, listed, are_images and source == "image_folders", notes)
 
 
-def _parts(files: Sequence[str]) -> tuple[str, str]:
-    """Names of the folders of training and of test videos; "" if the files are not divided into such folders."""
-    first = {file.split("/")[0] for file in files}
-    of = {name.lower(): name for name in first}
+def _parts(files: Sequence[str]) -> tuple[str, str, list[str]]:
+    """Names of the folders of training and of test videos, and which are pretrained on, in words.
+
+    "" and no words if the files are not divided into such folders; a class may be named `train`.
+    """
+    sizes = Counter(file.split("/")[0] if "/" in file else "" for file in files)
+    of = {name.lower(): name for name in sorted(sizes)}
     train = next((of[name] for name in _TRAIN_NAMES if name in of), "")
     test = next((of[name] for name in _TEST_NAMES if name in of), "")
-    return (train, test) if train and set(of) <= {*_TRAIN_NAMES, *_TEST_NAMES} else ("", "")
+    if not train or not (test or set(of) <= set(_TRAIN_NAMES)):
+        return "", "", []
+    others = [f"{name or 'files beside the folders'} ({sizes[name]:,})" for name in sorted(sizes) if name != train]
+    apart = f"; not on {', '.join(others[:_NUM_NAMED])}{', ...' * (len(others) > _NUM_NAMED)}" if others else ""
+    return train, test, [f"pretrained on: {train} ({sizes[train]:,} files){apart}"]
 
 
 def _source(top: Path, files: Sequence[str], folders: Sequence[Folder], *, are_images: bool) -> str:

@@ -139,7 +139,7 @@ def commands(facts: Facts, layout: Layout, settings: Mapping[str, Any], config: 
     if not facts.is_image:
         groups = {"EVAL.GROUP_PATTERN": facts.groups.pattern} if facts.groups else {}
         found["What do the features see (docs/examine.md)?"] = _evaluation("examine", settings, groups)
-    if layout.test:
+    if layout.test and layout.class_names:
         of_test = {"DATA.TEST": layout.test, **_neighbors(facts)}
         floors = {"TASK": "floors", "EVAL.CHECKPOINT": "", "RUN.OUTPUT_DIR": f"{settings['RUN.OUTPUT_DIR']}_floors"}
         found["The floors, which a number has to beat (docs/evaluation.md):"] = _evaluation(

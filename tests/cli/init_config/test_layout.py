@@ -34,6 +34,25 @@ def test_train_and_test_folders_of_classes(motion_videos: Path) -> None:
     assert layout.class_names[:2] == ("fall", "grow")
 
 
+@pytest.mark.parametrize("name", ["val", "Valid", "validation", "test", "testing"])
+def test_only_train_is_pretrained_on_if_test_videos_are_beside_it(video: Path, tmp_path: Path, name: str) -> None:
+    files = ["train/a.mp4", "train/b.mp4", f"{name}/c.mp4", "extra/d.mp4", "e.mp4"]
+    put(video, *(tmp_path / file for file in files))
+    layout = find_layout(tmp_path, list_root=None)
+    assert (layout.source, layout.train, layout.test) == ("folder", "train", name)
+    assert tuple(layout.listed.paths) == ("train/a.mp4", "train/b.mp4")
+    (note,) = layout.notes
+    assert note.startswith("pretrained on: train (2 files); not on ")
+    for words in (f"{name} (1)", "extra (1)", "files beside the folders (1)"):
+        assert words in note
+
+
+def test_without_test_videos_train_may_be_a_class(video: Path, tmp_path: Path) -> None:
+    put(video, *(tmp_path / name / f"{i}.mp4" for name in ("train", "tram") for i in range(2)))
+    layout = find_layout(tmp_path, list_root=None)
+    assert (layout.train, layout.class_names, list(layout.notes)) == ("", ("train", "tram"), [])
+
+
 def test_videos_at_any_depth(video: Path, tmp_path: Path) -> None:
     put(video, tmp_path / "a.mp4", tmp_path / "walk" / "b.mp4", tmp_path / "run" / "deep" / "c.mp4")
     put_image(tmp_path / "thumbnail.jpg", 9)

@@ -74,11 +74,13 @@ def test_questions_quote_what_was_seen() -> None:
 @pytest.mark.parametrize(("num_videos", "is_few"), [(39, True), (40, False)])
 def test_few_videos_of_a_class_have_fewer_neighbours(num_videos: int, is_few: bool) -> None:
     """Of two classes; kNN's default is 20 neighbours."""
-    facts, split = replace(GESTURES, num_videos=num_videos), replace(layout("a.mp4"), test="test")
+    facts, split = replace(GESTURES, num_videos=num_videos), replace(layout("nod/a.mp4", labels=[0]), test="test")
     settings = {"RUN.OUTPUT_DIR": "runs/mine", "CLIP.SIZE_PIXELS": 64}
     found = commands(facts, split, settings, Path("mine.yaml")).values()
     of_knn = ["EVAL.KNN_NUM_NEIGHBORS 5" in command for command in found if "folder_knn.yaml" in command]
     assert of_knn == [is_few, is_few]  # the floors' random network is measured in the same way
+    unlabelled = commands(facts, replace(layout("a.mp4"), test="val"), settings, Path("mine.yaml")).values()
+    assert not any("folder_knn.yaml" in command for command in unlabelled)
 
 
 def test_a_folder_of_classes_without_test_videos_is_told_what_is_missing() -> None:
