@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,17 +18,21 @@ from sce_video.build.views import build_views
 from sce_video.launch.local import choose_device
 from sce_video.train.step import pretrain_step
 
-_NUM_STEPS = 4
+_NUM_STEPS = 5
 _MOST_SECONDS = 20.0
 
 
 class StepTime(NamedTuple):
-    """Mean seconds of `num_steps` steps, loading included; `load` is the machine's load average meanwhile."""
+    """Mean seconds of `num_steps` steps, loading included; `load` is the machine's load average meanwhile.
+
+    `is_first`: it is the first step alone, with the start of loader processes and of the device's kernels.
+    """
 
     seconds: float
     num_steps: int
     device: str
     load: float
+    is_first: bool = False
 
 
 def time_steps(cfg: CfgNode) -> StepTime:
@@ -48,14 +53,18 @@ def time_steps(cfg: CfgNode) -> StepTime:
         precision=build_precision(cfg, device),
         make_views=partial(make_views, specs=views, device=device),
     )
-    # Of a GPU the first step, which prepares its kernels, does not count.
-    num_uncounted = int(device.type == "cuda")
-    started, done = time.perf_counter(), 0
-    for number, batch in enumerate(loader.batches_from(0, num_steps=_NUM_STEPS + num_uncounted)):
+    clock = [time.perf_counter()]  # before the first step, and after each
+    for number, batch in enumerate(loader.batches_from(0, num_steps=_NUM_STEPS)):
         step(batch.parts, schedules.at(number)).item()  # waits for the device
-        done = number + 1 - num_uncounted
-        if done == 0:
-            started = time.perf_counter()
-        elif time.perf_counter() - started > _MOST_SECONDS:
+        clock.append(time.perf_counter())
+        if clock[-1] - clock[0] > _MOST_SECONDS:
             break
-    return StepTime((time.perf_counter() - started) / done, done, device.type, os.getloadavg()[0])
+    return step_time(clock, device.type)
+
+
+def step_time(clock: Sequence[float], device: str) -> StepTime:
+    """Of the times before the first step and after each; the first step is left out if there are others."""
+    counted = clock[1:] if len(clock) > 2 else clock
+    num_steps = len(counted) - 1
+    seconds = (counted[-1] - counted[0]) / num_steps
+    return StepTime(seconds, num_steps, device, os.getloadavg()[0], is_first=counted is clock)

@@ -120,10 +120,14 @@ def duration(num_steps: int, timed: StepTime | None, machine: Machine) -> str:
     if timed is None:
         return f"not known: no GPU of {machine.gpu_gib:.3g} GiB here. tools/doctor.py --cfg FILE measures it there."
     where = "this GPU" if timed.device == "cuda" else f"the CPU, {machine.num_cores} cores"
-    measured = f"{timed.num_steps} real step{'s' * (timed.num_steps > 1)} on {where}, loading included"
+    steps = "the first real step" if timed.is_first else f"{timed.num_steps} real step{'s' * (timed.num_steps > 1)}"
+    measured = f"{steps} on {where}, loading included"
+    if timed.is_first:
+        measured += ", with all that only the first needs"
     if timed.load > _BUSY * machine.num_cores + 1:
         measured += f"; other programs kept the machine busy, load {timed.load:.1f}: less without them"
-    return f"about {in_time(num_steps * timed.seconds)}: {num_steps:,} steps of {timed.seconds:.2g} s ({measured})."
+    about = "at most" if timed.is_first else "about"
+    return f"{about} {in_time(num_steps * timed.seconds)}: {num_steps:,} steps of {timed.seconds:.2g} s ({measured})."
 
 
 def in_time(seconds: float) -> str:

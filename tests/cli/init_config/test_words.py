@@ -37,6 +37,11 @@ def test_durations_say_how_they_were_measured() -> None:
     assert "other programs kept the machine busy, load 9.0" in duration(
         20, StepTime(1, 4, "cpu", 9.0), Machine(2, None)
     )
+    only_first = duration(2000, StepTime(74, 1, "cpu", 1.0, is_first=True), Machine(2, None))
+    assert only_first == (
+        "at most 1.7 days: 2,000 steps of 74 s (the first real step on the CPU, 2 cores, loading included, with all "
+        "that only the first needs)."
+    )
     assert duration(20, None, Machine(2, 24.0, is_here=False)).startswith("not known: no GPU of 24 GiB here.")
 
 
