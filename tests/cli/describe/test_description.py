@@ -99,6 +99,6 @@ def test_a_batch_is_divided_equally(motion_videos: Path) -> None:
 def test_a_step_fits_with_a_margin(gpu_gib: float, fits: str) -> None:
     """10 GiB, 15 % more or less, and 1 GiB for the context of CUDA."""
     cost = TrainingCost("", None, None, videos_at_once=1, peak_lr=1.0, sent_bytes={}, peak_gib=10.0)
-    described = Description("pretrain", "resnet18", "sce", {}, [], num_gpus=1, training=cost)
+    described = Description("pretrain", "resnet18", "rgb", "sce", {}, [], num_gpus=1, training=cost)
     assert described.fits(gpu_gib) == fits
     assert replace(described, training=None).fits(gpu_gib) == ""
