@@ -54,6 +54,18 @@ def alternate(candidates: Mapping[str, Callable[[], float | None]], *, num_round
     return seconds
 
 
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """CPU time; on a GPU wall time until it is done."""
+    is_cpu = device.type == "cpu"
+    clock = time.process_time if is_cpu else time.perf_counter
+    wait = (lambda: None) if is_cpu else torch.cuda.synchronize
+    wait()
+    begin = clock()
+    work()
+    wait()
+    return clock() - begin
+
+
 def speed_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
     """How many times faster than the peer: the median over rounds of the ratio of seconds."""
     return median(theirs / mine for mine, theirs in zip(ours, peer, strict=True))

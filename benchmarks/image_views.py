@@ -8,14 +8,13 @@ sigma for all of them, ours has its own for each image. CPU time of one thread, 
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
-from harness import Row, alternate, new_parser, publish, speed_ratio, use_cores
+from harness import Row, alternate, new_parser, publish, seconds_of, speed_ratio, use_cores
 from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms.v2 import functional as TF
@@ -142,18 +141,6 @@ def compare(
     per_image = {who: median(taken) / num_images * 1000 for who, taken in seconds.items()}
     rows.append({"what": name, **{f"{who}, ms per image": value for who, value in per_image.items()}})
     ratios[f"{name}_vs_torchvision"] = speed_ratio(seconds["ours"], seconds["torchvision"])
-
-
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """CPU time; on a GPU wall time until it is done."""
-    is_cpu = device.type == "cpu"
-    clock = time.process_time if is_cpu else time.perf_counter
-    wait = (lambda: None) if is_cpu else torch.cuda.synchronize
-    wait()
-    begin = clock()
-    work()
-    wait()
-    return clock() - begin
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ GPU. The ratios are the speed of a run with probes to one without; at least 0.97
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from statistics import median
 
 import torch
 from fvcore.common.config import CfgNode
-from harness import Row, new_parser, publish, use_cores
+from harness import Row, new_parser, publish, seconds_of, use_cores
 
 from sce_video.augment.batch import ClipBatch, TrainBatch
 from sce_video.augment.draw import ViewParameters
@@ -140,18 +139,6 @@ def stepper(
         make_views=lambda _: views,
         look=look,
     )
-
-
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """CPU time; on a GPU wall time until it is done."""
-    is_cpu = device.type == "cpu"
-    clock = time.process_time if is_cpu else time.perf_counter
-    wait = (lambda: None) if is_cpu else torch.cuda.synchronize
-    wait()
-    begin = clock()
-    work()
-    wait()
-    return clock() - begin
 
 
 if __name__ == "__main__":

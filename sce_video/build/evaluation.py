@@ -19,29 +19,24 @@ def build_examined_dataset(cfg: CfgNode, videos: StoredVideos, workers: Workers)
 
 def build_examined_protocol(cfg: CfgNode) -> ViewProtocol:
     """The views of TASK examine: clips in their central crop, which settings of other tasks do not change."""
-    return _protocol(cfg, pixels=_evaluated_pixels(cfg))._replace(clips="examined")
+    return _protocol(cfg)._replace(clips="examined")
 
 
 def build_protocol(cfg: CfgNode) -> ViewProtocol:
     """The views of evaluation, which are deterministic: "jittered" frames are spread evenly."""
     num_clips = cfg.EVAL.NUM_CLIPS if cfg.EVAL.CLIPS == "evenly_spaced" else 0
-    protocol = _protocol(cfg, pixels=_evaluated_pixels(cfg))
-    return protocol._replace(num_clips=num_clips, num_crops=cfg.EVAL.NUM_CROPS, clips=cfg.EVAL.CLIPS)
+    return _protocol(cfg)._replace(num_clips=num_clips, num_crops=cfg.EVAL.NUM_CROPS, clips=cfg.EVAL.CLIPS)
 
 
-def _evaluated_pixels(cfg: CfgNode) -> tuple[int, int]:
-    return cfg.EVAL.SIZE_PIXELS, cfg.EVAL.RESIZE_PIXELS
-
-
-def _protocol(cfg: CfgNode, *, pixels: tuple[int, int]) -> ViewProtocol:
-    """One central crop; `pixels` are its side and the short side of frames."""
+def _protocol(cfg: CfgNode) -> ViewProtocol:
+    """Clips in one central crop."""
     return ViewProtocol(
         num_clips=0,
         clip_seconds=cfg.CLIP.SECONDS,
         num_frames=cfg.CLIP.NUM_FRAMES,
         num_crops=1,
-        size_pixels=pixels[0],
-        resize_pixels=pixels[1],
+        size_pixels=cfg.EVAL.SIZE_PIXELS,
+        resize_pixels=cfg.EVAL.RESIZE_PIXELS,
         antialiased_resize=cfg.AUG.ANTIALIASED_RESIZE,
         frame_stride=cfg.CLIP.FRAME_STRIDE if cfg.CLIP.FRAME_CHOICE == "strided" else 0,
     )

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from sce_video.clips.decoders import DecodeError, Videos
+from sce_video.clips.decoders import VideoDecoder
 from sce_video.clips.frames import frame_times, uniform_positions
-from sce_video.evaluate.views import ResizedClips
+from sce_video.evaluate.views import VideoDataset
 
 # Frames of a video, evenly spread from its first to its last; a short video repeats some.
 NUM_FRAMES = 16
@@ -68,24 +67,11 @@ def _histograms(small: Tensor) -> Tensor:
     return F.one_hot(bins, BINS).float().mean(dim=1)
 
 
-class FloorDataset(Dataset[ResizedClips]):
-    """The row of each video, as its only clip. A video that cannot be decoded is reported."""
+class FloorDataset(VideoDataset):
+    """The row of each video, as its only clip."""
 
-    def __init__(self, videos: Videos) -> None:
-        self._videos = videos
-
-    def __len__(self) -> int:
-        return len(self._videos)
-
-    def __getitem__(self, video: int) -> ResizedClips:
-        try:
-            return ResizedClips(video, self._row(video)[None], None)
-        except DecodeError as error:
-            return ResizedClips(video, torch.empty(0), str(error))
-
-    def _row(self, video: int) -> Tensor:
-        with self._videos.open(video) as opened:
-            about = opened.metadata
-            indices = [*uniform_positions(about.num_frames, NUM_FRAMES), about.num_frames // 2]
-            frames = opened.frames_at(frame_times(indices, fps=about.fps))
-            return floor_row(frames[:-1], frames[-1], is_image=about.num_frames == 1)
+    def read(self, opened: VideoDecoder) -> Tensor:
+        about = opened.metadata
+        indices = [*uniform_positions(about.num_frames, NUM_FRAMES), about.num_frames // 2]
+        frames = opened.frames_at(frame_times(indices, fps=about.fps))
+        return floor_row(frames[:-1], frames[-1], is_image=about.num_frames == 1)[None]

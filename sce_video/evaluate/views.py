@@ -1,5 +1,6 @@
 """Views for evaluation: deterministic clips, each with crops along its longer side."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -55,28 +56,39 @@ class ResizedClips(NamedTuple):
     failure: str | None
 
 
-class ViewsDataset(Dataset[ResizedClips]):
-    """Clips of each video. A video that cannot be decoded is reported, never replaced."""
+class VideoDataset(Dataset[ResizedClips], ABC):
+    """What is read of each video. One that cannot be decoded is reported, never replaced."""
 
-    def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
-        import_module("torchvision.transforms.v2.functional")  # once here instead of in each loader process
+    def __init__(self, videos: Videos) -> None:
         self._videos = videos
-        self._protocol = protocol
 
     def __len__(self) -> int:
         return len(self._videos)
 
     def __getitem__(self, video: int) -> ResizedClips:
         try:
-            return ResizedClips(video, self._clips(video), None)
+            with self._videos.open(video) as opened:
+                return ResizedClips(video, self.read(opened), None)
         except DecodeError as error:
             return ResizedClips(video, torch.empty(0, dtype=torch.uint8), str(error))
 
-    def _clips(self, video: int) -> Tensor:
-        with self._videos.open(video) as opened:
-            spans = CLIPS[self._protocol.clips](opened.metadata.duration_seconds, self._protocol)
-            groups = [spans[i : i + _CLIPS_AT_ONCE] for i in range(0, len(spans), _CLIPS_AT_ONCE)]
-            return torch.cat([self._clips_of(opened, group) for group in groups])
+    @abstractmethod
+    def read(self, opened: VideoDecoder) -> Tensor:
+        """Its clips."""
+
+
+class ViewsDataset(VideoDataset):
+    """Clips of each video, as a protocol says."""
+
+    def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
+        import_module("torchvision.transforms.v2.functional")  # once here instead of in each loader process
+        super().__init__(videos)
+        self._protocol = protocol
+
+    def read(self, opened: VideoDecoder) -> Tensor:
+        spans = CLIPS[self._protocol.clips](opened.metadata.duration_seconds, self._protocol)
+        groups = [spans[i : i + _CLIPS_AT_ONCE] for i in range(0, len(spans), _CLIPS_AT_ONCE)]
+        return torch.cat([self._clips_of(opened, group) for group in groups])
 
     def _clips_of(self, opened: VideoDecoder, spans: Sequence[ClipSpan]) -> Tensor:
         indices = [clip_indices(span, opened.metadata, self._protocol) for span in spans]

@@ -44,7 +44,7 @@ def read_floors(file: Path | str) -> dict[str, list[Floor]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {str(digest): list(map(_floor, record["floors"])) for digest, record in content.items()}
-    except Exception as error:  # a damaged file may raise anything
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         LOGGER.warning("%s holds no floors (%s); delete it, and rerun TASK floors", file, reason_of(error))
         return {}
 

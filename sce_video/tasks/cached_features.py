@@ -19,7 +19,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.feature_files import stored_features
 from sce_video.evaluate.features import POOLS, FeatureExtractor, FeatureRows
-from sce_video.evaluate.views import spatial_crops
+from sce_video.evaluate.views import ViewProtocol, spatial_crops
 from sce_video.models.representation import RGB
 from sce_video.models.weights import weights_digest
 
@@ -53,11 +53,9 @@ def features_of(
     )
     about = {
         "weights": weights_digest(backbone),
-        "videos": manifest.digest(),
-        "root": str(manifest.storage.root.absolute()),
-        "content": manifest.content_digest(),
+        **describe_content(manifest),
         "rows": cfg.EVAL.RETRIEVAL_LEVEL,
-        **describe_extraction(cfg, opener),
+        **describe_extraction(cfg, opener, build_protocol(cfg)),
         "mean": cfg.AUG.MEAN,
         "std": cfg.AUG.STD,
         "torch": torch.__version__,
@@ -75,6 +73,15 @@ def features_of(
     if len(rows.features) == 0:
         raise ManifestError(f"none of the {len(manifest)} videos of {manifest.origin} can be decoded")
     return rows
+
+
+def describe_content(manifest: ListedVideos) -> dict[str, str]:
+    """What cached features of a list depend on besides network and views: its videos, where they are, their content."""
+    return {
+        "videos": manifest.digest(),
+        "root": str(manifest.storage.root.absolute()),
+        "content": manifest.content_digest(),
+    }
 
 
 def features_folder(cfg: CfgNode, name: str) -> Path:
@@ -101,7 +108,7 @@ def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
 def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: ListedVideos, test: ListedVideos) -> dict[str, Any]:
     """Protocol of an evaluation: videos, views and decoder."""
     return {
-        **describe_extraction(cfg, opener),
+        **describe_extraction(cfg, opener, build_protocol(cfg)),
         **_videos(cfg, train=train, test=test),
         **({"retrieval_level": cfg.EVAL.RETRIEVAL_LEVEL} if cfg.TASK == "retrieval" else {}),
         "label_share": cfg.EVAL.LABEL_SHARE,
@@ -109,10 +116,10 @@ def describe_views(cfg: CfgNode, opener: VideoOpener, *, train: ListedVideos, te
     }
 
 
-def describe_extraction(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
+def describe_extraction(cfg: CfgNode, opener: VideoOpener, protocol: ViewProtocol) -> dict[str, Any]:
     """Views and decoder."""
     return {
-        **build_protocol(cfg)._asdict(),
+        **protocol._asdict(),
         **opener.describe(),
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "frames_fps": cfg.DATA.FRAMES_FPS,

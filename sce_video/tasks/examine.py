@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -34,7 +33,7 @@ from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
 from sce_video.runtime.files import write_json
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.cached_features import features_root
+from sce_video.tasks.cached_features import describe_content, describe_extraction, features_root
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 
 _VIDEOS_PER_PART = 32  # the work of one rank
@@ -110,10 +109,8 @@ def _rows_of(
         about={
             "weights": weights_digest(backbone),
             "network_input": str(backbone.input),
-            "videos": examined.digest(),
-            "root": str(examined.storage.root.absolute()),
-            "content": examined.content_digest(),
-            **_protocol(cfg, opener),
+            **describe_content(examined),
+            **describe_extraction(cfg, opener, build_examined_protocol(cfg)),
             "torch": torch.__version__,
             "device": device.type,
         },
@@ -130,17 +127,6 @@ def _views_of(cfg: CfgNode, clips: Tensor) -> Tensor:
     return plain_view(changed_clips(squares), mean=tuple(cfg.AUG.MEAN), std=tuple(cfg.AUG.STD))
 
 
-def _protocol(cfg: CfgNode, opener: VideoOpener) -> dict[str, Any]:
-    """Views and decoder."""
-    return {
-        **build_examined_protocol(cfg)._asdict(),
-        **opener.describe(),
-        "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
-        "frames_fps": cfg.DATA.FRAMES_FPS,
-        **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),
-    }
-
-
 def _write(
     cfg: CfgNode, found: Examination, rows: FeatureRows, opener: VideoOpener, examined: ListedVideos, *, weights: str
 ) -> None:
@@ -155,7 +141,7 @@ def _write(
         "num_expected": num_expected,
         "failures": [reason for _, reason in rows.failures],
         "protocol": {
-            **_protocol(cfg, opener),
+            **describe_extraction(cfg, opener, build_examined_protocol(cfg)),
             "source": cfg.DATA.SOURCE,
             "videos": examined.digest(),
             "group_pattern": cfg.EVAL.GROUP_PATTERN,

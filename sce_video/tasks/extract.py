@@ -9,6 +9,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from sce_video.build.data import build_test_manifest, build_train_manifest
+from sce_video.build.evaluation import build_protocol
 from sce_video.build.model import build_evaluated_backbone
 from sce_video.build.training import Work
 from sce_video.clips.decoders import VideoOpener
@@ -74,7 +75,7 @@ def _extract(
             "num_expected": sum(each["num_expected"] for each in lists.values()),
             "failures": [reason for each in lists.values() for reason in each["failures"]],
             "lists": lists,
-            "protocol": describe_extraction(cfg, opener),
+            "protocol": describe_extraction(cfg, opener, build_protocol(cfg)),
             "weights": weights,
             "class_names": manifests["train"].class_names,
         }

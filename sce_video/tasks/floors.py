@@ -31,7 +31,13 @@ from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.report.floors import FLOORS_FILE, Floor, add_floors
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import LOGGER
-from sce_video.tasks.cached_features import describe_views, features_folder, features_of, features_root
+from sce_video.tasks.cached_features import (
+    describe_content,
+    describe_views,
+    features_folder,
+    features_of,
+    features_root,
+)
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 from sce_video.tasks.evaluation import Measure
 from sce_video.tasks.results import lists_record, random_floor, write_evaluation_results
@@ -101,9 +107,7 @@ def _small_features(cfg: CfgNode, opener: VideoOpener, manifest: ListedVideos, *
     )
     folder = features_folder(cfg, name)
     about = {
-        "videos": manifest.digest(),
-        "root": str(manifest.storage.root.absolute()),
-        "content": manifest.content_digest(),
+        **describe_content(manifest),
         "short_side_pixels": opener.short_side_pixels,
         **opener.describe(),
     }

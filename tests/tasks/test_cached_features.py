@@ -15,7 +15,7 @@ from sce_video.build.files import build_opener
 from sce_video.data.videos import ListedVideos
 from sce_video.errors import ManifestError
 from sce_video.evaluate.features import FeatureRows
-from sce_video.tasks.cached_features import describe_extraction, describe_views, features_folder, features_of
+from sce_video.tasks.cached_features import describe_views, features_folder, features_of
 
 CPU = torch.device("cpu")
 
@@ -110,7 +110,7 @@ def test_the_protocol_records_videos_and_views(config: Callable[..., CfgNode], p
     assert (said["train_videos"], said["test_videos"]) == (train.digest(), test.digest())
     assert (said["label_share"], said["seed"]) == (1.0, cfg.RUN.SEED)
     assert "split" not in said  # the list's name has no {split}
-    assert "frames_pattern" not in describe_extraction(cfg, build_opener(cfg))
+    assert "frames_pattern" not in said
 
 
 def test_an_official_split_is_named_by_its_number(config: Callable[..., CfgNode]) -> None:

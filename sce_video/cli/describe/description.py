@@ -20,8 +20,8 @@ from sce_video.optim.schedules import LearningRate
 from sce_video.train.traffic import sent_bytes
 
 _CLASSES_IF_UNKNOWN = 400
-_CONTEXT_GIB = 1.0
-_ERROR_SHARE = 0.15
+CONTEXT_GIB = 1.0
+ERROR_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Description:
         """Whether a step fits the memory of a GPU: "yes", "no", or "perhaps" within the error of the estimate."""
         if self.training is None:
             return ""
-        usable, peak = gpu_gib - _CONTEXT_GIB, self.training.peak_gib
-        if peak * (1 + _ERROR_SHARE) <= usable:
+        usable, peak = gpu_gib - CONTEXT_GIB, self.training.peak_gib
+        if peak * (1 + ERROR_SHARE) <= usable:
             return "yes"
-        return "no" if peak * (1 - _ERROR_SHARE) > usable else "perhaps"
+        return "no" if peak * (1 - ERROR_SHARE) > usable else "perhaps"
 
 
 def describe(cfg: CfgNode, *, num_gpus: int = 1) -> Description:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sce_video.build.views import build_views
+from sce_video.cli.describe.description import CONTEXT_GIB, ERROR_SHARE
 from sce_video.cli.describe.networks import meta_model
 from sce_video.cli.describe.training_step import peak_memory_bytes
 from sce_video.config import load_config
 
-# The error of the estimate, and what is outside torch's allocator (docs/describe.md).
-_ERROR_SHARE, _CONTEXT_GIB = 0.15, 1.0
 _TRIED = (8, 16)
 
 
@@ -22,7 +21,7 @@ def most_videos(settings: Mapping[str, Any], *, gpu_gib: float) -> int:
         for videos in _TRIED
     )
     per_video = (many - few) / (_TRIED[1] - _TRIED[0])
-    usable = (gpu_gib - _CONTEXT_GIB) * 2**30 / (1 + _ERROR_SHARE)
+    usable = (gpu_gib - CONTEXT_GIB) * 2**30 / (1 + ERROR_SHARE)
     return max(0, int((usable - few) / per_video) + _TRIED[0])
 
 

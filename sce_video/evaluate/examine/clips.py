@@ -1,11 +1,10 @@
 """The clips of a video that are examined: one, the same at another speed, and another one."""
 
-import torch
-from torch.utils.data import Dataset
+from torch import Tensor
 
-from sce_video.clips.decoders import DecodeError, VideoMetadata, Videos
+from sce_video.clips.decoders import VideoDecoder, VideoMetadata, Videos
 from sce_video.clips.frames import ClipSpan
-from sce_video.evaluate.views import ResizedClips, ViewProtocol, clip_indices, decoded_clips
+from sce_video.evaluate.views import VideoDataset, ViewProtocol, clip_indices, decoded_clips
 
 # Two clips that have more than this share of their time in common are not "another clip".
 _MOST_COMMON = 0.5
@@ -31,22 +30,15 @@ def at_half_speed(indices: list[int]) -> list[int]:
     return [round(first + (last - first) * (0.25 + 0.5 * step / steps)) for step in range(len(indices))]
 
 
-class ExaminedDataset(Dataset[ResizedClips]):
-    """Clips of each video, in the order of `changed_clips`. A video that cannot be decoded is reported."""
+class ExaminedDataset(VideoDataset):
+    """Clips of each video, in the order of `changed_clips`."""
 
     def __init__(self, videos: Videos, *, protocol: ViewProtocol) -> None:
-        self._videos = videos
+        super().__init__(videos)
         self._protocol = protocol
 
-    def __len__(self) -> int:
-        return len(self._videos)
-
-    def __getitem__(self, video: int) -> ResizedClips:
-        try:
-            with self._videos.open(video) as opened:
-                return ResizedClips(video, decoded_clips(opened, self._indices(opened.metadata), self._protocol), None)
-        except DecodeError as error:
-            return ResizedClips(video, torch.empty(0, dtype=torch.uint8), str(error))
+    def read(self, opened: VideoDecoder) -> Tensor:
+        return decoded_clips(opened, self._indices(opened.metadata), self._protocol)
 
     def _indices(self, about: VideoMetadata) -> list[list[int]]:
         spans = examined_spans(about.duration_seconds, self._protocol.clip_seconds) if about.num_frames > 1 else []

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,17 +29,21 @@ _METRICS = {"knn": "knn_top1", "retrieval": "retrieval_r1"}
 
 
 class DemoVideos(NamedTuple):
-    """A data set of the demo: its generator, the settings that it needs, and tasks before all others."""
+    """A data set of the demo: its generator, the settings that it needs, and evaluations besides those of the table."""
 
     write: Callable[..., list[Path]]
     settings: tuple[str, ...] = ()
-    first_tasks: tuple[str, ...] = ()
+    random_tasks: tuple[str, ...] = ()
 
 
 DEMO_VIDEOS = {
     "motions": DemoVideos(write_motion_dataset),
-    # Left and right are classes.
-    "rooms": DemoVideos(write_rooms_dataset, ("AUG.FLIP_PROBABILITY", "0.0"), ("floors",)),
+    "rooms": DemoVideos(
+        write_rooms_dataset,
+        # Left and right are classes.
+        ("AUG.FLIP_PROBABILITY", "0.0", "EVAL.GROUP_PATTERN", "session_([a-z0-9]+)"),
+        ("floors",),
+    ),
 }
 
 
@@ -75,18 +79,14 @@ def run_demo(
         own = [*folders, "RUN.SEED", str(seed), *more]
         return load_config(file, own, shared=[*videos.settings, *overrides])
 
-    def evaluations(name: str, checkpoint: str) -> list[CfgNode]:
+    def evaluations(name: str, checkpoint: str, tasks: Iterable[str]) -> dict[str, CfgNode]:
         shared = ["EVAL.CHECKPOINT", checkpoint, "EVAL.FEATURES_DIR", str(output_dir / f"{name}_features")]
-        return [config(evaluation_file, f"{name}_{task}", "TASK", task, *shared) for task in _METRICS]
+        return {task: config(evaluation_file, f"{name}_{task}", "TASK", task, *shared) for task in tasks}
 
-    random, sce = evaluations("random", ""), evaluations("sce", str(weights))
-    first = [config(evaluation_file, task, "TASK", task) for task in videos.first_tasks]
+    random = evaluations("random", "", [*videos.random_tasks, *_METRICS])
+    sce = evaluations("sce", str(weights), [*_METRICS, "examine"])
     pretrain = config(config_file, "pretrain")
-    for key in overrides[::2]:
-        if all(why_unused(cfg, key) for cfg in (*random, pretrain)):
-            raise ConfigError(f"{key}: no part of the demo uses it")
-    if 1 not in random[-1].EVAL.RETRIEVAL_RANKS:
-        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {random[-1].EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
+    _check(overrides, [*random.values(), pretrain, *sce.values()], retrieval=random["retrieval"])
     _empty(output_dir)
     set_up_logging(output_dir)
     LOGGER.info("writing videos to %s", output_dir / "videos")
@@ -96,12 +96,22 @@ def run_demo(
         num_test_videos_per_class=num_test_videos_per_class,
         seed=seed,
     )
-    for cfg in (*first, *random, pretrain, *sce):
+    for cfg in (*random.values(), pretrain, *sce.values()):
         run_task(cfg)
     set_up_logging(output_dir)
     metrics = {"random": _metrics_of(random), "sce": _metrics_of(sce)}
     _show(output_dir, metrics, seed=seed, wall_seconds=time.monotonic() - started)
-    write_report([Path(cfg.RUN.OUTPUT_DIR) for cfg in (random[-1], sce[-1], pretrain)], output_dir / REPORT_FILE)
+    shown = (random["retrieval"], sce["retrieval"], sce["examine"], pretrain)
+    write_report([Path(cfg.RUN.OUTPUT_DIR) for cfg in shown], output_dir / REPORT_FILE)
+
+
+def _check(overrides: Sequence[str], configs: Sequence[CfgNode], *, retrieval: CfgNode) -> None:
+    """Raises ConfigError for a key that no config uses, and for a retrieval without R@1."""
+    for key in overrides[::2]:
+        if all(why_unused(cfg, key) for cfg in configs):
+            raise ConfigError(f"{key}: no part of the demo uses it")
+    if 1 not in retrieval.EVAL.RETRIEVAL_RANKS:
+        raise ConfigError(f"EVAL.RETRIEVAL_RANKS is {retrieval.EVAL.RETRIEVAL_RANKS}; the demo shows R@1")
 
 
 def _empty(output_dir: Path) -> None:
@@ -116,9 +126,9 @@ def _empty(output_dir: Path) -> None:
     write_text(output_dir / _MARK, "This folder is deleted by the next demo that writes to it.\n")
 
 
-def _metrics_of(evaluations: Sequence[CfgNode]) -> dict[str, float]:
-    found = {cfg.TASK: read_results(Path(cfg.RUN.OUTPUT_DIR) / RESULTS_FILE)["metrics"] for cfg in evaluations}
-    return {metric: found[task][metric] for task, metric in _METRICS.items()}
+def _metrics_of(evaluations: Mapping[str, CfgNode]) -> dict[str, float]:
+    files = {task: Path(evaluations[task].RUN.OUTPUT_DIR) / RESULTS_FILE for task in _METRICS}
+    return {metric: read_results(files[task])["metrics"][metric] for task, metric in _METRICS.items()}
 
 
 def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: int, wall_seconds: float) -> None:
@@ -140,6 +150,8 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
     learned = verdict(lines)
     if learned is not None:
         LOGGER.info("\nIs it learning? %s", learned.sentence)
+    examined = read_results(output_dir / "sce_examine" / RESULTS_FILE)["examination"]
+    LOGGER.info("What do the features see? %s", " ".join(examined["words"]))
     LOGGER.info("\n%s", text_table(["held-out videos, 8 motions", "kNN top-1 %", "retrieval R@1 %"], rows))
     LOGGER.info(
         "%.0f s in all, %.0f clips/s, data wait %.0f %%; wrote %s; curves are in %s",

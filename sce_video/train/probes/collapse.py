@@ -18,19 +18,18 @@ _MORE_SPREAD = (
 )
 
 
-def collapse(judged: Sequence[Line]) -> tuple[int, str] | None:
-    """The step since which the keys are one point or one line, and a sentence; None if they are not."""
+def collapse(judged: Sequence[Line]) -> str:
+    """A sentence if the keys are one point or one line, with the step since which they are; else ""."""
     measured = [line for line in judged if {"key_std", "key_rank", "embedding_dim"} <= line.keys()]
     streak = list(takewhile(_is_collapsed, reversed(measured)))
     if not streak:
-        return None
-    last, since = streak[0], int(streak[-1]["step"])
-    sentence = (
-        f"collapsed since step {since}: the keys of all videos are nearly the same or on one line (spread "
+        return ""
+    last, since = streak[0], streak[-1]["step"]
+    return (
+        f"collapsed since step {since:.0f}: the keys of all videos are nearly the same or on one line (spread "
         f"{_spread(last):.1%} of that of uniform vectors, effective rank {last['key_rank']:.1f} of "
         f"{last['embedding_dim']:.0f}). {_MORE_SPREAD}"
     )
-    return since, sentence
 
 
 def alike_keys(judged: Sequence[Line]) -> str:

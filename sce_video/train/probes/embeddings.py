@@ -58,7 +58,7 @@ def relation_scalars(method: Method, compared: Compared, at: dict[str, float]) -
 
 
 class Embeddings(Probe):
-    """Measures the last part of every so manieth step, on the main process's videos; keys are those of all ranks.
+    """Measures the last part of every step that is due, on the main process's videos; keys are those of all ranks.
 
     `key_rank` and `key_std` (mean over dimensions; 1 / sqrt(D) for uniform unit vectors, 0 for a constant) are of up to
     512 keys, those of the step and the newest of the queue.

@@ -24,12 +24,10 @@ class Verdict:
     """What is to be thought of a run.
 
     `kind`: "too early", "learning", "standing still", or one of `ALARMS`. `sentence` has the numbers and what to do.
-    `since`: the step with which an alarm began.
     """
 
     kind: str
     sentence: str
-    since: int | None = None
 
     @property
     def is_alarm(self) -> bool:
@@ -50,7 +48,7 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
     lines = [line for line in lines if "loss" in line]  # what others have written may lack it
     step, loss = (int(lines[-1]["step"]), lines[-1]["loss"]) if lines else (0, 0.0)
     if not math.isfinite(loss):
-        return Verdict("diverged", f"diverged: the loss is {loss} at step {step}. {_LOWER_LR}", step)
+        return Verdict("diverged", f"diverged: the loss is {loss} at step {step}. {_LOWER_LR}")
     chance = next((line["loss_chance"] for line in reversed(lines) if "loss_chance" in line), None)
     if chance is None:
         return None
@@ -62,9 +60,8 @@ def verdict(lines: Sequence[Line], *, num_steps: int = 0) -> Verdict | None:
     trend, last_step = trend_of(judged, scale=chance), max(step, num_steps - 1)
     patience = min(_MOST_PATIENCE, (last_step + 1) // 3)
     if step + 1 - filled >= patience or step == last_step:
-        found = collapse(judged)
-        if found is not None:
-            return Verdict("collapsed", found[1], found[0])
+        if collapsed := collapse(judged):
+            return Verdict("collapsed", collapsed)
         return _of_loss(judged, trend, chance, last_step=last_step, labels_say=_labels_say(lines))
     if len(judged) >= _LEAST_CLIMB and trend.has_climbed and trend.now > chance * (1 + _MARGIN):
         return _above(judged, trend, chance, last_step=last_step)
@@ -102,7 +99,7 @@ def _of_loss(judged: Sequence[Line], trend: Trend, chance: float, *, last_step: 
         return _above(judged, trend, chance, last_step=last_step)
     if trend.now > chance * (1 - _MARGIN):
         sentence = f"at chance: {beside}: the queries do not know their videos. {_advice(judged, chance, _EASIER)}"
-        return Verdict("at chance", sentence, int(judged[0]["step"]))
+        return Verdict("at chance", sentence)
     if trend.has_fallen:
         return Verdict("learning", f"learning its own task: {beside}, from {trend.first:.2f}. {_directions(judged)}")
     why = labels_say or ": an untrained network gets this too."
@@ -135,7 +132,7 @@ def _above(judged: Sequence[Line], trend: Trend, chance: float, *, last_step: in
         f"above chance for {num_steps} steps, {word}: {_beside(trend, chance)}: worse than similarities that are all "
         f"equal. {_advice(judged, chance, advice)}"
     )
-    return Verdict("above chance", sentence, since)
+    return Verdict("above chance", sentence)
 
 
 def _movement_above(trend: Trend, *, last_step: int, ends: bool) -> tuple[str, str]:
