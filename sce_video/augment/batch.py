@@ -31,12 +31,14 @@ class Failure(NamedTuple):
 class VideoClips(NamedTuple):
     """A video's clips, one per view; none if the video and all its replacements failed.
 
-    `video` is the index of the decoded video: the requested one or a replacement.
+    `video` is the index of the decoded video: the requested one or a replacement. `has_negatives`: whether the clips of
+    its negative views overlap none of the others; a short video has no room for them.
     """
 
     video: int
     views: tuple[ClipForView, ...]
     failures: list[Failure]
+    has_negatives: bool = False
 
 
 class ClipBatch(NamedTuple):
@@ -48,9 +50,12 @@ class ClipBatch(NamedTuple):
 
 
 class TrainBatch(NamedTuple):
+    """`has_negatives` (see `VideoClips`) is empty where no data set of videos made the batch."""
+
     videos: list[int]  # (B,)
     views: list[ClipBatch]  # V of them
     failures: list[Failure]
+    has_negatives: Tensor = torch.zeros(0, dtype=torch.bool)  # (B,)
 
 
 def collate(videos: Sequence[VideoClips]) -> TrainBatch:
@@ -60,7 +65,7 @@ def collate(videos: Sequence[VideoClips]) -> TrainBatch:
     if not all(video.views for video in videos):
         return TrainBatch(numbers, [], failures)
     views = [_collate_view(clips) for clips in zip(*(video.views for video in videos), strict=True)]
-    return TrainBatch(numbers, views, failures)
+    return TrainBatch(numbers, views, failures, torch.tensor([video.has_negatives for video in videos]))
 
 
 def _collate_view(clips: Sequence[ClipForView]) -> ClipBatch:

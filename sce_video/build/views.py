@@ -23,7 +23,10 @@ from sce_video.data.dataset import ClipSampling
 
 
 def build_views(cfg: CfgNode) -> list[ViewSpec]:
-    """The global views of pretraining, then its local views; training on labels uses the first."""
+    """The global views of pretraining, its local views, and those of other times, which are negatives.
+
+    Training on labels uses the first.
+    """
     aug, clip = cfg.AUG, cfg.CLIP
     recipes = [
         _recipe(cfg, _crop(cfg), _strong_ops(cfg, blur=blur, solarize=solarize))
@@ -35,7 +38,8 @@ def build_views(cfg: CfgNode) -> list[ViewSpec]:
         recipes = [weak] + recipes[1:] * (clip.NUM_GLOBAL_VIEWS - 1)
     of_clip = (clip.SECONDS, clip.NUM_FRAMES, clip.SIZE_PIXELS, aug.ANTIALIASED_RESIZE)
     global_views = [ViewSpec(recipe, *of_clip) for recipe in islice(cycle(recipes), clip.NUM_GLOBAL_VIEWS)]
-    return global_views if clip.LOCAL_SIZES_PIXELS == [0] else [*global_views, *_local_views(cfg)]
+    local_views = [] if clip.LOCAL_SIZES_PIXELS == [0] else _local_views(cfg)
+    return [*global_views, *local_views, *global_views[:1] * clip.NUM_NEGATIVES]
 
 
 def build_image_views(cfg: CfgNode) -> list[ViewSpec]:
@@ -112,4 +116,5 @@ def build_clip_sampling(cfg: CfgNode) -> ClipSampling:
         speeds=tuple(cfg.CLIP.SPEEDS),
         duration_jitter=cfg.CLIP.DURATION_JITTER,
         positions=lambda generator: partial(choose_frames, generator=generator) if draws else choose_frames,
+        num_negatives=cfg.CLIP.NUM_NEGATIVES,
     )

@@ -131,6 +131,28 @@ def pair_then_independent(
     ]
 
 
+def span_apart(
+    video_seconds: float, clip_seconds: float, *, others: Sequence[ClipSpan], generator: torch.Generator
+) -> ClipSpan | None:
+    """One span that overlaps none of `others`, uniform over all such starts; None if there is no room for it.
+
+    Raises:
+        ValueError: a length that is not a positive number of seconds.
+    """
+    latest = _latest_start(video_seconds, clip_seconds)
+    gaps, free_from = [], 0.0
+    for other in sorted(others, key=lambda span: span.start_seconds):
+        gaps.append((free_from, min(other.start_seconds - clip_seconds, latest)))
+        free_from = max(free_from, other.end_seconds)
+    gaps = [(start, end) for start, end in [*gaps, (free_from, latest)] if start <= end]
+    rest = sum(end - start for start, end in gaps) * torch.rand((), generator=generator, dtype=torch.float64).item()
+    for start, end in gaps:
+        if rest <= end - start:
+            return ClipSpan(start + rest, clip_seconds)
+        rest -= end - start
+    return ClipSpan(gaps[-1][1], clip_seconds) if gaps else None  # a rounding error is left
+
+
 def random_clip_seconds(
     clip_seconds: float, *, video_seconds: float, speeds: Sequence[float], jitter: float, generator: torch.Generator
 ) -> float:

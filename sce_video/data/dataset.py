@@ -15,7 +15,13 @@ from sce_video.augment.draw import ViewParameters, draw_view
 from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
 from sce_video.clips.frames import ClipSpan, Positions, difference_pairs, frame_indices, frame_times, uniform_positions
-from sce_video.clips.samplers import SpanSampler, independent_spans, random_clip_seconds
+from sce_video.clips.samplers import (
+    SpanSampler,
+    independent_spans,
+    one_random_span,
+    random_clip_seconds,
+    span_apart,
+)
 from sce_video.runtime.seeds import generator_from
 
 # A video and nine replacements: if ten in a row fail, the path is wrong, not the videos.
@@ -34,13 +40,15 @@ class ClipSampling:
     """How the clips of all views are sampled from a video.
 
     `spans` draws their spans, whose lengths `speeds` and `duration_jitter` vary (see `random_clip_seconds`);
-    `positions` makes the choice of frames from the view's generator.
+    `positions` makes the choice of frames from the view's generator. The last `num_negatives` views are negatives of
+    the others: their clips overlap none of the others', or are anywhere if one has no room for that.
     """
 
     spans: SpanSampler = independent_spans
     speeds: tuple[float, ...] = (1.0,)
     duration_jitter: float = 0.0
     positions: Callable[[torch.Generator], Positions] = lambda generator: uniform_positions
+    num_negatives: int = 0
 
 
 class _PlannedClip(NamedTuple):
@@ -105,7 +113,8 @@ class TrainDataset(Dataset[VideoClips]):
         video = request.video
         for attempt in range(_TRIES):
             try:
-                return VideoClips(video, self._clips(video, request, memory), failures)
+                clips, has_negatives = self._clips(video, request, memory)
+                return VideoClips(video, clips, failures, has_negatives)
             except DecodeError as error:
                 failures.append(Failure(video, str(error)))
                 video = self._replacement(request, attempt)
@@ -115,13 +124,16 @@ class TrainDataset(Dataset[VideoClips]):
         generator = generator_from(self._seed, "replacement", request.epoch, request.video, attempt)
         return self.part[int(torch.randint(len(self), (), generator=generator).item())]
 
-    def _clips(self, video: int, request: VideoRequest, memory: Sequence[Tensor]) -> tuple[ClipForView, ...]:
+    def _clips(
+        self, video: int, request: VideoRequest, memory: Sequence[Tensor]
+    ) -> tuple[tuple[ClipForView, ...], bool]:
+        """The clip of each view, and whether those of negative views overlap none of the others."""
         generators = [
             generator_from(self._seed, request.epoch, request.video, view) for view in range(len(self._views))
         ]
         with self._videos.open(video) as opened:
             metadata = opened.metadata
-            spans = self._spans(metadata.duration_seconds, generators)
+            spans, has_negatives = self._spans(metadata.duration_seconds, generators)
             plans = [
                 self._plan(metadata, span, view, generator)
                 for span, view, generator in zip(spans, self._views, generators, strict=True)
@@ -129,9 +141,10 @@ class TrainDataset(Dataset[VideoClips]):
             times = [frame_times(plan.kept + plan.successors, fps=metadata.fps) for plan in plans]
             requests = [CropRequest(each, plan.box) for each, plan in zip(times, plans, strict=True)]
             crops = opened.crops_at(requests)
-        return tuple(map(_clip_for_view, crops, plans, self._views, memory))
+        return tuple(map(_clip_for_view, crops, plans, self._views, memory)), has_negatives
 
-    def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> list[ClipSpan]:
+    def _spans(self, video_seconds: float, generators: Sequence[torch.Generator]) -> tuple[list[ClipSpan], bool]:
+        """The span of each view, and whether those of negative views overlap none of the others."""
         seconds = [
             random_clip_seconds(
                 view.seconds,
@@ -142,7 +155,15 @@ class TrainDataset(Dataset[VideoClips]):
             )
             for view, generator in zip(self._views, generators, strict=True)
         ]
-        return self._sampling.spans(video_seconds, seconds, generators=generators)
+        num_others = len(self._views) - self._sampling.num_negatives
+        spans = self._sampling.spans(video_seconds, seconds[:num_others], generators=generators[:num_others])
+        of_negatives = list(zip(seconds, generators, strict=True))[num_others:]
+        found = [span_apart(video_seconds, each, others=spans, generator=random) for each, random in of_negatives]
+        apart = [span for span in found if span is not None]
+        if len(apart) == len(of_negatives):
+            return [*spans, *apart], len(apart) > 0
+        anywhere = [one_random_span(video_seconds, each, generator=random) for each, random in of_negatives]
+        return [*spans, *anywhere], False
 
     def _plan(
         self, metadata: VideoMetadata, span: ClipSpan, view: ViewSpec, generator: torch.Generator

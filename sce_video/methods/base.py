@@ -22,12 +22,14 @@ class Compared(NamedTuple):
     """Embeddings of one pair of views, as a forward pass has compared them; unit vectors without gradient.
 
     `query` (B, D); `keys` (N, D), of the other view and, if the method gathers them, of the videos of all ranks; `own`:
-    int64 (B,), the row of `keys` that belongs to each query.
+    int64 (B,), the row of `keys` that belongs to each query; `negatives` (B, n): the query's similarities to the keys
+    of other times of its video, -inf for none.
     """
 
     query: Tensor
     keys: Tensor
     own: Tensor
+    negatives: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Method(nn.Module, ABC):
     TAKES_LOCAL_VIEWS: ClassVar[bool] = False  # after the global ones
     GATHERS_EMBEDDINGS: ClassVar[bool] = True  # of global views, over ranks
     CHANCE_LOSS: ClassVar[float | None] = None  # of independent embeddings; None: as `relations` say
+    num_negatives: int = 0  # how many views of other times of the videos follow all others
     backbone: nn.Module
     # Of the last forward pass, for the probes of training; None if the method does not say.
     compared: Compared | None = None

@@ -11,7 +11,14 @@ from torch import Tensor
 
 
 def sce_loss(
-    query: Tensor, key: Tensor, queue: Tensor, *, coeff: float, temperature: float, target_temperature: float
+    query: Tensor,
+    key: Tensor,
+    queue: Tensor,
+    *,
+    coeff: float,
+    temperature: float,
+    target_temperature: float,
+    negatives: Tensor | None = None,
 ) -> Tensor:
     """SCE with the queue as negatives, as in every official recipe.
 
@@ -24,6 +31,7 @@ def sce_loss(
     Args:
         query, key: unit vectors, (B, D). Only `query` carries a gradient.
         queue: unit vectors, (K, D), K >= 1.
+        negatives: similarities of each query to further keys, which have no share in the target, (B, n); -inf: none.
     Returns:
         The mean over the batch, a scalar.
     Raises:
@@ -35,7 +43,7 @@ def sce_loss(
     key, queue = key.detach(), queue.detach()
     logits = queue_similarities(query, key, queue) / temperature
     target = sce_target(key, queue, coeff=coeff, target_temperature=target_temperature)
-    return _soft_cross_entropy(logits, target)
+    return _soft_cross_entropy(beside(logits, negatives, temperature=temperature), target)
 
 
 def sce_target(key: Tensor, queue: Tensor, *, coeff: float, target_temperature: float) -> Tensor:
@@ -53,6 +61,7 @@ def sce_loss_in_batch(
     coeff: float,
     temperature: float,
     target_temperature: float,
+    negatives: Tensor | None = None,
 ) -> Tensor:
     """SCE with the other keys of the batch, and the queue if there is one, as negatives.
 
@@ -61,6 +70,7 @@ def sce_loss_in_batch(
         keys: unit vectors of the whole batch, (N, D), without gradient.
         queue: unit vectors, (K, D); K = 0 is no queue.
         positive_index: int64 (B,), the row of `keys` that belongs to each query.
+        negatives: as in `sce_loss`.
     Returns:
         The mean over the batch, a scalar.
     Raises:
@@ -79,7 +89,7 @@ def sce_loss_in_batch(
     target = sce_target_in_batch(
         candidates, positive_index=positive_index, coeff=coeff, target_temperature=target_temperature
     )
-    return _soft_cross_entropy(logits, target)
+    return _soft_cross_entropy(beside(logits, negatives, temperature=temperature), target)
 
 
 def sce_target_in_batch(
@@ -118,7 +128,9 @@ def info_nce(
     return F.cross_entropy(logits, positive_index)
 
 
-def moco_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
+def moco_loss(
+    query: Tensor, key: Tensor, queue: Tensor, *, temperature: float, negatives: Tensor | None = None
+) -> Tensor:
     """InfoNCE with one positive, the query's own key, and the queue as negatives (MoCo, arXiv:1911.05722).
 
         loss = mean_i cross_entropy(own key, softmax([query_i . key_i, query_i . queue_j] / temperature))
@@ -126,6 +138,7 @@ def moco_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float) 
     Args:
         query, key: unit vectors, (B, D). Only `query` carries a gradient.
         queue: unit vectors, (K, D), K >= 1.
+        negatives: as in `sce_loss`.
     Returns:
         The mean over the batch, a scalar.
     Raises:
@@ -134,10 +147,19 @@ def moco_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float) 
     _check_temperatures(temperature=temperature)
     _check_key_and_queue(query, key, queue)
     logits = queue_similarities(query, key.detach(), queue.detach()) / temperature
+    logits = beside(logits, negatives, temperature=temperature)
     return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.int64, device=query.device))
 
 
-def ressl_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float, target_temperature: float) -> Tensor:
+def ressl_loss(
+    query: Tensor,
+    key: Tensor,
+    queue: Tensor,
+    *,
+    temperature: float,
+    target_temperature: float,
+    negatives: Tensor | None = None,
+) -> Tensor:
     """Relational loss with the own key in neither softmax (ReSSL, arXiv:2107.09282).
 
         loss = mean_i cross_entropy(softmax_j(key_i . queue_j / target_temperature),
@@ -149,7 +171,8 @@ def ressl_loss(query: Tensor, key: Tensor, queue: Tensor, *, temperature: float,
     _check_key_and_queue(query, key, queue)
     key, queue = key.detach(), queue.detach()
     relations = queue_relations(key, queue, target_temperature=target_temperature)
-    return _soft_cross_entropy(query @ queue.T / temperature, relations)
+    logits = beside(query @ queue.T / temperature, negatives, temperature=temperature)
+    return _soft_cross_entropy(logits, relations)
 
 
 def queue_relations(key: Tensor, queue: Tensor, *, target_temperature: float) -> Tensor:
@@ -163,8 +186,14 @@ def queue_similarities(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
     return torch.cat([positive, query @ queue.T], dim=1)
 
 
+def beside(logits: Tensor, negatives: Tensor | None, *, temperature: float) -> Tensor:
+    """Logits (B, M), and after them those of the queries' own negatives, (B, M+n)."""
+    return logits if negatives is None else torch.cat([logits, negatives / temperature], dim=1)
+
+
 def _soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    """Columns of `logits` beyond those of `target` have no share in it."""
+    return -(target * F.log_softmax(logits, dim=1)[:, : target.shape[1]]).sum(dim=1).mean()
 
 
 def _check_coeff(coeff: float) -> None:

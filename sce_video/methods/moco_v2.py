@@ -19,10 +19,12 @@ class MoCoV2(QueueMethod):
 
     SCALARS: ClassVar = ("temperature", "ema_momentum")
 
-    def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
-        return moco_loss(query, keys[own], self.queue.keys, temperature=at["temperature"])
+    def pair_loss(
+        self, query: Tensor, keys: Tensor, *, own: slice, negatives: Tensor | None, at: Mapping[str, float]
+    ) -> Tensor:
+        return moco_loss(query, keys[own], self.queue.keys, temperature=at["temperature"], negatives=negatives)
 
-    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+    def pair_relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
         own = compared.keys[compared.own]
         logits = queue_similarities(compared.query, own, self.queue.keys) / at["temperature"]
         return only_own(logits, torch.zeros_like(compared.own))

@@ -16,11 +16,13 @@ class ReSSL(QueueMethod):
     SCALARS: ClassVar = ("temperature", "target_temperature", "ema_momentum")
     TAKES_LOCAL_VIEWS: ClassVar = True
 
-    def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
+    def pair_loss(
+        self, query: Tensor, keys: Tensor, *, own: slice, negatives: Tensor | None, at: Mapping[str, float]
+    ) -> Tensor:
         temperatures = {name: at[name] for name in ("temperature", "target_temperature")}
-        return ressl_loss(query, keys[own], self.queue.keys, **temperatures)
+        return ressl_loss(query, keys[own], self.queue.keys, negatives=negatives, **temperatures)
 
-    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+    def pair_relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
         queue = self.queue.keys
         target = queue_relations(compared.keys[compared.own], queue, target_temperature=at["target_temperature"])
         return Relations(compared.query @ queue.T / at["temperature"], target, own_column=None)

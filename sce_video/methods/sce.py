@@ -32,14 +32,18 @@ class SCE(QueueMethod):
         super().__init__(**others)
         self.in_batch_keys = in_batch_keys
 
-    def pair_loss(self, query: Tensor, keys: Tensor, *, own: slice, at: Mapping[str, float]) -> Tensor:
+    def pair_loss(
+        self, query: Tensor, keys: Tensor, *, own: slice, negatives: Tensor | None, at: Mapping[str, float]
+    ) -> Tensor:
         scalars = {name: at[name] for name in ("coeff", "temperature", "target_temperature")}
         if self.in_batch_keys:
             positive_index = torch.arange(len(keys), device=keys.device)[own]
-            return sce_loss_in_batch(query, keys, self.queue.keys, positive_index=positive_index, **scalars)
-        return sce_loss(query, keys[own], self.queue.keys, **scalars)
+            return sce_loss_in_batch(
+                query, keys, self.queue.keys, positive_index=positive_index, negatives=negatives, **scalars
+            )
+        return sce_loss(query, keys[own], self.queue.keys, negatives=negatives, **scalars)
 
-    def relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
+    def pair_relations(self, compared: Compared, *, at: Mapping[str, float]) -> Relations:
         query, keys, queue = compared.query, compared.keys, self.queue.keys
         scalars = {name: at[name] for name in ("coeff", "target_temperature")}
         if self.in_batch_keys:

@@ -46,12 +46,14 @@ def pretrain_step(
         The loss on this rank's videos, a scalar still on the device.
     """
 
-    def loss_of(_: TrainBatch, views: list[Tensor]) -> Tensor:
-        loss: Tensor = replica(views, at=rates.method)
+    method = method_of(replica)
+
+    def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
+        mask = {"has_negatives": part.has_negatives.to(views[0].device)} if method.num_negatives else {}
+        loss: Tensor = replica(views, at=rates.method, **mask)
         return loss
 
     loss = _update(parts, replica, optimizer, lr=rates.lr, precision=precision, make_views=make_views, loss_of=loss_of)
-    method = method_of(replica)
     if look is not None:
         look(method)
     method.compared = None

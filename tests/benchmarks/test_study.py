@@ -8,6 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+
+from sce_video.config import load_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -20,6 +23,25 @@ def test_mean_and_deviation_over_seeds(benchmark_module: Callable[[str], ModuleT
         {"setting": "a", "step": 5, "knn": "20.0 ± 10.0 (3)"},
         {"setting": "b", "step": 0, "knn": "50.0 (1)"},
     ]
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "benchmarks/studies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_all_runs_of_a_study_have_a_valid_config(
+    file: Path, benchmark_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `Runner` puts their words together. Of a config in the folder, that config."""
+    monkeypatch.chdir(REPOSITORY)
+    if "settings" not in yaml.safe_load(file.read_text()):
+        load_config(file)
+        return
+    study = benchmark_module("study").read_study(file)
+    for setting in study.settings.values():
+        words = [study.evaluations[name] for name in setting.get("evaluations", study.evaluations)]
+        words = [[*each, *(setting.get("evaluate") or "").split()] for each in words]
+        if setting.get("pretrain") is not None:
+            words.append([*study.pretrain, *setting["pretrain"].split()])
+        for config, *overrides in words:
+            load_config(Path(config), overrides)
 
 
 @pytest.mark.thorough

@@ -24,7 +24,8 @@ READ_BUT_UNUSED = {
     "EVAL.RETRIEVAL_LEVEL",  # features per video or per clip
     "DATA.TEST",
     "CLIP.PAIR",  # with one clip
-    *("CLIP.NUM_GLOBAL_VIEWS", "CLIP.LOCAL_SIZES_PIXELS", "AUG.VIEW_1_IS_WEAK"),  # of other tasks and methods
+    # of other tasks and methods
+    *("CLIP.NUM_GLOBAL_VIEWS", "CLIP.LOCAL_SIZES_PIXELS", "CLIP.NUM_NEGATIVES", "AUG.VIEW_1_IS_WEAK"),
     "EVAL.FEATURES_DIR",  # after finetuning only the output folder is used
     *("OPTIM.LAYER_DECAY", "TRAIN.LABEL_SMOOTHING", "TRAIN.MIXUP_ALPHA"),  # of a linear probe
     "CLIP.FRAME_STRIDE",

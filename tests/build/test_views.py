@@ -111,6 +111,14 @@ def test_recipes_of_more_global_views_take_turns_and_only_the_first_is_weak(tmp_
     assert others == others[:1] * 3
 
 
+def test_views_of_other_times_are_last_and_have_the_first_ones_recipe(tmp_path: Path) -> None:
+    others = ("AUG.BLUR_PROBABILITIES", "0,1", "CLIP.LOCAL_SIZES_PIXELS", 64)
+    views = build_views(config(tmp_path, *others))
+    cfg = config(tmp_path, *others, "CLIP.NUM_NEGATIVES", 2)
+    assert build_views(cfg) == [*views, views[0], views[0]]
+    assert build_clip_sampling(cfg).num_negatives == 2
+
+
 def test_views_of_an_image_are_those_of_a_video_with_one_frame(tmp_path: Path) -> None:
     local = ("CLIP.LOCAL_SIZES_PIXELS", "64,96", "CLIP.LOCAL_NUM_FRAMES", 4)
     cfg = config(tmp_path, *local)

@@ -18,6 +18,7 @@ from sce_video.clips.samplers import (
     one_random_span,
     pair_then_independent,
     random_clip_seconds,
+    span_apart,
 )
 
 SECONDS = st.floats(min_value=0.01, max_value=1e4)
@@ -441,3 +442,39 @@ def test_bounds_of_random_lengths_are_named(wrong, message):
     right = {"video_seconds": 10.0, "speeds": (1.0, 2.0), "jitter": 0.5, "generator": _generator(0)}
     with pytest.raises(ValueError, match=message):
         random_clip_seconds(2.0, **(right | wrong))
+
+
+@settings(max_examples=300)
+@given(
+    video=st.integers(1, 40),
+    clip=st.integers(1, 12),
+    taken=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=4),
+    seed=SEEDS,
+)
+def test_a_span_apart_overlaps_none_of_the_others_and_is_missed_only_if_there_is_no_room(video, clip, taken, seed):
+    """Against all whole-second starts: with whole lengths, room anywhere is room at one of them."""
+    others = [ClipSpan(float(start), float(seconds)) for start, seconds in taken]
+    rooms = [
+        start
+        for start in range(max(video - clip, 0) + 1)
+        if all(start + clip <= other or other + seconds <= start for other, seconds in taken)
+    ]
+    span = span_apart(float(video), float(clip), others=others, generator=_generator(seed))
+    assert (span is None) == (not rooms)
+    if span is not None:
+        assert 0 <= span.start_seconds <= max(video - clip, 0)
+        assert span.duration_seconds == clip
+        for other in others:
+            before = span.start_seconds + clip <= other.start_seconds + NANOSECOND
+            assert before or other.end_seconds <= span.start_seconds + NANOSECOND
+
+
+def test_spans_apart_are_uniform_over_the_starts_that_are_left():
+    """Against rejection. Of 10 s, clips at 1 and 2.5 s take starts in (0, 4.5): left are 0 alone and [4.5, 8]."""
+    others = [ClipSpan(2.5, 2.0), ClipSpan(1.0, 1.0), ClipSpan(6.0, 0.25)]
+    generator = _generator(3)
+    drawn = [span_apart(10.0, 2.0, others=others, generator=generator) for _ in range(2000)]
+    drawn_starts = torch.tensor([span.start_seconds for span in drawn], dtype=torch.float64)
+    starts = 8 * torch.rand(200_000, generator=_generator(4), dtype=torch.float64)
+    overlaps = [(starts < other.end_seconds) & (starts + 2 > other.start_seconds) for other in others]
+    _assert_same_distribution(drawn_starts, starts[~torch.stack(overlaps).any(dim=0)])

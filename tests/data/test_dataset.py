@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as TF
 
-from sce_video.augment.batch import VideoClips
+from sce_video.augment.batch import VideoClips, collate
 from sce_video.augment.color_jitter import ColorJitter
 from sce_video.augment.crop import AreaCrop
 from sce_video.augment.flip import Flip
@@ -21,6 +21,7 @@ from sce_video.augment.recipes import ViewRecipe, ViewSpec
 from sce_video.augment.solarize import Solarize
 from sce_video.clips.decoders import VideoMetadata, VideoOpener, open_video
 from sce_video.clips.frames import ClipSpan, jittered_positions, strided_positions
+from sce_video.clips.samplers import bounded_distance_pair, pair_then_independent
 from sce_video.data.dataset import ClipSampling, TrainDataset, VideoRequest
 from sce_video.data.sources import read_folder, read_image_folders
 from sce_video.data.videos import videos_from_paths
@@ -96,6 +97,27 @@ def test_the_two_views_are_drawn_independently(dataset: Callable[..., TrainDatas
     assert first.clip.dtype == torch.uint8
     assert not torch.equal(first.clip, second.clip)
     assert not torch.equal(first.parameters.numbers, second.parameters.numbers)
+
+
+@pytest.mark.parametrize(("seconds", "has_negatives"), [(0.25, True), (2.5, False)])
+def test_negative_views_are_of_other_times_where_the_video_has_room(
+    motion_videos: Path, seconds: float, has_negatives: bool
+) -> None:
+    """The first views are the same bits with and without; a third clip fits in videos of 4 s, or does not."""
+    videos = read_folder(motion_videos, "train").opened_by(VideoOpener("pyav"))
+    same_time = partial(pair_then_independent, pair=partial(bounded_distance_pair, distance_seconds=(0.0, 0.0)))
+    views = [spec(seconds=seconds)] * 3
+    alone = TrainDataset(videos, views=views[:2], seed=0, sampling=ClipSampling(same_time))
+    dataset = TrainDataset(videos, views=views, seed=0, sampling=ClipSampling(same_time, num_negatives=1))
+    requests = [VideoRequest(epoch, video) for epoch in range(3) for video in range(4)]
+    for request in requests:
+        clips = dataset[request]
+        assert len(clips.views) == 3
+        assert clips.has_negatives is has_negatives
+        assert same(clips._replace(views=clips.views[:2]), alone[request])
+        assert not alone[request].has_negatives
+    batch = collate([dataset[request] for request in requests])
+    assert batch.has_negatives.tolist() == [has_negatives] * len(requests)
 
 
 def test_views_of_their_own_size(motion_videos: Path) -> None:
@@ -203,7 +225,7 @@ def indices_of(dataset: Callable[..., TrainDataset], frames_of_first: Frames) ->
     def get(**options: Any) -> list[list[list[int]]]:
         videos = dataset(whole_frame=True, size_pixels=about.height, sampling=ClipSampling(**options))
         samples = [videos[VideoRequest(epoch, 0)] for epoch in range(12)]
-        return [[list(map(number_of, view.clip)) for view in views] for _, views, _ in samples]
+        return [[list(map(number_of, view.clip)) for view in sample.views] for sample in samples]
 
     return get
 

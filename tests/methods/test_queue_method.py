@@ -172,6 +172,56 @@ def test_the_view_of_the_only_key_is_no_query() -> None:
     torch.testing.assert_close(method.backbone.norm.running_mean, expected)
 
 
+TEMPERATURES = {SCE: 0.1, MoCoV2: 0.2, ReSSL: 0.1}
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("kind", [SCE, MoCoV2, ReSSL])
+def test_keys_of_other_times_are_negatives_of_their_own_video_where_there_are_any(
+    kind: type[QueueMethod], symmetric: bool
+) -> None:
+    """A negative multiplies the sum of exp(logit) in every cross-entropy; videos 1 and 3 have none."""
+    views, of_other_times = [view(0.1, 0.2), view(0.3, 0.5)], [view(0.0, 0.9), view(0.0, 1.3)]
+    settings = {"symmetric": symmetric, **({"in_batch_keys": False} if kind is SCE else {})}
+    losses = []
+    for video in range(4):  # the loss of a batch is the mean over its videos
+        plain = given_embeddings(kind, **settings)
+        loss = plain([each[video : video + 1] for each in views], at=SCALARS[kind])
+        pairs = [(0, 1), (1, 0)] if symmetric else [(0, 1)]
+        for of, asking in pairs if video in (0, 2) else []:
+            query, own = waves(4, 8, (0.1, 0.3)[asking])[video], waves(4, 8, (0.2, 0.5)[of])[video]
+            candidates = [*([] if kind is ReSSL else [own]), *waves(16, 8, 1.0)]
+            sums = [
+                sum(math.exp(float(query @ each) / TEMPERATURES[kind]) for each in some)
+                for some in (candidates, [*candidates, waves(4, 8, 0.9)[video], waves(4, 8, 1.3)[video]])
+            ]
+            loss += math.log(sums[1] / sums[0]) / len(pairs)
+        losses.append(loss)
+    method = given_embeddings(kind, num_negatives=2, **settings)
+    has_negatives = torch.tensor([True, False, True, False])
+    loss = method([*views, *of_other_times], at=SCALARS[kind], has_negatives=has_negatives)
+    torch.testing.assert_close(loss, torch.stack(losses).mean(), rtol=1e-12, atol=0)
+    loss.backward()
+    assert all(each.grad.isfinite().all() for each in method.parameters() if each.requires_grad)
+    relations = method.relations(method.compared, at=SCALARS[kind])
+    one_way = given_embeddings(kind, num_negatives=2, **{**settings, "symmetric": False})
+    expected = one_way([*views, *of_other_times], at=SCALARS[kind], has_negatives=has_negatives)
+    torch.testing.assert_close(relations.loss(), expected, rtol=1e-12, atol=0)
+    num_compared = torch.tensor([18.0, 16.0]) + (0 if kind is ReSSL else 1)  # with negatives, without
+    torch.testing.assert_close(relations.chance_loss().float(), num_compared.log().mean())
+
+
+def test_keys_of_other_times_are_not_enqueued_and_no_queries() -> None:
+    with_negatives, without = (pooled_sce(norm=True, num_negatives=number) for number in (1, 0))
+    views = views_of_three_sizes()[:2]
+    for method, seen in ((with_negatives, [*views, views[0] + 1]), (without, views)):
+        method(seen, at=SCE_SCALARS)
+        method.finish_step(at=SCE_SCALARS)
+    torch.testing.assert_close(with_negatives.queue.keys, without.queue.keys)
+    assert int(with_negatives.backbone.norm.num_batches_tracked) == 2
+    assert int(with_negatives.momentum_backbone.norm.num_batches_tracked) == 3
+
+
 def test_other_numbers_of_views_are_refused() -> None:
     views = [view(0.1, 0.2)] * 3
     with pytest.raises(ValueError, match="there are 3 views; MoCoV2 takes 2$"):
@@ -180,3 +230,5 @@ def test_other_numbers_of_views_are_refused() -> None:
         given_embeddings(ReSSL)(views[:1], at=RESSL_SCALARS)
     with pytest.raises(ValueError, match="there are 3 views; SCE takes 4 or more$"):
         given_embeddings(SCE, in_batch_keys=True, num_global_views=4)(views, at=SCE_SCALARS)
+    with pytest.raises(ValueError, match="there are 1 views; SCE takes 2 or more$"):
+        given_embeddings(SCE, in_batch_keys=True, num_negatives=2)(views, at=SCE_SCALARS)

@@ -137,10 +137,11 @@ def _training(
     is_symmetric = getattr(model, "symmetric", True)  # otherwise the first view has a key and no query
     num_keys = cfg.CLIP.NUM_GLOBAL_VIEWS if is_symmetric else 1
     gathers = isinstance(model, Method) and model.GATHERS_EMBEDDINGS
+    num_negatives = model.num_negatives if isinstance(model, Method) else 0
     sent = sent_bytes(
         model,
-        num_passes=(len(specs) if is_symmetric else len(specs) - 1) * num_parts,
-        num_momentum_passes=num_keys * num_parts,
+        num_passes=(len(specs) - num_negatives - (0 if is_symmetric else 1)) * num_parts,
+        num_momentum_passes=(num_keys + num_negatives) * num_parts,
         num_embeddings=num_keys * batch // num_gpus if gathers else 0,
         embedding_dim=cfg.MODEL.PROJECTOR_DIMS[-1],
     )

@@ -34,10 +34,10 @@ def peak_memory_bytes(cfg: CfgNode, model: nn.Module, views: list[ViewSpec], *, 
             f"TRAIN.RECOMPUTES_ACTIVATIONS is True: its memory cannot be estimated in {cfg.TRAIN.PRECISION}; describe "
             "it with TRAIN.PRECISION fp32, or without recomputing"
         )
-    part = TrainBatch(videos=list(range(num_videos)), views=[], failures=[])
     # bf16 has the sizes of fp16, without the loss scaler, which needs values.
     precision = Precision("fp32" if cfg.TRAIN.PRECISION == "fp32" else "bf16", _CPU)
     with fake_tensors():
+        part = TrainBatch(list(range(num_videos)), [], [], torch.ones(num_videos, dtype=torch.bool))
         make_fake(model.train())
         step, optimizer = _step(cfg, model)
         run = partial(

@@ -33,6 +33,12 @@ CLIP.NUM_GLOBAL_VIEWS = number(
 CLIP.LOCAL_SIZES_PIXELS = number([0], PRETRAINING, _TAKES_LOCAL_VIEWS, least=0, most=MOST_SIDE_PIXELS)
 CLIP.LOCAL_SECONDS = number(0.0, LOCAL_VIEWS, least=0, most=DAY_SECONDS)
 CLIP.LOCAL_NUM_FRAMES = number(0, LOCAL_VIEWS, least=0, most=10_000)
+# Further clips of each video, that overlap none of its other views: their keys are negatives of the video's own queries
+# (TCLR, arXiv:2101.07974, with positives of one time: PAIR distance, DISTANCE_SECONDS 0,0). A video without room for
+# them has none. Each costs a clip to decode and a pass of the momentum encoder.
+CLIP.NUM_NEGATIVES = number(
+    0, PRETRAINING, _IN_TIME, when_takes("METHOD.NAME", METHODS, "num_negatives"), least=0, most=100
+)
 # How the start times of the global views are drawn: "independent" (SCE); for two views also "distance" (uniformly among
 # pairs whose distance is in the range DISTANCE_SECONDS), "decreasing" (CVRL, arXiv:2008.03800: density of the distance
 # t proportional to 1 - (t / T) ** DISTANCE_POWER; power 1 is the same as "independent").
