@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sce_video.evaluate.examine.changes import OTHER_CLIP, OTHER_SPEED
 from sce_video.evaluate.examine.movement_words import (
     AS_NEAR,
+    FROZEN_IS_BLANK,
     LEAST_VIDEOS,
     NEAR,
     Examined,
@@ -45,11 +46,14 @@ def in_words(found: Similarities, shares: Mapping[str, Share], about: Examined) 
             or "All videos have the same feature, up to rounding: the network has collapsed, and no similarity "
             "means anything. Look at the curves of its training."
         ]
+    movement = movement_sentence(found.bars, about)
+    is_blank = movement == FROZEN_IS_BLANK
     said = [
-        movement_sentence(found.bars, about),
+        "" if is_blank else movement,
+        order_sentence(found.bars),
         _group(shares, about.num_groups),
         _classes(shares),
-        order_sentence(found.bars),
+        movement if is_blank else "",
         still_sentence(about),
         zeros,
         _other_clip(found),

@@ -74,6 +74,15 @@ def test_a_collapsed_network_has_nothing_else_to_say() -> None:
     assert "the network has collapsed" in only
 
 
+def test_the_most_important_sentence_is_first() -> None:
+    """The page shows it in bold: for a network of differences not that there is no frozen clip."""
+    shares = {"same_group": Share(0.5, 0.1, 0.05, 100)}
+    frames = in_words(similarities_of(frozen=0.3, shuffled=0.4, reversed=0.4), shares, ABOUT)
+    assert [sentence.split()[1] for sentence in frames[:2]] == ["frozen", "clip"]
+    differences = in_words(similarities_of(frozen=-10, reversed=0.4), shares, ABOUT._replace(sees_pictures=False))
+    assert [sentence.split()[1] for sentence in differences[:3]] == ["clip", "%", "frozen"]
+
+
 def test_groups_in_words() -> None:
     room = said(similarities_of(), same_group=Share(0.61, 0.06, 0.04, 170))
     assert (
@@ -91,7 +100,7 @@ def test_classes_in_words() -> None:
     words = said(similarities_of(), same_class=seen, same_class_of_other_groups=unseen)
     assert "in other groups 7 % (by chance 5 %): beyond the group there is no clear sign of the class." in words
     words = said(similarities_of(), same_class=seen, same_class_of_other_groups=seen)
-    assert "; of those in other groups 42 % (by chance 5 %).\n" in words
+    assert words.endswith("; of those in other groups 42 % (by chance 5 %).")
 
 
 def test_shares_of_few_videos_are_no_evidence() -> None:
