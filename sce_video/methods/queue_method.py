@@ -104,7 +104,13 @@ class QueueMethod(MomentumMethod):
                 if view != of
             ]
         shown = self.num_global_views - 1
-        self.compared = Compared(queries[shown].detach(), keys[0], rows_of(own, keys[0]), negatives[shown])
+        of_shown = negatives[shown]
+        self.compared = Compared(
+            queries[shown].detach(),
+            keys[0],
+            rows_of(own, keys[0]),
+            None if of_shown is None else of_shown.detach(),
+        )
         return reduce(torch.add, losses) / len(losses)
 
     @torch.no_grad()

@@ -75,16 +75,33 @@ def test_from_videos_to_numbers(
         assert "Traceback" not in shown
 
 
-def test_clips_of_other_times_as_negatives(motion_videos: Path, tmp_path: Path, tool: Callable[..., int]) -> None:
-    """Videos of 4 s: two clips of 0.25 s at one time leave room for a third."""
-    times = {"CLIP.SECONDS": "0.25", "CLIP.PAIR": "distance", "CLIP.DISTANCE_SECONDS": "0,0", "CLIP.NUM_NEGATIVES": "1"}
+@pytest.mark.parametrize(("seconds", "num_negatives"), [("0.25", 1), ("2.5", 0)])
+def test_clips_of_other_times_as_negatives(
+    motion_videos: Path,
+    tmp_path: Path,
+    tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    seconds: str,
+    num_negatives: int,
+) -> None:
+    """Videos of 4 s: two clips of 0.25 s at one time leave room for a third, those of 2.5 s do not, which is said."""
+    times = {
+        "CLIP.SECONDS": seconds,
+        "CLIP.PAIR": "distance",
+        "CLIP.DISTANCE_SECONDS": "0,0",
+        "CLIP.NUM_NEGATIVES": "1",
+    }
     settings = {**SMALL, **times, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path)}
     config = REPOSITORY / "configs/demo_sce.yaml"
     assert tool("run_net", "--cfg", config, *used_overrides(config, settings)) == 0
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     chance = [line["loss_chance"] for line in lines if "loss_chance" in line]
-    assert chance == pytest.approx([math.log(1 + 40 + 1)] * len(chance))
+    assert chance == pytest.approx([math.log(1 + 40 + num_negatives)] * len(chance))
+    assert [line["share_with_negatives"] for line in lines if "share_with_negatives" in line] == [num_negatives] * len(
+        chance
+    )
     assert chance
+    assert ("CLIP.NUM_NEGATIVES has no effect so far" in capsys.readouterr().err) == (num_negatives == 0)
     state = torch.load(tmp_path / "checkpoints" / "step_00000003.pt", weights_only=True)
     assert int(state["model"]["backbone.stem.1.num_batches_tracked"]) == 3 * 2
     assert int(state["model"]["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 3

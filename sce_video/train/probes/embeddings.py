@@ -5,6 +5,7 @@ from torch import Tensor
 
 from sce_video.methods.base import Compared, Method
 from sce_video.methods.queue_method import QueueMethod
+from sce_video.runtime.logging import LOGGER
 from sce_video.train.probes.base import Probe, Seen
 
 # For the rank and the spread: those of the step, and if they are fewer the newest of the queue.
@@ -61,7 +62,8 @@ class Embeddings(Probe):
     """Measures the last part of every step that is due, on the main process's videos; keys are those of all ranks.
 
     `key_rank` and `key_std` (mean over dimensions; 1 / sqrt(D) for uniform unit vectors, 0 for a constant) are of up to
-    512 keys, those of the step and the newest of the queue.
+    512 keys, those of the step and the newest of the queue. `share_with_negatives`: of the videos with clips of other
+    times (CLIP.NUM_NEGATIVES); a warning says once if there are none.
 
     Args:
         every_steps: steps between measurements.
@@ -71,6 +73,7 @@ class Embeddings(Probe):
         self._every_steps = every_steps
         self._scalars: dict[str, Tensor] = {}
         self._keys: Tensor | None = None
+        self._has_warned = False
 
     @torch.no_grad()
     def look(self, seen: Seen) -> None:
@@ -81,6 +84,8 @@ class Embeddings(Probe):
             **similarity_scalars(compared),
             **relation_scalars(seen.method, compared, dict(seen.rates.method)),
         }
+        if compared.negatives is not None:
+            self._scalars["share_with_negatives"] = compared.negatives.isfinite().any(dim=1).float().mean()
         if seen.method.CHANCE_LOSS is not None:
             self._scalars["loss_chance"] = compared.query.new_tensor(seen.method.CHANCE_LOSS)
         self._keys = _recent_keys(seen, compared)
@@ -90,9 +95,15 @@ class Embeddings(Probe):
         if keys is None:
             return {}
         values = torch.stack([each.float() for each in self._scalars.values()]).tolist()  # waits for the device once
-        keys = keys.cpu()
+        keys, scalars = keys.cpu(), dict(zip(self._scalars, values, strict=True))
+        if scalars.get("share_with_negatives") == 0 and not self._has_warned:
+            self._has_warned = True
+            LOGGER.warning(
+                "CLIP.NUM_NEGATIVES has no effect so far: these videos have no room for clips beside their views; "
+                "shorten CLIP.SECONDS, or let the views be near (CLIP.PAIR distance)"
+            )
         return {
-            **dict(zip(self._scalars, values, strict=True)),
+            **scalars,
             "key_rank": effective_rank(keys),
             "key_std": float(keys.std(dim=0).mean()),
             "embedding_dim": keys.shape[1],
