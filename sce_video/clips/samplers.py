@@ -153,6 +153,26 @@ def span_apart(
     return ClipSpan(gaps[-1][1], clip_seconds) if gaps else None  # a rounding error is left
 
 
+def negative_spans(
+    video_seconds: float,
+    clip_seconds: Sequence[float],
+    *,
+    others: Sequence[ClipSpan],
+    generators: Sequence[torch.Generator],
+) -> tuple[list[ClipSpan], bool]:
+    """Spans that overlap none of `others`, and True; if the video has no room for one, spans anywhere, and False.
+
+    Raises:
+        ValueError: a length that is not a positive number of seconds.
+    """
+    views = list(zip(clip_seconds, generators, strict=True))
+    found = [span_apart(video_seconds, each, others=others, generator=generator) for each, generator in views]
+    spans = [span for span in found if span is not None]
+    if len(spans) == len(found):
+        return spans, bool(spans)
+    return independent_spans(video_seconds, clip_seconds, generators=generators), False
+
+
 def random_clip_seconds(
     clip_seconds: float, *, video_seconds: float, speeds: Sequence[float], jitter: float, generator: torch.Generator
 ) -> float:

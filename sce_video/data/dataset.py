@@ -15,13 +15,7 @@ from sce_video.augment.draw import ViewParameters, draw_view
 from sce_video.augment.recipes import ViewSpec
 from sce_video.clips.decoders import CropRequest, DecodeError, VideoMetadata, Videos
 from sce_video.clips.frames import ClipSpan, Positions, difference_pairs, frame_indices, frame_times, uniform_positions
-from sce_video.clips.samplers import (
-    SpanSampler,
-    independent_spans,
-    one_random_span,
-    random_clip_seconds,
-    span_apart,
-)
+from sce_video.clips.samplers import SpanSampler, independent_spans, negative_spans, random_clip_seconds
 from sce_video.runtime.seeds import generator_from
 
 # A video and nine replacements: if ten in a row fail, the path is wrong, not the videos.
@@ -157,13 +151,10 @@ class TrainDataset(Dataset[VideoClips]):
         ]
         num_others = len(self._views) - self._sampling.num_negatives
         spans = self._sampling.spans(video_seconds, seconds[:num_others], generators=generators[:num_others])
-        of_negatives = list(zip(seconds, generators, strict=True))[num_others:]
-        found = [span_apart(video_seconds, each, others=spans, generator=random) for each, random in of_negatives]
-        apart = [span for span in found if span is not None]
-        if len(apart) == len(of_negatives):
-            return [*spans, *apart], len(apart) > 0
-        anywhere = [one_random_span(video_seconds, each, generator=random) for each, random in of_negatives]
-        return [*spans, *anywhere], False
+        negatives, has_negatives = negative_spans(
+            video_seconds, seconds[num_others:], others=spans, generators=generators[num_others:]
+        )
+        return [*spans, *negatives], has_negatives
 
     def _plan(
         self, metadata: VideoMetadata, span: ClipSpan, view: ViewSpec, generator: torch.Generator

@@ -49,7 +49,9 @@ def pretrain_step(
     method = method_of(replica)
 
     def loss_of(part: TrainBatch, views: list[Tensor]) -> Tensor:
-        mask = {"has_negatives": part.has_negatives.to(views[0].device)} if method.num_negatives else {}
+        mask = (
+            {"has_negatives": part.has_negatives.to(views[0].device, non_blocking=True)} if method.num_negatives else {}
+        )
         loss: Tensor = replica(views, at=rates.method, **mask)
         return loss
 

@@ -15,6 +15,7 @@ from sce_video.clips.samplers import (
     full_coverage_spans,
     half_overlapping_spans,
     independent_spans,
+    negative_spans,
     one_random_span,
     pair_then_independent,
     random_clip_seconds,
@@ -478,3 +479,15 @@ def test_spans_apart_are_uniform_over_the_starts_that_are_left():
     starts = 8 * torch.rand(200_000, generator=_generator(4), dtype=torch.float64)
     overlaps = [(starts < other.end_seconds) & (starts + 2 > other.start_seconds) for other in others]
     _assert_same_distribution(drawn_starts, starts[~torch.stack(overlaps).any(dim=0)])
+
+
+@pytest.mark.parametrize(("clips", "has_room"), [((1.0, 1.0), True), ((1.0, 2.5), False), ((), False)])
+def test_negatives_are_apart_or_all_anywhere(clips, has_room):
+    """Beside a clip from 1 to 2 s, a video of 3 s has room for clips of 1 s, and for none of 2.5 s."""
+    other = ClipSpan(1.0, 1.0)
+    generators = [_generator(seed) for seed in range(len(clips))]
+    spans, are_apart = negative_spans(3.0, clips, others=[other], generators=generators)
+    assert are_apart is has_room
+    assert [span.duration_seconds for span in spans] == list(clips)
+    overlap = [span.start_seconds < other.end_seconds and span.end_seconds > other.start_seconds for span in spans]
+    assert any(overlap) is (not has_room and len(clips) > 0)

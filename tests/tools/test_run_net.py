@@ -75,6 +75,17 @@ def test_from_videos_to_numbers(
         assert "Traceback" not in shown
 
 
+def pretrained(
+    tool: Callable[..., int], videos: Path, output_dir: Path, views: dict[str, str]
+) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+    """Lines of the log and the method's tensors after three steps with these views."""
+    settings = {**SMALL, **views, "DATA.ROOT": str(videos), "RUN.OUTPUT_DIR": str(output_dir)}
+    config = REPOSITORY / "configs/demo_sce.yaml"
+    assert tool("run_net", "--cfg", config, *used_overrides(config, settings)) == 0
+    lines = [json.loads(line) for line in (output_dir / "metrics.jsonl").read_text().splitlines()]
+    return lines, torch.load(output_dir / "checkpoints" / "step_00000003.pt", weights_only=True)["model"]
+
+
 @pytest.mark.parametrize(("seconds", "num_negatives"), [("0.25", 1), ("2.5", 0)])
 def test_clips_of_other_times_as_negatives(
     motion_videos: Path,
@@ -91,20 +102,14 @@ def test_clips_of_other_times_as_negatives(
         "CLIP.DISTANCE_SECONDS": "0,0",
         "CLIP.NUM_NEGATIVES": "1",
     }
-    settings = {**SMALL, **times, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path)}
-    config = REPOSITORY / "configs/demo_sce.yaml"
-    assert tool("run_net", "--cfg", config, *used_overrides(config, settings)) == 0
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    chance = [line["loss_chance"] for line in lines if "loss_chance" in line]
+    lines, state = pretrained(tool, motion_videos, tmp_path, times)
+    measured = [line for line in lines if "loss_chance" in line]
+    assert {line["share_with_negatives"] for line in measured} == {num_negatives}
+    chance = [line["loss_chance"] for line in measured]
     assert chance == pytest.approx([math.log(1 + 40 + num_negatives)] * len(chance))
-    assert [line["share_with_negatives"] for line in lines if "share_with_negatives" in line] == [num_negatives] * len(
-        chance
-    )
-    assert chance
     assert ("CLIP.NUM_NEGATIVES has no effect so far" in capsys.readouterr().err) == (num_negatives == 0)
-    state = torch.load(tmp_path / "checkpoints" / "step_00000003.pt", weights_only=True)
-    assert int(state["model"]["backbone.stem.1.num_batches_tracked"]) == 3 * 2
-    assert int(state["model"]["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 3
+    assert int(state["backbone.stem.1.num_batches_tracked"]) == 3 * 2
+    assert int(state["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 3
 
 
 def test_two_global_and_four_local_views_of_other_sizes_and_lengths(
@@ -116,15 +121,11 @@ def test_two_global_and_four_local_views_of_other_sizes_and_lengths(
         "CLIP.LOCAL_NUM_FRAMES": "3",
         "AUG.LOCAL_CROP_AREAS": "0.3,0.9,0.3,0.8,0.2,0.7,0.1,0.5",
     }
-    settings = {**SMALL, **local, "DATA.ROOT": str(motion_videos), "RUN.OUTPUT_DIR": str(tmp_path)}
-    config = REPOSITORY / "configs/demo_sce.yaml"
-    assert tool("run_net", "--cfg", config, *used_overrides(config, settings)) == 0
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    lines, state = pretrained(tool, motion_videos, tmp_path, local)
     assert all(0 < line["loss"] < 10 for line in lines)
-    state = torch.load(tmp_path / "checkpoints" / "step_00000003.pt", weights_only=True)
-    assert int(state["model"]["backbone.stem.1.num_batches_tracked"]) == 3 * 6
-    assert int(state["model"]["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 2
-    assert int(state["model"]["queue.position"]) == 2 * 24 % 40
+    assert int(state["backbone.stem.1.num_batches_tracked"]) == 3 * 6
+    assert int(state["momentum_backbone.stem.1.num_batches_tracked"]) == 3 * 2
+    assert int(state["queue.position"]) == 2 * 24 % 40
 
 
 MISTAKES = {

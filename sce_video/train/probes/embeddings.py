@@ -84,7 +84,8 @@ class Embeddings(Probe):
             **similarity_scalars(compared),
             **relation_scalars(seen.method, compared, dict(seen.rates.method)),
         }
-        if compared.negatives is not None:
+        is_of_videos = compared.negatives is not None and seen.parts[-1].views[0].clips.shape[1] > 1
+        if compared.negatives is not None and is_of_videos:  # an image has no other time
             self._scalars["share_with_negatives"] = compared.negatives.isfinite().any(dim=1).float().mean()
         if seen.method.CHANCE_LOSS is not None:
             self._scalars["loss_chance"] = compared.query.new_tensor(seen.method.CHANCE_LOSS)
