@@ -63,5 +63,4 @@ def build_plan(cfg: CfgNode, steps_per_epoch: int) -> Plan:
         checkpoint_every_steps=cfg.TRAIN.CHECKPOINT_EVERY_STEPS,
         checkpoint_every_epochs=cfg.TRAIN.CHECKPOINT_EVERY_EPOCHS,
         stop_at_step=cfg.TRAIN.STOP_AT_STEP,
-        stops_if_not_saved=cfg.TRAIN.STOPS_IF_NOT_SAVED,
     )

@@ -17,6 +17,7 @@ from sce_video.data.loader import DeviceLoader, TrainLoader
 from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import num_ranks
 from sce_video.models.base import Backbone
+from sce_video.models.channels_last import SPEEDS, conv3d_kernels
 from sce_video.models.norms import norm_record, synchronised
 from sce_video.models.weights import CHECKPOINTS_DIR
 from sce_video.runtime.checkpoints import CheckpointFolder
@@ -31,9 +32,12 @@ Module = TypeVar("Module", bound=nn.Module)
 Work = Callable[[], None]
 
 
-def to_device(model: Module, device: torch.device) -> Module:
-    """Move a model to the device; on several GPUs convert batch norm to SyncBatchNorm, which has no CPU version."""
-    model = model.to(device)
+def to_device(cfg: CfgNode, model: Module, device: torch.device) -> Module:
+    """Move a model to the device, in the form of TRAIN.SPEED.
+
+    On several GPUs batch norm is converted to SyncBatchNorm, which has no CPU version.
+    """
+    model = cast(Module, SPEEDS[cfg.TRAIN.SPEED](model.to(device)))
     if num_ranks() == 1 or device.type != "cuda":
         return model
     return cast(Module, synchronised(model))
@@ -44,9 +48,11 @@ def backbone_of(model: nn.Module) -> Backbone:
     return cast(Backbone, model.get_submodule("backbone"))
 
 
-def build_precision(cfg: CfgNode, device: torch.device) -> Precision:
+def build_precision(cfg: CfgNode, model: nn.Module, device: torch.device) -> Precision:
+    """The precision of TRAIN.PRECISION, tried on 3D convolutions like the model's."""
     precision = Precision(cfg.TRAIN.PRECISION, device)
-    precision.require_right_gradients()
+    most_frames = max(cfg.CLIP.NUM_FRAMES, cfg.CLIP.LOCAL_NUM_FRAMES)
+    precision.require_right_gradients(kernels=conv3d_kernels(model), most_frames=most_frames)
     return precision
 
 

@@ -58,7 +58,7 @@ def _train_and_test(
         num_trained_blocks=num_trained_blocks,
     )
     opener = choose_opener(cfg, train_manifest, choice_file=Path(cfg.RUN.OUTPUT_DIR) / DECODER_FILE)
-    classifier = to_device(classifier, device)
+    classifier = to_device(cfg, classifier, device)
     run = build_finetune_run(cfg, device, config, train_manifest, opener, classifier)
     step = resume(run)
     recipe = {**_recipe(cfg), "dropout": dropout, "num_trained_blocks": num_trained_blocks}
@@ -134,7 +134,7 @@ def build_finetune_run(
 ) -> Run:
     views = build_views(cfg)[:1]
     loader = build_train_loader(cfg, build_videos(cfg, manifest, opener), views, device)
-    optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, device)
+    optimizer, precision = build_finetune_optimizer(cfg, classifier), build_precision(cfg, classifier, device)
     replica = replica_of(classifier, device)
     supervision = Supervision(
         labels=torch.tensor(manifest.require_labels()),

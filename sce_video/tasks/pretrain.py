@@ -57,9 +57,9 @@ def build_pretrain_run(cfg: CfgNode, device: torch.device, config: ConfigRecord)
         loader = build_train_loader(cfg, videos, views, device)
     else:
         loader = build_joint_loader(cfg, videos, build_videos(cfg, images, opener), views, device)
-    model = to_device(build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
+    model = to_device(cfg, build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device)
     replica = replica_of(model, device)
-    optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, device)
+    optimizer, precision = build_optimizer(cfg, model), build_precision(cfg, model, device)
     lists = [manifest] if images is None else [manifest, images]
     num_steps = cfg.TRAIN.NUM_EPOCHS * loader.steps_per_epoch
     probes = build_probes(cfg, model, lists, device, num_steps=num_steps)

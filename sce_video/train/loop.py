@@ -178,7 +178,7 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
     """Write a checkpoint; if that fails, raise or log an error, as configured.
 
     Raises:
-        CheckpointError: it could not be written, and the run ends at this step or `stops_if_not_saved`.
+        CheckpointError: it could not be written, and the run ends at this step.
     """
     state = {
         "model": run.model.state_dict(),
@@ -198,6 +198,6 @@ def _save(run: Run, step: int, *, is_last: bool) -> None:
     if not problem:
         return
     line = f"the checkpoint of step {step} cannot be written ({problem}); older ones are kept"
-    if is_last or run.plan.stops_if_not_saved:
+    if is_last:
         raise CheckpointError(f"{line}; fix this and rerun to resume")
-    LOGGER.error("%s; the run continues, as TRAIN.STOPS_IF_NOT_SAVED is False", line)
+    LOGGER.error("%s; the run continues", line)

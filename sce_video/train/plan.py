@@ -32,7 +32,6 @@ class Plan:
     """When a run logs, saves and ends, in optimiser steps.
 
     `checkpoint_every_*` 0 is never. `stop_at_step` above 0 ends the program there, to be resumed later.
-    `stops_if_not_saved` ends the run when a checkpoint cannot be written.
     """
 
     num_steps: int
@@ -41,7 +40,6 @@ class Plan:
     checkpoint_every_steps: int
     checkpoint_every_epochs: int
     stop_at_step: int
-    stops_if_not_saved: bool
 
     @property
     def last_step(self) -> int:

@@ -12,7 +12,6 @@ def plan(**changes: int) -> Plan:
         "checkpoint_every_steps": 0,
         "checkpoint_every_epochs": 0,
         "stop_at_step": 0,
-        "stops_if_not_saved": False,
     }
     return Plan(**{**numbers, **changes})
 

@@ -8,6 +8,7 @@ from fvcore.common.config import CfgNode
 from sce_video.augment.batch import make_views
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
+from sce_video.build.training import to_device
 from sce_video.build.views import build_views
 from sce_video.cli.doctor.subject import Subject
 from sce_video.engine.doctor.demand import (
@@ -53,7 +54,7 @@ def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, secon
     """Measured on steps of one part each, from uint8 clips in memory to updated weights."""
     views = build_views(cfg)
     part = made_up_batch(views, num_videos=part_size)
-    model = build_method(cfg, steps_per_epoch=1).to(device).train()
+    model = to_device(cfg, build_method(cfg, steps_per_epoch=1), device).train()
     step = partial(
         pretrain_step,
         [part],

@@ -13,7 +13,7 @@ from sce_video.build.data import build_train_loader, build_train_manifest
 from sce_video.build.files import build_opener, build_videos
 from sce_video.build.method import build_method
 from sce_video.build.optim import build_optimizer, build_schedules
-from sce_video.build.training import build_precision
+from sce_video.build.training import build_precision, to_device
 from sce_video.build.views import build_views
 from sce_video.launch.local import choose_device
 from sce_video.train.step import pretrain_step
@@ -44,13 +44,13 @@ def time_steps(cfg: CfgNode) -> StepTime:
     device, views = choose_device(cfg), build_views(cfg)
     videos = build_videos(cfg, build_train_manifest(cfg), build_opener(cfg))
     loader = build_train_loader(cfg, videos, views, device)
-    model = build_method(cfg, steps_per_epoch=loader.steps_per_epoch).to(device).train()
+    model = to_device(cfg, build_method(cfg, steps_per_epoch=loader.steps_per_epoch), device).train()
     optimizer, schedules = build_optimizer(cfg, model), build_schedules(cfg, loader.steps_per_epoch, model)
     step = partial(
         pretrain_step,
         replica=model,
         optimizer=optimizer,
-        precision=build_precision(cfg, device),
+        precision=build_precision(cfg, model, device),
         make_views=partial(make_views, specs=views, device=device),
     )
     clock = [time.perf_counter()]  # before the first step, and after each

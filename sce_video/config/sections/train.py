@@ -3,6 +3,7 @@
 from sce_video.config.sections.bounds import MOST_EPOCHS, MOST_STEPS
 from sce_video.config.sections.task import FINETUNING, PRETRAINING, TRAINING
 from sce_video.config.settings import Section, choice, flag, free, number, share, when, when_above_zero
+from sce_video.models.channels_last import SPEEDS
 from sce_video.train.precision import AUTOCAST_DTYPES
 
 TRAIN = Section(TRAINING)
@@ -19,6 +20,9 @@ TRAIN.ACCUMULATION_STEPS = number(1, least=1, most=2**19)
 TRAIN.RECOMPUTES_ACTIVATIONS = free(flag(False, when("TASK", "pretrain", "finetune")))
 # fp32, bf16 or fp16 (autocast; fp16 with loss scaling).
 TRAIN.PRECISION = choice("fp16", *AUTOCAST_DTYPES)
+# How the network is computed; the same numbers but for rounding. channels_last: convolutions in that order of memory,
+# which small networks on a CPU gain from (docs/performance.md).
+TRAIN.SPEED = choice("plain", *SPEEDS)
 # Optimiser steps between log lines; only then does the loop wait for the device.
 TRAIN.LOG_EVERY_STEPS = free(number(10, least=1, most=MOST_STEPS))
 # Optimiser steps between measurements of whether the run learns (docs/learning.md), which change no number of it; 0:
@@ -34,8 +38,6 @@ TRAIN.CHECKPOINT_EVERY_STEPS = free(number(0, least=0, most=MOST_STEPS))
 TRAIN.CHECKPOINT_EVERY_EPOCHS = free(number(1, least=0, most=MOST_EPOCHS))
 # Number of checkpoints kept, the newest ones.
 TRAIN.NUM_CHECKPOINTS_KEPT = free(number(2, least=1, most=MOST_STEPS))
-# Stop if a checkpoint cannot be written (a full disk); otherwise training continues, unless it is the last one.
-TRAIN.STOPS_IF_NOT_SAVED = free(flag(False))
 # Save and exit at this step, to resume later; 0 trains to the end. Schedules do not change.
 TRAIN.STOP_AT_STEP = free(number(0, least=0, most=MOST_STEPS))
 # Finetuning: label smoothing, and both parameters of mixup's Beta distribution; 0 is off.
