@@ -39,6 +39,7 @@ class Study:
         pretrain: config and overrides of all pretrainings.
         evaluations: config and overrides of each evaluation, by its name; {features} is a folder for a network's.
         metrics: the metric of each evaluation that stands in the table.
+        at_end: names of evaluations that only the last checkpoint has.
         settings: by name; what each adds to the overrides of `pretrain` (None: there is none, the weights are random)
             and of `evaluate`, and the names of its `evaluations` if not all.
     """
@@ -46,6 +47,7 @@ class Study:
     pretrain: list[str]
     evaluations: dict[str, list[str]]
     metrics: dict[str, str]
+    at_end: list[str]
     settings: dict[str, dict[str, Any]]
 
 
@@ -53,7 +55,9 @@ def read_study(file: Path) -> Study:
     """Overrides in the file are words, separated by spaces as on the command line."""
     record = yaml.safe_load(file.read_text())
     evaluations = {name: words.split() for name, words in record["evaluations"].items()}
-    return Study(record["pretrain"].split(), evaluations, record["metrics"], record["settings"])
+    return Study(
+        record["pretrain"].split(), evaluations, record["metrics"], record.get("at_end", []), record["settings"]
+    )
 
 
 class Runner:
@@ -79,6 +83,8 @@ class Runner:
             weights = [(str(checkpoints.path(step)), f"step_{step:08d}") for step in checkpoints.steps()]
         for path, when in weights:
             for evaluation in setting.get("evaluations", self._study.evaluations):
+                if evaluation in self._study.at_end and (path, when) != weights[-1]:
+                    continue
                 target = folder / f"{evaluation}_{when}"
                 words = [*self._study.evaluations[evaluation], *(setting.get("evaluate") or "").split()]
                 words = [word.replace("{features}", f"{folder}/features_{when}") for word in words]

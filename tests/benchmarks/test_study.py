@@ -53,9 +53,11 @@ def test_a_study_goes_on_where_it_was_stopped(motion_videos: Path, tmp_path: Pat
 pretrain: configs/demo_sce.yaml {words} TRAIN.NUM_EPOCHS 3 TRAIN.CHECKPOINT_EVERY_EPOCHS 2 TRAIN.NUM_CHECKPOINTS_KEPT 9
 evaluations:
   knn: configs/demo_knn.yaml {evaluated}
-metrics: {{knn: knn_top1}}
+  retrieval: configs/demo_knn.yaml {evaluated} TASK retrieval
+metrics: {{knn: knn_top1, retrieval: retrieval_r1}}
+at_end: [retrieval]
 settings:
-  random: {{}}
+  random: {{evaluations: [knn]}}
   sce: {{pretrain: TRAIN.GLOBAL_BATCH_SIZE 8 OPTIM.WARMUP_EPOCHS 1}}
 """)
     command = [sys.executable, "benchmarks/study.py", study, "--output", tmp_path / "runs", "--seeds", "4"]
@@ -75,5 +77,12 @@ settings:
     assert [(row["setting"], row["step"]) for row in rows("--settings", "random")] == [("random", 0)]
     logs = list((tmp_path / "runs").glob("random/4/knn_random/run.log"))
     before = [log.read_text() for log in logs]
-    assert [(row["setting"], row["step"]) for row in rows()] == [("random", 0), ("sce", 6), ("sce", 9)]  # 24 videos
+    all_rows = rows()
+    done = [(row["setting"], row["step"], row["evaluation"]) for row in all_rows]
+    assert sorted(done) == [  # 24 videos
+        ("random", 0, "knn"),
+        ("sce", 6, "knn"),
+        ("sce", 9, "knn"),
+        ("sce", 9, "retrieval"),
+    ]
     assert [log.read_text() for log in logs] == before != []

@@ -7,11 +7,15 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from sce_video.build.training import build_precision, to_device
+from sce_video.build.training import backbone_of, build_precision, to_device
 from sce_video.config import load_config
 from sce_video.config.same_run import config_record, recorded_config
+from sce_video.errors import UserError
+from sce_video.models.channels_last import channels_last
+from sce_video.runtime.seeds import seed_everything
 from sce_video.tasks.pretrain import build_pretrain_run
 from sce_video.train.loop import Run
+from sce_video.train.precision import Precision
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo_sce.yaml"
 CPU = torch.device("cpu")
@@ -35,7 +39,7 @@ def run(motion_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_batch_norm_is_not_synchronised_on_a_cpu() -> None:
     norm = nn.BatchNorm3d(2)
-    assert type(to_device(nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
+    assert type(to_device(load_config(CONFIG), nn.Sequential(norm), CPU)[0]) is nn.BatchNorm3d
 
 
 @pytest.mark.usefixtures("second_process")
@@ -46,15 +50,53 @@ def test_batch_norm_is_synchronised_over_several_gpus() -> None:
         def to(self, *_: object) -> "Elsewhere":
             return self
 
-    assert isinstance(to_device(Elsewhere(2), torch.device("cuda")), nn.SyncBatchNorm)
-    assert type(to_device(nn.BatchNorm3d(2), CPU)) is nn.BatchNorm3d
+    cfg = load_config(CONFIG)
+    assert isinstance(to_device(cfg, Elsewhere(2), torch.device("cuda")), nn.SyncBatchNorm)
+    assert type(to_device(cfg, nn.BatchNorm3d(2), CPU)) is nn.BatchNorm3d
+
+
+@pytest.mark.parametrize("speed", ["plain", "channels_last"])
+def test_the_form_of_the_network_is_the_config_s(speed: str) -> None:
+    convolution = to_device(load_config(CONFIG, ["TRAIN.SPEED", speed]), nn.Conv3d(2, 2, 3), CPU)
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last_3d) == (speed == "channels_last")
+
+
+def test_the_first_step_in_channels_last_memory_is_the_plain_one(motion_videos: Path, tmp_path: Path) -> None:
+    losses, weights = [], []
+    for speed in ("plain", "channels_last"):
+        seed_everything(0)
+        run = begun(config(motion_videos, tmp_path, "TRAIN.SPEED", speed, "OPTIM.NAME", "sgd"))
+        ((_, parts),) = run.loader.batches_from(0, num_steps=1)
+        losses.append(run.take_step(parts, run.schedules.at(run.plan.steps_per_epoch), step=0))
+        weights.append(backbone_of(run.model).state_dict())
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-2, atol=1e-4)
 
 
 def test_the_precision_is_the_config_s() -> None:
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         cfg = load_config(CONFIG, ["TRAIN.PRECISION", name])
-        with build_precision(cfg, CPU).autocast():
+        with build_precision(cfg, nn.Linear(2, 2), CPU).autocast():
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is dtype
+
+
+def test_the_precision_is_tried_on_the_network_s_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for no more frames than a clip has: images, and temporal kernels as 2D ones, are not refused for them."""
+    tried = []
+
+    def gradient_error(self: Precision, num_frames: int, kernel: tuple[int, ...]) -> float:
+        tried.append((num_frames, kernel))
+        return 1.0 if (num_frames, kernel) == (2, (3, 1, 1)) else 0.0
+
+    monkeypatch.setattr(Precision, "_gradient_error", gradient_error)
+    cfg = load_config(CONFIG, ["TRAIN.PRECISION", "bf16"])  # 8 frames
+    network = nn.Sequential(nn.Conv3d(2, 2, (3, 1, 1)), nn.Conv3d(2, 2, (1, 5, 5)))
+    with pytest.raises(UserError, match=r"2 frames, kernel \(3, 1, 1\)\); use fp32, or TRAIN.SPEED channels_last"):
+        build_precision(cfg, network, CPU)
+    build_precision(load_config(CONFIG, ["TRAIN.PRECISION", "bf16", "CLIP.NUM_FRAMES", "1"]), network, CPU)
+    tried.clear()
+    build_precision(cfg, channels_last(network), CPU)
+    assert tried == [(num_frames, (1, 5, 5)) for num_frames in (1, 2, 4, 8)]
 
 
 def test_the_record_of_a_checkpoint_identifies_its_run(run: Run, motion_videos: Path) -> None:

@@ -110,6 +110,19 @@ def test_stopped_at_step_11_and_resumed(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_in_channels_last_memory_a_resumed_run_is_the_same_to_the_bit(
+    undisturbed: Path, motion_videos: Path, tmp_path: Path
+) -> None:
+    """Its weights have the names and shapes of any other run."""
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    run_task(config(motion_videos, whole, TRAIN__SPEED="channels_last"))
+    run_task(config(motion_videos, resumed, TRAIN__SPEED="channels_last", TRAIN__STOP_AT_STEP=11))
+    run_task(config(motion_videos, resumed, TRAIN__SPEED="channels_last"))
+    assert_same_to_the_bit(final_state(resumed), final_state(whole))
+    ours, theirs = (load_file(folder / "backbone.safetensors") for folder in (whole, undisturbed))
+    assert {name: each.shape for name, each in ours.items()} == {name: each.shape for name, each in theirs.items()}
+
+
 def test_probes_change_no_number(undisturbed: Path, motion_videos: Path, tmp_path: Path) -> None:
     """The same run without them has the same weights, queue and optimiser, to the bit; the log has what they saw."""
     run_task(config(motion_videos, tmp_path, TRAIN__PROBE_EVERY_STEPS=0))
