@@ -40,6 +40,13 @@ def test_probes(tmp_path: Path) -> None:
     assert ratios == {"demo_sce_with_vs_without_probes": pytest.approx(1 / (1 + share / 100))}
 
 
+@pytest.mark.thorough
+def test_forms(tmp_path: Path) -> None:
+    ratios, rows = results_of("forms", "--quick", json_file=tmp_path / "forms.json")
+    assert ratios["demo_sce: plain, fp32"] == 1
+    assert [row["form"] for row in rows] == ["plain, fp32", "channels_last, fp32", "channels_last, bf16"]
+
+
 @pytest.fixture
 def one_video(motion_videos: Path) -> Path:
     return next(iter(sorted(motion_videos.glob("test/*"))))

@@ -72,6 +72,7 @@ def test_the_settings_are_a_config_that_these_videos_can_run(
         assert batch <= max(2, fits)
     else:
         assert cfg.TRAIN.PRECISION == "fp32"
+        assert (cfg.TRAIN.SPEED == "channels_last") == (cfg.MODEL.BACKBONE == "r2plus1d_mini")
     assert queue <= facts.num_usable  # half of the keys of an epoch
     assert queue % (2 * batch) == 0
     assert (queue == 0) == cfg.METHOD.IN_BATCH_KEYS
