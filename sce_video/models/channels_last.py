@@ -34,7 +34,9 @@ def channels_last(model: nn.Module) -> nn.Module:
                 setattr(parent, name, _folded(child))
     for parameter in model.parameters():
         if parameter.dim() in _FORMATS:
-            parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.dim()])
+            # Not `contiguous`, which leaves the strides of 1 x 1 kernels as they are: those of gradients would differ.
+            ordered = torch.empty_like(parameter, memory_format=_FORMATS[parameter.dim()])
+            parameter.data = ordered.data.copy_(parameter.data)
     return model
 
 

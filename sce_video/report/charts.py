@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sce_video.report.markup import Markup, data_table, details, element, html, joined
 
 _WIDTH, _HEIGHT = 400, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 38  # margins, for the axis labels
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 12, 38  # margins, for the axis labels
 _MAX_POINTS = 400
 _NUM_TABLE_ROWS = 8
 NUM_COLORS = 6

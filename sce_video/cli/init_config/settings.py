@@ -8,10 +8,10 @@ from sce_video.cli.init_config.choice import Choice, settings_of
 from sce_video.cli.init_config.facts import Facts, Machine
 from sce_video.cli.init_config.schedule import (
     choose_batch,
+    choose_computation,
     choose_epochs,
     choose_method,
     choose_optimiser,
-    choose_precision,
 )
 from sce_video.cli.init_config.views import (
     SEES_MOVEMENT,
@@ -48,6 +48,6 @@ def choose(facts: Facts, machine: Machine, *, most_videos: MostVideos, sees_move
         *choose_optimiser(batch.value, epochs.value),
         epochs,
         batch,
-        choose_precision(machine),
+        *choose_computation(facts, machine),
         Choice("TRAIN.CHECKPOINT_EVERY_EPOCHS", math.ceil(epochs.value / 20)),
     ]

@@ -79,8 +79,7 @@ def choose_network(facts: Facts, machine: Machine) -> list[Choice]:
     on_gpu = machine.gpu_gib is not None
     if not facts.is_image:
         if not on_gpu:
-            small = _small_network("r2plus1d_mini", "0.8 M parameters: there is no GPU")
-            return [*small, Choice("TRAIN.SPEED", "channels_last", "quicker on a CPU; the same but for rounding")]
+            return _small_network("r2plus1d_mini", "0.8 M parameters: there is no GPU")
         return [
             Choice("MODEL.BACKBONE", "r3d18_sce", "the paper's R3D-18, 20 M parameters"),
             Choice("MODEL.PROJECTOR_DIMS", [1024, 1024, 256]),
