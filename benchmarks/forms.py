@@ -14,15 +14,9 @@ from statistics import median
 import torch
 from harness import Row, alternate, new_parser, publish, speed_ratio
 
-from sce_video.augment.batch import make_views
-from sce_video.build.method import build_method
-from sce_video.build.optim import build_optimizer, build_schedules
-from sce_video.build.training import build_precision, to_device
-from sce_video.build.views import build_views
-from sce_video.cli.doctor.training_step import made_up_batch
+from sce_video.cli.doctor.training_step import made_up_step
 from sce_video.config import load_config
 from sce_video.launch.program import exit_code_of
-from sce_video.train.step import pretrain_step
 
 CONFIGS = ("demo_sce", "jhmdb_sce", "own_videos")
 FOLDER = Path(__file__).parents[1] / "configs"
@@ -63,19 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
 def one_step(name: str, words: list[str], device: torch.device) -> partial[float]:
     """A function that takes one optimiser step of a config and returns its seconds."""
     cfg = load_config(FOLDER / f"{name}.yaml", words)
-    views = build_views(cfg)
-    part = made_up_batch(views, num_videos=cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS)
-    model = to_device(cfg, build_method(cfg, steps_per_epoch=1), device).train()
-    step = partial(
-        pretrain_step,
-        [part],
-        build_schedules(cfg, 1, model).at(0),
-        replica=model,
-        optimizer=build_optimizer(cfg, model),
-        precision=build_precision(cfg, model, device),
-        make_views=partial(make_views, specs=views, device=device),
-    )
-    return partial(_seconds_of, step)
+    part_size = cfg.TRAIN.GLOBAL_BATCH_SIZE // cfg.TRAIN.ACCUMULATION_STEPS
+    return partial(_seconds_of, made_up_step(cfg, device, part_size))
 
 
 def _seconds_of(step: "partial[torch.Tensor]") -> float:

@@ -175,7 +175,7 @@ def _show(bar: "tqdm[Any]", scalars: dict[str, float], alarm: str) -> None:
 
 
 def _save(run: Run, step: int, *, is_last: bool) -> None:
-    """Write a checkpoint; if that fails, raise or log an error, as configured.
+    """Write a checkpoint; if that fails, log an error, or raise it if this is the last one.
 
     Raises:
         CheckpointError: it could not be written, and the run ends at this step.

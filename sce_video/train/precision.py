@@ -37,8 +37,8 @@ class Precision:
     ) -> None:
         """Compare gradients of small 3D convolutions with those in float32; takes milliseconds.
 
-        Some versions of torch and cuDNN compute them wrongly: on a CPU torch 2.11 and 2.15 give garbage in bf16 for 2
-        frames, to which strided networks reduce longer clips.
+        Some versions of torch and cuDNN compute them wrongly: on a CPU torch 2.11, 2.14 and 2.15 give garbage in
+        bf16 for 2 frames, to which strided networks reduce longer clips.
 
         Args:
             kernels: sizes of those that are used.

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 from fvcore.common.config import CfgNode
+from torch import Tensor
 
 from sce_video.augment.batch import make_views
 from sce_video.build.method import build_method
@@ -50,22 +51,26 @@ def find_demand(subject: Subject, *, seconds: float) -> tuple[Demand | None, lis
     return None, training_step(None, "RUN.DEVICE is cpu" if torch.cuda.is_available() else "no GPU here")
 
 
-def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, seconds: float) -> Demand:
-    """Measured on steps of one part each, from uint8 clips in memory to updated weights."""
+def made_up_step(cfg: CfgNode, device: torch.device, part_size: int) -> "partial[Tensor]":
+    """An optimiser step of pretraining on one part of made-up videos, which returns its loss."""
     views = build_views(cfg)
-    part = made_up_batch(views, num_videos=part_size)
     model = to_device(cfg, build_method(cfg, steps_per_epoch=1), device).train()
-    step = partial(
+    return partial(
         pretrain_step,
-        [part],
+        [made_up_batch(views, num_videos=part_size)],
         build_schedules(cfg, 1, model).at(0),
         replica=model,
         optimizer=build_optimizer(cfg, model),
         precision=Precision(cfg.TRAIN.PRECISION, device),
         make_views=partial(make_views, specs=views, device=device),
     )
+
+
+def measured_demand(cfg: CfgNode, device: torch.device, part_size: int, *, seconds: float) -> Demand:
+    """Measured on steps of one part each, from uint8 clips in memory to updated weights."""
+    step, num_views = made_up_step(cfg, device, part_size), len(build_views(cfg))
     is_on_cpu = device.type == "cpu"
-    rate = clips_per_second(step, num_clips=part_size * len(views), seconds=seconds, counts_slow_first=is_on_cpu)
+    rate = clips_per_second(step, num_clips=part_size * num_views, seconds=seconds, counts_slow_first=is_on_cpu)
     where = f" on the CPU with {torch.get_num_threads()} threads" if is_on_cpu else ""
     what = f"{cfg.MODEL.BACKBONE}, {part_size} made-up videos at a time, {cfg.TRAIN.PRECISION}"
     return Demand(rate, f"measured{where}: {what}")

@@ -90,7 +90,8 @@ def conv3d_self_test(device: torch.device, *, wanted: str) -> list[Finding]:
                     "problem" if name == wanted else "note",
                     f"conv3d {name}",
                     fact or str(error),
-                    f"do not train with TRAIN.PRECISION {name} on this {device.type}; fp32 is correct",
+                    f"do not train with TRAIN.PRECISION {name} on this {device.type}; fp32 is correct (a run tries "
+                    "the convolutions of its own network, which TRAIN.SPEED channels_last changes)",
                 )
             )
     if right:
