@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import yaml
 from harness import Row, publish
 
@@ -79,8 +80,7 @@ class Runner:
             pretrained = folder / "pretrain"
             if not (pretrained / BACKBONE_FILE).exists():
                 self._run([*self._study.pretrain, *setting["pretrain"].split()], pretrained, seed)
-            checkpoints = CheckpointFolder(pretrained / "checkpoints", num_kept=1)
-            weights = [(str(checkpoints.path(step)), f"step_{step:08d}") for step in checkpoints.steps()]
+            weights = list(_weights_of(pretrained))
         for path, when in weights:
             for evaluation in setting.get("evaluations", self._study.evaluations):
                 if evaluation in self._study.at_end and (path, when) != weights[-1]:
@@ -110,6 +110,17 @@ class Runner:
                 raise TimeoutError(_OVER) from None
         if code:
             raise RuntimeError(f"exit code {code}, see {folder / 'output.log'}")
+
+
+def _weights_of(pretrained: Path) -> Iterator[tuple[str, str]]:
+    """Path and step of each network that a finished pretraining has kept; the last one may be without checkpoint."""
+    backbone = pretrained / BACKBONE_FILE
+    with safetensors.safe_open(backbone, "np") as file:
+        last = int(file.metadata()["step"])
+    checkpoints = CheckpointFolder(pretrained / "checkpoints", num_kept=1)
+    paths = {step: checkpoints.path(step) for step in checkpoints.steps()} | {last: backbone}
+    for step, path in paths.items():
+        yield str(path), f"step_{step:08d}"
 
 
 def rows_of(study: Study, folder: Path) -> Iterator[Row]:
