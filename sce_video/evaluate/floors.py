@@ -12,6 +12,7 @@ from sce_video.evaluate.metrics import topk_accuracy
 # Penalty of the ridge regression on standardised features, beside the sum of squares over the training videos.
 RIDGE_PENALTY = 3000.0
 _QUERIES_AT_ONCE = 256
+_HARDLY_VARIES = 1e-3  # of the root mean square of all columns' deviations
 
 
 def floor_accuracies(test: FeatureSet, train: FeatureSet, *, device: torch.device | None = None) -> dict[str, float]:
@@ -54,8 +55,13 @@ def _correlating(query: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _standardised(query: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
-    """Each column with mean 0 and deviation 1 over the bank."""
-    mean, std = bank.mean(dim=0), bank.std(dim=0, correction=0).clamp_min(1e-8)
+    """Each column with mean 0 and deviation 1 over the bank; one that hardly varies there is divided as a usual one.
+
+    Divided by its own deviation, a black bar would decide alone as soon as anything moves there in a query.
+    """
+    mean, std = bank.mean(dim=0), bank.std(dim=0, correction=0)
+    usual = std.square().mean().sqrt().clamp_min(1e-8)
+    std = torch.where(std < _HARDLY_VARIES * usual, usual, std)
     return (query - mean) / std, (bank - mean) / std
 
 

@@ -9,6 +9,7 @@ WHAT_FLOORS_ARE: Mapping[str, str] = {
     "signed_differences": "1-NN on coarse maps of signed frame differences in order of time: of the movement",
     "ridge": "ridge regression of the class on the map of absolute differences and histograms of the colours",
     "random_initialisation": "kNN of the network with random weights; other results name its network and views",
+    "random_initialisation_r1": "R@1 of that network, which a retrieval has to beat",
 }
 
 

@@ -123,7 +123,6 @@ def describe_extraction(cfg: CfgNode, opener: VideoOpener, protocol: ViewProtoco
         **opener.describe(),
         "short_side_pixels": cfg.DATA.SHORT_SIDE_PIXELS,
         "frames_fps": cfg.DATA.FRAMES_FPS,
-        **({"frames_pattern": cfg.DATA.FRAMES_PATTERN} if cfg.DATA.FRAMES_PATTERN else {}),
         **({"representation": cfg.MODEL.REPRESENTATION} if cfg.MODEL.REPRESENTATION != RGB else {}),
     }
 

@@ -54,12 +54,8 @@ def _reported(cfg: CfgNode, name: str, files: RunFiles, queries: Sequence[Query]
 def _learning(cfg: CfgNode) -> Learning | None:
     """The verdict on a pretraining run, finished or not."""
     lines = logged_metrics(Path(cfg.RUN.OUTPUT_DIR) / METRICS_FILE, keeps_non_finite=True)
-    latest = next((line for line in reversed(lines) if 0 <= line.get("epoch", -1) < cfg.TRAIN.NUM_EPOCHS), None)
-    if latest is None:
-        return None
-    # At the end of a run exactly its number of steps, before about that.
-    num_steps = cfg.TRAIN.NUM_EPOCHS * (latest["step"] + 1) / (latest["epoch"] + 1)
-    found = verdict(lines, num_steps=round(num_steps))
+    num_steps = next((line["num_steps"] for line in reversed(lines) if "num_steps" in line), 0)
+    found = verdict(lines, num_steps=int(num_steps))
     return None if found is None else Learning(found.sentence, found.is_alarm)
 
 

@@ -81,7 +81,7 @@ def _evaluate(
         details=measured.details,
         class_names=train_manifest.class_names,
         features=features_digest(test.features),
-        lists=lists_record(train_manifest, test_manifest),
+        lists=lists_record(cfg, train_manifest, test_manifest),
     )
 
 

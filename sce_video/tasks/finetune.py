@@ -86,7 +86,7 @@ def _train_and_test(
                 protocol=protocol,
                 weights=weights,
                 class_names=train_manifest.class_names,
-                lists=lists_record(train_manifest, test_manifest),
+                lists=lists_record(cfg, train_manifest, test_manifest),
             )
 
     return work

@@ -28,6 +28,7 @@ from sce_video.evaluate.floor_features import ROW_LENGTH, FloorDataset
 from sce_video.evaluate.floors import RIDGE_PENALTY, floor_accuracies
 from sce_video.evaluate.knn import knn_metrics
 from sce_video.evaluate.neighbors import SEARCHES
+from sce_video.evaluate.retrieval import retrieval_metrics
 from sce_video.report.floors import FLOORS_FILE, Floor, add_floors
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import LOGGER
@@ -40,7 +41,7 @@ from sce_video.tasks.cached_features import (
 )
 from sce_video.tasks.decoder import DECODER_FILE, choose_opener, save_decoder_choice
 from sce_video.tasks.evaluation import Measure
-from sce_video.tasks.results import lists_record, random_floor, write_evaluation_results
+from sce_video.tasks.results import lists_record, random_floors, write_evaluation_results
 
 # Short side of the frames that floors see, pixels; they are small anyway.
 _SHORT_SIDE_PIXELS = 48
@@ -56,6 +57,13 @@ def floors_task(cfg: CfgNode, device: torch.device) -> Work:
     search = SEARCHES[cfg.EVAL.SEARCH]()
     settings = settings_for(knn_metrics, cfg.EVAL)
     knn: Measure = partial(knn_metrics, device=device, **{**settings, "search": search})
+    recall: Measure = partial(
+        retrieval_metrics,
+        retrieval_ranks=[1],
+        retrieval_center_features=cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
+        device=device,
+        search=search,
+    )
 
     def work() -> None:
         save_decoder_choice(cfg, opener.decoder, videos=train.digest(), choice_file=choice_file)
@@ -65,8 +73,13 @@ def floors_task(cfg: CfgNode, device: torch.device) -> Work:
         measured = knn(network_test, network_train)
         accuracies = floor_accuracies(small_test, small_train, device=device)
         accuracies["random_initialisation"] = measured.metrics["knn_top1"]
+        accuracies["random_initialisation_r1"] = recall(network_test, network_train).metrics["retrieval_r1"]
         if is_main_process():
-            titles = {"random_initialisation": random_floor(cfg)}
+            of_random = random_floors(cfg)
+            titles = {
+                "random_initialisation": of_random["knn_top1"],
+                "random_initialisation_r1": of_random["retrieval_r1"],
+            }
             _write_floors(cfg, train, test, accuracies, titles=titles, num_videos=small_test.num_evaluated)
         assert measured.scores is not None
         write_evaluation_results(
@@ -136,7 +149,7 @@ def _write_floors(
         Floor(titles.get(name, name.replace("_", " ")), value, error_of_share(value, num_videos=num_videos))
         for name, value in accuracies.items()
     ]
-    lists = lists_record(train, test)
+    lists = lists_record(cfg, train, test)
     own = Path(cfg.RUN.OUTPUT_DIR) / FLOORS_FILE
     write_text(own, add_floors(own, lists["digest"], floors))
     if not lists["floors_file"]:

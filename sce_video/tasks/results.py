@@ -57,7 +57,7 @@ def write_evaluation_results(
         **counts,
         "failures": failures,
         "protocol": protocol,
-        "random_floor": random_floor(cfg),
+        "random_floor": random_floors(cfg)["retrieval_r1" if cfg.TASK == "retrieval" else "knn_top1"],
         **more,
     }
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
@@ -77,18 +77,24 @@ def write_evaluation_results(
         LOGGER.info(_NO_FLOORS, _OTHERS if is_stale(results, path.parent) else "are known")
 
 
-def random_floor(cfg: CfgNode) -> str:
-    """Title of the floor of this network with random weights, its representation, and these views."""
+def random_floors(cfg: CfgNode) -> dict[str, str]:
+    """Titles of the floors of this network with random weights, its representation and these views, by their metric."""
     views = build_protocol(cfg)
     clips = views.num_clips or views.clips.replace("_", "-")
     frames = "1 frame" if views.num_frames == 1 else f"{views.num_frames} frames in {views.clip_seconds:g} s"
     seen = f"{clips} x {views.num_crops} views of {frames}, {views.size_pixels} pixels"
-    return f"{RANDOM}{cfg.MODEL.BACKBONE} ({cfg.MODEL.REPRESENTATION}, {seen})"
+    network = f"{RANDOM}{cfg.MODEL.BACKBONE} ({cfg.MODEL.REPRESENTATION}, {seen}"
+    num_neighbors, temperature = cfg.EVAL.KNN_NUM_NEIGHBORS[0], cfg.EVAL.KNN_TEMPERATURES[0]
+    return {
+        "knn_top1": f"{network}, kNN of {num_neighbors} at {temperature:g})",
+        "retrieval_r1": f"{network}, R@1)",
+    }
 
 
-def lists_record(train: ListedVideos, test: ListedVideos) -> dict[str, str]:
+def lists_record(cfg: CfgNode, train: ListedVideos, test: ListedVideos) -> dict[str, str]:
     """Identity of two labelled lists and their videos, of which copies have the same, and a file for the floors."""
     digests = [each for part in (train, test) for each in (part.digest(), part.labels_digest(), part.identity_digest())]
+    digests.append(cfg.DATA.FRAMES_PATTERN)
     origin = Path(test.origin)
     beside = str(origin.with_name(origin.name + SUFFIX).absolute()) if origin.exists() else ""
     return {"digest": sha256("".join(digests).encode()).hexdigest(), "floors_file": beside}

@@ -160,6 +160,7 @@ def _scalars(loss: float, epoch: int, rates: Rates, meter: ThroughputMeter, run:
     return {
         "loss": loss,
         "epoch": epoch,
+        "num_steps": run.plan.num_steps,
         "lr": rates.lr,
         **rates.method,
         **speed,

@@ -9,7 +9,7 @@ import torch
 from sce_video.clips.decoders import VideoOpener
 from sce_video.data.sources.lists import read_list
 from sce_video.evaluate.features import FeatureSet
-from sce_video.evaluate.floor_features import HEIGHT, NUM_FRAMES, WIDTH, FloorDataset, floor_row
+from sce_video.evaluate.floor_features import HEIGHT, LENGTHS, NUM_FRAMES, ROW_LENGTH, WIDTH, FloorDataset, floor_row
 from sce_video.evaluate.floors import floor_accuracies, nearest_labels, ridge_scores
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -79,6 +79,26 @@ def test_ridge_is_that_of_least_squares_with_the_penalty_as_rows() -> None:
     weights = np.linalg.lstsq(stacked, np.concatenate([y - y.mean(0), np.zeros((6, 3))]), rcond=None)[0]
     expected = ((query - bank.mean(0)) / bank.std(0, correction=0)).numpy() @ weights + y.mean(0)
     np.testing.assert_allclose(ridge_scores(query, bank, labels, penalty=20.0).numpy(), expected, atol=1e-9)
+
+
+def test_a_cell_in_which_nothing_moves_in_training_does_not_decide_alone() -> None:
+    """Two movements in two cells of 48, of which 46 are black bars; a logo blinks in one of them in the test videos."""
+    left, right, logo = torch.zeros(3, 48)
+    left[0], right[1], logo[40] = 4.0, 4.0, 1.0
+    noise = torch.rand(4, 48, generator=GENERATOR) * (torch.arange(48) < 2)
+    bank = torch.stack([right, left, right, left]) + 0.5 * noise
+    rows = torch.zeros(4, ROW_LENGTH)
+    rows[:, slice_of("absolute_differences")] = bank
+    train = FeatureSet(rows, torch.tensor([1, 0, 1, 0]), torch.arange(4), [], num_expected=4)
+    rows = torch.zeros(2, ROW_LENGTH)
+    rows[:, slice_of("absolute_differences")] = torch.stack([left, right]) + logo
+    test = FeatureSet(rows, torch.tensor([0, 1]), torch.arange(2), [], num_expected=2)
+    assert floor_accuracies(test, train)["absolute_differences"] == 1
+
+
+def slice_of(name: str) -> slice:
+    start = sum(length for each, length in LENGTHS.items() if list(LENGTHS).index(each) < list(LENGTHS).index(name))
+    return slice(start, start + LENGTHS[name])
 
 
 def floors_of_fold(shared_data: Path, fold: int) -> dict[str, float]:

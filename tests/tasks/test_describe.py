@@ -48,6 +48,23 @@ def test_pretraining_is_named_by_its_training_list(config: Callable[..., CfgNode
     assert describe_runs([config("pretrain")]) == "pretrain, train.txt, r2plus1d_mini"
 
 
+def test_a_run_in_its_last_epoch_is_not_judged_as_if_it_had_ended(
+    config: Callable[..., CfgNode], tmp_path: Path
+) -> None:
+    """2,010 of 4,000 steps of 2 epochs; falling by 0.00025 a step from 7.6, the loss is below 6.93 after 2,780."""
+    cfg = config("pretrain", TRAIN__NUM_EPOCHS=2)
+    lines = [
+        {"step": step, "num_steps": 4000, "loss": 7.6 - 0.00025 * (step - 100), "loss_chance": 6.93}
+        for step in range(9, 2010, 10)
+    ]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    learning = reported(cfg).learning
+    assert learning is not None
+    assert learning.sentence.startswith("too early to say")
+    assert not learning.is_alarm
+
+
 def test_a_retrieval_with_pictures_and_a_map(config: Callable[..., CfgNode], tmp_path: Path) -> None:
     cfg = config("retrieval", EVAL__RETRIEVAL_RANKS="1")
     on_features_task(cfg, CPU)()

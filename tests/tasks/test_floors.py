@@ -38,7 +38,8 @@ def test_an_evaluation_shows_the_floors_of_its_lists(
     """Three of four pictures are copies: 0.75 ± sqrt(0.75 0.25 / 4) for their pixels; the network sees them as well."""
     floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **lists), CPU)()
     metrics = results_of(tmp_path / "floors")["metrics"]
-    assert metrics.keys() == {"majority_class", "middle_frame", "ridge", "random_initialisation"}  # no differences
+    of_images = ("majority_class", "middle_frame", "ridge")  # no differences
+    assert metrics.keys() == {*of_images, "random_initialisation", "random_initialisation_r1"}
     assert (metrics["middle_frame"], metrics["majority_class"]) == (0.75, 0.5)
     cfg = config("retrieval", EVAL__RETRIEVAL_RANKS=1, **lists)
     with caplog.at_level("INFO", logger="sce_video"):
@@ -46,7 +47,9 @@ def test_an_evaluation_shows_the_floors_of_its_lists(
     results = results_of(tmp_path / "run")
     rows = {row["title"]: (row["top1"], row["standard_error"]) for row in results["floors"]}
     assert rows["middle frame"] == pytest.approx((0.75, (0.75 * 0.25 / 4) ** 0.5))
-    assert "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels)" in rows
+    (random,) = (title for title in rows if title.startswith("random"))
+    assert random == "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels, R@1)"
+    assert rows[random][0] == results["metrics"]["retrieval_r1"]  # the same network
     words = "R@1 (1-NN) 75.0 ± 21.7 % does not beat the"
     assert words in caplog.text
     (tmp_path / "run" / "config.yaml").write_text("")
@@ -92,13 +95,31 @@ def test_the_random_network_of_other_views_is_kept_and_not_shown(
     for name, pixels in (("a", 32), ("b", 40)):
         floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / name, EVAL__SIZE_PIXELS=pixels, **lists), CPU)()
     (known,) = read_floors(tmp_path / "test.txt.floors.json").values()
-    assert sum(floor.title.startswith("random") for floor in known) == 2
+    assert sum(floor.title.startswith("random") for floor in known) == 4
     on_features_task(config("knn", EVAL__SIZE_PIXELS=32, **lists), CPU)()
     titles = [floor["title"] for floor in results_of(tmp_path / "run")["floors"]]
     assert [title for title in titles if title.startswith("random")] == [
-        "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels)"
+        "random r2plus1d_mini (rgb, 1 x 1 views of 1 frame, 32 pixels, kNN of 20 at 0.07)"
     ]
-    assert len(titles) == len(known) - 1
+    assert len(titles) == len(known) - 3
+
+
+def test_floors_of_other_frames_of_the_same_folders_are_not_taken(
+    config: Callable[..., CfgNode], lists: dict[str, object], pictures: Path, tmp_path: Path
+) -> None:
+    """Of each picture a folder has a copy and a gray frame, which says nothing: 1-NN takes the first training video."""
+    for file in pictures.glob("*.png"):
+        folder = tmp_path / "frames" / file.name
+        folder.mkdir(parents=True)
+        shutil.copyfile(file, folder / "img_0.png")
+        Image.new("RGB", (32, 32), (9, 9, 9)).save(folder / "flow_0.png")
+    found = []
+    for name in ("img", "flow"):
+        of_frames = {"DATA__ROOT": tmp_path / "frames", "DATA__FRAMES_PATTERN": f"{name}_{{:d}}.png", **lists}
+        floors_task(config("floors", RUN__OUTPUT_DIR=tmp_path / "floors", **of_frames), CPU)()
+        found.append(results_of(tmp_path / "floors")["metrics"]["middle_frame"])
+    assert found == [0.75, 0.5]
+    assert len(read_floors(tmp_path / "test.txt.floors.json")) == 2
 
 
 def test_a_list_in_a_folder_that_cannot_be_written_has_floors_in_the_run(

@@ -77,9 +77,13 @@ class VideoOpener:
         )
 
     def describe(self) -> dict[str, str]:
-        """Decoder and version, as saved in checkpoints and results; PyAV reads the containers that others get wrong."""
-        record = {"decoder": self.decoder, "decoder_version": decoder_version(self.decoder)}
-        return record if self.decoder == "pyav" else {**record, "other_containers": f"pyav {decoder_version('pyav')}"}
+        """What is saved in checkpoints and results: decoder and version, and which frames of a folder are read.
+
+        PyAV reads the containers that others get wrong.
+        """
+        others = {} if self.decoder == "pyav" else {"other_containers": f"pyav {decoder_version('pyav')}"}
+        pattern = {"frames_pattern": self.frames_pattern} if self.frames_pattern else {}
+        return {"decoder": self.decoder, "decoder_version": decoder_version(self.decoder), **others, **pattern}
 
 
 def open_video(
