@@ -5,12 +5,13 @@ from typing import Any
 
 _MOST = 1e300
 _NUM_QUANTILES = 5
+_ERROR = float | None  # of a single video there is no error
 
 
 def is_examination(value: Any) -> bool:
     """Whether it is the examination of a `results.json`, as this section shows it."""
-    parts = {
-        "bars": {"title": str, "mean": float, "error": float, "cosine": float, "num_videos": int, "quantiles": list},
+    parts: dict[str, dict[str, Any]] = {
+        "bars": {"title": str, "mean": float, "error": _ERROR, "cosine": float, "num_videos": int, "quantiles": list},
         "shares": {"title": str, "share": float, "error": float, "chance": float, "num_videos": int},
     }
     return (
@@ -21,13 +22,16 @@ def is_examination(value: Any) -> bool:
     )
 
 
-def _are_records(value: Any, kinds: Mapping[str, type]) -> bool:
+def _are_records(value: Any, kinds: Mapping[str, Any]) -> bool:
     return isinstance(value, list) and all(
-        isinstance(each, dict) and all(_is_kind(each.get(key), kind) for key, kind in kinds.items()) for each in value
+        isinstance(each, dict) and all(key in each and _is_kind(each[key], kind) for key, kind in kinds.items())
+        for each in value
     )
 
 
-def _is_kind(value: Any, kind: type) -> bool:
+def _is_kind(value: Any, kind: Any) -> bool:
+    if kind is _ERROR:
+        return value is None or _is_kind(value, float)
     if kind is float:
         return type(value) in (int, float) and abs(value) < _MOST
     if kind is list:

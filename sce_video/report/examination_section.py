@@ -77,7 +77,8 @@ def _similarities(runs: Sequence[ReportedRun], found: Sequence[Mapping[str, Any]
 def _bar_cells(bar: Mapping[str, Any] | None) -> list[str]:
     if bar is None:
         return ["-", "-", "-"]
-    return [f"{bar['mean']:.2f} ± {bar['error']:.2f}", f"{bar['cosine']:.5f}", str(bar["num_videos"])]
+    error = "" if bar["error"] is None else f" ± {bar['error']:.2f}"
+    return [f"{bar['mean']:.2f}{error}", f"{bar['cosine']:.5f}", str(bar["num_videos"])]
 
 
 def _counts(run: ReportedRun) -> str:

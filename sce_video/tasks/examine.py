@@ -166,7 +166,7 @@ def examination_table(found: Examination) -> str:
         [
             each["title"],
             f"{each['mean']:.2f}",
-            f"{each['error']:.2f}",
+            "-" if each["error"] is None else f"{each['error']:.2f}",
             f"{each['quantiles'][0]:.2f} .. {each['quantiles'][-1]:.2f}",
             f"{each['cosine']:.4f}",
             str(each["num_videos"]),

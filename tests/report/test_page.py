@@ -344,6 +344,12 @@ def test_an_examination_has_words_bars_and_tables(tmp_path: Path) -> None:
     assert "results" not in sections_of(read)  # these have no published numbers
 
 
+def test_a_bar_of_one_video_has_no_error(tmp_path: Path) -> None:
+    bar = {"title": "frozen", "mean": 0.5, "error": None, "cosine": 0.5, "num_videos": 1, "quantiles": [0.5] * 5}
+    read = parse(page_of(examined_run(tmp_path / "a", bars=[bar])))
+    assert rows_of(table(read, "Similarities"))[0] == ["frozen", "0.50", "0.50000", "1"]
+
+
 def test_several_examinations_side_by_side(tmp_path: Path) -> None:
     runs = [
         examined_run(tmp_path / "a", name="random"),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sce_video.evaluate.examine.changes import OTHER_CLIP, frozen, reversed_in_time
-from sce_video.evaluate.examine.similarity import Rows, Similarities, similarities
+from sce_video.evaluate.examine.similarity import CLIP, Rows, Similarities, similarities
 from sce_video.evaluate.examine.thumbnails import are_still, thumbnails_of
 from sce_video.evaluate.examine.visible import visible_pairs, visible_rows
 
@@ -40,14 +40,15 @@ def examine_batch(
     of_videos, thumbnails = [], []
     for clip, other in zip(clips, others, strict=True):
         views = make_views(torch.stack([clip, frozen(clip), reversed_in_time(clip), other]))
-        thumbnails.append(thumbnails_of(views[:1]).cpu())
+        thumbnails.append(thumbnails_of(views).cpu())
         of_videos.append(backbone(views).float().cpu())
     features, *changed = torch.stack(of_videos, dim=1)  # each (B, D)
-    videos, still = torch.arange(len(clips)), are_still(torch.cat(thumbnails))
-    num_moving = int((~still).sum())
-    pairs = visible_pairs(~torch.eye(len(clips), dtype=torch.bool), still, sees_pictures=sees_pictures)
+    videos = torch.arange(len(clips))
+    still = dict(zip((CLIP, *_ROWS), map(are_still, torch.stack(thumbnails, dim=1)), strict=True))
+    num_moving = int((~still[CLIP]).sum())
+    pairs = visible_pairs(~torch.eye(len(clips), dtype=torch.bool), still[CLIP], sees_pictures=sees_pictures)
     if not pairs.any():
         return BatchExamination(None, num_moving)
     rows = {name: Rows(row, videos) for name, row in zip(_ROWS, changed, strict=True)}
-    visible = visible_rows(rows, still, sees_pictures=sees_pictures)
+    visible, _ = visible_rows(rows, still, sees_pictures=sees_pictures)
     return BatchExamination(similarities(features, visible, is_other=pairs), num_moving)

@@ -61,6 +61,8 @@ OF_APPEARANCE: dict[str, Change] = {"mirrored": mirrored, "gray": gray, "cropped
 OTHER_SPEED, OTHER_CLIP = "other_speed", "other_clip"
 # Of a video that does not move these say nothing.
 MOVEMENT_ROWS = (*OF_MOVEMENT, OTHER_SPEED)
+# These have all frames of the clip, so they are still if it is.
+ORDER_ROWS = ("shuffled", "reversed")
 
 
 def row_names(num_frames: int) -> tuple[str, ...]:

@@ -28,11 +28,10 @@ from sce_video.evaluate.features import FeatureRows
 
 @dataclass(frozen=True)
 class Examination:
-    """What features see, and of which videos; `num_duplicates` counts videos that show the same as another one."""
+    """What features see, and of which videos."""
 
     similarities: Similarities
     shares: dict[str, Share]
-    num_duplicates: int
     about: Examined
 
     @property
@@ -45,7 +44,8 @@ class Examination:
         return {**bars, **{f"examine_{name}": share.share for name, share in self.shares.items()}}
 
     def standard_errors(self) -> dict[str, float]:
-        bars = {f"examine_{name}": bar.error for name, bar in self.similarities.bars.items()}
+        errors = {name: bar.error for name, bar in self.similarities.bars.items()}
+        bars = {f"examine_{name}": error for name, error in errors.items() if error is not None}
         return {**bars, **{f"examine_{name}": share.error for name, share in self.shares.items()}}
 
     def chance(self) -> dict[str, float]:
@@ -60,8 +60,9 @@ class Examination:
             ],
             "shares": [{"name": name, "title": TITLES[name], **share._asdict()} for name, share in self.shares.items()],
             "cosine_of_other_videos": self.similarities.cosine_of_others,
-            "num_near_duplicates": self.num_duplicates,
+            "num_near_duplicates": self.about.num_duplicates,
             "num_still_videos": self.about.num_still,
+            "num_blank_clips": dict(self.about.num_blank),
             "num_zero_features": dict(self.similarities.zeros),
         }
 
@@ -85,18 +86,17 @@ def examine(
         ManifestError: there are no two different videos that the network can see.
     """
     by_name = _by_name(rows, row_names(num_frames))
-    features, thumbnails = by_name["clip"].features.split(
-        [rows.features.shape[1] - NUM_THUMBNAIL_VALUES, NUM_THUMBNAIL_VALUES], dim=1
-    )
-    duplicates, still = near_duplicates(thumbnails), are_still(thumbnails)
-    is_other = visible_pairs(~duplicates, still, sees_pictures=sees_pictures)
+    thumbnails = {name: row.features[:, -NUM_THUMBNAIL_VALUES:] for name, row in by_name.items()}
+    changed = {name: Rows(row.features[:, :-NUM_THUMBNAIL_VALUES], row.videos) for name, row in by_name.items()}
+    features = changed.pop(CLIP).features
+    duplicates = near_duplicates(thumbnails[CLIP])
+    still = {name: are_still(each) for name, each in thumbnails.items()}
+    is_other = visible_pairs(~duplicates, still[CLIP], sees_pictures=sees_pictures)
     if not is_other.any():
         moving = "" if sees_pictures else " and move visibly, as the network sees differences of frames"
         raise ManifestError(f"TASK examine needs at least two videos that do not show the same{moving}")
-    changed = {
-        name: Rows(row.features[:, :-NUM_THUMBNAIL_VALUES], row.videos) for name, row in by_name.items() if name != CLIP
-    }
-    found = similarities(features, visible_rows(changed, still, sees_pictures=sees_pictures), is_other=is_other)
+    visible, num_blank = visible_rows(changed, still, sees_pictures=sees_pictures)
+    found = similarities(features, visible, is_other=is_other)
     videos = rows.videos.unique().tolist()
     of_videos = None if groups is None else [groups[video] for video in videos]
     in_common = shares(
@@ -105,17 +105,25 @@ def examine(
         groups=of_videos,
         labels=None if labels is None else [labels[video] for video in videos],
     )
-    num_groups = None if of_videos is None else len({group for group in of_videos if group})
-    about = Examined(num_frames, len(videos), int(still.sum()), sees_pictures, num_groups)
-    return Examination(found, in_common, int((duplicates.sum(dim=1) > 1).sum()), about)
+    about = Examined(
+        num_frames=num_frames,
+        num_videos=len(videos),
+        num_duplicates=int((duplicates.sum(dim=1) > 1).sum()),
+        num_still=int(still[CLIP].sum()),
+        sees_pictures=sees_pictures,
+        num_blank=num_blank,
+        num_groups=None if of_videos is None else len({group for group in of_videos if group}),
+    )
+    return Examination(found, in_common, about)
 
 
 def _by_name(rows: FeatureRows, names: Sequence[str]) -> dict[str, Rows]:
-    """The rows of each name; `videos` are places among the videos that have rows."""
+    """The rows of each name that any video has; `videos` are places among the videos that have rows."""
     _, places, counts = rows.videos.unique_consecutive(return_inverse=True, return_counts=True)
     firsts = counts.cumsum(0) - counts
     numbers = torch.arange(len(places)) - firsts[places]
-    return {name: _rows_where(rows, places, numbers == number) for number, name in enumerate(names)}
+    present = enumerate(names[: int(counts.max())])
+    return {name: _rows_where(rows, places, numbers == number) for number, name in present}
 
 
 def _rows_where(rows: FeatureRows, places: Tensor, chosen: Tensor) -> Rows:

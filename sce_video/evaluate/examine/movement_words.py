@@ -12,15 +12,19 @@ FROZEN_IS_BLANK = "A frozen clip is blank for a network that sees differences of
 
 
 class Examined(NamedTuple):
-    """The videos of an examination: how many do not move visibly, and the groups among them (None without groups).
+    """The videos of an examination, and the groups among them (None without groups).
 
-    `sees_pictures`: the network sees frames, not only their differences.
+    `num_duplicates` show the same as another one; `num_still` do not move visibly. `sees_pictures`: the network sees
+    frames, not only their differences. If not, `num_blank` are the clips of moving videos that are still after the
+    change, by row.
     """
 
     num_frames: int
     num_videos: int
+    num_duplicates: int
     num_still: int
     sees_pictures: bool
+    num_blank: Mapping[str, int]
     num_groups: int | None
 
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_video.evaluate.examine.thumbnails import NUM_THUMBNAIL_FRAMES, VISIBLE_CHANGE
+from sce_video.evaluate.chance import error_of_share
+from sce_video.evaluate.examine.thumbnails import NUM_THUMBNAIL_FRAMES, are_still
 
 SAME_GROUP, SAME_CLASS, SAME_CLASS_OTHER_GROUP = "same_group", "same_class", "same_class_of_other_groups"
 # Near-duplicates: correlation of thumbnails, and of how they change in time where they change visibly.
@@ -71,7 +72,7 @@ def share_of_nearest(distances: Tensor, *, candidates: Tensor, matches: Tensor) 
     nearest = among <= among.min(dim=1, keepdim=True).values + _TIE
     of_video = (nearest & matches[asked]).sum(dim=1) / nearest.sum(dim=1).double()
     share, num = of_video.mean().item(), len(of_video)
-    return Share(share, chance, (max(share * (1 - share), 0.0) / num) ** 0.5, num)
+    return Share(share, chance, error_of_share(share, num_videos=num), num)
 
 
 def near_duplicates(thumbnails: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def near_duplicates(thumbnails: Tensor) -> Tensor:
     changes = (frames - frames.mean(dim=1, keepdim=True)).flatten(1)
     pictures = frames.flatten(1)
     alike, move_alike = _correlations(pictures - pictures.mean(dim=1, keepdim=True)), _correlations(changes)
-    still = changes.square().mean(dim=1).sqrt() < VISIBLE_CHANGE
+    still = are_still(thumbnails)
     both_still = still & still[:, None]
     moving = (alike > _SAME_PICTURE) & (move_alike > _SAME_MOVEMENT) & ~(still | still[:, None])
     return moving | ((alike > _SAME_STILL) & both_still) | torch.eye(len(thumbnails), dtype=torch.bool)

@@ -19,13 +19,13 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 class Bar(NamedTuple):
     """Similarities of clips to one of their changed versions, or of pairs of videos.
 
-    `cosine` is the mean raw cosine. The others are on the scale: mean, its standard error, and the quantiles 10, 25,
-    50, 75 and 90 %.
+    `cosine` is the mean raw cosine. The others are on the scale: mean, its standard error, which is None of a single
+    video, and the quantiles 10, 25, 50, 75 and 90 %.
     """
 
     cosine: float
     mean: float
-    error: float
+    error: float | None
     quantiles: tuple[float, ...]
     num_videos: int
 
@@ -103,6 +103,6 @@ def _are_zeros(features: Tensor) -> Tensor:
 
 def _bar(apart: Tensor, *, unit: float, num_videos: int) -> Bar:
     scaled = 1 - apart / unit
-    spread = scaled.std().item() if len(scaled) > 1 else 0.0
+    error = scaled.std().item() / num_videos**0.5 if len(scaled) > 1 else None
     levels = np.quantile(scaled.numpy(), _QUANTILES).tolist()  # torch takes 2 ** 24 values at most
-    return Bar(1 - apart.mean().item(), scaled.mean().item(), spread / num_videos**0.5, tuple(levels), num_videos)
+    return Bar(1 - apart.mean().item(), scaled.mean().item(), error, tuple(levels), num_videos)

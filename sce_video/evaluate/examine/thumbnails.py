@@ -7,7 +7,7 @@ from torch import Tensor, nn
 NUM_THUMBNAIL_FRAMES = 8
 _SHAPE = (NUM_THUMBNAIL_FRAMES, 8, 8)  # frames, rows and columns
 NUM_THUMBNAIL_VALUES = 8 * 8 * 8
-VISIBLE_CHANGE = 0.05  # standard deviation over time; a gray level of the normalised views is about 0.02
+_VISIBLE_CHANGE = 0.05  # standard deviation over time; a gray level of the normalised views is about 0.02
 
 
 def thumbnails_of(views: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def thumbnails_of(views: Tensor) -> Tensor:
 def are_still(thumbnails: Tensor) -> Tensor:
     """Clips that change visibly at none of the 64 places, bool (n,), by their thumbnails (n, 512)."""
     places = thumbnails.double().unflatten(1, (NUM_THUMBNAIL_FRAMES, -1))
-    return places.std(dim=1, correction=0).amax(dim=1) < VISIBLE_CHANGE
+    return places.std(dim=1, correction=0).amax(dim=1) < _VISIBLE_CHANGE
 
 
 class WithThumbnails(nn.Module):

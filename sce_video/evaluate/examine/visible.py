@@ -4,23 +4,34 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from sce_video.evaluate.examine.changes import MOVEMENT_ROWS
-from sce_video.evaluate.examine.similarity import Rows
+from sce_video.evaluate.examine.changes import MOVEMENT_ROWS, ORDER_ROWS
+from sce_video.evaluate.examine.similarity import CLIP, Rows
 
 
-def visible_rows(rows: Mapping[str, Rows], still: Tensor, *, sees_pictures: bool) -> dict[str, Rows]:
+def visible_rows(
+    rows: Mapping[str, Rows], still: Mapping[str, Tensor], *, sees_pictures: bool
+) -> tuple[dict[str, Rows], dict[str, int]]:
     """Rows of movement without still videos.
 
-    For a network that sees only differences, frozen clips and still videos are blank: none of them is in any row.
+    For a network that sees only differences still clips are blank: no row has still videos, nor clips that are still
+    after the change, and there is no row of frozen clips.
 
     Args:
-        still: bool (n,), of all videos.
+        still: bool (m,), by row, of its changed clips; of `CLIP` bool (n,), of all videos.
+    Returns:
+        The rows, and how many clips of moving videos are left out of each as they are blank, if any.
     """
-    return {
-        name: _of_moving(row, still) if name in MOVEMENT_ROWS or not sees_pictures else row
+    moving = {name: _where(row, ~still[CLIP][row.videos]) for name, row in rows.items()}
+    if sees_pictures:
+        return {name: moving[name] if name in MOVEMENT_ROWS else row for name, row in rows.items()}, {}
+    # Thumbnails average over frames: those of a shuffled clip do not always show that it moves.
+    found = {
+        name: moving[name] if name in ORDER_ROWS else _where(row, ~(still[CLIP][row.videos] | still[name]))
         for name, row in rows.items()
-        if sees_pictures or name != "frozen"
+        if name != "frozen"
     }
+    num_blank = {name: len(moving[name].videos) - len(row.videos) for name, row in found.items()}
+    return found, {name: num for name, num in num_blank.items() if num}
 
 
 def visible_pairs(pairs: Tensor, still: Tensor, *, sees_pictures: bool) -> Tensor:
@@ -28,6 +39,5 @@ def visible_pairs(pairs: Tensor, still: Tensor, *, sees_pictures: bool) -> Tenso
     return pairs if sees_pictures else pairs & ~(still | still[:, None])
 
 
-def _of_moving(row: Rows, still: Tensor) -> Rows:
-    moves = ~still[row.videos]
-    return Rows(row.features[moves], row.videos[moves])
+def _where(row: Rows, chosen: Tensor) -> Rows:
+    return Rows(row.features[chosen], row.videos[chosen])

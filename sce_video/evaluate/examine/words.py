@@ -51,21 +51,26 @@ def in_words(found: Similarities, shares: Mapping[str, Share], about: Examined) 
     said = [
         "" if is_blank else movement,
         order_sentence(found.bars),
-        _group(shares, about.num_groups),
+        _group(shares, about),
         _classes(shares),
+        _duplicates(about),
         movement if is_blank else "",
         still_sentence(about),
+        _blank(about.num_blank),
         zeros,
-        _other_clip(found),
+        _other_clip(found, about),
         *_appearance(found.bars),
         _anisotropy(found.cosine_of_others),
     ]
     return [sentence for sentence in said if sentence]
 
 
-def _other_clip(found: Similarities) -> str:
+def _other_clip(found: Similarities, about: Examined) -> str:
     if OTHER_CLIP not in found.bars:
-        return "" if OTHER_CLIP in found.zeros else "No video is long enough for two clips."
+        if OTHER_CLIP in {**found.zeros, **about.num_blank}:
+            return ""
+        which = "" if about.sees_pictures or not about.num_still else " that moves visibly"
+        return f"No video{which} is long enough for two clips."
     other = found.bars[OTHER_CLIP].mean
     if other >= AS_NEAR:
         return (
@@ -112,17 +117,39 @@ def _anisotropy(cosine_of_others: float) -> str:
 def _zeros(zeros: Mapping[str, int]) -> str:
     if not zeros:
         return ""
-    counts = ", ".join(f"{num} ({TITLES[name]})" for name, num in zeros.items())
-    return f"Features that are zeros have no direction and are left out: {counts}."
+    return f"Features that are zeros have no direction and are left out: {_counts(zeros)}."
 
 
-def _group(shares: Mapping[str, Share], num_groups: int | None) -> str:
-    if num_groups is None:
+def _blank(num_blank: Mapping[str, int]) -> str:
+    if not num_blank:
         return ""
-    if num_groups == 1:
+    return (
+        "Clips that do not move visibly are blank for a network that sees differences of frames, and left out of their "
+        f"rows: {_counts(num_blank)}."
+    )
+
+
+def _counts(of_rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{num} ({TITLES[name]})" for name, num in of_rows.items())
+
+
+def _duplicates(about: Examined) -> str:
+    if not about.num_duplicates:
+        return ""
+    return (
+        f"{about.num_duplicates} of {about.num_videos} videos are near-duplicates of another one: such pairs are not "
+        "compared."
+    )
+
+
+def _group(shares: Mapping[str, Share], about: Examined) -> str:
+    if about.num_groups is None:
+        return ""
+    if about.num_groups == 1:
         return "All videos are in one group (EVAL.GROUP_PATTERN or the column group): nothing can be said of groups."
     if SAME_GROUP not in shares:
-        return "No group has two videos to compare: nothing can be said of groups."
+        besides = " besides near-duplicates" if about.num_duplicates else ""
+        return f"No group has two videos to compare{besides}: nothing can be said of groups."
     share = shares[SAME_GROUP]
     if share.num_videos < LEAST_VIDEOS:
         return (

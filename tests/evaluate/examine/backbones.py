@@ -18,6 +18,13 @@ class LastMinusFirst(nn.Module):
         return (views[:, :, -1] - views[:, :, 0]).flatten(1)
 
 
+class BiasedChange(LastMinusFirst):
+    """As a network of differences with biases: a still clip has a feature, the same as that of any other."""
+
+    def forward(self, views: Tensor) -> Tensor:
+        return super().forward(views) + 0.5
+
+
 class Luma(nn.Module):
     """Gray as it is on television (ITU-R BT.601): does not see colour."""
 

@@ -12,7 +12,7 @@ from sce_video.evaluate.examine.changes import changed_clips
 from sce_video.evaluate.examine.examination import Examination, examine
 from sce_video.evaluate.examine.thumbnails import WithThumbnails
 from sce_video.evaluate.features import FeatureRows, concatenated
-from tests.evaluate.examine.backbones import Constant, LastMinusFirst, Luma, MeanFrame, Profile
+from tests.evaluate.examine.backbones import BiasedChange, Constant, LastMinusFirst, Luma, MeanFrame, Profile
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -86,6 +86,23 @@ def test_a_network_of_differences_sees_the_direction_of_time() -> None:
         examined(LastMinusFirst(), STATIC, sees_pictures=False)
 
 
+def test_for_a_network_of_differences_other_clips_that_do_not_move_are_blank() -> None:
+    """And say nothing of what it sees; those of another video do."""
+    stops = [torch.stack([clip, other[:1].expand_as(other)]) for clip, other in MORE]
+    found = examined(BiasedChange(), stops, sees_pictures=False)
+    assert "other_clip" not in found.similarities.bars
+    assert {bar.num_videos for bar in found.similarities.bars.values()} == {12}
+    words = "\n".join(found.words)
+    assert "and left out of their rows: 12 (another clip of the video)." in words
+    assert "Another clip of the video is hardly nearer" not in words
+    assert "long enough" not in words
+    assert found.record()["num_blank_clips"] == {"other_clip": 12}
+    some = examined(BiasedChange(), [*stops[:5], *MORE[5:], *STATIC[:2]], sees_pictures=False)
+    assert some.similarities.bars["other_clip"].num_videos == 7
+    assert some.record()["num_blank_clips"] == {"other_clip": 5}
+    assert examined(MeanFrame(), stops).similarities.bars["other_clip"].num_videos == 12
+
+
 def test_features_of_zeros_are_named() -> None:
     """Of a network that is not known to see differences only."""
     found = examined(LastMinusFirst(), [*MORE, STATIC[0]])
@@ -137,13 +154,16 @@ def test_neighbours_by_group_and_class_of_the_videos_that_could_be_decoded() -> 
     assert (found.shares["same_group"].share, found.shares["same_class"].share) == (1, 0)
     assert found.shares["same_group"].chance == pytest.approx(1 / 3)
     assert "other_clip" not in found.similarities.bars
-    assert found.num_duplicates == 0
+    assert found.about.num_duplicates == 0
 
 
 def test_copies_do_not_count() -> None:
     found = examined(MeanFrame(), [*MOVING[:3], MOVING[0]], groups=list("abca"))
-    assert found.num_duplicates == 2
+    assert found.record()["num_near_duplicates"] == 2
     assert "same_group" not in found.shares
+    words = "\n".join(found.words)
+    assert "No group has two videos to compare besides near-duplicates: nothing can be said of groups.\n" in words
+    assert "\n2 of 4 videos are near-duplicates of another one: such pairs are not compared." in words
     with pytest.raises(ManifestError, match="at least two videos"):
         examined(MeanFrame(), [MOVING[0], MOVING[0]])
 
@@ -158,6 +178,14 @@ def test_copies_do_not_count() -> None:
 def test_groups_that_say_nothing_are_named(groups: list[str], sentence: str) -> None:
     assert sentence in "\n".join(examined(MeanFrame(), MOVING, groups=groups).words)
     assert "group" not in "\n".join(examined(MeanFrame(), MOVING).words)
+
+
+def test_of_one_video_there_is_no_error() -> None:
+    found = examined(MeanFrame(), [MOVING[0], *STATIC])
+    assert found.similarities.bars["reversed"].num_videos == 1
+    assert found.metrics().keys() - found.standard_errors().keys() == {
+        *("examine_frozen", "examine_shuffled", "examine_reversed", "examine_other_speed")
+    }
 
 
 def test_the_record_is_json_with_a_title_for_each_number() -> None:

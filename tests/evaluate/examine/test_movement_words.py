@@ -9,7 +9,9 @@ from sce_video.evaluate.examine.movement_words import (
 )
 from sce_video.evaluate.examine.similarity import Bar
 
-ABOUT = Examined(num_frames=8, num_videos=100, num_still=0, sees_pictures=True, num_groups=None)
+ABOUT = Examined(
+    num_frames=8, num_videos=100, num_duplicates=0, num_still=0, sees_pictures=True, num_blank={}, num_groups=None
+)
 OF_DIFFERENCES = ABOUT._replace(sees_pictures=False)
 
 

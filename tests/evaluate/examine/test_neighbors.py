@@ -47,6 +47,15 @@ def test_chance_is_that_of_all_orders_of_the_neighbours() -> None:
     assert found.chance == pytest.approx(sum(counted) / len(counted))
 
 
+@pytest.mark.parametrize(("groups", "share"), [("aabbccddeeff", 1.0), ("abababababab", 0.0)])
+def test_none_and_all_have_an_error(groups: str, share: float) -> None:
+    """12 videos in pairs, of the same group or not: 14 of 16 or 2 of 16 instead of 12 or 0 of 12 (Agresti, Coull)."""
+    distances = distances_of([10 * pair + place for pair in range(6) for place in (0, 1)])
+    found = shares(distances, is_other=all_other(12), groups=list(groups), labels=None)["same_group"]
+    assert (found.share, found.num_videos) == (share, 12)
+    assert found.error == pytest.approx((14 / 16 * 2 / 16 / 16) ** 0.5)
+
+
 def test_random_features_are_at_chance() -> None:
     dice = random.Random(0)
     groups = [dice.choice("aaabcd") for _ in range(400)]
@@ -103,6 +112,19 @@ def test_near_duplicates_show_the_same_movement_too() -> None:
     assert [(one, other) for one, other in pairs if one < other] == [(0, 1), (5, 6)]
     assert found.diagonal().all()
     assert torch.equal(found, found.T)
+
+
+def with_gesture(place: int, *, noise: int = 0) -> Tensor:
+    """Thumbnails, (8 * 64,), of one room in which one of the 64 places blinks by 0.1."""
+    thumbnails = moving_thumbnails(scene=1, movement=0, strength=0.0, noise=noise).unflatten(0, (8, 64)).clone()
+    thumbnails[::2, place] += 0.2
+    return thumbnails.flatten()
+
+
+def test_small_gestures_in_one_room_are_no_near_duplicates() -> None:
+    """A standard deviation of 0.1 at one of 64 places is visible, though over all places it is an eighth of that."""
+    found = near_duplicates(torch.stack([with_gesture(3), with_gesture(40), with_gesture(3)]))
+    assert [(one, other) for one, other in found.nonzero().tolist() if one < other] == [(0, 2)]
 
 
 def test_a_share_is_a_record() -> None:

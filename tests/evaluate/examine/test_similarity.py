@@ -63,6 +63,7 @@ def test_rows_of_some_videos_and_excluded_pairs() -> None:
     )
     assert found.cosine_of_others == pytest.approx(0)
     assert (found.bars["x"].mean, found.bars["x"].num_videos) == (pytest.approx(1), 1)
+    assert found.bars["x"].error is None  # one value has no spread
     assert "none" not in found.bars
 
 

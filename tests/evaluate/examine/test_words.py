@@ -7,7 +7,9 @@ from sce_video.evaluate.examine.neighbors import Share
 from sce_video.evaluate.examine.similarity import Bar, Similarities
 from sce_video.evaluate.examine.words import in_words
 
-ABOUT = Examined(num_frames=8, num_videos=100, num_still=0, sees_pictures=True, num_groups=9)
+ABOUT = Examined(
+    num_frames=8, num_videos=100, num_duplicates=0, num_still=0, sees_pictures=True, num_blank={}, num_groups=9
+)
 
 
 def similarities_of(cosine_of_others: float = 0.3, *, num_videos: int = 100, **means: float) -> Similarities:
@@ -83,6 +85,27 @@ def test_the_most_important_sentence_is_first() -> None:
     assert [sentence.split()[1] for sentence in differences[:3]] == ["clip", "%", "frozen"]
 
 
+def test_why_no_two_clips_of_a_video_are_compared() -> None:
+    found = similarities_of(other_clip=-10)
+    assert "No video is long enough for two clips." in said(found, ABOUT._replace(num_still=5))
+    of_differences = ABOUT._replace(sees_pictures=False, num_still=5)
+    assert "No video that moves visibly is long enough for two clips." in said(found, of_differences)
+    blank = said(found, of_differences._replace(num_blank={"cropped": 3, "other_clip": 40}))
+    assert "long enough" not in blank
+    assert "rows: 3 (cropped: its upper left 3/4, enlarged), 40 (another clip of the video)." in blank
+
+
+def test_near_duplicates_are_counted_where_groups_are_spoken_of() -> None:
+    some = ABOUT._replace(num_duplicates=24)
+    counted = "24 of 100 videos are near-duplicates of another one: such pairs are not compared."
+    lines = said(similarities_of(), some, same_group=Share(0.61, 0.06, 0.04, 170)).split("\n")
+    assert lines[lines.index(counted) - 1].startswith("61 % of the nearest neighbours are of the same group")
+    assert f"to compare besides near-duplicates: nothing can be said of groups.\n{counted}" in said(
+        similarities_of(), some
+    )
+    assert "near-duplicates" not in said(similarities_of())
+
+
 def test_groups_in_words() -> None:
     room = said(similarities_of(), same_group=Share(0.61, 0.06, 0.04, 170))
     assert (
@@ -104,7 +127,7 @@ def test_classes_in_words() -> None:
 
 
 def test_shares_of_few_videos_are_no_evidence() -> None:
-    """Three of three right with a standard error of 0; ten of ten by a chance of 3/4 happen in one case of 18."""
+    """Three of three right; ten of ten by a chance of 3/4 happen in one case of 18."""
     words = said(similarities_of(), same_group=Share(1.0, 0.5, 0.0, 3))
     assert "100 % of the nearest neighbours are of the same group (by chance 50 %), of only 3 videos: too few" in words
     words = said(similarities_of(), same_group=Share(1.0, 0.75, 0.0, 10))
