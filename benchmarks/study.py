@@ -18,18 +18,21 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 import yaml
 from harness import Row, publish
 
+from sce_video.evaluate.examine.neighbors import SAME_CLASS, SAME_CLASS_OTHER_GROUP, SAME_GROUP
 from sce_video.models.weights import BACKBONE_FILE
 from sce_video.report.run_folder import RESULTS_FILE
 from sce_video.runtime.checkpoints import CheckpointFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _OVER = "the time is over"
+_POLL_SECONDS = 0.2
+_EXAMINE = "examine_"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def read_study(file: Path) -> Study:
 
 
 class Runner:
-    """Starts runs, and stops them at the end of the time.
+    """Starts runs, and stops them at the end of the time or when told to.
 
     Args:
         common: overrides of all runs.
@@ -71,6 +74,10 @@ class Runner:
 
     def __init__(self, study: Study, folder: Path, *, common: list[str], until: float) -> None:
         self._study, self._folder, self._common, self._until = study, folder, common, until
+
+    def stop(self) -> None:
+        """As at the end of the time: runs save and stop, and no other one starts."""
+        self._until = 0.0
 
     def setting(self, name: str, seed: int) -> None:
         """Pretraining and all evaluations of one setting with one seed, as far as they are not done."""
@@ -92,7 +99,7 @@ class Runner:
                     self._run([*words, "EVAL.CHECKPOINT", path], target, seed)
 
     def _run(self, words: list[str], folder: Path, seed: int) -> None:
-        """Raises `TimeoutError` if the run was stopped at the end of the time, `RuntimeError` if it failed."""
+        """Raises `TimeoutError` if the run was stopped or not started, `RuntimeError` if it failed."""
         if time.monotonic() > self._until:
             raise TimeoutError(_OVER)
         config, *overrides = words
@@ -102,14 +109,14 @@ class Runner:
             process = subprocess.Popen(
                 [*command, "RUN.SEED", str(seed), "RUN.OUTPUT_DIR", str(folder)], cwd=REPOSITORY, stdout=log, stderr=log
             )
-            try:
-                code = process.wait(self._until - time.monotonic())
-            except subprocess.TimeoutExpired:
+            while process.poll() is None and time.monotonic() <= self._until:
+                time.sleep(_POLL_SECONDS)
+            if process.poll() is None:
                 process.send_signal(signal.SIGTERM)  # saves a checkpoint
                 process.wait()
-                raise TimeoutError(_OVER) from None
-        if code:
-            raise RuntimeError(f"exit code {code}, see {folder / 'output.log'}")
+                raise TimeoutError(_OVER)
+        if process.returncode:
+            raise RuntimeError(f"exit code {process.returncode}, see {folder / 'output.log'}")
 
 
 def _weights_of(pretrained: Path) -> Iterator[tuple[str, str]]:
@@ -138,8 +145,24 @@ def rows_of(study: Study, folder: Path) -> Iterator[Row]:
             }
 
 
+class Scale(NamedTuple):
+    """How a metric is shown: times `factor`, with so many digits after the point, on an axis of this name."""
+
+    factor: float
+    digits: int
+    axis: str
+
+
+def scale_of(metric: str) -> Scale:
+    """Percent, but for the similarities of TASK examine, which are no shares and may be below 0."""
+    shares = (SAME_GROUP, SAME_CLASS, SAME_CLASS_OTHER_GROUP)
+    if metric.startswith(_EXAMINE) and metric.removeprefix(_EXAMINE) not in shares:
+        return Scale(1.0, 2, "similarity (0: another video, 1: the same feature)")
+    return Scale(100.0, 1, "percent")
+
+
 def over_seeds(rows: list[Row], metrics: Mapping[str, str]) -> Iterator[Row]:
-    """Mean and standard deviation (n - 1) over seeds in percent, a row for each setting and step.
+    """Mean and standard deviation (n - 1) over seeds on the metric's scale, a row for each setting and step.
 
     Args:
         metrics: the metric that each evaluation stands with in the table.
@@ -148,12 +171,13 @@ def over_seeds(rows: list[Row], metrics: Mapping[str, str]) -> Iterator[Row]:
         of_step = [row for row in rows if (row["setting"], row["step"]) == (setting, step)]
         cells: Row = {}
         for evaluation, metric in metrics.items():
+            factor, digits, _ = scale_of(metric)
             values = [
-                100 * float(str(row[metric])) for row in of_step if row["evaluation"] == evaluation and metric in row
+                factor * float(str(row[metric])) for row in of_step if row["evaluation"] == evaluation and metric in row
             ]
             if values:
-                spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-                cells[evaluation] = f"{statistics.fmean(values):.1f}{spread} ({len(values)})"
+                spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+                cells[evaluation] = f"{statistics.fmean(values):.{digits}f}{spread} ({len(values)})"
         yield {"setting": setting, "step": step, **cells}
 
 
@@ -169,16 +193,26 @@ def main() -> None:
     parser.add_argument("--overrides", nargs="+", default=[], metavar="KEY VALUE", help="of every run")
     arguments = parser.parse_args()
     study, folder = read_study(arguments.study), arguments.output.resolve()
+    for name in arguments.settings or []:
+        if name not in study.settings:
+            parser.error(
+                f"argument --settings: {name!r} is not in {arguments.study}, which has {', '.join(study.settings)}"
+            )
     until = time.monotonic() + 60 * arguments.minutes
     runner = Runner(study, folder, common=arguments.overrides, until=until if arguments.minutes < 1e6 else 1e12)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // arguments.processes)))
     jobs = [(name, seed) for seed in arguments.seeds for name in arguments.settings or study.settings]
     with ThreadPoolExecutor(arguments.processes) as pool:
-        for (name, seed), done in [(job, pool.submit(runner.setting, *job)) for job in jobs]:
-            try:
-                done.result()
-            except (RuntimeError, TimeoutError) as error:
-                print(f"{name}, seed {seed}: {error}", file=sys.stderr)
+        try:
+            for (name, seed), done in [(job, pool.submit(runner.setting, *job)) for job in jobs]:
+                try:
+                    done.result()
+                except (RuntimeError, TimeoutError) as error:
+                    print(f"{name}, seed {seed}: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            runner.stop()
+            pool.shutdown(cancel_futures=True)
+            parser.exit(130, "stopped; what was finished is kept; rerun to resume\n")
     rows = list(rows_of(study, folder))
     publish(rows=rows, ratios={}, json_file=arguments.json)
     publish(rows=list(over_seeds(rows, study.metrics)), ratios={}, json_file=None)

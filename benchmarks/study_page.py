@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import Row, publish
-from study import over_seeds, read_study
+from study import over_seeds, read_study, scale_of
 
 from sce_video.report.bars import Bar, bar_chart
 from sce_video.report.charts import Point, line_chart
@@ -27,7 +27,7 @@ def merged(files: Sequence[Path]) -> list[Row]:
 
 
 def page(title: str, rows: Sequence[Row], metrics: Mapping[str, str], settings: Sequence[str]) -> str:
-    """A document with a figure of bars and one of curves for each metric, in percent.
+    """A document with a figure of bars and one of curves for each metric, on its scale.
 
     Args:
         metrics: evaluation -> the metric of it that is shown.
@@ -35,24 +35,25 @@ def page(title: str, rows: Sequence[Row], metrics: Mapping[str, str], settings: 
     """
     parts = []
     for evaluation, metric in metrics.items():
+        factor, _, axis = scale_of(metric)
         values: dict[str, dict[int, list[float]]] = {name: {} for name in settings}
         for row in rows:
             if row["evaluation"] == evaluation and row["setting"] in values and metric in row:
                 of_step = values[str(row["setting"])].setdefault(int(str(row["step"])), [])
-                of_step.append(100 * float(str(row[metric])))
+                of_step.append(factor * float(str(row[metric])))
         shown = {name: by_step for name, by_step in values.items() if by_step}
         if not shown:
             continue
         label = metric.replace("_", " ")
         bars = [_bar(name, by_step[max(by_step)]) for name, by_step in shown.items()]
-        parts.append(bar_chart(label, bars, axis="percent", lowest=0.0))
+        parts.append(bar_chart(label, bars, axis=axis, lowest=min(bar.quantiles[0] for bar in bars)))
         curves = {
             name: [Point(step, statistics.fmean(each)) for step, each in sorted(by_step.items())]
             for name, by_step in shown.items()
             if len(by_step) > 1
         }
         if curves:
-            parts.append(line_chart(f"{label}, mean over seeds", "percent", curves))
+            parts.append(line_chart(f"{label}, mean over seeds", axis, curves))
     words = note(
         "Bars: mean over seeds at the last step, with the number of seeds; thick line: one standard deviation (n - 1) "
         "to each side; thin line: the lowest and the highest seed."
@@ -63,8 +64,9 @@ def page(title: str, rows: Sequence[Row], metrics: Mapping[str, str], settings: 
 def _bar(name: str, values: Sequence[float]) -> Bar:
     mean = statistics.fmean(values)
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    spread = (min(values), mean - deviation, mean, mean + deviation, max(values))
-    return Bar(f"{name} ({len(values)})", mean, spread)
+    low, high = mean - deviation, mean + deviation
+    # The thin line is at least as long as the thick one, so that the axis has room for both.
+    return Bar(f"{name} ({len(values)})", mean, (min(low, *values), low, mean, high, max(high, *values)))
 
 
 def main() -> None:

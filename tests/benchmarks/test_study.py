@@ -1,6 +1,7 @@
 """A study with one pretraining: what is run, resumed and shown."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,96 @@ def test_mean_and_deviation_over_seeds(benchmark_module: Callable[[str], ModuleT
         {"setting": "a", "step": 5, "knn": "20.0 ± 10.0 (3)"},
         {"setting": "b", "step": 0, "knn": "50.0 (1)"},
     ]
+
+
+def test_similarities_are_no_percent(benchmark_module: Callable[[str], ModuleType]) -> None:
+    """But the shares of nearest neighbours of the same task are."""
+    row = {"setting": "a", "step": 5, "evaluation": "examine", "examine_frozen": -0.25, "examine_same_group": 0.5}
+    study = benchmark_module("study")
+    rows = [{**row, "seed": 1}, {**row, "seed": 2, "examine_frozen": 0.75}]
+    assert list(study.over_seeds(rows, {"examine": "examine_frozen"})) == [
+        {"setting": "a", "step": 5, "examine": "0.25 ± 0.71 (2)"}  # the deviation is 1 / sqrt(2)
+    ]
+    assert list(study.over_seeds(rows, {"examine": "examine_same_group"})) == [
+        {"setting": "a", "step": 5, "examine": "50.0 ± 0.0 (2)"}
+    ]
+
+
+# In place of tools/run_net.py. The first one presses Ctrl-C, and would go on for 5 s.
+RUN = """
+import os, signal, sys, time
+from pathlib import Path
+
+folder = Path(sys.argv[sys.argv.index("RUN.OUTPUT_DIR") + 1])
+
+
+def stop(number, frame):
+    (folder / "saved").touch()
+    sys.exit(128 + number)
+
+
+signal.signal(signal.SIGTERM, stop)
+if not Path("interrupted").exists():
+    Path("interrupted").touch()
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(5)
+(folder / "results.json").write_text('{"metrics": {"top1": 0.5}}')
+"""
+STUDY = """
+pretrain: pretrain.yaml
+evaluations: {knn: knn.yaml}
+metrics: {knn: top1}
+settings: {random: {}, other: {}}
+"""
+
+
+@pytest.fixture
+def study_of_small_runs(
+    tmp_path: Path, benchmark_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """The program with the study above; takes its further arguments."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "run_net.py").write_text(RUN)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    study = benchmark_module("study")
+    monkeypatch.setattr(study, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def run(*arguments: str) -> None:
+        command = ["study.py", tmp_path / "study.yaml", "--output", tmp_path / "runs", "--processes", "1", *arguments]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        study.main()
+
+    return run
+
+
+def test_ctrl_c_stops_the_running_and_starts_no_other(
+    study_of_small_runs: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises((SystemExit, KeyboardInterrupt)) as stopped:
+            study_of_small_runs("--seeds", "1", "2")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped.value.args == (130,)
+    assert capsys.readouterr().err == "stopped; what was finished is kept; rerun to resume\n"
+    files = {str(path.relative_to(tmp_path / "runs")) for path in tmp_path.glob("runs/**/*") if path.is_file()}
+    assert files == {"random/1/knn_random/output.log", "random/1/knn_random/saved"}
+    study_of_small_runs("--seeds", "1", "2")
+    assert capsys.readouterr().out.count("50.0 ± 0.0 (2)") == 2
+
+
+def test_an_unknown_setting_is_named(
+    study_of_small_runs: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        study_of_small_runs("--settings", "random", "typo")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        f"error: argument --settings: 'typo' is not in {tmp_path}/study.yaml, which has random, other\n"
+    )
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("file", sorted((REPOSITORY / "benchmarks/studies").glob("*.yaml")), ids=lambda file: file.stem)

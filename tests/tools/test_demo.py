@@ -1,6 +1,7 @@
 """The demo program with all its steps, but so small that its numbers mean nothing."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,11 @@ def test_the_hard_demo_shows_the_floors_of_its_videos(tmp_path: Path) -> None:
     outcome = demo("--output", str(tmp_path), *size, "TRAIN.NUM_EPOCHS", "2", "DATA.NUM_WORKERS", "0")
     assert outcome.returncode == 0, outcome.stderr
     assert len(list((tmp_path / "videos" / "train").rglob("session_*.mp4"))) == 32
-    assert "signed differences" in outcome.stderr
+    table = outcome.stderr.split("held-out videos, 8 motions")[-1]
+    assert re.search(r"\nfloor: majority class +12\.5 +-\n", table)  # one video of each class
+    for title in ("middle frame", "absolute differences", "signed differences", "ridge"):
+        assert f"\nfloor: {title} " in table
+    assert "floor: random" not in table
     assert "of the nearest neighbours are of the same group" in outcome.stderr
     assert "Floors, top-1 in percent" in (tmp_path / "report.html").read_text()
     assert "FLIP_PROBABILITY: 0.0" in (tmp_path / "pretrain" / "config.yaml").read_text()

@@ -18,7 +18,11 @@ from sce_video.errors import UserError
 _STILL_LEVELS = 12.0
 # If more of the picture stands still, the camera does.
 _STILL_PIXELS = 0.6
-_SIDED = re.compile(r"left|right|links|rechts|gauche|droite|clockwise|sinistra|destra|izquierda|derecha", re.IGNORECASE)
+# Words of a name such as turn_left, LeftHand, LEFT2.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SIDED = re.compile(
+    r"(left|right)(wards?)?|(anti|counter)?clockwise|links|rechts|gauche|droite|sinistra|destra|izquierda|derecha"
+)
 _NUM_NAMED = 3
 
 
@@ -41,6 +45,21 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Movement:
+    """Of the videos of which different frames were seen.
+
+    Attributes:
+        spacing: time between two frames that are compared, seconds.
+        difference: mean difference of such frames of a video, gray levels.
+        still_share: share of the videos whose camera stands still.
+    """
+
+    spacing: Spread
+    difference: float
+    still_share: float
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was seen of the videos.
 
@@ -48,8 +67,8 @@ class Facts:
         num_videos: listed; of `num_seen` and the failures something is known.
         failures: "path: reason", of the videos that cannot be decoded.
         size: the commonest height and width.
-        movement, between: mean difference of frames a fifth of a second apart in a video, of frames of any two videos.
-        still_share: share of the videos whose camera stands still.
+        movement: None if different frames were seen of no video.
+        between: mean difference of frames of any two videos, gray levels.
         sided_names: names of classes that a mirror image would exchange.
     """
 
@@ -61,9 +80,8 @@ class Facts:
     fps: Spread
     short_side: Spread
     size: tuple[int, int]
-    movement: float
+    movement: Movement | None
     between: float
-    still_share: float
     class_names: Sequence[str]
     sided_names: Sequence[str]
     groups: Groups | None
@@ -104,11 +122,10 @@ def facts_of(layout: Layout, sample: Sample) -> Facts:
         fps=_spread([each.fps for each in seen]),
         short_side=_spread([min(each.height, each.width) for each in seen]),
         size=Counter((each.height, each.width) for each in seen).most_common(1)[0][0],
-        movement=mean(map(_movement, seen)),
+        movement=_movement([each for each in seen if len(each.maps) > 1]),
         between=_between(seen),
-        still_share=mean([_is_still(each) for each in seen if len(each.maps) > 1] or [False]),
         class_names=layout.class_names,
-        sided_names=[name for name in layout.class_names if _SIDED.search(name)],
+        sided_names=[name for name in layout.class_names if _is_sided(name)],
         groups=find_groups(list(listed.paths), sample),
     )
 
@@ -125,8 +142,19 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), median(values), max(values))
 
 
-def _movement(seen: Seen) -> float:
-    return mean_difference(seen.maps[1:], seen.maps[:-1]) if len(seen.maps) > 1 else 0.0
+def _is_sided(name: str) -> bool:
+    return any(_SIDED.fullmatch(word.lower()) for word in _WORD.findall(name))
+
+
+def _movement(seen: Sequence[Seen]) -> Movement | None:
+    """None without videos."""
+    if not seen:
+        return None
+    return Movement(
+        spacing=_spread([each.spacing_seconds for each in seen]),
+        difference=mean(mean_difference(each.maps[1:], each.maps[:-1]) for each in seen),
+        still_share=mean(map(_is_still, seen)),
+    )
 
 
 def _is_still(seen: Seen) -> bool:

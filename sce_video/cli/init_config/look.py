@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sce_video.clips.decoders import DecodeError, VideoOpener, Videos
+from sce_video.clips.decoders import DecodeError, VideoMetadata, VideoOpener, Videos
 from sce_video.data.videos import ListedVideos
 from sce_video.data.watched import WatchedVideos
 from sce_video.engine.doctor.decode import silence_libraries
@@ -26,7 +26,10 @@ _MOST_WORKERS = 16
 
 
 class Seen(NamedTuple):
-    """One video: its metadata, and gray maps (T, 24, 32) in [0, 255] of frames evenly spread over its middle second."""
+    """One video: its metadata, and gray maps (T, 24, 32) in [0, 255].
+
+    The maps are of up to five different frames, evenly spread over its middle second.
+    """
 
     seconds: float
     fps: float
@@ -34,6 +37,11 @@ class Seen(NamedTuple):
     height: int
     width: int
     maps: Tensor
+
+    @property
+    def spacing_seconds(self) -> float:
+        """Time from one map to the next."""
+        return min(_SPAN_SECONDS, self.seconds) / len(self.maps)
 
 
 @dataclass(frozen=True)
@@ -91,14 +99,16 @@ def _look(videos: Videos, video: int) -> tuple[float, float, int, int, int, Tens
     try:
         with videos.open(video) as opened:
             about = opened.metadata
-            maps = gray_maps(opened.frames_at(_times(about.duration_seconds, about.num_frames)))
+            maps = gray_maps(opened.frames_at(_times(about)))
     except DecodeError as error:
         return str(error)
     return about.duration_seconds, about.fps, about.num_frames, about.height, about.width, maps
 
 
-def _times(seconds: float, num_frames: int) -> Sequence[float]:
-    """Of up to five frames, evenly spread over the middle second."""
-    span, count = min(_SPAN_SECONDS, seconds), min(_NUM_FRAMES, num_frames)
-    start = (seconds - span) / 2
+def _times(about: VideoMetadata) -> Sequence[float]:
+    """Of up to five different frames, evenly spread over the middle second; one if that shows a single frame."""
+    span = min(_SPAN_SECONDS, about.duration_seconds)
+    in_span = int(span * about.fps + 1e-3)  # but for rounding
+    count = max(1, min(_NUM_FRAMES, about.num_frames, in_span))
+    start = (about.duration_seconds - span) / 2
     return [start + span * (i + 0.5) / count for i in range(count)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sce_video.cli.init_config.facts import Facts, Machine, Spread
+from sce_video.cli.init_config.facts import Facts, Machine, Movement, Spread
 from sce_video.cli.init_config.layout import Layout
 from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.timing import StepTime
@@ -34,7 +34,8 @@ def what_was_seen(facts: Facts, layout: Layout) -> list[str]:
     lines.append(f"size mostly {width}x{height}, short side {_spread(facts.short_side)} pixels")
     if not facts.is_image:
         lines.append(f"length {_spread(facts.seconds)} s, at {_spread(facts.fps)} frames a second")
-        lines.append(movement(facts))
+        if facts.movement:
+            lines.append(movement(facts.movement, between=facts.between))
     if facts.class_names:
         named = ", ".join(facts.class_names[:_CLASSES_NAMED]) + ", ..." * (len(facts.class_names) > _CLASSES_NAMED)
         es = "es" * (len(facts.class_names) > 1)
@@ -51,11 +52,15 @@ def _failures(facts: Facts, tried: int) -> list[str]:
     return [f"{len(facts.failures)} of the {tried:,} cannot be decoded:", *shown, *more]
 
 
-def movement(facts: Facts) -> str:
+def movement(seen: Movement, *, between: float) -> str:
     return (
-        f"frames 0.2 s apart differ by {facts.movement:.1f} gray levels of 255, those of any two videos by "
-        f"{facts.between:.0f}; in {facts.still_share:.0%} of the videos the camera stands still"
+        f"frames {_spread(seen.spacing)} s apart differ by {seen.difference:.1f} gray levels of 255, those of any two "
+        f"videos by {between:.0f}; {_still(seen)}"
     )
+
+
+def _still(seen: Movement) -> str:
+    return f"in {seen.still_share:.0%} of the videos the camera stands still"
 
 
 def what_is_not_known(facts: Facts, layout: Layout, settings: Mapping[str, Any]) -> list[str]:
@@ -91,14 +96,15 @@ def _mirror(facts: Facts, settings: Mapping[str, Any]) -> str:
 
 def _movement_or_scene(facts: Facts, sees_movement: bool) -> str:
     asked = "Is the class a movement, rather than a scene or an object?"
-    still = f"in {facts.still_share:.0%} of the videos the camera stands still"
+    seen = facts.movement
     if sees_movement:
-        return f"{asked} The network sees only what moves; {still}. If not, leave out --motion."
-    if facts.still_share <= _MOSTLY_STILL:
+        still = f"; {_still(seen)}" if seen else ""
+        return f"{asked} The network sees only what moves{still}. If not, leave out --motion."
+    if seen is None or seen.still_share <= _MOSTLY_STILL:
         return f"{asked} Then check that it is what is learned (docs/own_data.md)."
     return (
-        f"{asked} As {still}, two clips of a video share the background: it is the easiest to learn. For movements "
-        "--motion (frame differences) is probably right (docs/own_data.md)."
+        f"{asked} As {_still(seen)}, two clips of a video share the background: it is the easiest to learn. For "
+        "movements --motion (frame differences) is probably right (docs/own_data.md)."
     )
 
 

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fvcore.common.config import CfgNode
 
@@ -16,6 +16,7 @@ from sce_video.launch.demo.rooms import write_rooms_dataset
 from sce_video.launch.local import run_task
 from sce_video.launch.pages import write_report
 from sce_video.models.weights import BACKBONE_FILE
+from sce_video.report.floors import RANDOM
 from sce_video.report.run_folder import REPORT_FILE, RESULTS_FILE, read_results
 from sce_video.report.text_table import text_table
 from sce_video.runtime.environment import environment
@@ -143,7 +144,8 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
         "environment": environment(),
     }
     write_json(output_dir / "results.json", results)
-    rows = [
+    rows = _floor_rows(read_results(output_dir / "sce_knn" / RESULTS_FILE))
+    rows += [
         [title, *(f"{100 * metrics[name][metric]:.1f}" for metric in _METRICS.values())]
         for name, title in (("random", "random initialisation"), ("sce", "SCE"))
     ]
@@ -161,3 +163,9 @@ def _show(output_dir: Path, metrics: Mapping[str, dict[str, float]], *, seed: in
         output_dir / "results.json",
         pretraining / REPORT_FILE,
     )
+
+
+def _floor_rows(results: Mapping[str, Any]) -> list[list[str]]:
+    """Of the table: the floors of the kNN, if they were measured; random networks have a row of their own."""
+    floors = [floor for floor in results.get("floors", []) if not floor["title"].startswith(RANDOM)]
+    return [[f"floor: {floor['title']}", f"{100 * floor['top1']:.1f}", "-"] for floor in floors]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sce_video.cli.init_config.choice import power_of_two, settings_of, warnings_of
-from sce_video.cli.init_config.facts import Facts, Machine, Spread
+from sce_video.cli.init_config.facts import Facts, Machine, Movement, Spread
 from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.settings import choose
 from sce_video.config import load_config
@@ -21,9 +21,8 @@ GESTURES = Facts(
     fps=Spread(30.0, 30.0, 30.0),
     short_side=Spread(240.0, 240.0, 480.0),
     size=(240, 320),
-    movement=3.0,
+    movement=Movement(Spread(0.2, 0.2, 0.2), difference=3.0, still_share=0.9),
     between=60.0,
-    still_share=0.9,
     class_names=["nod", "wave"],
     sided_names=[],
     groups=None,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sce_video.cli.init_config.facts import Machine
+from sce_video.cli.init_config.facts import Machine, Movement, Spread
 from sce_video.cli.init_config.groups import Groups
 from sce_video.cli.init_config.memory import overrides_of
 from sce_video.cli.init_config.timing import StepTime
@@ -17,6 +17,7 @@ from sce_video.cli.init_config.words import (
     movement,
     short_try,
     what_is_not_known,
+    what_was_seen,
 )
 from sce_video.config import load_config
 from tests.cli.init_config.test_facts import layout
@@ -57,7 +58,8 @@ def test_questions_quote_what_was_seen() -> None:
     ]
     assert "in 90% of the videos the camera stands still" in questions[2]
     rooms = Groups("the folder", "^(.*)/", "room3", 12, 8.6, 51.2)
-    changed = replace(GESTURES, groups=rooms, sided_names=["turn_left"], still_share=0.1)
+    panning = Movement(Spread(0.2, 0.2, 0.2), difference=9.0, still_share=0.1)
+    changed = replace(GESTURES, groups=rooms, sided_names=["turn_left"], movement=panning)
     others = " ".join(what_is_not_known(changed, layout("a.mp4"), settings))
     for words in (
         "12 groups by the folder, such as room3",
@@ -71,9 +73,25 @@ def test_questions_quote_what_was_seen() -> None:
     mirrored, _, movement_only, *_ = what_is_not_known(GESTURES, layout("a.mp4"), settings)
     assert mirrored.endswith("If not, AUG.FLIP_PROBABILITY 0.5.")
     assert "sees only what moves" in movement_only
-    assert movement(GESTURES).startswith(
-        "frames 0.2 s apart differ by 3.0 gray levels of 255, those of any two videos by 60"
+    assert GESTURES.movement is not None
+    assert movement(GESTURES.movement, between=60.0) == (
+        "frames 0.2 s apart differ by 3.0 gray levels of 255, those of any two videos by 60; in 90% of the videos the "
+        "camera stands still"
     )
+
+
+def test_the_distance_of_frames_is_that_of_the_videos() -> None:
+    short = Movement(Spread(0.08, 0.08, 0.2), difference=3.0, still_share=0.9)
+    assert movement(short, between=60.0).startswith("frames 0.08 to 0.2, median 0.08 s apart differ by 3.0")
+
+
+def test_of_single_frames_nothing_is_said_of_movement() -> None:
+    facts, videos, settings = replace(GESTURES, movement=None), layout("a.mp4"), {"CLIP.SECONDS": 1.1}
+    for more in ({"AUG.FLIP_PROBABILITY": 0.5}, {"AUG.FLIP_PROBABILITY": 0.0, "MODEL.REPRESENTATION": "difference"}):
+        said = " ".join([*what_was_seen(facts, videos), *what_is_not_known(facts, videos, settings | more)])
+        assert "Is the class a movement" in said
+        for words in ("stands still", "differ by", "s apart", "is probably right"):
+            assert words not in said
 
 
 @pytest.mark.parametrize(("num_videos", "is_few"), [(39, True), (40, False)])
