@@ -199,7 +199,7 @@ def main() -> None:
                 f"argument --settings: {name!r} is not in {arguments.study}, which has {', '.join(study.settings)}"
             )
     until = time.monotonic() + 60 * arguments.minutes
-    runner = Runner(study, folder, common=arguments.overrides, until=until if arguments.minutes < 1e6 else 1e12)
+    runner = Runner(study, folder, common=arguments.overrides, until=until)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // arguments.processes)))
     jobs = [(name, seed) for seed in arguments.seeds for name in arguments.settings or study.settings]
     with ThreadPoolExecutor(arguments.processes) as pool:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+RANDOM_KNN, RANDOM_R1 = "random_initialisation", "random_initialisation_r1"
 WHAT_FLOORS_ARE: Mapping[str, str] = {
     "majority_class": "the most frequent class of the test videos, for all of them",
     "middle_frame": "1-NN on the middle frame, of 32x24 pixels",
     "absolute_differences": "1-NN on a coarse map of absolute frame differences: of where something moves",
     "signed_differences": "1-NN on coarse maps of signed frame differences in order of time: of the movement",
     "ridge": "ridge regression of the class on the map of absolute differences and histograms of the colours",
-    "random_initialisation": "kNN of the network with random weights; other results name its network and views",
-    "random_initialisation_r1": "R@1 of that network, which a retrieval has to beat",
+    RANDOM_KNN: "kNN of the network with random weights; other results name its network and views",
+    RANDOM_R1: "R@1 of that network, which a retrieval has to beat",
 }
 
 

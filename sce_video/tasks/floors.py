@@ -29,6 +29,7 @@ from sce_video.evaluate.floors import RIDGE_PENALTY, floor_accuracies
 from sce_video.evaluate.knn import knn_metrics
 from sce_video.evaluate.neighbors import SEARCHES
 from sce_video.evaluate.retrieval import retrieval_metrics
+from sce_video.report.floor_metrics import RANDOM_KNN, RANDOM_R1
 from sce_video.report.floors import FLOORS_FILE, Floor, add_floors
 from sce_video.runtime.files import write_text
 from sce_video.runtime.logging import LOGGER
@@ -54,16 +55,10 @@ def floors_task(cfg: CfgNode, device: torch.device) -> Work:
     backbone, weights = build_evaluated_backbone(cfg, size_pixels=cfg.EVAL.SIZE_PIXELS)
     choice_file = features_root(cfg) / DECODER_FILE
     opener = choose_opener(cfg, train, choice_file=choice_file)
-    search = SEARCHES[cfg.EVAL.SEARCH]()
     settings = settings_for(knn_metrics, cfg.EVAL)
-    knn: Measure = partial(knn_metrics, device=device, **{**settings, "search": search})
-    recall: Measure = partial(
-        retrieval_metrics,
-        retrieval_ranks=[1],
-        retrieval_center_features=cfg.EVAL.RETRIEVAL_CENTER_FEATURES,
-        device=device,
-        search=search,
-    )
+    searching = {"device": device, "search": SEARCHES[cfg.EVAL.SEARCH]()}
+    knn: Measure = partial(knn_metrics, **{**settings, **searching})
+    recall: Measure = partial(retrieval_metrics, **{**settings_for(retrieval_metrics, cfg.EVAL), **searching})
 
     def work() -> None:
         save_decoder_choice(cfg, opener.decoder, videos=train.digest(), choice_file=choice_file)
@@ -72,15 +67,10 @@ def floors_task(cfg: CfgNode, device: torch.device) -> Work:
         small_test, small_train = _of_both(partial(_small_features, cfg, opener), train, test)
         measured = knn(network_test, network_train)
         accuracies = floor_accuracies(small_test, small_train, device=device)
-        accuracies["random_initialisation"] = measured.metrics["knn_top1"]
-        accuracies["random_initialisation_r1"] = recall(network_test, network_train).metrics["retrieval_r1"]
+        accuracies[RANDOM_KNN] = measured.metrics["knn_top1"]
+        accuracies[RANDOM_R1] = recall(network_test, network_train).metrics["retrieval_r1"]
         if is_main_process():
-            of_random = random_floors(cfg)
-            titles = {
-                "random_initialisation": of_random["knn_top1"],
-                "random_initialisation_r1": of_random["retrieval_r1"],
-            }
-            _write_floors(cfg, train, test, accuracies, titles=titles, num_videos=small_test.num_evaluated)
+            _write_floors(cfg, train, test, accuracies, num_videos=small_test.num_evaluated)
         assert measured.scores is not None
         write_evaluation_results(
             cfg,
@@ -141,10 +131,10 @@ def _write_floors(
     test: ListedVideos,
     accuracies: Mapping[str, float],
     *,
-    titles: Mapping[str, str],
     num_videos: int,
 ) -> None:
     """Write the floors to the output folder and beside the test list; that this cannot be written is no error."""
+    titles = random_floors(cfg)
     floors = [
         Floor(titles.get(name, name.replace("_", " ")), value, error_of_share(value, num_videos=num_videos))
         for name, value in accuracies.items()

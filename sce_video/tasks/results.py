@@ -12,6 +12,7 @@ from sce_video.data.videos import ListedVideos
 from sce_video.engine.cluster.collectives import is_main_process
 from sce_video.evaluate.chance import chance_levels, standard_errors
 from sce_video.evaluate.features import FeatureSet
+from sce_video.report.floor_metrics import RANDOM_KNN, RANDOM_R1
 from sce_video.report.floors import RANDOM, SUFFIX, comparable_metrics, find_floors, in_words, is_stale
 from sce_video.report.text_table import floors_table, metrics_table
 from sce_video.runtime.environment import environment
@@ -57,7 +58,7 @@ def write_evaluation_results(
         **counts,
         "failures": failures,
         "protocol": protocol,
-        "random_floor": random_floors(cfg)["retrieval_r1" if cfg.TASK == "retrieval" else "knn_top1"],
+        "random_floor": random_floors(cfg)[RANDOM_R1 if cfg.TASK == "retrieval" else RANDOM_KNN],
         **more,
     }
     path = Path(cfg.RUN.OUTPUT_DIR) / "results.json"
@@ -78,7 +79,7 @@ def write_evaluation_results(
 
 
 def random_floors(cfg: CfgNode) -> dict[str, str]:
-    """Titles of the floors of this network with random weights, its representation and these views, by their metric."""
+    """Titles of the floors of this network with random weights, its representation and these views."""
     views = build_protocol(cfg)
     clips = views.num_clips or views.clips.replace("_", "-")
     frames = "1 frame" if views.num_frames == 1 else f"{views.num_frames} frames in {views.clip_seconds:g} s"
@@ -86,8 +87,8 @@ def random_floors(cfg: CfgNode) -> dict[str, str]:
     network = f"{RANDOM}{cfg.MODEL.BACKBONE} ({cfg.MODEL.REPRESENTATION}, {seen}"
     num_neighbors, temperature = cfg.EVAL.KNN_NUM_NEIGHBORS[0], cfg.EVAL.KNN_TEMPERATURES[0]
     return {
-        "knn_top1": f"{network}, kNN of {num_neighbors} at {temperature:g})",
-        "retrieval_r1": f"{network}, R@1)",
+        RANDOM_KNN: f"{network}, kNN of {num_neighbors} at {temperature:g})",
+        RANDOM_R1: f"{network}, R@1)",
     }
 
 
